@@ -1,0 +1,1 @@
+"""How ferflow is operated: the command line, recipes, schedules and served deployments."""

@@ -1,0 +1,214 @@
+"""Dataset snapshots: immutable, content-addressed tables of labelled 48 x 48 face images.
+
+N images. `images` is uint8 N x 48 x 48 (0 black .. 255 white); row i of the manifest describes
+image i. Same content, same sha, on every machine: the sha is taken over the manifest's values and
+the pixels, not over file bytes that depend on library versions.
+"""
+
+import hashlib
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fer_models.labels import CLASS_NAMES, UNLABELLED, VOTE_COLUMNS
+from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.store import ArtifactStore
+
+IMAGE_SIZE_PX = 48
+SPLITS = ("train", "validation", "test")
+UNASSIGNED = ""
+KEPT = "kept"
+QUARANTINED = "quarantined"
+NO_VOTE = -1
+
+# Column -> dtype, in file order. `split` is "" where the source gives none; `label` is -1 for an
+# unlabelled image; votes are -1 where there are none; `duplicate_group` is the position of the
+# first image with the same pixels; `reason` is "" for kept images.
+MANIFEST_DTYPES: dict[str, str] = {
+    "image_id": "str",
+    "source": "str",
+    "row": "int64",
+    "path": "str",
+    "split": "str",
+    "label": "int8",
+    **dict.fromkeys(VOTE_COLUMNS, "int8"),
+    "pixel_sha256": "str",
+    "duplicate_group": "int64",
+    "status": "str",
+    "reason": "str",
+}
+_MANIFEST_FILE = "manifest.parquet"
+_IMAGES_FILE = "images.npy"
+_FORMAT = b"ferflow-snapshot-1\n"
+
+Images = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class DatasetSnapshot:
+    """An opened snapshot: the manifest (N rows) and the images (uint8 N x 48 x 48, read-only)."""
+
+    ref: SnapshotRef
+    manifest: pd.DataFrame
+    images: Images
+    info: Mapping[str, Any]
+
+    def positions(self, split: str) -> npt.NDArray[np.int64]:
+        """Row positions of the kept, labelled images of a split, in manifest order."""
+        table = self.manifest
+        mask = (table["split"] == split) & (table["status"] == KEPT) & (table["label"] >= 0)
+        return np.flatnonzero(mask.to_numpy()).astype(np.int64)
+
+    def labels(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Class numbers (0..6) at the given positions."""
+        return self.manifest["label"].to_numpy(dtype=np.int64)[positions]
+
+    def image_ids(self, positions: npt.NDArray[np.int64]) -> list[str]:
+        """Image ids at the given positions."""
+        return [str(image_id) for image_id in self.manifest["image_id"].to_numpy()[positions]]
+
+
+def write_snapshot(
+    store: ArtifactStore,
+    manifest: pd.DataFrame,
+    images: Images,
+    step: str,
+    parent: SnapshotRef | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> SnapshotRef:
+    """Write a snapshot and return its name.
+
+    Args:
+        store: where to.
+        manifest: N rows with the columns of `MANIFEST_DTYPES` (others are refused).
+        images: uint8 N x 48 x 48. With a `parent` they must be the parent's: its file is shared,
+            not copied.
+        step: which step made it (`ingest`, `clean`, `split`).
+        parent: the snapshot this one was derived from.
+        tables: further tables that belong to it (`truth`, `decisions`), each kept as
+            `<name>.parquet` and part of the sha.
+        info: further small facts.
+    """
+    table = _checked_manifest(manifest, images)
+    tables = tables or {}
+    sha = snapshot_sha(table, images, step, tables)
+    facts = {
+        "step": step,
+        "parent": parent.id if parent else None,
+        **summarise(table),
+        **(info or {}),
+    }
+    files: dict[str, Path | bytes] = {_MANIFEST_FILE: _parquet_bytes(table)}
+    files |= {f"{name}.parquet": _parquet_bytes(extra) for name, extra in tables.items()}
+    if parent is not None:
+        linked = {_IMAGES_FILE: store.describe(parent).files[_IMAGES_FILE]}
+        return store.put(SnapshotRef, sha, files, facts, linked)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / _IMAGES_FILE
+        np.save(path, images)
+        return store.put(SnapshotRef, sha, {**files, _IMAGES_FILE: path}, facts)
+
+
+def open_snapshot(store: ArtifactStore, ref: SnapshotRef) -> DatasetSnapshot:
+    """Open a snapshot, its images memory-mapped read-only.
+
+    Raises:
+        StoreError: it is absent or damaged.
+    """
+    manifest = pd.read_parquet(store.fetch(ref, _MANIFEST_FILE))
+    images = np.load(store.fetch(ref, _IMAGES_FILE), mmap_mode="r", allow_pickle=False)
+    return DatasetSnapshot(ref, manifest.astype(MANIFEST_DTYPES), images, store.info(ref))
+
+
+def open_table(store: ArtifactStore, ref: SnapshotRef, name: str) -> pd.DataFrame:
+    """One of the further tables of a snapshot (`truth`, `decisions`).
+
+    Raises:
+        StoreError: the snapshot has no such table.
+    """
+    return pd.read_parquet(store.fetch(ref, f"{name}.parquet"))
+
+
+def snapshot_sha(
+    manifest: pd.DataFrame, images: Images, step: str, tables: Mapping[str, pd.DataFrame]
+) -> str:
+    """Sha256 over the values of the manifest and the tables, the pixels and the step (40 hex)."""
+    digest = hashlib.sha256(_FORMAT + step.encode())
+    for column in MANIFEST_DTYPES:
+        digest.update(column.encode() + b"\0")
+        values = manifest[column]
+        if MANIFEST_DTYPES[column] == "str":
+            digest.update("\x1f".join(values.tolist()).encode())
+        else:
+            digest.update(np.ascontiguousarray(values.to_numpy(dtype="<i8")).tobytes())
+    for name, extra in sorted(tables.items()):
+        digest.update(name.encode() + extra.to_csv(index=False).encode())
+    digest.update(np.ascontiguousarray(images).data)
+    return digest.hexdigest()[:40]
+
+
+def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
+    """Counts that a person wants first.
+
+    `num_images`, `class_counts` (all labelled images by class name), `kept` and `quarantined`,
+    `split_counts` and `kept_class_counts` (kept images only), and `reasons` of the quarantine.
+    """
+    kept = manifest[manifest["status"] == KEPT]
+    quarantined = manifest[manifest["status"] == QUARANTINED]
+    splits = kept["split"].replace(UNASSIGNED, "unassigned").value_counts()
+    return {
+        "num_images": len(manifest),
+        "kept": len(kept),
+        "quarantined": len(quarantined),
+        "unlabelled": int((manifest["label"] == UNLABELLED).sum()),
+        "class_counts": _class_counts(manifest),
+        "kept_class_counts": _class_counts(kept),
+        "split_counts": {str(name): int(count) for name, count in sorted(splits.items())},
+        "reasons": {
+            str(name): int(count)
+            for name, count in sorted(quarantined["reason"].value_counts().items())
+        },
+    }
+
+
+def pixel_sha256(images: Images) -> list[str]:
+    """Hex sha256 of each image's 2304 bytes."""
+    return [hashlib.sha256(np.ascontiguousarray(image).data).hexdigest() for image in images]
+
+
+def first_of_group(keys: pd.Series) -> npt.NDArray[np.int64]:
+    """For each row the position of the first row with the same key."""
+    codes, _ = pd.factorize(keys)
+    first = np.full(codes.max() + 1 if len(codes) else 0, len(codes), dtype=np.int64)
+    np.minimum.at(first, codes, np.arange(len(codes)))
+    return first[codes]
+
+
+def _class_counts(manifest: pd.DataFrame) -> dict[str, int]:
+    labels = manifest["label"].to_numpy(dtype=np.int64)
+    counts = np.bincount(labels[labels >= 0], minlength=len(CLASS_NAMES))
+    return {name: int(counts[number]) for number, name in enumerate(CLASS_NAMES)}
+
+
+def _checked_manifest(manifest: pd.DataFrame, images: Images) -> pd.DataFrame:
+    assert set(manifest.columns) == set(MANIFEST_DTYPES), (
+        f"manifest columns differ: {set(manifest.columns) ^ set(MANIFEST_DTYPES)}"
+    )
+    assert images.dtype == np.uint8
+    assert images.shape == (len(manifest), IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+    assert manifest["image_id"].is_unique
+    return manifest[list(MANIFEST_DTYPES)].astype(MANIFEST_DTYPES).reset_index(drop=True)
+
+
+def _parquet_bytes(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False, compression="zstd")
+    return buffer.getvalue()

@@ -1,0 +1,70 @@
+"""How one network is trained."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from fer_models.base_config import FrozenConfig
+from fer_models.models.config import NetworkConfig
+
+
+class AugmentConfig(FrozenConfig):
+    """Random changes to training images, drawn anew for every image and epoch."""
+
+    flip: bool = Field(default=True, description="Mirror left-right with probability one half.")
+    rotate_deg: float = Field(default=10.0, ge=0, le=90, description="Largest turn, degrees.")
+    shift: float = Field(
+        default=0.08, ge=0, le=0.5, description="Largest shift, as a share of the image's side."
+    )
+    scale: float = Field(
+        default=0.1, ge=0, lt=1, description="Largest change of size: 0.1 means 0.9 to 1.1 times."
+    )
+    brightness: float = Field(
+        default=0.2, ge=0, lt=1, description="Largest change of brightness, share of full scale."
+    )
+    contrast: float = Field(
+        default=0.2, ge=0, lt=1, description="Largest change of contrast: 0.2 is 0.8 to 1.2 times."
+    )
+    erase: float = Field(
+        default=0.0, ge=0, le=1, description="Probability that a random box is greyed out."
+    )
+
+
+class TrainingConfig(FrozenConfig):
+    """Optimiser, schedule and budget."""
+
+    epochs: int = Field(default=8, ge=1, le=10_000, description="Passes over the training split.")
+    batch_size: int = Field(default=64, ge=1, le=65_536, description="Images a step.")
+    optimizer: Literal["adamw", "sgd"] = Field(
+        default="adamw", description="sgd has Nesterov momentum 0.9."
+    )
+    learning_rate: float = Field(
+        default=3e-3, gt=0, le=10, description="Peak of the one-cycle schedule."
+    )
+    weight_decay: float = Field(default=0.02, ge=0, le=1, description="Decoupled for adamw.")
+    label_smoothing: float = Field(
+        default=0.05, ge=0, lt=1, description="Probability mass spread over the other classes."
+    )
+    warmup_fraction: float = Field(
+        default=0.25, gt=0, lt=1, description="Share of the steps until the peak learning rate."
+    )
+    gradient_clip: float = Field(
+        default=1.0, ge=0, description="Largest gradient norm; 0 switches clipping off."
+    )
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+        default="auto", description="auto: bf16-mixed where the processor has it, else 32-true."
+    )
+    augment: AugmentConfig = Field(default=AugmentConfig(), description="Training-image changes.")
+
+
+class MemberConfig(FrozenConfig):
+    """One network to train: a member of the later ensemble."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=60,
+        pattern=r"^[a-z0-9][a-z0-9_.-]*$",
+        description="Unique within the run; part of the model's id.",
+    )
+    network: NetworkConfig = Field(default=NetworkConfig(), description="The network.")
+    training: TrainingConfig = Field(default=TrainingConfig(), description="Its training.")

@@ -1,0 +1,1 @@
+"""Thin Prefect tasks: retries, caching and artifacts around one call into the library each."""
