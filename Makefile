@@ -1,0 +1,56 @@
+# Needs Python >= 3.11, make and git. Paths are relative, so a checkout may lie in "a folder".
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+PY := .venv/bin/python
+UV := $(PY) -m uv
+STAMP := .venv/.installed
+
+# No library should call home; a user's own setting wins.
+export DO_NOT_TRACK ?= 1
+export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+export RAY_USAGE_STATS_ENABLED ?= 0
+export GX_ANALYTICS_ENABLED ?= false
+
+.PHONY: help setup run test test-all check format lock clean-venv
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP)  ## Make .venv with the pinned dependencies
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed, this is %d.%d; name another one: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(PY) || { echo "making .venv ..."; $(PYTHON) -m venv .venv; }
+	@$(UV) --version >/dev/null 2>&1 || { echo "installing uv ..."; $(PY) -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'; }
+	@echo "installing the pinned packages (about 6 GB the first time, some minutes) ..."
+	@$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+	@echo "ready: .venv/bin/ferflow --help"
+
+run: $(STAMP)  ## Run the whole pipeline on synthetic faces (about two minutes)
+	@$(PY) -m deployments run $(ARGS)
+
+test: $(STAMP)  ## All tests that this machine can run in ten minutes
+	@$(PY) -m pytest -m 'not slow and not gpu' --cov --cov-report=term:skip-covered -q $(ARGS)
+
+test-all: $(STAMP)  ## The slow ones, too
+	@$(PY) -m pytest $(ARGS)
+
+check: $(STAMP)  ## ruff, mypy strict, import-linter
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+format: $(STAMP)  ## Let ruff format and mend what it can
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+lock: $(STAMP)  ## Pin all dependencies anew (no index name gets into the file)
+	@$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras \
+	  --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock

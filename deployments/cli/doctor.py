@@ -1,0 +1,188 @@
+"""`ferflow doctor`: what this machine has, and what to do about what it lacks."""
+
+import os
+import platform
+import shutil
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import metadata
+
+import click
+
+from deployments.cli.options import open_store, store_option
+from deployments.cli.output import Produced
+from deployments.cli.output import reporting_command as reporting
+from deployments.environment import quieten
+from fer_models.errors import FerError
+
+_PACKAGES = (
+    "prefect",
+    "torch",
+    "pytorch-lightning",
+    "timm",
+    "ray",
+    "pandas",
+    "great-expectations",
+    "wandb",
+    "s3fs",
+)
+_MIN_MEMORY_GIB = 4.0
+_MIN_DISK_GIB = 2.0
+_HUB = "huggingface.co"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `level` is ok, note (works, with limits) or problem (won't work)."""
+
+    name: str
+    level: str
+    value: str
+    advice: str = ""
+
+
+@click.command(name="doctor")
+@store_option
+@reporting
+def command(store_url: str | None) -> Produced:
+    """Look at versions, cores, GPUs, memory, store, Prefect, wandb and pretrained weights.
+
+    Exit code 2 when something won't work; each problem says what to do.
+    """
+    quieten()
+    findings = [
+        _python(),
+        _packages(),
+        _cores(),
+        _gpus(),
+        _memory(),
+        _disk(),
+        _guarded("store", lambda: _store(store_url)),
+        _prefect(),
+        _wandb(),
+        _weights(),
+    ]
+    signs = {"ok": ("✓", "green"), "note": ("•", "yellow"), "problem": ("✗", "red")}
+    for finding in findings:
+        sign, colour = signs[finding.level]
+        click.echo(f"{click.style(sign, fg=colour)} {finding.name:10} {finding.value}")
+        if finding.advice:
+            click.echo(f"  {'':10} → {finding.advice}")
+    problems = sum(finding.level == "problem" for finding in findings)
+    click.echo("all well" if not problems else f"{problems} problem(s)")
+    return {
+        "findings": [asdict(finding) for finding in findings],
+        "problems": problems,
+        "exit_code": 2 if problems else 0,
+    }
+
+
+def _guarded(name: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except FerError as error:
+        return Finding(name, "problem", "not usable", str(error))
+
+
+def _python() -> Finding:
+    return Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
+
+
+def _packages() -> Finding:
+    found, missing = [], []
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            missing.append(package)
+    if missing:
+        advice = f"missing: {', '.join(missing)}; run `make setup`"
+        return Finding("packages", "problem", ", ".join(found), advice)
+    return Finding("packages", "ok", ", ".join(found))
+
+
+def _cores() -> Finding:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    advice = "" if usable and usable > 1 else "training and the search share one core: be patient"
+    return Finding("cores", "ok" if not advice else "note", f"{usable}", advice)
+
+
+def _gpus() -> Finding:
+    try:
+        import torch
+    except ImportError as error:
+        return Finding("gpus", "problem", "torch can't be imported", f"{error}; run `make setup`")
+    if not torch.cuda.is_available():
+        advice = "the demo needs none; the fer2013 recipe is slow without"
+        return Finding("gpus", "note", "none", advice)
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return Finding("gpus", "ok", ", ".join(names))
+
+
+def _memory() -> Finding:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    free, total = memory.available / 2**30, memory.total / 2**30
+    value = f"{free:.1f} GiB free of {total:.1f} GiB"
+    if free < _MIN_MEMORY_GIB:
+        return Finding(
+            "memory", "note", value, f"less than {_MIN_MEMORY_GIB:g} GiB: close something"
+        )
+    return Finding("memory", "ok", value)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(".").free / 2**30
+    value = f"{free:.1f} GiB free here"
+    if free < _MIN_DISK_GIB:
+        return Finding(
+            "disk", "problem", value, f"less than {_MIN_DISK_GIB:g} GiB: free some space"
+        )
+    return Finding("disk", "ok", value)
+
+
+def _store(store_url: str | None) -> Finding:
+    store = open_store(store_url)
+    store.check_writable()
+    return Finding("store", "ok", f"{store.url} can be read and written")
+
+
+def _prefect() -> Finding:
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if not url:
+        advice = "each run starts one of its own (10 to 20 s); `ferflow up` keeps one, with the UI"
+        return Finding("prefect", "note", "no server configured", advice)
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310
+            if answer.status == 200:
+                return Finding("prefect", "ok", f"{url} answers")
+            reason = f"status {answer.status}"
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = str(error)
+    advice = "start it with `ferflow up`, or unset PREFECT_API_URL"
+    return Finding("prefect", "problem", f"{url} does not answer ({reason})", advice)
+
+
+def _wandb() -> Finding:
+    has_key = bool(os.environ.get("WANDB_API_KEY"))
+    if has_key:
+        return Finding("wandb", "ok", "key found; switch on with --set tracking.mode=online")
+    advice = "set WANDB_API_KEY and --set tracking.mode=online to send curves to wandb"
+    return Finding("wandb", "note", "offline (curves are kept in .ferflow/wandb)", advice)
+
+
+def _weights() -> Finding:
+    if os.environ.get("HF_HUB_OFFLINE"):
+        return Finding("weights", "note", "hub switched off", "unset HF_HUB_OFFLINE to download")
+    try:
+        with socket.create_connection((_HUB, 443), timeout=3):
+            return Finding("weights", "ok", f"timm's hub ({_HUB}) answers")
+    except OSError as error:
+        advice = "networks train from random weights; pretrained=true needs the hub"
+        return Finding("weights", "note", f"{_HUB} does not answer ({error})", advice)

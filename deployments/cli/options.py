@@ -1,0 +1,96 @@
+"""Options that several commands share, and the configuration they make."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from deployments.recipes import load_config
+from fer_models.config import PipelineConfig
+from fer_models.data.config import SYNTHETIC
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.store import ArtifactStore
+
+F = TypeVar("F", bound=Callable[..., Any])
+STORE_VARIABLE = "FERFLOW_STORE"
+
+
+def config_options(function: F) -> F:
+    """Add `--recipe`, `--data`, `--store`, `--seed` and `--set`."""
+    options = [
+        click.option(
+            "--recipe", default="demo", show_default=True, help="Recipe name or YAML file."
+        ),
+        click.option(
+            "--data",
+            "sources",
+            multiple=True,
+            metavar="PATH",
+            help="Table or folder of images, or 'synthetic'; repeat it to join several.",
+        ),
+        store_option,
+        click.option("--seed", type=click.IntRange(min=0), help="Start of every random draw."),
+        click.option(
+            "--set",
+            "assignments",
+            multiple=True,
+            metavar="PATH=VALUE",
+            help="Change a setting, such as members.0.training.epochs=3.",
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def store_option(function: F) -> F:
+    """Add `--store`."""
+    return click.option(
+        "--store",
+        "store_url",
+        envvar=STORE_VARIABLE,
+        metavar="URL",
+        help=f"Folder or s3://bucket/prefix.  [default: .ferflow/store; env: {STORE_VARIABLE}]",
+    )(function)
+
+
+def build_config(
+    recipe: str,
+    sources: tuple[str, ...] = (),
+    store_url: str | None = None,
+    seed: int | None = None,
+    assignments: tuple[str, ...] = (),
+) -> PipelineConfig:
+    """The configuration that the shared options ask for; paths and the store made absolute.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+        StoreError: the store's URL is not supported.
+    """
+    changes: dict[str, Any] = {}
+    if sources:
+        changes["data.sources"] = [_absolute(source) for source in sources]
+    if store_url is not None:
+        changes["store.url"] = store_url
+    if seed is not None:
+        changes["seed"] = seed
+    config = load_config(recipe, assignments, changes)
+    folder = Path(config.tracking.folder).absolute()
+    return config.model_copy(
+        update={
+            "store": ArtifactStore(config.store).config,
+            "tracking": config.tracking.model_copy(update={"folder": str(folder)}),
+        }
+    )
+
+
+def open_store(store_url: str | None) -> ArtifactStore:
+    """The store that `--store` names, or the default one."""
+    return ArtifactStore(StoreConfig(url=store_url) if store_url else StoreConfig())
+
+
+def _absolute(source: str) -> str:
+    """Served flows run elsewhere, so a path must not depend on the working directory."""
+    return source if source == SYNTHETIC else os.path.abspath(source)  # noqa: PTH100 - no resolve

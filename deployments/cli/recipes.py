@@ -1,0 +1,25 @@
+"""`ferflow recipes`: the recipes, and what is in them."""
+
+import click
+
+from deployments.cli.output import Produced
+from deployments.cli.output import reporting_command as reporting
+from deployments.recipes import load_config, recipe_names
+
+
+@click.command(name="recipes")
+@click.argument("name", required=False)
+@reporting
+def command(name: str | None) -> Produced:
+    """List the recipes, or print one in full (a start for a YAML file of your own)."""
+    if name is None:
+        recipes = {recipe: load_config(recipe) for recipe in recipe_names()}
+        for recipe, config in recipes.items():
+            members = ", ".join(member.name for member in config.members)
+            click.echo(f"{recipe:12} {members}")
+        return {"recipes": list(recipes)}
+    import yaml
+
+    settings = load_config(name).model_dump(mode="json")
+    click.echo(yaml.safe_dump(settings, sort_keys=False), nl=False)
+    return {"recipe": name, "settings": settings}

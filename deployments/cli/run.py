@@ -1,0 +1,171 @@
+"""`ferflow run`: the whole pipeline, in this process."""
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deployments.cli.options import build_config, config_options
+from deployments.cli.output import Produced, print_facts, print_table, progress_display
+from deployments.cli.output import reporting_command as reporting
+from deployments.environment import quieten
+from fer_models.config import PipelineConfig
+from fer_models.progress import Progress, listening, report
+from fer_models.storage.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from flows.results import Outcome
+
+
+@click.command(name="run")
+@config_options
+@click.option("--no-cache", is_flag=True, help="Do everything anew, whatever was done before.")
+@reporting
+def command(
+    recipe: str,
+    sources: tuple[str, ...],
+    store_url: str | None,
+    seed: int | None,
+    assignments: tuple[str, ...],
+    no_cache: bool,
+    verbose: bool,
+) -> Produced:
+    """Run the whole pipeline, from the images to the champion and the report.
+
+    What was done before with the same input comes from the cache, so a run that was interrupted
+    goes on where it stopped. Exit code 3 when a gate (data, promotion) said no.
+
+    \b
+    ferflow run                                         synthetic faces
+    ferflow run --data fer2013.csv --recipe fer2013     the real thing
+    ferflow run --store s3://bucket/prefix              artifacts in object storage
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    start = time.monotonic()
+    config = build_config(recipe, sources, store_url, seed, assignments)
+    store = ArtifactStore(config.store)
+    _check_inputs(config, store)
+    _prepare_prefect(verbose, no_cache)
+    tally = _Tally()
+    with progress_display(), listening(tally):
+        report("start", 0, note="Prefect")
+        outcome = _run(config)
+    seconds = time.monotonic() - start
+    produced = _summary(store, outcome) | tally.counts() | {"seconds": round(seconds, 1)}
+    _show(store, outcome, produced, config)
+    return produced
+
+
+class _Tally:
+    """Counts the tasks that ran and those that came from the cache."""
+
+    def __init__(self) -> None:
+        self._executed: list[str] = []
+        self._cached: list[str] = []
+
+    def __call__(self, progress: Progress) -> None:
+        from tasks.stage import DONE, FROM_CACHE
+
+        if progress.note == FROM_CACHE:
+            self._cached.append(progress.stage)
+        elif progress.note == DONE:
+            self._executed.append(progress.stage)
+
+    def counts(self) -> dict[str, list[str]]:
+        return {"executed_tasks": self._executed, "cached_tasks": self._cached}
+
+
+def _check_inputs(config: PipelineConfig, store: ArtifactStore) -> None:
+    """Tell what can't work before anything is started."""
+    from fer_models.data.ingest import fingerprint_sources
+
+    fingerprint_sources(config.data, config.seed)
+    store.check_writable()
+
+
+def _prepare_prefect(verbose: bool, no_cache: bool) -> None:
+    quieten()
+    if not verbose:
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "60")
+    if no_cache:
+        os.environ["PREFECT_TASKS_REFRESH_CACHE"] = "true"
+
+
+def _run(config: PipelineConfig) -> "Outcome":
+    from prefect import tags
+
+    from deployments.crashed import process_tag, sweep_crashed_runs
+    from flows.run_pipeline import run_pipeline
+
+    sweep_crashed_runs()
+    report("start", 1, 1, note="Prefect is up")
+    with tags(process_tag()):
+        return run_pipeline(config)
+
+
+def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
+    trained, promotion = outcome.trained, outcome.promotion
+    rows = [store.info(evaluation) for evaluation in trained.evaluations]
+    return {
+        "snapshot": trained.prepared.snapshot.id,
+        "models": [_model_facts(info) for info in rows],
+        "candidate": promotion.candidate_id,
+        "champion": promotion.champion_id,
+        "promoted": promotion.promoted,
+        "reason": promotion.reason,
+        "run": outcome.run.id,
+        "report": outcome.run.report_url,
+        "store": store.url,
+        "exit_code": 0 if promotion.promoted else 3,
+    }
+
+
+def _model_facts(info: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": info["model_id"],
+        "name": info["model_name"],
+        **{split: info["splits"][split] for split in info["splits"]},
+    }
+
+
+def _show(
+    store: ArtifactStore, outcome: "Outcome", produced: Produced, config: PipelineConfig
+) -> None:
+    has_test = any("test" in model for model in produced["models"])
+    columns = ["model", "parameters", "validation", "test" if has_test else "test (none)"]
+    rows = []
+    for model, evaluation in zip(produced["models"], outcome.trained.evaluations, strict=True):
+        mark = " ★" if model["id"] == produced["candidate"] else ""
+        parameters = store.info(evaluation).get("parameters")
+        rows.append(
+            [
+                model["name"] + mark,
+                f"{parameters:,}" if parameters else "",
+                _interval(model.get("validation")),
+                _interval(model.get("test")),
+            ]
+        )
+    print_table("Accuracy with 95 % interval (★ candidate, chosen on validation)", columns, rows)
+    verdict = "promoted to champion" if produced["promoted"] else "NOT promoted"
+    done, cached = len(produced["executed_tasks"]), len(produced["cached_tasks"])
+    print_facts(
+        {
+            "candidate": f"{produced['candidate']}: {verdict} ({produced['reason']})",
+            "report": produced["report"],
+            "tasks": f"{done} done, {cached} from the cache, {produced['seconds']} s",
+            "next": _next_command(config),
+        }
+    )
+
+
+def _interval(split: dict[str, Any] | None) -> str:
+    if split is None:
+        return "-"
+    low, high = 100 * split["accuracy_low"], 100 * split["accuracy_high"]
+    return f"{100 * split['accuracy']:.1f} % [{low:.1f}, {high:.1f}] n={split['n']}"
+
+
+def _next_command(config: PipelineConfig) -> str:
+    if config.name == "demo":
+        return "ferflow run --data fer2013.csv --recipe fer2013   (or: ferflow up, for the UI)"
+    return "ferflow up   (the Prefect UI, and retraining on a schedule)"

@@ -1,0 +1,44 @@
+"""`ferflow task STEP`: one step alone, the very function that the flow's task runs, no server."""
+
+import click
+
+from deployments.cli import task_data, task_models
+
+
+@click.group(name="task")
+def command() -> None:
+    """Run one step alone, in this process: no server, a debugger stops in it.
+
+    \b
+    The chain (each step takes what the step before it made last in the same store):
+      ingest -> validate -> clean -> split -> tune -> train -> evaluate
+             -> ensemble -> promote -> report
+    ingest     sources                -> raw snapshot
+    validate   raw snapshot           -> pass or fail (exit 3)
+    clean      raw snapshot           -> snapshot with a quarantine
+    split      cleaned snapshot       -> snapshot with train, validation, test
+    tune       split snapshot         -> best setting of one member
+    train      split snapshot         -> one model a member
+    evaluate   models                 -> metrics
+    ensemble   models                 -> ensembles, and the candidate
+    promote    candidate              -> champion or not (exit 3)
+    report     all of it              -> one HTML page
+
+    \b
+    ferflow task ingest --data fer2013.csv && ferflow task validate && ferflow task clean
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+
+
+for _step in (
+    task_data.ingest,
+    task_data.validate,
+    task_data.clean,
+    task_data.split,
+    task_models.tune,
+    task_models.train,
+    task_models.evaluate,
+    task_models.ensemble,
+    task_models.promote,
+    task_models.report,
+):
+    command.add_command(_step)

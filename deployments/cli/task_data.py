@@ -1,0 +1,127 @@
+"""`ferflow task ingest|validate|clean|split`."""
+
+from typing import Any
+
+import click
+
+from deployments.cli.latest import remember
+from deployments.cli.options import config_options
+from deployments.cli.output import Produced, print_facts, print_table, progress_display
+from deployments.cli.output import reporting_command as reporting
+from deployments.cli.task_step import Step, short, snapshot_option
+from fer_models.errors import GateError
+from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.store import ArtifactStore
+
+
+@click.command()
+@config_options
+@reporting
+def ingest(**options: Any) -> Produced:
+    """Read the sources into a raw snapshot."""
+    step = Step(options)
+    from tasks.ingest import ingest as stage
+
+    step.store.check_writable()
+    with progress_display():
+        snapshot = stage.fn(step.config.data, step.config.seed, step.config.store)
+    return _snapshot_made(step.store, "ingest", snapshot)
+
+
+@click.command()
+@config_options
+@snapshot_option
+@click.option("--allow-warnings/--no-allow-warnings", default=None, help="Let warnings pass.")
+@reporting
+def validate(snapshot_id: str | None, allow_warnings: bool | None, **options: Any) -> Produced:
+    """Check the raw snapshot; exit 3 when the gate says no."""
+    step = Step(options)
+    from tasks.tables import validation_rows
+    from tasks.validate import gate
+    from tasks.validate import validate as stage
+
+    config = step.config.validation
+    if allow_warnings is not None:
+        config = config.model_copy(update={"allow_warnings": allow_warnings})
+    snapshot = step.snapshot(snapshot_id, "ingest")
+    with progress_display():
+        validation = stage.fn(snapshot, config, step.config.store)
+    remember(step.store, "validate", validation)
+    rows = validation_rows(step.store, validation)
+    failed = [row for row in rows if row["passed"] != "True"]
+    columns = ["check", "severity", "expected", "observed"]
+    if failed:
+        print_table("Not as expected", columns, [[row[name] for name in columns] for row in failed])
+    info = step.store.info(snapshot)
+    facts = {
+        "validation": validation.id,
+        "snapshot": snapshot.id,
+        "passed": validation.passed,
+        "checks": len(rows),
+        "num_errors": validation.num_errors,
+        "num_warnings": validation.num_warnings,
+        "failed": [{name: row[name] for name in (*columns, "examples")} for row in failed],
+        "num_images": info["num_images"],
+        "class_counts": info["class_counts"],
+        "url": validation.url,
+    }
+    print_facts(short(facts, "failed"))
+    try:
+        gate.fn(snapshot, validation, config, step.config.store)
+    except GateError as error:
+        click.secho(f"error: {error}", err=True, fg="red")
+        return facts | {"error": error.message, "problems": list(error.problems), "exit_code": 3}
+    return facts
+
+
+@click.command()
+@config_options
+@snapshot_option
+@reporting
+def clean(snapshot_id: str | None, **options: Any) -> Produced:
+    """Put copies, leaks and unusable images of the raw snapshot in quarantine."""
+    step = Step(options)
+    from tasks.clean import clean as stage
+
+    snapshot = step.snapshot(snapshot_id, "ingest")
+    with progress_display():
+        cleaned = stage.fn(snapshot, step.config.cleaning, step.config.store)
+    return _snapshot_made(step.store, "clean", cleaned)
+
+
+@click.command()
+@config_options
+@snapshot_option
+@reporting
+def split(snapshot_id: str | None, **options: Any) -> Produced:
+    """Settle train, validation and test of the cleaned snapshot."""
+    step = Step(options)
+    from tasks.split import split as stage
+
+    config = step.config
+    snapshot = step.snapshot(snapshot_id, "clean")
+    with progress_display():
+        divided = stage.fn(snapshot, config.splitting, config.seed, config.store)
+    return _snapshot_made(step.store, "split", divided)
+
+
+def _snapshot_made(store: ArtifactStore, step: str, snapshot: SnapshotRef) -> Produced:
+    from tasks.tables import reason_rows, snapshot_rows
+
+    remember(store, step, snapshot)
+    info = store.info(snapshot)
+    rows = [[str(value) for value in row.values()] for row in snapshot_rows(store, snapshot)]
+    print_table("Images", ["class", "images", "kept"], rows)
+    reasons = [[str(value) for value in row.values()] for row in reason_rows(store, snapshot)]
+    if reasons:
+        print_table("Quarantine", ["reason", "images"], reasons)
+    facts: Produced = {"snapshot": snapshot.id, "url": snapshot.url, **info}
+    print_facts(
+        {
+            "snapshot": snapshot.id,
+            "images": f"{info['num_images']} ({info['kept']} kept)",
+            "splits": ", ".join(f"{name} {count}" for name, count in info["split_counts"].items()),
+            "where": snapshot.url,
+        }
+    )
+    return facts

@@ -1,0 +1,57 @@
+"""Flow runs whose process was killed: Prefect leaves them `Running`; here they become `Crashed`.
+
+A run that stays `Running` for ever holds its deployment's concurrency slot and can't be retried.
+Runs started by `ferflow run` carry a tag that names their process; before the next run the ones
+whose process is gone are marked. Served runs are watched by heartbeats (`deployments.heartbeat`).
+"""
+
+import socket
+
+import psutil
+
+_PREFIX = "process"
+
+
+def process_tag() -> str:
+    """A tag that names this process on this host, safe against reused process numbers."""
+    process = psutil.Process()
+    return f"{_PREFIX}:{socket.gethostname()}:{process.pid}:{int(process.create_time())}"
+
+
+def is_dead(tag: str) -> bool:
+    """Whether the tag names a process of this host that is gone; other tags are never dead."""
+    parts = tag.split(":")
+    if len(parts) != 4 or parts[0] != _PREFIX or parts[1] != socket.gethostname():
+        return False
+    try:
+        return int(psutil.Process(int(parts[2])).create_time()) != int(parts[3])
+    except psutil.NoSuchProcess:
+        return True
+
+
+def sweep_crashed_runs() -> list[str]:
+    """Mark the running flow runs of dead processes of this host as crashed; their names."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import State, StateType
+    from prefect.states import Crashed
+
+    running = FlowRunFilter(
+        state=FlowRunFilterState(
+            type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
+        )
+    )
+    swept = []
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=running):
+            if any(is_dead(tag) for tag in run.tags):
+                state: State[None] = Crashed(
+                    message="Its process is gone; run the same command to go on."
+                )
+                client.set_flow_run_state(run.id, state, force=True)
+                swept.append(run.name)
+    return swept

@@ -1,0 +1,53 @@
+"""An automation that marks served runs as crashed when their process stops sending heartbeats."""
+
+from datetime import timedelta
+
+NAME = "ferflow: mark silent runs as crashed"
+HEARTBEAT_S = 30
+_SILENCE = timedelta(seconds=3 * HEARTBEAT_S)
+
+
+def ensure_heartbeat_automation() -> None:
+    """Create the automation on the server that Prefect is configured for, unless it is there."""
+    from prefect.automations import Automation
+    from prefect.client.schemas.objects import StateType
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import EventTrigger, Posture
+    from prefect.events.schemas.events import ResourceSpecification
+
+    if _exists():
+        return
+    trigger = EventTrigger(
+        after={"prefect.flow-run.heartbeat"},
+        expect={
+            "prefect.flow-run.heartbeat",
+            "prefect.flow-run.Completed",
+            "prefect.flow-run.Failed",
+            "prefect.flow-run.Cancelled",
+            "prefect.flow-run.Crashed",
+        },
+        match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=_SILENCE,
+    )
+    crash = ChangeFlowRunState(
+        state=StateType.CRASHED,
+        message=f"No heartbeat for {_SILENCE.seconds} s: its process is gone. Run it again: "
+        "finished tasks come from the cache, a training goes on from its last epoch.",
+    )
+    automation = Automation(
+        name=NAME,
+        description="A run whose process was killed would stay Running for ever.",
+        trigger=trigger,
+        actions=[crash],
+    )
+    automation.create()
+
+
+def _exists() -> bool:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        return bool(client.read_automations_by_name(NAME))

@@ -1,0 +1,20 @@
+"""Train again when the data or the champion's age asks for it; this is what the schedule runs."""
+
+from prefect import flow
+
+from fer_models.config import PipelineConfig
+from flows.prepare_data import DEMO, prepare_data
+from flows.promote_model import promote_model
+from flows.results import Outcome
+from flows.train_models import train_models
+from tasks.promote import decide
+
+
+@flow(name="retrain", flow_run_name="retrain-{config.name}")
+def retrain(config: PipelineConfig = DEMO) -> Outcome | None:
+    """Look at the sources and the champion; train and promote only if there is a reason to."""
+    prepared = prepare_data(config)
+    decision = decide(prepared.snapshot, config.retraining, config.store)
+    if not decision.retrain:
+        return None
+    return promote_model(config, train_models(config, prepared))

@@ -1,0 +1,58 @@
+"""From a dataset to tuned, trained, evaluated and combined models."""
+
+from prefect import flow
+
+from fer_models.config import PipelineConfig
+from fer_models.storage.refs import ModelRef, SnapshotRef, TuningRef
+from flows.prepare_data import DEMO, prepare_data
+from flows.results import PreparedData, TrainedModels
+from tasks.ensemble import ensemble
+from tasks.evaluate import evaluate
+from tasks.results import results_in
+from tasks.train import train
+from tasks.tune import tune
+
+
+@flow(name="train-models", flow_run_name="train-models-{config.name}")
+def train_models(
+    config: PipelineConfig = DEMO, prepared: PreparedData | None = None
+) -> TrainedModels:
+    """Tune, train every member, combine them, and score all of them.
+
+    Without `prepared`, the data is prepared first (from the cache where it was before).
+    """
+    prepared = prepared or prepare_data(config)
+    data = prepared.snapshot
+    with results_in(config.store):
+        tuning = _tune(config, data)
+        models = [_train(config, data, name, tuning) for name in _member_names(config)]
+        combined = ensemble(data, models, config.ensemble, config.store)
+        evaluations = [
+            evaluate(data, model, config.evaluation, config.store)
+            for model in (*models, *combined.ensembles)
+        ]
+    return TrainedModels(
+        prepared=prepared,
+        tuning=tuning,
+        models=tuple(models),
+        ensemble=combined,
+        evaluations=tuple(evaluations),
+    )
+
+
+def _member_names(config: PipelineConfig) -> list[str]:
+    return [member.name for member in config.members]
+
+
+def _tune(config: PipelineConfig, data: SnapshotRef) -> TuningRef | None:
+    if not config.tuning.enabled:
+        return None
+    member = config.member(config.tuning.member)
+    return tune(data, member, config.tuning, config.seed, config.store)
+
+
+def _train(
+    config: PipelineConfig, data: SnapshotRef, name: str, tuning: TuningRef | None
+) -> ModelRef:
+    found = tuning if name == config.tuning.member else None
+    return train(data, config.member(name), found, config.seed, config.tracking, config.store)

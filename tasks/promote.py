@@ -1,0 +1,44 @@
+"""Decide whether the candidate becomes the champion, and whether to retrain at all."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from fer_models.promotion.config import PromotionConfig, RetrainingConfig
+from fer_models.promotion.promote import (
+    RetrainingDecision,
+    decide_retraining,
+    decision_basis,
+    promote_candidate,
+)
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import ModelRef, PromotionRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+from tasks.publish import publish_markdown
+from tasks.stage import stage
+
+
+def _champion_it_meets(parameters: Mapping[str, Any]) -> str:
+    return decision_basis(ArtifactStore(parameters["store"]), parameters["candidate"].id)
+
+
+@stage("fer_models.promotion.promote", key_extra=_champion_it_meets)
+def promote(
+    snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig, store: StoreConfig
+) -> PromotionRef:
+    """Let the candidate meet the champion; the better one is the champion from now on."""
+    promotion = promote_candidate(ArtifactStore(store), snapshot, candidate, config)
+    verdict = "promoted" if promotion.promoted else "not promoted"
+    publish_markdown("promotion", f"**{candidate.name} {verdict}**: {promotion.reason}", verdict)
+    return promotion
+
+
+@stage("fer_models.promotion.promote", cached=False)
+def decide(
+    snapshot: SnapshotRef, config: RetrainingConfig, store: StoreConfig
+) -> RetrainingDecision:
+    """Whether the champion is missing, too old, or has not seen this data."""
+    decision = decide_retraining(ArtifactStore(store), snapshot, config, time.time())
+    verdict = "retrain" if decision.retrain else "keep the champion"
+    publish_markdown("retraining", f"**{verdict}**: " + "; ".join(decision.reasons), verdict)
+    return decision

@@ -1,0 +1,33 @@
+"""Prefect artifacts: what a person reads in the UI about a finished task."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+
+from tasks.stage import in_task_run
+
+
+def publish_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+    """Show rows as a table; nothing happens outside a task run."""
+    if in_task_run():
+        create_table_artifact(
+            key=_slug(key), table=[dict(row) for row in rows], description=description
+        )
+
+
+def publish_markdown(key: str, text: str, description: str) -> None:
+    """Show a text; nothing happens outside a task run."""
+    if in_task_run():
+        create_markdown_artifact(key=_slug(key), markdown=text, description=description)
+
+
+def publish_link(key: str, url: str, description: str) -> None:
+    """Show a link; nothing happens outside a task run."""
+    if in_task_run():
+        create_link_artifact(key=_slug(key), link=url, description=description)
+
+
+def _slug(key: str) -> str:
+    """Artifact keys hold lowercase letters, digits and dashes only."""
+    return "".join(letter if letter.isalnum() else "-" for letter in key.lower()).strip("-")

@@ -1,0 +1,35 @@
+"""Write the report of a run."""
+
+from fer_models.config import PipelineConfig
+from fer_models.reporting.report import write_report
+from fer_models.storage.refs import (
+    EnsembleRef,
+    EvaluationRef,
+    PromotionRef,
+    RunRef,
+    SnapshotRef,
+    TuningRef,
+    ValidationRef,
+)
+from fer_models.storage.store import ArtifactStore
+from tasks.publish import publish_link
+from tasks.stage import stage
+
+
+@stage("fer_models.reporting.report")
+def report(
+    config: PipelineConfig,
+    snapshot: SnapshotRef,
+    validation: ValidationRef,
+    tuning: TuningRef | None,
+    evaluations: list[EvaluationRef],
+    ensemble: EnsembleRef,
+    promotion: PromotionRef,
+) -> RunRef:
+    """One HTML page about the data, the models and the decision, and the run's lineage."""
+    artifacts = ArtifactStore(config.store)
+    run = write_report(
+        artifacts, config, snapshot, validation, tuning, evaluations, ensemble, promotion
+    )
+    publish_link("report", run.report_url, f"Report of {config.name}")
+    return run

@@ -1,0 +1,148 @@
+"""What all tasks share: the cache key, retries of transient faults, and progress in the log."""
+
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.logging import get_run_logger
+from prefect.tasks import exponential_backoff
+from pydantic import BaseModel
+
+from fer_models.errors import FerError, StoreError
+from fer_models.progress import Progress, listening, report
+from tasks.source_hash import source_sha
+
+P = ParamSpec("P")
+R = TypeVar("R")
+KeyExtra = Callable[[Mapping[str, Any]], str]
+
+DONE = "done"
+FROM_CACHE = "from the cache"
+_LOG_EVERY_S = 5.0
+# Where curves are logged to does not change what is trained.
+_IRRELEVANT = frozenset({"tracking"})
+
+
+def stage(
+    entry: str,
+    *,
+    key_extra: KeyExtra | None = None,
+    retries: int = 2,
+    cached: bool = True,
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a function a Prefect task of the pipeline.
+
+    Its result is cached under its inputs (references are content-addressed), its configuration
+    and the source of the library behind it. Transient faults are retried, the user's are not.
+
+    Args:
+        entry: the library module that does the work; its source is part of the cache key.
+        key_extra: a further part of the cache key, computed from the task's parameters.
+        retries: how often a transient fault is tried again.
+        cached: False for a step that must look at the world each time.
+    """
+
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        def cache_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
+            return stage_key(function.__name__, entry, parameters, key_extra)
+
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            with listening(_LogListener()):
+                report(function.__name__, 0)
+                result = function(*args, **kwargs)
+                report(function.__name__, 1, 1, note=DONE)
+                return result
+
+        made: Task[P, R] = task(
+            name=function.__name__,
+            task_run_name=_run_name,
+            cache_key_fn=cache_key if cached else None,
+            persist_result=cached,
+            result_serializer="json",
+            retries=retries,
+            retry_delay_seconds=exponential_backoff(backoff_factor=2),
+            retry_condition_fn=_is_transient,
+            on_completion=[_tell_cached],
+        )(run)
+        return made
+
+    return decorate
+
+
+def stage_key(
+    name: str, entry: str, parameters: Mapping[str, Any], key_extra: KeyExtra | None = None
+) -> str:
+    """The cache key of a task call: `<name>-<32 hex>`."""
+    relevant = {key: _plain(value) for key, value in parameters.items() if key not in _IRRELEVANT}
+    parts = [source_sha(entry), json.dumps(relevant, sort_keys=True)]
+    if key_extra is not None:
+        parts.append(key_extra(parameters))
+    return f"{name}-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}"
+
+
+def in_task_run() -> bool:
+    """Whether the code runs as a Prefect task (and not as `task.fn(...)` without a server)."""
+    return TaskRunContext.get() is not None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _run_name() -> str:
+    from prefect.runtime import task_run
+
+    member = task_run.parameters.get("member") or task_run.parameters.get("model")
+    suffix = f"-{member.name}" if hasattr(member, "name") else ""
+    return f"{task_run.task_name}{suffix}"
+
+
+def _tell_cached(made: Task[..., Any], _run: TaskRun, state: State[Any]) -> None:
+    if state.name == "Cached":
+        report(made.name, 1, 1, note=FROM_CACHE)
+
+
+def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Retry what may pass by itself: not bad input, not a gate's no, not our own bugs."""
+    try:
+        state.result(raise_on_failure=True)
+    except StoreError as error:
+        return not isinstance(error.__cause__, FileNotFoundError | PermissionError)
+    except FerError:
+        return False
+    except (OSError, TimeoutError):
+        return True
+    except Exception:  # noqa: BLE001 - whatever else failed would fail again
+        return False
+    return False
+
+
+class _LogListener:
+    """Writes progress to the task run's log, at most every few seconds a stage."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        if not in_task_run():
+            return
+        now = time.monotonic()
+        is_last = progress.total > 0 and progress.done >= progress.total
+        if not is_last and now - self._last.get(progress.stage, -_LOG_EVERY_S) < _LOG_EVERY_S:
+            return
+        self._last[progress.stage] = now
+        total = f"/{progress.total:g}" if progress.total else ""
+        get_run_logger().info(
+            "%s: %g%s %s %s", progress.stage, progress.done, total, progress.unit, progress.note
+        )

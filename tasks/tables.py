@@ -1,0 +1,92 @@
+"""Rows for tables about artifacts: shown in the Prefect UI and in the terminal."""
+
+from typing import Any
+
+from fer_models.labels import CLASS_NAMES
+from fer_models.storage.refs import (
+    EnsembleRef,
+    EvaluationRef,
+    ModelRef,
+    SnapshotRef,
+    TuningRef,
+    ValidationRef,
+)
+from fer_models.storage.store import ArtifactStore
+
+Row = dict[str, Any]
+
+
+def snapshot_rows(store: ArtifactStore, snapshot: SnapshotRef) -> list[Row]:
+    """One row a class: images in all, and kept."""
+    info = store.info(snapshot)
+    return [
+        {
+            "class": name,
+            "images": info["class_counts"][name],
+            "kept": info["kept_class_counts"][name],
+        }
+        for name in CLASS_NAMES
+    ]
+
+
+def reason_rows(store: ArtifactStore, snapshot: SnapshotRef) -> list[Row]:
+    """One row a reason for quarantine."""
+    reasons = store.info(snapshot)["reasons"]
+    return [{"reason": reason, "images": count} for reason, count in reasons.items()]
+
+
+def validation_rows(store: ArtifactStore, validation: ValidationRef) -> list[Row]:
+    """One row a check."""
+    columns = ("check", "topic", "severity", "passed", "expected", "observed", "examples")
+    results = store.read_json(validation, "results.json")
+    return [{column: str(result[column]) for column in columns} for result in results]
+
+
+def trial_rows(store: ArtifactStore, tuning: TuningRef) -> list[Row]:
+    """One row a trial, best first."""
+    trials = store.read_json(tuning, "trials.json")
+    trials.sort(key=lambda trial: -(trial["validation_accuracy"] or 0.0))
+    return [
+        {
+            "trial": trial["trial"],
+            **trial["setting"],
+            "epochs": trial["epochs"],
+            "validation_accuracy": trial["validation_accuracy"],
+        }
+        for trial in trials
+    ]
+
+
+def model_rows(store: ArtifactStore, model: ModelRef) -> list[Row]:
+    """One row: what was trained, how large and how good."""
+    info = store.info(model)
+    columns = ("name", "parameters", "validation_accuracy", "train_seconds", "seed")
+    return [{"id": model.id, **{column: info.get(column) for column in columns}}]
+
+
+def evaluation_rows(store: ArtifactStore, evaluation: EvaluationRef) -> list[Row]:
+    """One row a split."""
+    metrics = store.read_json(evaluation, "metrics.json")
+    columns = (
+        "n",
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+        "macro_f1",
+        "log_loss",
+        "calibration_error",
+    )
+    return [
+        {"split": split, **{column: values[column] for column in columns}}
+        for split, values in metrics["splits"].items()
+    ]
+
+
+def ensemble_rows(store: ArtifactStore, ensemble: EnsembleRef) -> list[Row]:
+    """One row an ensemble, and the candidate."""
+    rows: list[Row] = []
+    for model in (*ensemble.ensembles, ensemble.candidate):
+        accuracy = store.info(model)["validation_accuracy"]
+        role = "candidate" if model is ensemble.candidate else "ensemble"
+        rows.append({"role": role, "model": model.name, "validation_accuracy": accuracy})
+    return rows

@@ -1,0 +1,29 @@
+"""Train one member."""
+
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import ModelRef, SnapshotRef, TuningRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.tracking.config import TrackingConfig
+from fer_models.training.config import MemberConfig
+from fer_models.training.train import train_member
+from fer_models.tuning.tune import apply_tuning
+from tasks.publish import publish_table
+from tasks.stage import stage
+from tasks.tables import model_rows
+
+
+@stage("fer_models.training.train")
+def train(
+    snapshot: SnapshotRef,
+    member: MemberConfig,
+    tuning: TuningRef | None,
+    seed: int,
+    tracking: TrackingConfig,
+    store: StoreConfig,
+) -> ModelRef:
+    """Train a network, with the tuned setting where there is one."""
+    artifacts = ArtifactStore(store)
+    settled = apply_tuning(artifacts, member, tuning)
+    model = train_member(artifacts, snapshot, settled, seed, tracking)
+    publish_table(f"model-{member.name}", model_rows(artifacts, model), "Trained network")
+    return model

@@ -1,0 +1,26 @@
+"""Search for good hyper-parameters."""
+
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import SnapshotRef, TuningRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
+from fer_models.tuning.config import TuningConfig
+from fer_models.tuning.tune import tune_member
+from tasks.publish import publish_table
+from tasks.stage import stage
+from tasks.tables import trial_rows
+
+
+@stage("fer_models.tuning.tune")
+def tune(
+    snapshot: SnapshotRef,
+    member: MemberConfig,
+    config: TuningConfig,
+    seed: int,
+    store: StoreConfig,
+) -> TuningRef:
+    """Try settings of one member with Ray Tune and keep the best."""
+    artifacts = ArtifactStore(store)
+    tuning = tune_member(artifacts, snapshot, member, config, seed)
+    publish_table(f"tuning-{member.name}", trial_rows(artifacts, tuning), "Trials, best first")
+    return tuning
