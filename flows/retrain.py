@@ -12,9 +12,14 @@ from tasks.promote import decide
 
 @flow(name="retrain", flow_run_name="retrain-{config.name}")
 def retrain(config: PipelineConfig = DEMO) -> Outcome | None:
-    """Look at the sources and the champion; train and promote only if there is a reason to."""
+    """Look at the sources and the champion; train and promote only if there is a reason to.
+
+    A champion that is merely old is challenged by models from another seed: the same data and
+    seed would give the same models again.
+    """
     prepared = prepare_data(config)
     decision = decide(prepared.snapshot, config.retraining, config.store)
     if not decision.retrain:
         return None
-    return promote_model(config, train_models(config, prepared))
+    fresh = config.model_copy(update={"seed": config.seed + decision.seed_shift})
+    return promote_model(fresh, train_models(fresh, prepared))

@@ -1,14 +1,65 @@
 """Fixtures that all tests share."""
 
+import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from deployments.environment import quieten
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
+from tests import object_store
+
+_OTHER_AWS_VARIABLES = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_CONFIG_FILE")
+
+
+quieten()
+os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "60"
+os.environ["WANDB_MODE"] = "disabled"
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A Prefect server of its own, with a database of its own, for the tests of a session."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=180):
+        yield
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
     """An empty artifact store in a folder of this test."""
     return ArtifactStore(StoreConfig(url=str(tmp_path / "store")))
+
+
+@pytest.fixture(scope="session")
+def s3_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment variables of a real S3-compatible store that runs as long as the tests."""
+    if not object_store.is_available():
+        pytest.skip("OpenStack Swift is not installed (Linux only; extra s3test)")
+    folder = tmp_path_factory.mktemp("swift")
+    with object_store.running_object_store(folder) as environment:
+        object_store.create_bucket(environment)
+        yield environment
+
+
+@pytest.fixture
+def s3_store_url(
+    s3_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The URL of an empty store in a bucket; the environment leads there, also in subprocesses."""
+    from s3fs import S3FileSystem
+
+    for name in _OTHER_AWS_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in s3_environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    # s3fs keeps its clients, which keep the keys they were made with.
+    S3FileSystem.clear_instance_cache()
+    yield f"s3://{object_store.BUCKET}/{uuid.uuid4().hex}"
+    S3FileSystem.clear_instance_cache()

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ParamSpec
 
 import click
@@ -18,6 +19,7 @@ from fer_models.progress import Progress, listening
 
 P = ParamSpec("P")
 Produced = dict[str, Any]
+_json_stdout: ContextVar[int | None] = ContextVar("ferflow_json_stdout", default=None)
 
 
 def reporting_command(function: Callable[P, Produced]) -> Callable[P, None]:
@@ -74,6 +76,13 @@ def _say_error(text: str, verbose: bool) -> None:
     click.secho(f"error: {text}", err=True, fg="red")
 
 
+def announce(produced: Produced) -> None:
+    """One JSON line on stdout from a command that goes on; nothing without `--json`."""
+    stdout = _json_stdout.get()
+    if stdout is not None:
+        os.write(stdout, (json.dumps(produced, sort_keys=True) + "\n").encode())
+
+
 @contextmanager
 def _stdout_for(as_json: bool) -> Iterator[None]:
     """Send everything printed meanwhile to stderr, child processes too, when JSON is wanted."""
@@ -83,9 +92,11 @@ def _stdout_for(as_json: bool) -> Iterator[None]:
     sys.stdout.flush()
     keep = os.dup(1)
     os.dup2(2, 1)
+    token = _json_stdout.set(keep)
     try:
         yield
     finally:
+        _json_stdout.reset(token)
         sys.stdout.flush()
         os.dup2(keep, 1)
         os.close(keep)
@@ -135,7 +146,8 @@ class _Lines:
         if not is_end and now - self._last.get(progress.stage, -9.0) < 2.0:
             return
         self._last[progress.stage] = now
-        amount = f"{progress.done:g}/{progress.total:g} {progress.unit}" if progress.total else ""
+        has_count = progress.total and progress.unit
+        amount = f"{progress.done:g}/{progress.total:g} {progress.unit}" if has_count else ""
         text = "  ".join(part for part in (progress.stage, amount, progress.note) if part)
         click.echo(f"[{now - self._start:6.1f} s] {text}", err=True)
 
@@ -160,6 +172,16 @@ def _live_bars() -> Iterator[Callable[[Progress], None]]:
     def show(progress: Progress) -> None:
         if progress.stage not in ids:
             ids[progress.stage] = bars.add_task(progress.stage, amount="", note="", total=None)
+        if progress.unit == "":  # a stage's begin or end: what it counted stays in sight
+            total = max(bars.tasks[ids[progress.stage]].total or 0.0, 1.0)
+            is_end = progress.total > 0
+            bars.update(
+                ids[progress.stage],
+                completed=total if is_end else 0.0,
+                total=total if is_end else None,
+                note=progress.note,
+            )
+            return
         amount = f"{progress.done:g}/{progress.total:g} {progress.unit}" if progress.total else ""
         bars.update(
             ids[progress.stage],

@@ -110,7 +110,7 @@ def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
         "snapshot": trained.prepared.snapshot.id,
         "models": [_model_facts(info) for info in rows],
         "candidate": promotion.candidate_id,
-        "champion": promotion.champion_id,
+        "champion": promotion.candidate_id if promotion.promoted else promotion.champion_id,
         "promoted": promotion.promoted,
         "reason": promotion.reason,
         "run": outcome.run.id,

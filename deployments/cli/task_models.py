@@ -91,7 +91,7 @@ def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
     from tasks.tables import evaluation_rows
 
     snapshot = step.snapshot(snapshot_id, "split")
-    produced = []
+    produced: list[Produced] = []
     with progress_display():
         for model in step.models(model_ids):
             evaluation = stage.fn(snapshot, model, step.config.evaluation, step.config.store)
@@ -155,7 +155,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
     facts = {
         "promotion": promotion.id,
         "candidate": promotion.candidate_id,
-        "champion": promotion.champion_id,
+        "champion": promotion.candidate_id if promotion.promoted else promotion.champion_id,
         "promoted": promotion.promoted,
         "reason": promotion.reason,
         "url": promotion.url,

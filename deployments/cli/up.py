@@ -1,6 +1,5 @@
 """`ferflow up`: a Prefect server with its UI on loopback, and the deployments served."""
 
-import json
 import os
 import subprocess
 import sys
@@ -14,9 +13,10 @@ from pathlib import Path
 import click
 
 from deployments.cli.options import build_config, config_options
-from deployments.cli.output import Produced
+from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import quieten
+from fer_models.config import PipelineConfig
 from fer_models.errors import ConfigError, FerError
 from fer_models.storage.store import ArtifactStore
 
@@ -49,29 +49,29 @@ def command(
     """
     from deployments.serving import WEEKLY
 
+    quieten()
+    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
     config = build_config(recipe, sources, store_url, seed, assignments)
     schedule = None if cron == "off" else cron or WEEKLY
     _check_cron(schedule)
     ArtifactStore(config.store).check_writable()
-    quieten()
-    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
     with _server(port, verbose) as api_url:
-        os.environ["PREFECT_API_URL"] = api_url
-        return _serve(config.model_dump(mode="json"), schedule, limit)
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        with temporary_settings({PREFECT_API_URL: api_url}):
+            return _serve(config, api_url, schedule, limit)
 
 
-def _serve(settings: dict[str, object], schedule: str | None, limit: int) -> Produced:
+def _serve(config: PipelineConfig, api_url: str, schedule: str | None, limit: int) -> Produced:
     from prefect import serve
 
     from deployments.crashed import sweep_crashed_runs
     from deployments.heartbeat import ensure_heartbeat_automation
     from deployments.serving import build_deployments
-    from fer_models.config import PipelineConfig
 
-    made = build_deployments(PipelineConfig.model_validate(settings), schedule)
+    made = build_deployments(config, schedule)
     sweep_crashed_runs()
     ensure_heartbeat_automation()
-    api_url = os.environ["PREFECT_API_URL"]
     ready: Produced = {
         "api": api_url,
         "ui": api_url.removesuffix("/api"),
@@ -83,7 +83,7 @@ def _serve(settings: dict[str, object], schedule: str | None, limit: int) -> Pro
     click.echo(f"elsewhere    export PREFECT_API_URL={api_url}")
     click.echo("trigger      prefect deployment run run-pipeline/run-pipeline")
     click.echo(f"retraining   {schedule or 'off'}   (stop with Ctrl-C)")
-    click.echo(json.dumps(ready | {"state": "ready"}))
+    announce(ready | {"state": "ready"})
     sys.stdout.flush()
     try:
         serve(*made, limit=limit, print_starting_message=False)

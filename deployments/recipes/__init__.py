@@ -83,9 +83,8 @@ def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            value = _merged(old, value)
-        merged[str(key)] = value
+        nested = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merged[str(key)] = nested
     return merged
 
 

@@ -67,7 +67,7 @@ class ValidationConfig(FrozenConfig):
         default=50, ge=1, description="Fewer images in a split that is there at all are an error."
     )
     max_class_imbalance: float = Field(
-        default=20.0, ge=1, description="Largest class over smallest, in images; more is a warning."
+        default=10.0, ge=1, description="Largest class over smallest, in images; more is a warning."
     )
     min_mean: float = Field(
         default=5.0, ge=0, le=255, description="Mean grey value below which an image is too dark."
@@ -107,7 +107,7 @@ class CleaningConfig(FrozenConfig):
         "strict: near copies and images that most FER+ taggers call no face, too.",
     )
     near_duplicate_distance: int = Field(
-        default=4,
+        default=10,
         ge=0,
         le=64,
         description="Perceptual-hash bits that may differ between near copies.",

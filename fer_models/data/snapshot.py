@@ -137,6 +137,16 @@ def open_table(store: ArtifactStore, ref: SnapshotRef, name: str) -> pd.DataFram
     return pd.read_parquet(store.fetch(ref, f"{name}.parquet"))
 
 
+def open_tables(store: ArtifactStore, ref: SnapshotRef) -> dict[str, pd.DataFrame]:
+    """All further tables of a snapshot by name, so that a derived snapshot can carry them on."""
+    names = [name for name in store.describe(ref).files if name.endswith(".parquet")]
+    return {
+        name.removesuffix(".parquet"): open_table(store, ref, name.removesuffix(".parquet"))
+        for name in names
+        if name != _MANIFEST_FILE
+    }
+
+
 def snapshot_sha(
     manifest: pd.DataFrame, images: Images, step: str, tables: Mapping[str, pd.DataFrame]
 ) -> str:

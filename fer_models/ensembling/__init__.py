@@ -1,0 +1,1 @@
+"""Members combined into one model, and the candidate chosen."""

@@ -1,0 +1,1 @@
+"""The page that tells a person what a run did."""

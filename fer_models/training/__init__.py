@@ -1,0 +1,1 @@
+"""Training of one member, its artifact, and predictions of stored models."""

@@ -1,0 +1,1 @@
+"""Readers of the source formats: one module a format, all giving a `SourceTable`."""

@@ -1,0 +1,98 @@
+"""Evaluation: metrics of one model on the validation and test images of its snapshot."""
+
+import hashlib
+
+import numpy as np
+
+from fer_models.data.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.evaluation.config import EvaluationConfig
+from fer_models.evaluation.metrics import Ints
+from fer_models.evaluation.predictions import Predictions, read_predictions
+from fer_models.evaluation.results import (
+    TEST,
+    TEST_WITHOUT_LEAKS,
+    VALIDATION,
+    ModelMetrics,
+    score_split,
+)
+from fer_models.storage.refs import EvaluationRef, ModelRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+
+METRICS_FILE = "metrics.json"
+
+
+def evaluate_model(
+    store: ArtifactStore, snapshot: SnapshotRef, model: ModelRef, config: EvaluationConfig
+) -> EvaluationRef:
+    """Score a model and keep the metrics as an artifact.
+
+    The splits are `validation` (where things were chosen, so optimistic), `test`, and
+    `test_without_leaks`: test images whose pixels don't also stand in the training split,
+    quarantined training images included. A split without images is left out.
+
+    Raises:
+        DataError: the model's probabilities don't belong to this snapshot.
+        StoreError: an artifact is absent or damaged.
+    """
+    result = measure_model(store, open_snapshot(store, snapshot), model, config)
+    content = result.model_dump_json(indent=1).encode()
+    return store.put(
+        EvaluationRef,
+        hashlib.sha256(content).hexdigest()[:24],
+        {METRICS_FILE: content},
+        result.summary(),
+        model_id=model.id,
+    )
+
+
+def read_evaluation(store: ArtifactStore, evaluation: EvaluationRef) -> ModelMetrics:
+    """The metrics that an evaluation holds.
+
+    Raises:
+        StoreError: it is absent or damaged.
+    """
+    return ModelMetrics.model_validate_json(store.read_file(evaluation, METRICS_FILE))
+
+
+def measure_model(
+    store: ArtifactStore, snapshot: DatasetSnapshot, model: ModelRef, config: EvaluationConfig
+) -> ModelMetrics:
+    """The metrics of a model, without keeping them.
+
+    Raises:
+        DataError: the model's probabilities don't belong to this snapshot.
+        StoreError: an artifact is absent or damaged.
+    """
+    predictions = read_predictions(store, snapshot, model)
+    test = predictions[TEST]
+    unseen = ~is_leaked(snapshot, test.positions)
+    sets = {
+        VALIDATION: predictions[VALIDATION],
+        TEST: test,
+        TEST_WITHOUT_LEAKS: Predictions(
+            test.positions[unseen], test.labels[unseen], test.probs_NK[unseen]
+        ),
+    }
+    info = store.info(model)
+    return ModelMetrics(
+        model_id=model.id,
+        model_name=model.name,
+        kind=model.kind,
+        snapshot_id=snapshot.ref.id,
+        parameters=int(info["parameters"]),
+        splits={
+            name: score_split(part.probs_NK, part.labels, config)
+            for name, part in sets.items()
+            if len(part.labels)
+        },
+    )
+
+
+def is_leaked(
+    snapshot: DatasetSnapshot, positions: Ints
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Whether the same pixels also stand in the training split, of any status; N bools."""
+    table = snapshot.manifest
+    in_training = set(table.loc[table["split"] == "train", "pixel_sha256"])
+    shas = table["pixel_sha256"].to_numpy()[positions]
+    return np.array([sha in in_training for sha in shas], dtype=np.bool_)

@@ -1,0 +1,222 @@
+"""Metrics of classifiers, in plain numpy.
+
+N images, K = 7 classes, B bins. `probs_NK` are probabilities (rows sum to 1), `labels_N` are class
+numbers 0..6. Classes without an image in `labels_N` don't enter an average that they'd only
+distort; which average leaves out what is told by each function.
+"""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_models.errors import DataError
+from fer_models.labels import NUM_CLASSES
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.int64]
+SUM_TOLERANCE = 1e-3
+_SMALLEST_PROBABILITY = 1e-15
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Precision, recall, F1 (0..1, higher is better) and images of each class; arrays of K."""
+
+    n: Ints
+    precision: npt.NDArray[np.float64]
+    recall: npt.NDArray[np.float64]
+    f1: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ReliabilityBins:
+    """Equal-width confidence bins (arrays of B): images, mean confidence and accuracy of each.
+
+    Empty bins have n = 0 and zeros.
+    """
+
+    n: Ints
+    confidence: npt.NDArray[np.float64]
+    accuracy: npt.NDArray[np.float64]
+
+
+def probability_problems(probs_NK: Floats, num_rows: int) -> list[str]:
+    """What keeps an array from being probabilities of `num_rows` images; empty when nothing does.
+
+    Rows must have K finite values in 0..1 that sum to 1 within 0.001.
+    """
+    if probs_NK.shape != (num_rows, NUM_CLASSES):
+        got = " x ".join(str(size) for size in probs_NK.shape) or "a scalar"
+        return [f"expected {num_rows} x {NUM_CLASSES} probabilities, got {got}"]
+    if not np.isfinite(probs_NK).all():
+        return [f"{int((~np.isfinite(probs_NK)).any(axis=1).sum())} rows hold NaN or infinity"]
+    problems = []
+    outside = ((probs_NK < -SUM_TOLERANCE) | (probs_NK > 1 + SUM_TOLERANCE)).any(axis=1)
+    if outside.any():
+        problems.append(f"{int(outside.sum())} rows hold values outside 0..1 (logits?)")
+    off = np.abs(probs_NK.sum(axis=1, dtype=np.float64) - 1) > SUM_TOLERANCE
+    if off.any():
+        problems.append(f"{int(off.sum())} rows don't sum to 1, the first is row {off.argmax()}")
+    return problems
+
+
+def check_predictions(probs_NK: Floats, labels_N: Ints) -> None:
+    """Refuse arrays that can't be scored: no image, no probabilities, labels outside 0..6.
+
+    Raises:
+        DataError: naming everything that is wrong.
+    """
+    problems = []
+    if labels_N.ndim != 1 or len(labels_N) == 0:
+        problems.append(f"expected at least one label in one dimension, got {labels_N.shape}")
+    elif labels_N.min() < 0 or labels_N.max() >= NUM_CLASSES:
+        problems.append(
+            f"expected labels 0..{NUM_CLASSES - 1}, got {labels_N.min()}..{labels_N.max()}"
+        )
+    problems += probability_problems(probs_NK, len(labels_N) if labels_N.ndim else 0)
+    if problems:
+        raise DataError("these predictions can't be scored", problems)
+
+
+def accuracy(probs_NK: Floats, labels_N: Ints) -> float:
+    """Share of images whose most probable class is the label (0..1, higher is better)."""
+    check_predictions(probs_NK, labels_N)
+    return float((probs_NK.argmax(axis=1) == labels_N).mean())
+
+
+def wilson_interval(num_correct: int, num_images: int, confidence: float) -> tuple[float, float]:
+    """Interval of a share (Wilson 1927), both ends 0..1.
+
+    Args:
+        num_correct: successes, 0..num_images.
+        num_images: trials, at least 1.
+        confidence: coverage, between 0 and 1.
+
+    Raises:
+        ValueError: the counts or the coverage are impossible.
+    """
+    if not 0 <= num_correct <= num_images or num_images < 1 or not 0 < confidence < 1:
+        raise ValueError(
+            f"expected 0 <= correct <= images, images >= 1 and 0 < confidence < 1, "
+            f"got {num_correct}, {num_images}, {confidence}"
+        )
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = num_correct / num_images
+    scale = 1 + z**2 / num_images
+    centre = (share + z**2 / (2 * num_images)) / scale
+    spread = share * (1 - share) / num_images + (z / (2 * num_images)) ** 2
+    half = z / scale * float(np.sqrt(spread))
+    # At 0 and n correct the ends are exact; rounding must not push them past the share itself.
+    low = 0.0 if num_correct == 0 else max(0.0, centre - half)
+    high = 1.0 if num_correct == num_images else min(1.0, centre + half)
+    return low, high
+
+
+def confusion_matrix(probs_NK: Floats, labels_N: Ints) -> Ints:
+    """Counts K x K: rows true, columns predicted."""
+    check_predictions(probs_NK, labels_N)
+    pairs = labels_N * NUM_CLASSES + probs_NK.argmax(axis=1)
+    counts = np.bincount(pairs, minlength=NUM_CLASSES**2).astype(np.int64)
+    return counts.reshape(NUM_CLASSES, NUM_CLASSES)
+
+
+def class_scores(confusion_KK: Ints) -> ClassScores:
+    """Precision, recall and F1 of each class; 0 where there is nothing to divide by."""
+    hits = np.diagonal(confusion_KK).astype(np.float64)
+    true, predicted = confusion_KK.sum(axis=1), confusion_KK.sum(axis=0)
+    return ClassScores(
+        n=true,
+        precision=_ratio(hits, predicted),
+        recall=_ratio(hits, true),
+        f1=_ratio(2 * hits, true + predicted),
+    )
+
+
+def balanced_accuracy(confusion_KK: Ints) -> float:
+    """Mean recall over the classes that have images (0..1, higher is better)."""
+    present = confusion_KK.sum(axis=1) > 0
+    return float(class_scores(confusion_KK).recall[present].mean())
+
+
+def macro_f1(confusion_KK: Ints) -> float:
+    """Mean F1 over the classes that have images or were predicted (0..1, higher is better)."""
+    seen = (confusion_KK.sum(axis=1) + confusion_KK.sum(axis=0)) > 0
+    return float(class_scores(confusion_KK).f1[seen].mean())
+
+
+def log_loss(probs_NK: Floats, labels_N: Ints) -> float:
+    """Mean negative log of the label's probability, in nats (>= 0, lower is better).
+
+    Probabilities below 1e-15 count as 1e-15.
+    """
+    check_predictions(probs_NK, labels_N)
+    chosen = probs_NK[np.arange(len(labels_N)), labels_N].astype(np.float64)
+    return float(-np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1.0)).mean())
+
+
+def brier_score(probs_NK: Floats, labels_N: Ints) -> float:
+    """Mean squared distance to the one-hot label, summed over classes (0..2, lower is better)."""
+    check_predictions(probs_NK, labels_N)
+    one_hot = np.eye(NUM_CLASSES)[labels_N]
+    return float(((probs_NK.astype(np.float64) - one_hot) ** 2).sum(axis=1).mean())
+
+
+def reliability_bins(probs_NK: Floats, labels_N: Ints, num_bins: int) -> ReliabilityBins:
+    """Confidence (the highest probability) against accuracy, in bins (b/B, (b+1)/B]."""
+    check_predictions(probs_NK, labels_N)
+    confidence = np.clip(probs_NK.max(axis=1).astype(np.float64), 0, 1)
+    correct = (probs_NK.argmax(axis=1) == labels_N).astype(np.float64)
+    edges = np.linspace(0, 1, num_bins + 1)[1:-1]
+    bins = np.searchsorted(edges, confidence, side="left")
+    n = np.bincount(bins, minlength=num_bins)
+    return ReliabilityBins(
+        n=n.astype(np.int64),
+        confidence=_ratio(np.bincount(bins, confidence, num_bins), n),
+        accuracy=_ratio(np.bincount(bins, correct, num_bins), n),
+    )
+
+
+def calibration_error(probs_NK: Floats, labels_N: Ints, num_bins: int) -> float:
+    """Expected calibration error of the most probable class (Guo et al. 2017).
+
+    The mean distance between confidence and accuracy, over equal-width bins weighted by their
+    images (0..1, lower is better).
+    """
+    bins = reliability_bins(probs_NK, labels_N, num_bins)
+    gaps = np.abs(bins.confidence - bins.accuracy)
+    return float((gaps * bins.n).sum() / bins.n.sum())
+
+
+def auroc(probs_NK: Floats, labels_N: Ints) -> float | None:
+    """Mean one-versus-rest area under the ROC curve over the classes present (0..1, 0.5: chance).
+
+    None when all images have one class: there is no rest. The area is the Mann-Whitney statistic,
+    ties counted half.
+    """
+    check_predictions(probs_NK, labels_N)
+    present = np.unique(labels_N)
+    if len(present) < 2:
+        return None
+    areas = [_binary_auroc(probs_NK[:, number], labels_N == number) for number in present]
+    return float(np.mean(areas))
+
+
+def _binary_auroc(scores_N: Floats, positive_N: npt.NDArray[np.bool_]) -> float:
+    _, inverse, counts = np.unique(scores_N, return_inverse=True, return_counts=True)
+    last_rank = np.cumsum(counts)
+    mean_rank = last_rank - (counts - 1) / 2
+    num_positive = int(positive_N.sum())
+    num_negative = len(positive_N) - num_positive
+    rank_sum = float(mean_rank[inverse][positive_N].sum())
+    wins = rank_sum - num_positive * (num_positive + 1) / 2
+    return wins / (num_positive * num_negative)
+
+
+def _ratio(
+    numerator: npt.NDArray[np.number], denominator: npt.NDArray[np.integer]
+) -> npt.NDArray[np.float64]:
+    ratio = np.zeros(len(numerator), dtype=np.float64)
+    np.divide(numerator, denominator, out=ratio, where=denominator > 0)
+    return ratio

@@ -1,0 +1,112 @@
+"""Reading a model's stored probabilities, aligned with the snapshot they were made for."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_models.data.snapshot import DatasetSnapshot
+from fer_models.errors import DataError, StoreError
+from fer_models.evaluation.metrics import Floats, Ints, probability_problems
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.store import ArtifactStore
+
+PROBABILITIES_FILE = "probabilities.npz"
+_SPLITS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities (N x 7, float64) of a split's kept images, with positions and labels (N)."""
+
+    positions: Ints
+    labels: Ints
+    probs_NK: npt.NDArray[np.float64]
+
+    @property
+    def correct(self) -> Any:
+        """Whether the most probable class is the label, a bool array of N."""
+        return self.probs_NK.argmax(axis=1) == self.labels
+
+
+def model_ref(store: ArtifactStore, model_id: str) -> ModelRef:
+    """The full name of a model that is known by its id only (as in the registry).
+
+    Raises:
+        StoreError: the store has no such model.
+    """
+    bare = ModelRef(id=model_id, url=f"{store.url}/{ModelRef.folder}/{model_id}", name=model_id)
+    info = store.info(bare)
+    return bare.model_copy(
+        update={"name": info.get("name", model_id), "kind": info.get("kind", "network")}
+    )
+
+
+def read_predictions(
+    store: ArtifactStore, snapshot: DatasetSnapshot, model: ModelRef
+) -> dict[str, Predictions]:
+    """The model's predictions by split (`validation` and `test`; either may have no image).
+
+    Raises:
+        DataError: they were not made for this snapshot, or are not probabilities; names all
+            that is wrong.
+        StoreError: the model is absent or damaged.
+    """
+    trained_on = store.info(model).get("snapshot_id")
+    if trained_on != snapshot.ref.id:
+        raise DataError(
+            f"model {model.id} was trained on another snapshot: expected {snapshot.ref.id}, "
+            f"got {trained_on}; name that snapshot, or train the model on this one"
+        )
+    arrays = _load_arrays(store, model)
+    positions = {split: snapshot.positions(split) for split in _SPLITS}
+    problems = [
+        f"{split}: {problem}"
+        for split in _SPLITS
+        for problem in _array_problems(arrays, split, len(positions[split]))
+    ]
+    if problems:
+        raise DataError(
+            f"{model.url}/{PROBABILITIES_FILE} does not fit snapshot {snapshot.ref.id}; "
+            "train the model again (--no-cache)",
+            problems,
+        )
+    return {
+        split: Predictions(
+            positions=positions[split],
+            labels=snapshot.labels(positions[split]),
+            probs_NK=arrays[split].astype(np.float64),
+        )
+        for split in _SPLITS
+    }
+
+
+def probabilities_bytes(validation: Floats, test: Floats) -> bytes:
+    """The content of a `probabilities.npz`: float32 arrays `validation` and `test`, each N x 7."""
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        validation=np.ascontiguousarray(validation, dtype=np.float32),
+        test=np.ascontiguousarray(test, dtype=np.float32),
+    )
+    return buffer.getvalue()
+
+
+def _load_arrays(store: ArtifactStore, model: ModelRef) -> dict[str, Floats]:
+    try:
+        path = store.fetch(model, PROBABILITIES_FILE)
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except ValueError as error:
+        raise StoreError(
+            f"{model.url}/{PROBABILITIES_FILE}: expected numpy arrays: {error}; "
+            "train the model again (--no-cache)"
+        ) from error
+
+
+def _array_problems(arrays: dict[str, Floats], split: str, num_rows: int) -> list[str]:
+    if split not in arrays:
+        return [f"expected an array of that name, got {', '.join(arrays) or 'none'}"]
+    return probability_problems(arrays[split], num_rows)

@@ -1,0 +1,141 @@
+"""Networks by name: our own, and every one of timm's. All of them return logits.
+
+timm is loaded only when one of its networks is asked for: its import takes seconds.
+"""
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from fer_models.errors import ConfigError
+from fer_models.labels import NUM_CLASSES
+from fer_models.models.compact import CompactCNN
+from fer_models.models.config import NetworkConfig
+from fer_models.models.scratch import ScratchCNN, ScratchMLP
+
+
+def _compact_cnn(config: NetworkConfig) -> nn.Module:
+    return CompactCNN(config.in_channels, NUM_CLASSES, config.width, config.dropout)
+
+
+def _scratch_cnn(config: NetworkConfig) -> nn.Module:
+    return ScratchCNN(
+        config.in_channels, config.image_size_px, NUM_CLASSES, config.width, config.dropout
+    )
+
+
+def _scratch_mlp(config: NetworkConfig) -> nn.Module:
+    return ScratchMLP(
+        config.in_channels, config.image_size_px, NUM_CLASSES, config.width, config.dropout
+    )
+
+
+_OWN: dict[str, Callable[[NetworkConfig], nn.Module]] = {
+    "compact_cnn": _compact_cnn,
+    "scratch_cnn": _scratch_cnn,
+    "scratch_mlp": _scratch_mlp,
+}
+OWN_NETWORKS = tuple(_OWN)
+_NUM_SUGGESTIONS = 5
+
+
+def build_network(config: NetworkConfig) -> nn.Module:
+    """A new network that maps N x C x S x S images to N x 7 logits (never probabilities).
+
+    Weights are drawn from torch's generator as it stands: fork and seed it to repeat them.
+
+    Raises:
+        ConfigError: no such network, it can't take images of that size, or pretrained weights
+            are asked for and can't be had.
+    """
+    if config.name not in _OWN:
+        return _build_timm(config, pretrained=config.pretrained)
+    if config.pretrained:
+        raise ConfigError(
+            f"network {config.name}: there are no pretrained weights for it; "
+            "set network.pretrained=false or name one of timm's networks"
+        )
+    return _OWN[config.name](config)
+
+
+def build_empty_network(config: NetworkConfig) -> nn.Module:
+    """The network of `build_network`, to be filled with stored weights: none are downloaded."""
+    if config.name in _OWN:
+        return _OWN[config.name](config)
+    return _build_timm(config, pretrained=False)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of weights, trainable or not (running statistics are not counted)."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _build_timm(config: NetworkConfig, pretrained: bool) -> nn.Module:
+    import timm
+
+    if not timm.is_model(config.name):
+        raise _unknown(config.name, timm.list_models())
+    options: dict[str, Any] = {"num_classes": NUM_CLASSES, "in_chans": config.in_channels}
+    if config.dropout > 0:
+        options["drop_rate"] = config.dropout
+    if pretrained:
+        from fer_models.models.pretrained import pretrained_options
+
+        options |= pretrained_options(config.name)
+    network = _create_timm(config, options)
+    _check_size(network, config)
+    return network
+
+
+def _create_timm(config: NetworkConfig, options: dict[str, Any]) -> nn.Module:
+    import timm
+
+    try:
+        # Networks with position embeddings are made for one size; the others refuse the option.
+        network: nn.Module = timm.create_model(
+            config.name, img_size=config.image_size_px, **options
+        )
+    except TypeError:
+        network = timm.create_model(config.name, **options)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise _wrong_size(config, error) from error
+    return network
+
+
+def _check_size(network: nn.Module, config: NetworkConfig) -> None:
+    size = config.image_size_px
+    training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            logits = network(torch.zeros(2, config.in_channels, size, size))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise _wrong_size(config, error) from error
+    finally:
+        network.train(training)
+    if logits.shape != (2, NUM_CLASSES):
+        raise ConfigError(
+            f"network {config.name}: expected logits of shape (2, {NUM_CLASSES}), it gives "
+            f"{tuple(logits.shape)}; name a classification network"
+        )
+
+
+def _wrong_size(config: NetworkConfig, error: Exception) -> ConfigError:
+    lines = str(error).splitlines() or [type(error).__name__]
+    return ConfigError(
+        f"network {config.name} can't take {config.image_size_px} px images ({lines[0]}); set "
+        "network.image_size_px to a size it is made for (224 suits most) or choose another network"
+    )
+
+
+def _unknown(name: str, timm_names: list[str]) -> ConfigError:
+    near = difflib.get_close_matches(name, [*_OWN, *timm_names], n=_NUM_SUGGESTIONS, cutoff=0.5)
+    suggestion = f"did you mean {', '.join(near)}?" if near else "no name comes near it."
+    return ConfigError(
+        f"network.name: expected {', '.join(_OWN)} or one of timm's {len(timm_names)} networks, "
+        f"got {name!r}; {suggestion} List timm's with: "
+        "python -c \"import timm; print(*timm.list_models('*resnet*'), sep='\\n')\""
+    )

@@ -1,0 +1,270 @@
+"""The report's charts; each gives an inline SVG element."""
+
+from typing import Any
+
+import numpy as np
+
+from fer_models.data.snapshot import KEPT, SPLITS, DatasetSnapshot
+from fer_models.evaluation.metrics import ReliabilityBins
+from fer_models.evaluation.results import TEST, VALIDATION, SplitMetrics
+from fer_models.labels import CLASS_NAMES, NUM_CLASSES
+from fer_models.reporting.collect import ModelRow
+from fer_models.reporting.svg import (
+    FULL_WIDTH_IN,
+    HALF_WIDTH_IN,
+    INK,
+    MUTED,
+    NUM_SERIES_COLOURS,
+    draw,
+    series_colour,
+    tidy,
+)
+
+
+def accuracy_chart(rows: tuple[ModelRow, ...]) -> str:
+    """Accuracy of every model with its interval; validation beside test."""
+
+    def plot(figure: Any) -> None:
+        axes = figure.subplots()
+        places = np.arange(len(rows))[::-1]
+        for split, shift, colour, filled in ((TEST, 0.12, 0, True), (VALIDATION, -0.16, 5, False)):
+            shown = [
+                (p, r.metrics.splits[split])
+                for p, r in zip(places, rows, strict=True)
+                if split in r.metrics.splits
+            ]
+            if shown:
+                _points(axes, shown, shift, series_colour(colour), split, filled)
+        _majority_line(axes, rows[0].headline)
+        axes.set_yticks(places, [row.metrics.model_name for row in rows])
+        for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
+            tick.set_fontweight("bold" if row.is_candidate else "normal")
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        axes.set_xlabel("accuracy")
+        _percent_axis(axes.xaxis)
+        tidy(axes, grid="x")
+        figure.legend(loc="outside upper left", ncols=3)
+
+    height = 1.2 + 0.42 * len(rows)
+    return draw(
+        "accuracy", "Accuracy of each model with its interval", (FULL_WIDTH_IN, height), plot
+    )
+
+
+def class_chart(scores: SplitMetrics) -> str:
+    """Recall and precision of each class."""
+
+    def plot(figure: Any) -> None:
+        axes = figure.subplots()
+        places = np.arange(NUM_CLASSES)[::-1]
+        classes = [scores.per_class[name] for name in CLASS_NAMES]
+        for shift, field, colour in ((0.19, "recall", 0), (-0.19, "precision", 1)):
+            values = [getattr(one, field) for one in classes]
+            axes.barh(places + shift, values, 0.36, color=series_colour(colour), label=field)
+            for place, value in zip(places, values, strict=True):
+                axes.text(
+                    value + 0.01,
+                    place + shift,
+                    f"{100 * value:.0f}",
+                    va="center",
+                    fontsize=7.5,
+                    color=MUTED,
+                )
+        labels = [f"{name} ({one.n:,})" for name, one in zip(CLASS_NAMES, classes, strict=True)]
+        axes.set_yticks(places, labels)
+        axes.set_xlim(0, 1.08)
+        _percent_axis(axes.xaxis)
+        tidy(axes, grid="x")
+        figure.legend(loc="outside upper left", ncols=2)
+
+    return draw("classes", "Recall and precision of each class", (HALF_WIDTH_IN, 4.0), plot)
+
+
+def reliability_chart(bins: ReliabilityBins) -> str:
+    """Accuracy against confidence, with the number of images below."""
+
+    def plot(figure: Any) -> None:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        width = 1 / len(bins.n)
+        centres = (np.arange(len(bins.n)) + 0.5) * width
+        filled = bins.n > 0
+        upper.plot(
+            [0, 1],
+            [0, 1],
+            color=MUTED,
+            linewidth=1.2,
+            linestyle="--",
+            label="as sure as it is right",
+        )
+        upper.plot(
+            bins.confidence[filled],
+            bins.accuracy[filled],
+            color=series_colour(0),
+            marker="o",
+            markersize=5,
+            label="this model",
+        )
+        upper.set_ylabel("accuracy")
+        upper.set_ylim(0, 1.02)
+        _percent_axis(upper.yaxis)
+        lower.bar(centres, bins.n, width * 0.9, color=series_colour(5))
+        lower.set_ylabel("images")
+        lower.set_xlabel("confidence (highest probability)")
+        lower.set_xlim(0, 1)
+        _percent_axis(lower.xaxis)
+        for axes in (upper, lower):
+            tidy(axes)
+        figure.legend(loc="outside upper left", ncols=2)
+
+    return draw("reliability", "Accuracy against confidence", (HALF_WIDTH_IN, 4.0), plot)
+
+
+def curves_chart(rows: list[ModelRow]) -> str:
+    """Loss and accuracy by epoch of up to eight members; validation solid, training dashed."""
+
+    def plot(figure: Any) -> None:
+        panels = figure.subplots(1, 2)
+        for axes, what in zip(panels, ("loss", "accuracy"), strict=True):
+            for number, row in enumerate(rows[:NUM_SERIES_COLOURS]):
+                assert row.curve is not None
+                epochs, colour = row.curve["epoch"], series_colour(number)
+                name = row.metrics.model_name if what == "loss" else None
+                axes.plot(
+                    epochs,
+                    row.curve[f"train_{what}"],
+                    color=colour,
+                    linestyle=(0, (3, 2)),
+                    linewidth=1.1,
+                    alpha=0.75,
+                )
+                axes.plot(
+                    epochs,
+                    row.curve[f"validation_{what}"],
+                    color=colour,
+                    label=name,
+                    marker="o",
+                    markersize=3,
+                )
+            axes.set_title("loss (nats)" if what == "loss" else "accuracy")
+            axes.set_xlabel("epoch")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            tidy(axes)
+        _percent_axis(panels[1].yaxis)
+        figure.legend(loc="outside upper left", ncols=4)
+
+    return draw("curves", "Loss and accuracy by epoch", (FULL_WIDTH_IN, 3.6), plot)
+
+
+def counts_chart(snapshot: DatasetSnapshot) -> str:
+    """Kept images by class and split."""
+    table = snapshot.manifest[
+        (snapshot.manifest["status"] == KEPT) & (snapshot.manifest["label"] >= 0)
+    ]
+
+    def plot(figure: Any) -> None:
+        axes = figure.subplots()
+        places, bottom = np.arange(NUM_CLASSES), np.zeros(NUM_CLASSES)
+        for split, colour in zip(SPLITS, (0, 5, 1), strict=True):
+            labels = table.loc[table["split"] == split, "label"].to_numpy(dtype=np.int64)
+            counts = np.bincount(labels, minlength=NUM_CLASSES)
+            if counts.sum():
+                axes.bar(
+                    places,
+                    counts,
+                    0.7,
+                    bottom=bottom,
+                    color=series_colour(colour),
+                    label=f"{split} ({counts.sum():,})",
+                )
+            bottom += counts
+        for place, total in zip(places, bottom, strict=True):
+            axes.text(place, total, f"{int(total):,}", ha="center", va="bottom", fontsize=8.5)
+        axes.set_xticks(places, CLASS_NAMES)
+        axes.tick_params(axis="x", labelcolor=INK)
+        axes.set_ylabel("images")
+        axes.margins(y=0.1)
+        tidy(axes)
+        figure.legend(loc="outside upper left", ncols=3)
+
+    return draw("counts", "Kept images by class and split", (HALF_WIDTH_IN, 3.3), plot)
+
+
+def tuning_chart(trials: list[dict[str, Any]], log_fields: set[str]) -> str:
+    """Validation accuracy of each trial against up to three of the searched values."""
+    fields = list(trials[0]["setting"])[:3]
+
+    def plot(figure: Any) -> None:
+        best = max(range(len(trials)), key=lambda i: trials[i]["validation_accuracy"])
+        panels = figure.subplots(1, len(fields), sharey=True, squeeze=False)[0]
+        for axes, field in zip(panels, fields, strict=True):
+            values = [trial["setting"][field] for trial in trials]
+            if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
+                values = [str(value) for value in values]
+            for number, trial in enumerate(trials):
+                colour = series_colour(3 if number == best else 0)
+                face = "none" if trial["stopped_early"] else colour
+                axes.plot(
+                    [values[number]],
+                    [trial["validation_accuracy"]],
+                    marker="o",
+                    markersize=7,
+                    linestyle="none",
+                    color=colour,
+                    markerfacecolor=face,
+                )
+            if field in log_fields:
+                axes.set_xscale("log")
+                _plain_log_axis(axes.xaxis)
+            axes.set_xlabel(field)
+            tidy(axes)
+        panels[0].set_ylabel("validation accuracy")
+        _percent_axis(panels[0].yaxis)
+
+    return draw("tuning", "Accuracy of each trial", (FULL_WIDTH_IN, 3.0), plot)
+
+
+def _points(
+    axes: Any,
+    shown: list[tuple[int, SplitMetrics]],
+    shift: float,
+    colour: str,
+    split: str,
+    filled: bool,
+) -> None:
+    values = np.array([[m.accuracy, m.accuracy_low, m.accuracy_high] for _, m in shown])
+    errors = np.abs(values[:, 1:] - values[:, :1]).T
+    sizes = shown[0][1].n
+    axes.errorbar(
+        values[:, 0],
+        [place + shift for place, _ in shown],
+        xerr=errors,
+        fmt="o",
+        color=colour,
+        markerfacecolor=colour if filled else "none",
+        markersize=6.5,
+        elinewidth=1.6,
+        capsize=0,
+        label=f"{split} (n = {sizes:,})",
+    )
+
+
+def _majority_line(axes: Any, scores: SplitMetrics) -> None:
+    """What saying the most frequent class always would reach: the floor of the comparison."""
+    share = max(one.n for one in scores.per_class.values()) / scores.n
+    axes.axvline(
+        share, color=MUTED, linestyle=":", linewidth=1.4, label="always the commonest class"
+    )
+
+
+def _percent_axis(axis: Any) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
+
+
+def _plain_log_axis(axis: Any) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

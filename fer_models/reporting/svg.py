@@ -1,0 +1,105 @@
+"""Matplotlib figures as inline SVG that takes its colours from the page's style sheet.
+
+One drawing then reads well in light and dark, on screen and on paper, and its text can be found
+and selected. Colours are drawn as placeholders and replaced by CSS variables afterwards.
+"""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# Name of the CSS variable -> placeholder, a colour that nothing else uses.
+_PLACEHOLDERS = {
+    "ink": "#010203",
+    "muted": "#010204",
+    "line": "#010205",
+    "card": "#010206",
+    **{f"c{number}": f"#0102{16 + number:02x}" for number in range(8)},
+}
+NUM_SERIES_COLOURS = 8
+INK, MUTED, LINE, CARD = (_PLACEHOLDERS[name] for name in ("ink", "muted", "line", "card"))
+# A full card is 10.4 inches wide, half of one 5: text then has the same size in both.
+FULL_WIDTH_IN = 10.4
+HALF_WIDTH_IN = 5.0
+
+
+def series_colour(number: int) -> str:
+    """The colour of a series; eight colour-blind-safe ones (Okabe and Ito), then from the start."""
+    return _PLACEHOLDERS[f"c{number % NUM_SERIES_COLOURS}"]
+
+
+def draw(name: str, label: str, size_in: tuple[float, float], plot: Callable[[Any], None]) -> str:
+    """Draw on a new figure and give its SVG element.
+
+    Args:
+        name: unique on the page; goes into the element ids.
+        label: what is to be seen, for readers who can't see it.
+        size_in: width and height in inches.
+        plot: draws on the matplotlib Figure it is given.
+    """
+    from matplotlib.figure import Figure
+
+    with _style(name):
+        figure = Figure(figsize=size_in, layout="constrained")
+        plot(figure)
+        buffer = io.StringIO()
+        # Without the date the same data give the same bytes.
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    size = "wide" if size_in[0] > HALF_WIDTH_IN else "half"
+    return _inlined(buffer.getvalue(), name, label, size)
+
+
+def tidy(axes: Any, grid: str = "y") -> None:
+    """Take away what is not data: box lines, tick marks; a faint grid along one axis."""
+    for side in ("top", "right", "left" if grid == "y" else "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(which="both", length=0)
+    axes.set_axisbelow(True)
+    axes.grid(axis=grid, color=LINE, linewidth=0.8)
+
+
+@contextmanager
+def _style(name: str) -> Iterator[None]:
+    import matplotlib as mpl
+
+    settings: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": name,
+        "font.size": 9.2,
+        "font.family": "sans-serif",
+        "axes.titlesize": 9.8,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.titlecolor": INK,
+        "axes.edgecolor": LINE,
+        "axes.labelcolor": MUTED,
+        "text.color": INK,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": MUTED,
+        "ytick.labelcolor": INK,
+        "legend.frameon": False,
+        "legend.labelcolor": INK,
+        "lines.linewidth": 1.8,
+        "axes.unicode_minus": False,
+        # A name with $ in it is no formula.
+        "text.parse_math": False,
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def _inlined(svg: str, name: str, label: str, size: str) -> str:
+    from markupsafe import escape
+
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'href="#', f'href="#{name}-', svg)
+    svg = svg.replace("url(#", f"url(#{name}-")
+    for variable, placeholder in _PLACEHOLDERS.items():
+        svg = svg.replace(placeholder, f"var(--{variable})")
+    attributes = f'class="{size}" role="img" aria-label="{escape(label)}"'
+    return svg.replace("<svg ", f"<svg {attributes} ", 1)

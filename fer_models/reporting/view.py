@@ -1,0 +1,174 @@
+"""The page's words and tables: facts turned into what the template shows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fer_models.evaluation.metrics import reliability_bins
+from fer_models.evaluation.results import TEST, TEST_WITHOUT_LEAKS, VALIDATION, SplitMetrics
+from fer_models.labels import CLASS_NAMES
+from fer_models.reporting import charts, gallery
+from fer_models.reporting.collect import RunFacts
+from fer_models.reporting.defects import DefectRow, score_cleaning
+
+THIN_SPACE = "\u202f"
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """A cell of the confusion matrix: the count, and its share of the row (0..1)."""
+
+    count: int
+    share: float
+    on_diagonal: bool
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """0.6523 as `65.2 %`, with a thin space that does not break."""
+    return f"{100 * share:.{digits}f}{THIN_SPACE}%"
+
+
+def interval(scores: SplitMetrics) -> str:
+    """The interval of the accuracy, such as `61.9 - 68.4 %`."""
+    low, high = 100 * scores.accuracy_low, 100 * scores.accuracy_high
+    return f"{low:.1f} \u2013 {high:.1f}{THIN_SPACE}%"
+
+
+def short_count(count: int) -> str:
+    """1600000 as `1.6 M`."""
+    for size, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            return f"{count / size:.1f}{THIN_SPACE}{letter}"
+    return str(count)
+
+
+def value_text(value: Any) -> str:
+    """A setting for people: numbers with four significant digits, anything else as it is."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "percent": percent,
+    "interval": interval,
+    "short_count": short_count,
+    "value_text": value_text,
+}
+
+
+def page_context(facts: RunFacts) -> dict[str, Any]:
+    """Everything that the template names."""
+    headline = facts.candidate.headline
+    return {
+        "facts": facts,
+        "rows": facts.rows,
+        "candidate": facts.candidate,
+        "headline": headline,
+        "split": TEST if facts.has_test else VALIDATION,
+        "has_test": facts.has_test,
+        "splits": {"validation": VALIDATION, "test": TEST, "unleaked": TEST_WITHOUT_LEAKS},
+        "verdict": _verdict(facts),
+        "classes": CLASS_NAMES,
+        "confusion": _confusion(headline),
+        "gate": _gate(facts),
+        "defects": _defects(facts),
+        "rejected": _rejected(facts),
+        "charts": _charts(facts),
+        "curve_rows": [row for row in facts.rows if row.curve is not None],
+        "faces": gallery.faces_by_class(facts.snapshot),
+        "quarantined": gallery.quarantined(facts.snapshot),
+        "mistakes": gallery.mistakes(facts.snapshot, facts.predictions),
+        "num_mistakes": int((~facts.predictions.correct).sum()),
+        "confusions": _worst_confusions(headline),
+        "lineage": _lineage(facts),
+        "config_json": facts.config.model_dump_json(indent=2),
+    }
+
+
+def _verdict(facts: RunFacts) -> dict[str, str]:
+    name = facts.candidate.metrics.model_name
+    if facts.refs.promotion.promoted:
+        return {"kind": "pass", "title": f"{name} is the champion", "word": "promoted"}
+    return {"kind": "fail", "title": f"{name} was not promoted", "word": "not promoted"}
+
+
+def _confusion(scores: SplitMetrics) -> list[tuple[str, int, list[HeatCell]]]:
+    rows = []
+    for number, (name, counts) in enumerate(zip(CLASS_NAMES, scores.confusion, strict=True)):
+        total = sum(counts)
+        cells = [
+            HeatCell(count, count / total if total else 0.0, column == number)
+            for column, count in enumerate(counts)
+        ]
+        rows.append((name, total, cells))
+    return rows
+
+
+def _worst_confusions(scores: SplitMetrics) -> list[tuple[str, str, int, float]]:
+    """The three commonest mix-ups: true class, taken for, images, share of the true class."""
+    pairs = [
+        (CLASS_NAMES[i], CLASS_NAMES[j], count, count / sum(row))
+        for i, row in enumerate(scores.confusion)
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
+    return sorted(pairs, key=lambda pair: (-pair[2], -pair[3]))[:3]
+
+
+def _gate(facts: RunFacts) -> list[dict[str, Any]]:
+    """The checks, failed ones first; each with `state` pass, warn or fail."""
+    rows = []
+    for check in facts.checks:
+        bad = "fail" if check["severity"] == "error" else "warn"
+        rows.append({**check, "state": "pass" if check["passed"] else bad})
+    order = {"fail": 0, "warn": 1, "pass": 2}
+    return sorted(rows, key=lambda row: order[row["state"]])
+
+
+def _defects(facts: RunFacts) -> list[DefectRow]:
+    truth = facts.tables.get("truth")
+    return [] if truth is None else score_cleaning(facts.snapshot.manifest, truth)
+
+
+def _rejected(facts: RunFacts) -> list[Any]:
+    """Rows of the sources that could not be read, as tuples named by column."""
+    table = facts.tables.get("rejected")
+    return [] if table is None else list(table.itertuples(index=False))
+
+
+def _charts(facts: RunFacts) -> dict[str, str]:
+    bins = reliability_bins(
+        facts.predictions.probs_NK,
+        facts.predictions.labels,
+        facts.config.evaluation.calibration_bins,
+    )
+    drawn = {
+        "accuracy": charts.accuracy_chart(facts.rows),
+        "classes": charts.class_chart(facts.candidate.headline),
+        "reliability": charts.reliability_chart(bins),
+        "counts": charts.counts_chart(facts.snapshot),
+    }
+    curve_rows = [row for row in facts.rows if row.curve is not None]
+    if curve_rows:
+        drawn["curves"] = charts.curves_chart(curve_rows)
+    if facts.trials and facts.trials[0]["setting"]:
+        space = facts.config.tuning.search_space
+        log_fields = {d.field for d in space if d.kind == "log_uniform"}
+        drawn["tuning"] = charts.tuning_chart(facts.trials, log_fields)
+    return drawn
+
+
+def _lineage(facts: RunFacts) -> list[tuple[str, str]]:
+    source = facts.candidate.lineage
+    code = source.get("code") or {}
+    revision = code.get("revision") or "not a git checkout"
+    packages = source.get("packages") or {}
+    return [
+        ("dataset", facts.snapshot.ref.id),
+        ("code revision", revision + (" (with changes)" if code.get("dirty") else "")),
+        ("seed", str(facts.config.seed)),
+        ("ferflow", str(source.get("ferflow"))),
+        ("Python", str(source.get("python"))),
+        ("platform", str(source.get("platform"))),
+        ("packages", ", ".join(f"{name} {v}" for name, v in packages.items() if v)),
+        ("store", facts.refs.snapshot.url.removesuffix(f"/datasets/{facts.snapshot.ref.id}")),
+    ]

@@ -1,0 +1,143 @@
+"""Artifacts in a folder of this machine (or of a mounted file system)."""
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fer_models.errors import StoreError
+from fer_models.storage.backend import FileEntry, damaged_text, holds
+
+# File systems without hard links (FAT, some network mounts) answer one of these.
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+class FolderBackend:
+    """Objects are files; each is written beside its place and moved there in one step."""
+
+    def __init__(self, folder: str) -> None:
+        """Use `folder` (`~` is the home); it is made with the first write."""
+        self.root = Path(folder).expanduser().absolute()
+        self.url = f"file://{self.root.as_posix().rstrip('/')}"
+
+    def has(self, key: str) -> bool:
+        """See `Backend`."""
+        with self._explained():
+            return (self.root / key).is_file()
+
+    def read(self, key: str) -> bytes:
+        """See `Backend`."""
+        with self._explained(key):
+            return (self.root / key).read_bytes()
+
+    def write(self, key: str, data: bytes) -> None:
+        """See `Backend`."""
+        with self._explained():
+            self._temporary(key, data).replace(self.root / key)
+
+    def upload(self, key: str, path: Path) -> None:
+        """See `Backend`."""
+        with self._explained():
+            self._temporary(key, path).replace(self.root / key)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """See `Backend`. One of racing creators wins, also between processes."""
+        with self._explained():
+            temporary = self._temporary(key, data)
+            try:
+                os.link(temporary, self.root / key)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                return self._create_in_place(key, data)
+            finally:
+                temporary.unlink()
+            return True
+
+    def keys(self, prefix: str) -> list[str]:
+        """See `Backend`. Files that are still being written are left out."""
+        with self._explained():
+            found = [path for path in (self.root / prefix).rglob("*") if path.is_file()]
+        return sorted(
+            path.relative_to(self.root).as_posix()
+            for path in found
+            if not path.name.startswith(".")
+        )
+
+    def remove(self, key: str) -> None:
+        """See `Backend`. The object's folder goes too when nothing is left in it."""
+        with self._explained(key):
+            (self.root / key).unlink()
+            if not any((self.root / key).parent.iterdir()):
+                (self.root / key).parent.rmdir()
+
+    def local_path(self, entry: FileEntry) -> Path:
+        """See `Backend`: the object itself."""
+        path = self.root / entry.key
+        if not path.is_file():
+            raise StoreError(
+                f"{self.url}/{entry.key}: the file is gone; make the artifact again (--no-cache)"
+            )
+        with self._explained(entry.key):
+            intact = holds(path, entry)
+        if not intact:
+            raise StoreError(damaged_text(self.url, entry))
+        return path
+
+    def _temporary(self, key: str, content: Path | bytes) -> Path:
+        target = self.root / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{uuid.uuid4().hex}")
+        try:
+            if isinstance(content, bytes):
+                temporary.write_bytes(content)
+            else:
+                shutil.copyfile(content, temporary)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return temporary
+
+    def _create_in_place(self, key: str, data: bytes) -> bool:
+        try:
+            with (self.root / key).open("xb") as stream:
+                stream.write(data)
+        except FileExistsError:
+            return False
+        return True
+
+    @contextmanager
+    def _explained(self, read_key: str = "") -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            if not read_key:
+                raise StoreError(f"store {self.url} can't be used: {_remedy(error)}") from error
+            raise StoreError(
+                f"{self.url}/{read_key}: not found; check --store and the id, "
+                "or run the step that makes it"
+            ) from error
+        except OSError as error:
+            raise StoreError(f"store {self.url} can't be used: {_remedy(error)}") from error
+
+
+def _remedy(error: OSError) -> str:
+    hints = {
+        errno.EACCES: "give this user write access, or choose another --store",
+        errno.EPERM: "give this user write access, or choose another --store",
+        errno.EROFS: "the file system is read-only; choose another --store",
+        errno.ENOENT: "no folder can be made there; choose another --store",
+        errno.ENOTDIR: "a file lies where a folder is needed; choose another --store",
+        errno.EEXIST: "a file lies where a folder is needed; choose another --store",
+        errno.EISDIR: "a folder lies where a file is needed; choose another --store",
+        errno.ENOSPC: "free some disk space, or choose another --store",
+        errno.EDQUOT: "free some disk space, or choose another --store",
+        errno.ENAMETOOLONG: "choose a shorter --store path",
+    }
+    hint = hints.get(error.errno or 0, "check the folder, its rights and the free space")
+    return f"{type(error).__name__}: {error}; {hint}"

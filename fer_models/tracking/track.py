@@ -1,0 +1,139 @@
+"""Experiment tracking with wandb that can neither fail nor hold up a training."""
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from fer_models.tracking.config import TrackingConfig
+
+_Mode = Literal["offline", "online"]
+_LOGGER = logging.getLogger(__name__)
+_INIT_TIMEOUT_S = 20.0
+_FINISH_TIMEOUT_S = 20.0
+
+
+class Tracker(Protocol):
+    """Takes the numbers of a run."""
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Note the metrics of one step; returns at once."""
+
+
+class _Nowhere:
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        pass
+
+
+@contextmanager
+def track_run(
+    config: TrackingConfig, name: str, run_config: Mapping[str, Any]
+) -> Iterator[Tracker]:
+    """A tracked run for the block.
+
+    Offline runs leave files below `config.folder`; online ones need WANDB_API_KEY and are kept
+    offline without it. Whatever goes wrong is one warning in the log, and the block goes on.
+
+    Args:
+        config: mode, project and folder.
+        name: shown as the run's name.
+        run_config: settings and lineage of the run, JSON values.
+    """
+    if config.mode == "disabled":
+        yield _Nowhere()
+        return
+    mode: _Mode = config.mode
+    if mode == "online" and not os.environ.get("WANDB_API_KEY"):
+        _LOGGER.warning(
+            "tracking.mode is online but WANDB_API_KEY is not set: run %s is kept offline in %s; "
+            "set the key, or upload it later with `wandb sync`",
+            name,
+            config.folder,
+        )
+        mode = "offline"
+    run = _BackgroundRun(config, mode, name, run_config)
+    failed = True
+    try:
+        yield run
+        failed = False
+    finally:
+        run.close(exit_code=int(failed))
+
+
+class _BackgroundRun:
+    """A wandb run that lives in a thread of its own: starting it takes seconds, or for ever."""
+
+    def __init__(
+        self, config: TrackingConfig, mode: _Mode, name: str, run_config: Mapping[str, Any]
+    ) -> None:
+        self._name = name
+        self._lines: queue.SimpleQueue[tuple[dict[str, float], int] | None] = queue.SimpleQueue()
+        self._exit_code = 0
+        self._abandoned = threading.Event()
+        self._thread = threading.Thread(
+            target=self._work,
+            args=(config, mode, name, dict(run_config)),
+            daemon=True,
+            name="wandb-run",
+        )
+        self._thread.start()
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        self._lines.put((dict(metrics), step))
+
+    def close(self, exit_code: int) -> None:
+        self._exit_code = exit_code
+        self._lines.put(None)
+        self._thread.join(_FINISH_TIMEOUT_S)
+        if self._thread.is_alive():
+            self._abandoned.set()
+            _LOGGER.warning(
+                "wandb did not finish run %s within %g s; its record may be incomplete",
+                self._name,
+                _FINISH_TIMEOUT_S,
+            )
+
+    def _work(self, config: TrackingConfig, mode: _Mode, name: str, run_config: Any) -> None:
+        try:
+            run = _start(config, mode, name, run_config)
+            while (line := self._lines.get()) is not None:
+                metrics, step = line
+                run.log(metrics, step=step)
+            run.finish(exit_code=self._exit_code)
+        except Exception as error:  # noqa: BLE001 - tracking must never fail a training
+            if not self._abandoned.is_set():
+                reason = " ".join(str(error).split()) or type(error).__name__
+                _LOGGER.warning("wandb does not track run %s: %s", name, reason)
+
+
+def _start(config: TrackingConfig, mode: _Mode, name: str, run_config: Any) -> Any:
+    # Read by wandb when it is imported: no crash reports to its makers.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    import wandb
+
+    folder = Path(config.folder).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = wandb.Settings(
+        init_timeout=_INIT_TIMEOUT_S,
+        silent=True,
+        console="off",
+        quiet=True,
+        disable_git=True,
+        disable_code=True,
+        x_disable_stats=True,
+        x_disable_meta=True,
+        x_disable_machine_info=True,
+    )
+    return wandb.init(
+        project=config.project,
+        name=name,
+        config=run_config,
+        dir=str(folder),
+        mode=mode,
+        reinit="create_new",
+        settings=settings,
+    )

@@ -1,0 +1,97 @@
+"""Writes a trained network into the store."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fer_models.data.snapshot import DatasetSnapshot
+from fer_models.lineage import lineage
+from fer_models.models.registry import count_parameters
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
+from fer_models.training.data import split_images
+from fer_models.training.epochs import EpochResult, copied_weights
+from fer_models.training.loop import Fitted
+from fer_models.training.predict import Probabilities, predict_probabilities
+
+_ID_LENGTH = 12
+
+
+def write_model(
+    store: ArtifactStore,
+    snapshot: DatasetSnapshot,
+    member: MemberConfig,
+    seed: int,
+    fitted: Fitted,
+) -> ModelRef:
+    """Predict the validation and test images and write the model artifact.
+
+    The id is taken over weights, config, preprocessing, data and seed, not over timings: the same
+    training twice is the same model.
+    """
+    from safetensors.torch import save
+
+    weights = save(copied_weights(fitted.network))
+    config = _json_bytes(member.model_dump(mode="json"))
+    preprocessing = _json_bytes(dict(fitted.preprocessing))
+    parts = [weights, config, preprocessing, snapshot.ref.id.encode(), str(seed).encode()]
+    digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts))
+    probabilities, accuracy = _predict(snapshot, fitted)
+    files = {
+        "weights.safetensors": weights,
+        "config.json": config,
+        "preprocessing.json": preprocessing,
+        "probabilities.npz": probabilities_file(**probabilities),
+        "curve.csv": curve_file(fitted.curve),
+        "lineage.json": _json_bytes(lineage(snapshot.ref, seed)),
+    }
+    info = {
+        "name": member.name,
+        "kind": "network",
+        "snapshot_id": snapshot.ref.id,
+        "seed": seed,
+        "parameters": count_parameters(fitted.network),
+        "validation_accuracy": accuracy,
+        "train_seconds": fitted.train_seconds,
+        "best_epoch": fitted.best.epoch,
+    }
+    model_id = f"{member.name}-{digest.hexdigest()[:_ID_LENGTH]}"
+    return store.put(ModelRef, model_id, files, info, name=member.name)
+
+
+def _predict(snapshot: DatasetSnapshot, fitted: Fitted) -> tuple[dict[str, Probabilities], float]:
+    probabilities = {}
+    accuracy = 0.0
+    for split in ("validation", "test"):
+        part = split_images(snapshot, split)
+        probs_NK = predict_probabilities(fitted.network, fitted.preprocessing, part.images)
+        probabilities[split] = probs_NK
+        if split == "validation":
+            accuracy = float(np.mean(probs_NK.argmax(1) == part.labels))
+    return probabilities, accuracy
+
+
+def probabilities_file(validation: Probabilities, test: Probabilities) -> bytes:
+    """`probabilities.npz`: arrays `validation` and `test`, float32 N x 7."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, validation=validation, test=test)
+    return buffer.getvalue()
+
+
+def curve_file(curve: Sequence[EpochResult]) -> bytes:
+    """`curve.csv`: one line an epoch, columns as the fields of `EpochResult`."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(EpochResult.model_fields), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(result.model_dump() for result in curve)
+    return buffer.getvalue().encode()
+
+
+def _json_bytes(value: Any) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True).encode()

@@ -1,0 +1,127 @@
+"""Batches cut from uint8 images that lie in memory as one tensor: no loader processes.
+
+N images, C channels, S side of the network's input in pixels.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fer_models.data.snapshot import Images
+from fer_models.training.augment import augment
+from fer_models.training.config import AugmentConfig
+from fer_models.training.data import Preprocessing, SplitImages
+
+Batch = tuple[Tensor, Tensor]
+_WHITE = 255
+
+
+class TrainBatches:
+    """Shuffled, augmented batches; what an epoch brings depends on the seed and its number only.
+
+    So an epoch that is done again after an interruption sees the same images in the same order.
+    """
+
+    def __init__(
+        self,
+        split: SplitImages,
+        preprocessing: Preprocessing,
+        *,
+        batch_size: int,
+        augmentation: AugmentConfig,
+        seed: int,
+        epoch: Callable[[], int],
+        device: torch.device,
+    ) -> None:
+        """Put the images on `device`; `epoch` is asked for the epoch's number when it begins."""
+        self._images = uint8_tensor(split.images, device)
+        self._labels = torch.from_numpy(split.labels).to(device)
+        self._preprocessing = preprocessing
+        self._bounds = batch_bounds(len(split), batch_size)
+        self._augmentation = augmentation
+        self._seed = seed
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return len(self._bounds)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Inputs (float B x C x S x S) and labels (B)."""
+        generator = torch.Generator().manual_seed(derived_seed(self._seed, self._epoch()))
+        order = torch.randperm(len(self._labels), generator=generator).to(self._labels.device)
+        for start, stop in self._bounds:
+            chosen = order[start:stop]
+            images = augment(as_float(self._images[chosen]), self._augmentation, generator)
+            yield to_inputs(images, self._preprocessing), self._labels[chosen]
+
+
+class EvalBatches:
+    """All images once, in order, unchanged."""
+
+    def __init__(
+        self,
+        split: SplitImages,
+        preprocessing: Preprocessing,
+        *,
+        batch_size: int,
+        device: torch.device,
+    ) -> None:
+        """Put the images on `device`."""
+        self._images = uint8_tensor(split.images, device)
+        self._labels = torch.from_numpy(split.labels).to(device)
+        self._preprocessing = preprocessing
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return math.ceil(len(self._labels) / self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Inputs (float B x C x S x S) and labels (B)."""
+        for start in range(0, len(self._labels), self._batch_size):
+            part = slice(start, start + self._batch_size)
+            yield to_inputs(as_float(self._images[part]), self._preprocessing), self._labels[part]
+
+
+def batch_bounds(num_images: int, batch_size: int) -> list[tuple[int, int]]:
+    """Start and stop of every batch; a last image left alone joins the batch before it.
+
+    Batch normalisation can't learn from a single image.
+    """
+    starts = list(range(0, num_images, batch_size))
+    if batch_size > 1 and len(starts) > 1 and num_images - starts[-1] == 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], num_images], strict=True))
+
+
+def derived_seed(*numbers: int) -> int:
+    """One well-mixed seed (63 bits) from several non-negative numbers, such as seed and epoch."""
+    state = np.random.SeedSequence(list(numbers)).generate_state(1, np.uint64)
+    return int(state[0]) >> 1
+
+
+def uint8_tensor(images: Images, device: torch.device) -> Tensor:
+    """Images as a uint8 tensor on `device`; a copy, so a read-only file stays untouched."""
+    return torch.tensor(images, dtype=torch.uint8, device=device)
+
+
+def as_float(images: Tensor) -> Tensor:
+    """Uint8 N x 48 x 48 as float N x 1 x 48 x 48 on the 0..1 scale."""
+    return images.unsqueeze(1).float().div_(_WHITE)
+
+
+def to_inputs(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Resize, normalise and repeat: float N x 1 x H x W on 0..1 to float N x C x S x S."""
+    size = preprocessing["image_size_px"]
+    if images.shape[-1] != size or images.shape[-2] != size:
+        images = functional.interpolate(
+            images, (size, size), mode="bilinear", align_corners=False, antialias=True
+        )
+    images = (images - preprocessing["mean"]) / preprocessing["std"]
+    images = images.expand(-1, preprocessing["in_channels"], -1, -1)
+    return images.contiguous(memory_format=torch.channels_last)

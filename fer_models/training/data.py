@@ -1,0 +1,104 @@
+"""What a training sees of a snapshot: uint8 images in memory, and how they become inputs.
+
+N images, C channels, S side of the network's input in pixels.
+"""
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_models.data.snapshot import DatasetSnapshot, Images
+from fer_models.errors import DataError
+from fer_models.labels import CLASS_NAMES
+from fer_models.models.config import NetworkConfig
+
+Labels = npt.NDArray[np.int64]
+_GREY_LEVELS = 256
+_MIN_TRAIN_IMAGES = 2  # batch normalisation can't learn from one
+
+
+class Preprocessing(TypedDict):
+    """How grey images become the network's input; `mean` and `std` on the 0..1 grey scale."""
+
+    image_size_px: int
+    in_channels: int
+    mean: float
+    std: float
+    classes: list[str]
+
+
+@dataclass(frozen=True)
+class SplitImages:
+    """The images (uint8 N x 48 x 48) and class numbers (N) of one split."""
+
+    images: Images
+    labels: Labels
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training learns from, and what chooses its best epoch."""
+
+    train: SplitImages
+    validation: SplitImages
+
+
+def split_images(snapshot: DatasetSnapshot, split: str) -> SplitImages:
+    """The kept, labelled images of a split, in the order of `snapshot.positions(split)`."""
+    positions = snapshot.positions(split)
+    return SplitImages(np.asarray(snapshot.images[positions]), snapshot.labels(positions))
+
+
+def training_data(snapshot: DatasetSnapshot) -> TrainingData:
+    """The training and validation images of a snapshot.
+
+    Raises:
+        DataError: one of the two splits has too few images.
+    """
+    data = TrainingData(split_images(snapshot, "train"), split_images(snapshot, "validation"))
+    problems = []
+    if len(data.train) < _MIN_TRAIN_IMAGES:
+        problems.append(
+            f"train: expected at least {_MIN_TRAIN_IMAGES} kept, labelled images, "
+            f"got {len(data.train)}"
+        )
+    if not len(data.validation):
+        problems.append("validation: expected at least 1 kept, labelled image, got 0")
+    if problems:
+        raise DataError(
+            f"snapshot {snapshot.ref.id[:12]} can't be trained on; split it first "
+            "(ferflow task split), or loosen the cleaning policy",
+            problems,
+        )
+    return data
+
+
+def preprocessing_for(network: NetworkConfig, images: Images) -> Preprocessing:
+    """How images are prepared for `network`, with the mean and deviation of these images."""
+    mean, std = grey_statistics(images)
+    return Preprocessing(
+        image_size_px=network.image_size_px,
+        in_channels=network.in_channels,
+        mean=mean,
+        std=std,
+        classes=list(CLASS_NAMES),
+    )
+
+
+def grey_statistics(images: Images) -> tuple[float, float]:
+    """Mean and standard deviation of all pixels on the 0..1 scale; std is at least 1/255.
+
+    Taken from the histogram, so the sums are exact whatever the number of images.
+    """
+    counts = np.bincount(images.reshape(-1), minlength=_GREY_LEVELS).astype(np.float64)
+    levels = np.arange(_GREY_LEVELS, dtype=np.float64)
+    mean = float(counts @ levels / counts.sum())
+    variance = float(counts @ (levels - mean) ** 2 / counts.sum())
+    scale = _GREY_LEVELS - 1
+    return mean / scale, max(variance**0.5, 1.0) / scale

@@ -1,0 +1,69 @@
+"""Train one member: the door to this package; torch and Lightning are loaded behind it."""
+
+from fer_models.progress import report
+from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.tracking.config import TrackingConfig
+from fer_models.training.config import MemberConfig
+
+
+def train_member(
+    store: ArtifactStore,
+    snapshot: SnapshotRef,
+    member: MemberConfig,
+    seed: int,
+    tracking: TrackingConfig,
+) -> ModelRef:
+    """Train a network on a snapshot and write it, its probabilities and its curve to the store.
+
+    The best epoch by validation accuracy is kept; the test split is predicted, never looked at.
+    A training that was killed goes on from its last epoch when it is called again.
+
+    Args:
+        store: where the snapshot lies and the model goes.
+        snapshot: cleaned and split images.
+        member: network and training.
+        seed: start of every random draw.
+        tracking: where the curve goes besides.
+
+    Raises:
+        ConfigError: unknown network, or settings that do not fit together or to this machine.
+        DataError: no images to train or to validate on.
+        StoreError: the snapshot can't be read or the model not written.
+        TrainingError: the loss is not finite, or memory ran out.
+    """
+    epochs = member.training.epochs
+    report("train", 0, epochs, "epochs", note=f"{member.name}: loading")
+    from fer_models.data.snapshot import open_snapshot
+    from fer_models.lineage import lineage
+    from fer_models.tracking.track import track_run
+    from fer_models.training.artifact import write_model
+    from fer_models.training.data import training_data
+    from fer_models.training.epochs import EpochResult
+    from fer_models.training.loop import epochs_done, fit
+    from fer_models.training.work_folder import training_key, work_folder
+
+    opened = open_snapshot(store, snapshot)
+    data = training_data(opened)
+    run_config = {"member": member.model_dump(mode="json"), **lineage(snapshot, seed)}
+    with (
+        track_run(tracking, member.name, run_config) as run,
+        work_folder(training_key(snapshot, member, seed)) as work,
+    ):
+        done = epochs_done(work.checkpoint)
+        if done:
+            note = f"{member.name}: resumed after epoch {done}"
+            report("train", done, epochs, "epochs", note=note)
+
+        def on_epoch(result: EpochResult) -> None:
+            note = (
+                f"{member.name}: loss {result.train_loss:.3f}, "
+                f"validation accuracy {result.validation_accuracy:.3f}"
+            )
+            report("train", result.epoch, epochs, "epochs", note=note)
+            run.log(result.model_dump(exclude={"epoch"}), step=result.epoch)
+
+        fitted = fit(data, member, seed, on_epoch, work.checkpoint)
+        model = write_model(store, opened, member, seed, fitted)
+        work.discard()
+    return model

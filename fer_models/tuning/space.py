@@ -1,0 +1,144 @@
+"""The search space: which fields, which values, and members made of them.
+
+Settings are drawn up front by us, not by the search library, so that a seed gives the same
+settings whatever its version. T trials, D dimensions.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from fer_models.errors import ConfigError
+from fer_models.training.config import MemberConfig
+from fer_models.tuning.config import SearchDimension
+
+Value = float | int | str | bool
+Setting = dict[str, Value]
+_SIGNIFICANT_DIGITS = 4
+# The search sets the epochs itself, and the name tells the members apart.
+_NOT_TUNABLE = frozenset({"name", "training.epochs"})
+
+
+def tunable_fields() -> tuple[str, ...]:
+    """All paths that a search dimension may name, such as `training.learning_rate`."""
+    return tuple(path for path in _leaves(MemberConfig, "") if path not in _NOT_TUNABLE)
+
+
+def check_space(member: MemberConfig, space: Sequence[SearchDimension]) -> None:
+    """Refuse dimensions that name no field, or values that the field does not take.
+
+    Raises:
+        ConfigError: everything that is wrong, and the valid paths.
+    """
+    problems = []
+    valid = tunable_fields()
+    fields = [dimension.field for dimension in space]
+    problems += [
+        f"{field}: named more than once" for field in sorted(set(fields)) if fields.count(field) > 1
+    ]
+    for dimension in space:
+        if dimension.field not in valid:
+            problems.append(f"{dimension.field}: no such field; valid are {', '.join(valid)}")
+            continue
+        problems += _refused_values(member, dimension)
+    if problems:
+        raise ConfigError("tuning.search_space can't be searched", problems)
+
+
+def draw_settings(space: Sequence[SearchDimension], num_trials: int, seed: int) -> list[Setting]:
+    """T settings by a Latin hypercube: every T-th of a dimension's range is tried once.
+
+    Source: McKay, Beckman, Conover 1979. With few trials it covers a range better than
+    independent draws.
+    """
+    if not space:
+        return [{} for _ in range(num_trials)]
+    from scipy.stats import qmc
+
+    points_TD = qmc.LatinHypercube(len(space), rng=seed).random(num_trials)
+    return [
+        {
+            dimension.field: _value(dimension, float(u))
+            for dimension, u in zip(space, row, strict=True)
+        }
+        for row in points_TD
+    ]
+
+
+def apply_setting(member: MemberConfig, setting: Mapping[str, Value]) -> MemberConfig:
+    """A copy of the member with the setting's values, validated.
+
+    Raises:
+        ConfigError: a path is no field, or a value is not one it takes.
+    """
+    values = member.model_dump()
+    valid = tunable_fields()
+    unknown = sorted(set(setting) - set(valid))
+    if unknown:
+        raise ConfigError(
+            f"member {member.name}: expected fields among {', '.join(valid)}; "
+            f"got {', '.join(unknown)}"
+        )
+    for path, value in setting.items():
+        *parents, leaf = path.split(".")
+        node = values
+        for parent in parents:
+            node = node[parent]
+        node[leaf] = value
+    try:
+        return MemberConfig.model_validate(values)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}, "
+            f"got {detail['input']!r}"
+            for detail in error.errors()
+        ]
+        raise ConfigError(f"member {member.name}: values that do not fit", problems) from error
+
+
+def _value(dimension: SearchDimension, u: float) -> Value:
+    """The value at share `u` (0 <= u < 1) of the dimension."""
+    if dimension.kind == "choice":
+        return dimension.choices[int(u * len(dimension.choices))]
+    assert dimension.low is not None
+    assert dimension.high is not None
+    low, high = dimension.low, dimension.high
+    if dimension.kind == "integer":
+        first, last = math.ceil(low), math.floor(high)
+        return first + int(u * (last - first + 1))
+    if dimension.kind == "log_uniform":
+        value = math.exp(math.log(low) + u * (math.log(high) - math.log(low)))
+    else:
+        value = low + u * (high - low)
+    # Digits that nobody would type only hide which settings are alike.
+    return min(high, max(low, float(f"{value:.{_SIGNIFICANT_DIGITS}g}")))
+
+
+def _refused_values(member: MemberConfig, dimension: SearchDimension) -> list[str]:
+    ends: tuple[Any, ...] = dimension.choices
+    if dimension.kind == "integer":
+        assert dimension.low is not None
+        assert dimension.high is not None
+        if math.ceil(dimension.low) > math.floor(dimension.high):
+            return [f"{dimension.field}: no integer lies in {dimension.low}..{dimension.high}"]
+        ends = (math.ceil(dimension.low), math.floor(dimension.high))
+    elif dimension.kind != "choice":
+        ends = (dimension.low, dimension.high)
+    problems: list[str] = []
+    for value in ends:
+        try:
+            apply_setting(member, {dimension.field: value})
+        except ConfigError as error:
+            problems += error.problems
+    return problems
+
+
+def _leaves(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from _leaves(annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"

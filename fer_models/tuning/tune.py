@@ -1,0 +1,104 @@
+"""Search a member's settings: the door to this package; Ray and torch are loaded behind it."""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict
+from typing import Any
+
+from fer_models.progress import report
+from fer_models.storage.refs import SnapshotRef, TuningRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
+from fer_models.tuning.config import TuningConfig
+
+
+def tune_member(
+    store: ArtifactStore,
+    snapshot: SnapshotRef,
+    member: MemberConfig,
+    config: TuningConfig,
+    seed: int,
+) -> TuningRef:
+    """Try settings of a member in short trainings and write down which was best.
+
+    Trials train on a class-balanced part of the training split and are compared by validation
+    accuracy. With `max_concurrent_trials=1` the same seed gives the same outcome.
+
+    Args:
+        store: where the snapshot lies and the outcome goes.
+        snapshot: cleaned and split images.
+        member: what is tuned.
+        config: space and budget of the search.
+        seed: start of every random draw.
+
+    Raises:
+        ConfigError: the space names unknown fields or values, or a trial asks for more cores or
+            GPUs than there are.
+        DataError: no images to train or to validate on.
+        TrainingError: Ray can't be started, or every trial failed.
+    """
+    report("tune", 0, config.num_trials, "trials", note=f"{member.name}: starting Ray")
+    from fer_models.data.snapshot import open_snapshot
+    from fer_models.training.data import TrainingData, training_data
+    from fer_models.tuning.cluster import ray_cluster
+    from fer_models.tuning.space import check_space, draw_settings
+    from fer_models.tuning.subset import balanced_subset
+
+    check_space(member, config.search_space)
+    everything = training_data(open_snapshot(store, snapshot))
+    train = balanced_subset(everything.train, config.max_train_images, seed)
+    settings = draw_settings(config.search_space, config.num_trials, seed)
+    started_s = time.perf_counter()
+    with ray_cluster(config):
+        from fer_models.tuning.search import run_search
+
+        data = TrainingData(train, everything.validation)
+        trials, errors = run_search(data, member, settings, config, seed)
+    best = max(trials, key=lambda trial: trial.score)
+    info = {
+        "member": member.name,
+        "snapshot_id": snapshot.id,
+        "seed": seed,
+        "num_trials": config.num_trials,
+        "num_failed": len(errors),
+        "failed": {str(number): reason for number, reason in sorted(errors.items())},
+        "num_train_images": len(train),
+        "best_trial": best.trial,
+        "best_accuracy": best.validation_accuracy,
+        "best_setting": best.setting,
+        "tune_seconds": time.perf_counter() - started_s,
+    }
+    content = {
+        "trials": [asdict(trial) for trial in trials],
+        "member": member.model_dump(mode="json"),
+        "config": config.model_dump(mode="json"),
+        "snapshot": snapshot.id,
+        "seed": seed,
+    }
+    tuning_id = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+    files = {
+        "trials.json": _json_bytes(content["trials"]),
+        "best.json": _json_bytes(best.setting),
+    }
+    return store.put(TuningRef, tuning_id, files, info)
+
+
+def apply_tuning(
+    store: ArtifactStore, member: MemberConfig, tuning: TuningRef | None
+) -> MemberConfig:
+    """The member with the best setting of a search; unchanged without one, or for another member.
+
+    Raises:
+        ConfigError: the setting does not fit the member.
+        StoreError: the outcome of the search is absent or damaged.
+    """
+    if tuning is None or store.info(tuning)["member"] != member.name:
+        return member
+    from fer_models.tuning.space import apply_setting
+
+    return apply_setting(member, store.read_json(tuning, "best.json"))
+
+
+def _json_bytes(value: Any) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True).encode()

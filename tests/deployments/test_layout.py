@@ -1,0 +1,59 @@
+"""The packages have everyday names; these tests guard what that could break."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deployments.serving import SERVED
+
+_REPOSITORY = Path(__file__).parents[2]
+_PACKAGES = ("fer_models", "validation", "tasks", "flows", "deployments")
+_HEAVY = ("torch", "ray", "timm", "pytorch_lightning", "great_expectations", "matplotlib", "wandb")
+
+
+@pytest.mark.parametrize("package", _PACKAGES)
+def test_package_resolves_to_this_checkout(package: str) -> None:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    assert Path(spec.origin).parent == _REPOSITORY / package
+
+
+def test_no_flow_file_carries_the_name_of_a_package() -> None:
+    for path in (_REPOSITORY / "flows").glob("*.py"):
+        if path.stem == "__init__":
+            continue
+        assert importlib.util.find_spec(path.stem) is None, path
+
+
+def test_entrypoints_are_module_paths_of_importable_flows() -> None:
+    for served in SERVED:
+        module = importlib.import_module(served.module)
+        assert served.entrypoint == f"{served.module}.{served.function}"
+        assert getattr(module, served.function).name == served.name
+
+
+def _modules_after(code: str) -> set[str]:
+    command = [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=_REPOSITORY)
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+def test_the_command_line_starts_without_heavy_packages() -> None:
+    loaded = _modules_after("import deployments.cli")
+    assert not loaded & {*_HEAVY, "prefect", "pandas", "numpy", "pydantic", "rich"}
+
+
+def test_flows_and_tasks_load_no_heavy_package() -> None:
+    loaded = _modules_after("import flows.run_pipeline, flows.retrain")
+    assert not loaded & {*_HEAVY, "s3fs", "sklearn"}
+
+
+def test_importing_does_nothing(tmp_path: Path) -> None:
+    modules = ", ".join(f"flows.{name}" for name in ("run_pipeline", "retrain"))
+    code = f"import {modules}, deployments.serving, deployments.cli.run, deployments.cli.task"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []

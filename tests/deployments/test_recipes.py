@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployments.recipes import load_config, recipe_names
+from fer_models.config import PipelineConfig
+from fer_models.errors import ConfigError
+
+
+def test_demo_is_the_default_configuration() -> None:
+    assert load_config("demo") == PipelineConfig()
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_is_valid_and_carries_its_name(name: str) -> None:
+    assert load_config(name).name == name
+
+
+@given(epochs=st.integers(1, 500), seed=st.integers(0, 2**31))
+def test_set_changes_the_named_field_and_nothing_else(epochs: int, seed: int) -> None:
+    changed = load_config("demo", [f"members.1.training.epochs={epochs}", f"seed={seed}"])
+    assert changed.members[1].training.epochs == epochs
+    assert changed.seed == seed
+    assert changed.members[0] == PipelineConfig().members[0]
+
+
+def test_a_member_can_be_named_instead_of_counted() -> None:
+    changed = load_config("demo", ["members.scratch_cnn.training.epochs=3"])
+    assert changed.member("scratch_cnn").training.epochs == 3
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(
+            "demo",
+            ["sede=3", "members.9.name=x", "tuning.num_trials=0", "no-equals-sign", "seed=abc"],
+        )
+    text = str(caught.value)
+    for part in (
+        "did you mean 'seed'",
+        "members.9",
+        "tuning.num_trials",
+        "no-equals-sign",
+        "'abc'",
+    ):
+        assert part in text
+    assert caught.value.exit_code == 2
+
+
+def test_unknown_recipe_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'fer2013'"):
+        load_config("fer2031")
+
+
+def test_a_recipe_of_ones_own_changes_only_what_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\ntuning: {enabled: false}\n")
+    config = load_config(str(path))
+    assert config.name == "mine"
+    assert not config.tuning.enabled
+    assert config.members == PipelineConfig().members
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "name: [unclosed", "\x00"])
+def test_a_recipe_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"broken\.yaml"):
+        load_config(str(path))
+
+
+def test_unknown_key_in_a_recipe_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "typo.yaml"
+    path.write_text("tunning: {enabled: false}\n")
+    with pytest.raises(ConfigError, match="tunning: there is no such setting"):
+        load_config(str(path))

@@ -1,0 +1,304 @@
+"""The promotion gate and the retraining decision."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_models.data.snapshot import open_snapshot
+from fer_models.errors import DataError, StoreError
+from fer_models.labels import NUM_CLASSES
+from fer_models.promotion import promote
+from fer_models.promotion.config import PromotionConfig, RetrainingConfig
+from fer_models.promotion.promote import (
+    decide_retraining,
+    decision_basis,
+    promote_candidate,
+)
+from fer_models.storage.refs import ModelRef, PromotionRef, SnapshotRef
+from fer_models.storage.registry import CHAMPION, Registry
+from fer_models.storage.store import ArtifactStore
+from tests.fer_models.builders import build_model, build_snapshot
+
+CONFIG = PromotionConfig()
+DAY_S = 86_400
+
+
+@pytest.fixture
+def snapshot(store: ArtifactStore) -> SnapshotRef:
+    return build_snapshot(store, 560)
+
+
+@pytest.fixture
+def champion(store: ArtifactStore, snapshot: SnapshotRef) -> ModelRef:
+    """A middling model that was promoted."""
+    model = build_model(store, snapshot, "champion", 2.0, 1)
+    assert promote_candidate(store, snapshot, model, CONFIG).promoted
+    return model
+
+
+def _decision(store: ArtifactStore, promotion: PromotionRef) -> Any:
+    return store.read_json(promotion, "decision.json")
+
+
+def _current(store: ArtifactStore) -> str | None:
+    entry = Registry(store).current(CHAMPION)
+    return entry.model_id if entry else None
+
+
+def test_first_good_candidate_becomes_champion(store: ArtifactStore, snapshot: SnapshotRef) -> None:
+    model = build_model(store, snapshot)
+    promotion = promote_candidate(store, snapshot, model, CONFIG)
+    assert promotion.promoted
+    assert promotion.champion_id is None
+    assert _current(store) == model.id
+    details = Registry(store).current(CHAMPION).details
+    assert details == {"decision": promotion.id, "snapshot_id": snapshot.id}
+    decision = _decision(store, promotion)
+    assert decision["n"] == len(open_snapshot(store, snapshot).positions("validation"))
+    low, high = decision["candidate_accuracy_low"], decision["candidate_accuracy_high"]
+    assert low < decision["candidate_accuracy"] < high
+
+
+def test_first_candidate_below_the_minimum_is_refused(
+    store: ArtifactStore, snapshot: SnapshotRef
+) -> None:
+    model = build_model(store, snapshot, skill=-5.0)
+    promotion = promote_candidate(store, snapshot, model, CONFIG)
+    assert not promotion.promoted
+    assert "below min_accuracy 0.3" in promotion.reason
+    assert _current(store) is None
+
+
+def test_better_candidate_replaces_the_champion(
+    store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef
+) -> None:
+    better = build_model(store, snapshot, "better", 3.0, 2)
+    promotion = promote_candidate(store, snapshot, better, CONFIG)
+    assert promotion.promoted
+    assert promotion.champion_id == champion.id
+    assert _current(store) == better.id
+    comparison = _decision(store, promotion)["comparison"]
+    assert comparison["candidate_accuracy"] > comparison["champion_accuracy"]
+    assert 0 <= comparison["p_value"] <= 1
+
+
+def test_worse_candidate_leaves_the_champion(
+    store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef
+) -> None:
+    worse = build_model(store, snapshot, "worse", 1.2, 2)
+    promotion = promote_candidate(store, snapshot, worse, CONFIG)
+    assert not promotion.promoted
+    assert "more than max_regression 0 below" in promotion.reason
+    assert _current(store) == champion.id
+
+
+def test_equally_good_candidate_passes(
+    store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef
+) -> None:
+    twin = build_model(store, snapshot, "champion", 2.0, 1, identity="twin")
+    assert twin.id != champion.id
+    assert promote_candidate(store, snapshot, twin, CONFIG).promoted
+
+
+def test_allowed_regression_is_counted_on_the_same_images(
+    store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef
+) -> None:
+    worse = build_model(store, snapshot, "worse", 1.6, 2)
+    refused = promote_candidate(store, snapshot, worse, CONFIG)
+    decision = _decision(store, refused)
+    loss = decision["champion_accuracy"] - decision["candidate_accuracy"]
+    assert loss > 0
+    tight = PromotionConfig(max_regression=loss - 1e-6)
+    assert not promote_candidate(store, snapshot, worse, tight).promoted
+    assert promote_candidate(
+        store, snapshot, worse, PromotionConfig(max_regression=loss + 1e-9)
+    ).promoted
+
+
+def test_promoting_the_champion_again_changes_nothing(
+    store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef
+) -> None:
+    better = build_model(store, snapshot, "better", 3.0, 2)
+    first = promote_candidate(store, snapshot, better, CONFIG)
+    entries = len(Registry(store).history())
+    strict = PromotionConfig(min_accuracy=1.0)
+    assert promote_candidate(store, snapshot, better, strict) == first
+    assert len(Registry(store).history()) == entries
+
+
+def test_champion_set_by_hand_is_confirmed(
+    store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef
+) -> None:
+    other = build_model(store, snapshot, "other", 0.0, 5)
+    Registry(store).set(CHAMPION, other.id, "rolled back by a person")
+    first = promote_candidate(store, snapshot, other, CONFIG)
+    assert first.promoted
+    assert "rolled back by a person" in first.reason
+    assert first.champion_id == champion.id
+    assert promote_candidate(store, snapshot, other, CONFIG) == first
+
+
+def test_decision_basis_is_the_same_before_and_after_the_promotion(
+    store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef
+) -> None:
+    better = build_model(store, snapshot, "better", 3.0, 2)
+    before = decision_basis(store, better.id)
+    assert before == champion.id
+    promote_candidate(store, snapshot, better, CONFIG)
+    assert decision_basis(store, better.id) == before
+    assert decision_basis(store, "someone-else") == better.id
+
+
+def test_decision_basis_without_a_champion(store: ArtifactStore, snapshot: SnapshotRef) -> None:
+    model = build_model(store, snapshot)
+    assert decision_basis(store, model.id) == "none"
+    promote_candidate(store, snapshot, model, CONFIG)
+    assert decision_basis(store, model.id) == "none"
+
+
+def test_decision_is_written_before_the_registry(
+    store: ArtifactStore, snapshot: SnapshotRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build_model(store, snapshot)
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise StoreError("the store went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "set", fail)
+        with pytest.raises(StoreError, match="went away"):
+            promote_candidate(store, snapshot, model, CONFIG)
+    (kept,) = store.list_ids(PromotionRef)
+    assert promote_candidate(store, snapshot, model, CONFIG).id == kept
+    assert _current(store) == model.id
+
+
+def test_champion_changed_meanwhile_is_noticed(
+    store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    better = build_model(store, snapshot, "better", 3.0, 2)
+    other = build_model(store, snapshot, "other", 2.5, 3)
+    write = promote._write_decision
+
+    def overtaken(store: ArtifactStore, decision: dict[str, Any]) -> PromotionRef:
+        Registry(store).set(CHAMPION, other.id, "another run")
+        return write(store, decision)
+
+    monkeypatch.setattr(promote, "_write_decision", overtaken)
+    with pytest.raises(StoreError, match="another run changed the champion"):
+        promote_candidate(store, snapshot, better, CONFIG)
+    assert _current(store) == other.id
+
+
+def test_no_validation_image_is_refused(store: ArtifactStore) -> None:
+    snapshot = build_snapshot(store, fractions=(0.7, 0.0, 0.3))
+    with pytest.raises(DataError, match="no validation image"):
+        promote_candidate(store, snapshot, build_model(store, snapshot), CONFIG)
+
+
+class TestChampionOfAnotherSnapshot:
+    """It is run on today's images, without those it was trained on."""
+
+    @pytest.fixture
+    def newer(self, store: ArtifactStore) -> SnapshotRef:
+        """The same images in another split."""
+        return build_snapshot(store, 560, fractions=(0.3, 0.5, 0.2), step="again")
+
+    @pytest.fixture
+    def seen(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+        """The champion always says `happy`; records what images it was shown."""
+        from fer_models.training import predict
+
+        shown = []
+
+        def predict_model(store: ArtifactStore, model: ModelRef, images: Any) -> Any:
+            shown.append((model, images))
+            probs = np.full((len(images), NUM_CLASSES), 0.05, dtype=np.float32)
+            probs[:, 3] = 0.7
+            return probs
+
+        monkeypatch.setattr(predict, "predict_model", predict_model)
+        return shown
+
+    def test_it_sees_the_validation_images(
+        self, store: ArtifactStore, champion: ModelRef, newer: SnapshotRef, seen: list[Any]
+    ) -> None:
+        candidate = build_model(store, newer, "candidate", 2.5, 7)
+        promotion = promote_candidate(store, newer, candidate, CONFIG)
+        ((model, images),) = seen
+        opened = open_snapshot(store, newer)
+        assert model == champion
+        np.testing.assert_array_equal(images, opened.images[opened.positions("validation")])
+        assert promotion.promoted
+        assert promotion.champion_id == champion.id
+
+    @pytest.mark.usefixtures("champion", "seen")
+    def test_images_of_its_training_are_left_out(
+        self, store: ArtifactStore, snapshot: SnapshotRef, newer: SnapshotRef
+    ) -> None:
+        decision = _decision(
+            store,
+            promote_candidate(store, newer, build_model(store, newer, "candidate", 2.5, 7), CONFIG),
+        )
+        old, new = open_snapshot(store, snapshot), open_snapshot(store, newer)
+        trained = set(old.image_ids(old.positions("train")))
+        fresh = [i for i in new.image_ids(new.positions("validation")) if i not in trained]
+        assert decision["comparison"]["n"] == len(fresh) < decision["n"]
+        assert decision["images_left_out"] == decision["n"] - len(fresh)
+
+    @pytest.mark.usefixtures("champion", "seen")
+    def test_all_images_count_when_too_few_are_new(
+        self, store: ArtifactStore, snapshot: SnapshotRef
+    ) -> None:
+        opened = open_snapshot(store, snapshot)
+        small = build_snapshot(store, 70, fractions=(0.2, 0.6, 0.2), step="small")
+        decision = _decision(
+            store,
+            promote_candidate(store, small, build_model(store, small, "c", 2.5, 7), CONFIG),
+        )
+        assert len(opened.positions("validation"))
+        assert decision["images_left_out"] == 0
+        assert decision["comparison"]["n"] == decision["n"]
+
+
+class TestRetraining:
+    def test_without_a_champion(self, store: ArtifactStore, snapshot: SnapshotRef) -> None:
+        decision = decide_retraining(store, snapshot, RetrainingConfig(), 0.0)
+        assert decision.retrain
+        assert decision.reasons == ("there is no champion yet",)
+
+    @pytest.mark.usefixtures("champion")
+    def test_not_for_a_young_champion_of_the_same_data(
+        self, store: ArtifactStore, snapshot: SnapshotRef
+    ) -> None:
+        now = Registry(store).current(CHAMPION).time_s + 3 * DAY_S
+        decision = decide_retraining(store, snapshot, RetrainingConfig(), now)
+        assert not decision.retrain
+        assert decision.reasons == ()
+
+    @pytest.mark.usefixtures("champion")
+    def test_for_age_new_data_and_force_together(self, store: ArtifactStore) -> None:
+        now = Registry(store).current(CHAMPION).time_s + 31 * DAY_S
+        newer = build_snapshot(store, seed=4)
+        decision = decide_retraining(store, newer, RetrainingConfig(force=True), now)
+        assert decision.retrain
+        force, age, data = decision.reasons
+        assert "force" in force
+        assert "31.0 days old, more than 30" in age
+        assert newer.id[:12] in data
+
+    @pytest.mark.usefixtures("champion")
+    def test_new_data_can_be_ignored(self, store: ArtifactStore) -> None:
+        now = Registry(store).current(CHAMPION).time_s
+        config = RetrainingConfig(on_new_data=False)
+        assert not decide_retraining(store, build_snapshot(store, seed=4), config, now).retrain
+
+    def test_for_a_champion_whose_artifact_is_gone(
+        self, store: ArtifactStore, snapshot: SnapshotRef
+    ) -> None:
+        Registry(store).set(CHAMPION, "gone-123", "by hand")
+        now = Registry(store).current(CHAMPION).time_s
+        decision = decide_retraining(store, snapshot, RetrainingConfig(), now)
+        assert decision.retrain
+        assert "gone-123 is gone" in decision.reasons[0]

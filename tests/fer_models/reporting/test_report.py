@@ -1,0 +1,280 @@
+"""The report page: complete, self-contained, escaped, the same for the same run."""
+
+import json
+import re
+from dataclasses import dataclass, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fer_models.config import PipelineConfig
+from fer_models.ensembling.config import EnsembleConfig
+from fer_models.ensembling.ensemble import ensemble_models
+from fer_models.errors import DataError
+from fer_models.evaluation.config import EvaluationConfig
+from fer_models.evaluation.evaluate import evaluate_model
+from fer_models.labels import CLASS_NAMES
+from fer_models.promotion.config import PromotionConfig
+from fer_models.promotion.promote import promote_candidate
+from fer_models.reporting.report import write_report
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import (
+    EnsembleRef,
+    EvaluationRef,
+    PromotionRef,
+    RunRef,
+    SnapshotRef,
+    TuningRef,
+    ValidationRef,
+)
+from fer_models.storage.store import ArtifactStore
+from tests.fer_models.builders import (
+    build_model,
+    build_snapshot,
+    build_tuning,
+    build_validation,
+)
+
+Shared = tuple[ArtifactStore, "Run", RunRef]
+VOID = {"meta", "link", "img", "br"}
+MEMBERS = ("compact_cnn", "scratch_cnn", "resnet10t")
+
+
+@dataclass(frozen=True)
+class Run:
+    snapshot: SnapshotRef
+    validation: ValidationRef
+    tuning: TuningRef | None
+    evaluations: tuple[EvaluationRef, ...]
+    ensemble: EnsembleRef
+    promotion: PromotionRef
+
+    def write(self, store: ArtifactStore, config: PipelineConfig | None = None) -> RunRef:
+        return write_report(store, config or PipelineConfig(), *self._parts())
+
+    def _parts(self) -> list[Any]:
+        return [getattr(self, name) for name in self.__dataclass_fields__]
+
+
+class Page(HTMLParser):
+    """Collects tags and text, and notices elements that are not closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open, self.tags, self.text, self.unbalanced = [], [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: Any) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.unbalanced.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+def make_run(
+    store: ArtifactStore,
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    tuned: bool = True,
+    failed: int = 0,
+    members: tuple[str, ...] = MEMBERS,
+    **kwargs: Any,
+) -> "Run":
+    snapshot = build_snapshot(store, 350, fractions=fractions, **kwargs)
+    models = [
+        build_model(store, snapshot, name, 1.6 + 0.4 * i, 10 * i) for i, name in enumerate(members)
+    ]
+    ensemble = ensemble_models(store, snapshot, models, EnsembleConfig())
+    evaluations = tuple(
+        evaluate_model(store, snapshot, model, EvaluationConfig())
+        for model in (*models, *ensemble.ensembles)
+    )
+    return Run(
+        snapshot=snapshot,
+        validation=build_validation(store, snapshot, failed),
+        tuning=build_tuning(store) if tuned else None,
+        evaluations=evaluations,
+        ensemble=ensemble,
+        promotion=promote_candidate(store, snapshot, ensemble.candidate, PromotionConfig()),
+    )
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """A store with one full run and its report."""
+    store = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("report"))))
+    run = make_run(store, with_truth=True)
+    return store, run, run.write(store)
+
+
+@pytest.fixture(scope="module")
+def page(shared: Shared) -> "Page":
+    store, _, written = shared
+    return Page(store.read_file(written, "report.html").decode())
+
+
+def test_page_is_well_formed(page: "Page") -> None:
+    assert page.unbalanced == []
+    assert page.open == []
+
+
+def test_page_needs_no_network_and_no_script(shared: Shared, page: "Page") -> None:
+    store, _, written = shared
+    assert written.report_url == f"{written.url}/report.html"
+    addresses = [
+        attrs[name]
+        for _, attrs in page.tags
+        for name in ("src", "href", "xlink:href")
+        if name in attrs
+    ]
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    html = store.read_file(written, "report.html").decode()
+    assert "<script" not in html
+    assert not re.search(r"url\((?!#)|@import", html)
+
+
+def test_ids_on_the_page_are_unique_and_links_resolve(page: "Page") -> None:
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    links = {a["href"][1:] for _, a in page.tags if a.get("href", "").startswith("#")}
+    links |= {a["xlink:href"][1:] for _, a in page.tags if "xlink:href" in a}
+    assert links <= set(ids)
+
+
+def test_page_names_models_verdict_and_figures(shared: Shared, page: "Page") -> None:
+    store, run, _ = shared
+    for name in (*MEMBERS, "ensemble-soft_vote", "ensemble-weighted", *CLASS_NAMES):
+        assert name in page.words
+    assert f"{run.ensemble.candidate.name} is the champion" in page.words
+    by_model = {e.model_id: store.info(e) for e in run.evaluations}
+    test = by_model[run.ensemble.candidate.id]["test"]
+    assert f"It recognises {100 * test['accuracy']:.1f} % of {test['n']} test faces" in page.words
+    assert f"n = {test['n']}" in page.words
+
+
+def test_charts_take_their_colours_from_the_page(page: "Page") -> None:
+    charts = [attrs for tag, attrs in page.tags if tag == "svg"]
+    assert len(charts) == 6
+    assert all(attrs["aria-label"] for attrs in charts)
+    assert {attrs["class"] for attrs in charts} == {"wide", "half"}
+    styles = " ".join(attrs.get("style", "") for _, attrs in page.tags)
+    assert "var(--c0)" in styles
+    assert "#0102" not in styles
+
+
+def test_images_have_a_text(page: "Page") -> None:
+    images = [attrs for tag, attrs in page.tags if tag == "img"]
+    assert len(images) > 80
+    assert all(attrs["alt"].strip(", ") for attrs in images)
+
+
+def test_planted_defects_are_scored(page: "Page") -> None:
+    assert "Planted defects" in page.words
+    assert re.search(r"blank 3 3 100", page.words)
+    assert re.search(r"leak 3 3 100", page.words)
+
+
+def test_same_run_gives_the_same_page(shared: Shared, tmp_path: Path) -> None:
+    store, _, written = shared
+    html = store.read_file(written, "report.html").decode()
+    other = ArtifactStore(StoreConfig(url=str(tmp_path / "elsewhere")))
+    again = make_run(other, with_truth=True).write(other)
+    assert again.id == written.id
+    elsewhere = other.read_file(again, "report.html").decode()
+    assert elsewhere.replace(other.url, store.url) == html
+
+
+def test_written_twice_is_one_artifact(shared: Shared) -> None:
+    store, run, written = shared
+    assert run.write(store) == written
+    assert run.write(store, PipelineConfig(name="other")).id != written.id
+
+
+def test_lineage_names_config_artifacts_and_models(shared: Shared) -> None:
+    store, run, written = shared
+    lineage = store.read_json(written, "lineage.json")
+    assert lineage["config"] == json.loads(PipelineConfig().model_dump_json())
+    assert lineage["artifacts"]["snapshot"] == run.snapshot.id
+    assert run.ensemble.candidate.id in lineage["models"]
+    assert {m["dataset_sha"] for m in lineage["models"].values()} == {run.snapshot.id}
+
+
+def test_without_test_split_the_page_says_so(store: ArtifactStore) -> None:
+    run = make_run(store, fractions=(0.7, 0.3, 0.0))
+    page = Page(store.read_file(run.write(store), "report.html").decode())
+    assert "There is no test split" in page.words
+    assert "optimistic" in page.words
+    assert "validation faces" in page.words
+
+
+def test_without_tuning_and_quarantine_the_page_says_so(store: ArtifactStore) -> None:
+    run = make_run(store, tuned=False, members=("only",), num_quarantined=0, num_leaks=0)
+    page = Page(store.read_file(run.write(store), "report.html").decode())
+    assert "No hyper-parameter search was part of this run" in page.words
+    assert "Cleaning set nothing aside" in page.words
+    assert "Planted defects" not in page.words
+
+
+def test_refused_candidate_and_failed_checks_are_shown(store: ArtifactStore) -> None:
+    run = make_run(store, failed=2)
+    refused = PromotionConfig(min_accuracy=1.0)
+    other = build_model(store, run.snapshot, "late", 0.5, 77)
+    ensemble = ensemble_models(store, run.snapshot, [other], EnsembleConfig())
+    promotion = promote_candidate(store, run.snapshot, other, refused)
+    late = replace(run, ensemble=ensemble, promotion=promotion, evaluations=())
+    page = Page(store.read_file(late.write(store), "report.html").decode())
+    assert "late was not promoted" in page.words
+    assert "below min_accuracy 1" in page.words
+    assert page.words.count("✕ error") == 2
+    assert page.words.count("! warning") == 1
+
+
+def test_text_of_users_is_escaped(store: ArtifactStore) -> None:
+    run = make_run(store, members=("a<b>&$x$",))
+    config = PipelineConfig(name="<script>alert(1)</script>")
+    html = store.read_file(run.write(store, config), "report.html").decode()
+    assert "<script" not in html
+    assert "<b>&$" not in html
+    assert "a&lt;b&gt;&amp;$x$" in html
+    assert Page(html).unbalanced == []
+
+
+def test_all_right_answers_leave_no_mistakes(store: ArtifactStore) -> None:
+    snapshot = build_snapshot(store)
+    sure = build_model(store, snapshot, "sure", 60.0)
+    ensemble = ensemble_models(store, snapshot, [sure], EnsembleConfig())
+    run = Run(
+        snapshot,
+        build_validation(store, snapshot),
+        None,
+        (),
+        ensemble,
+        promote_candidate(store, snapshot, sure, PromotionConfig()),
+    )
+    page = Page(store.read_file(run.write(store), "report.html").decode())
+    assert "every test image was recognised" in page.words
+
+
+def test_parts_of_another_snapshot_are_refused(store: ArtifactStore) -> None:
+    run = make_run(store)
+    other = build_snapshot(store, seed=8)
+    stray = evaluate_model(store, other, build_model(store, other), EvaluationConfig())
+    with pytest.raises(DataError) as caught:
+        replace(run, evaluations=(*run.evaluations, stray)).write(store)
+    assert len(caught.value.problems) == 1
+    assert other.id in str(caught.value)

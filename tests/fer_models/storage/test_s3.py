@@ -1,0 +1,172 @@
+"""What is particular to a store in a bucket, against a real server that checks signatures."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fer_models.errors import StoreError
+from fer_models.storage import s3
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+
+pytestmark = pytest.mark.s3
+_SOON_S = 20.0
+
+
+@pytest.fixture
+def s3_store(s3_store_url: str) -> ArtifactStore:
+    return ArtifactStore(StoreConfig(url=s3_store_url))
+
+
+def _refused(url: str) -> str:
+    """What every way to use the store says; all must say the same, and soon."""
+    from s3fs import S3FileSystem
+
+    S3FileSystem.clear_instance_cache()
+    store = ArtifactStore(StoreConfig(url=url))
+    ref = SnapshotRef(id="x", url="")
+    messages = set()
+    for way in (lambda: store.exists(ref), store.check_writable):
+        started = time.monotonic()
+        with pytest.raises(StoreError) as refusal:
+            way()
+        assert time.monotonic() - started < _SOON_S
+        messages.add(str(refusal.value))
+    assert len(messages) == 1
+    return messages.pop()
+
+
+def test_a_missing_bucket_is_told_and_not_made(s3_store_url: str) -> None:
+    for _ in range(2):
+        message = _refused("s3://no-such-bucket/prefix")
+        assert "there is no bucket 'no-such-bucket' at http://127.0.0.1" in message
+        assert "aws s3 mb s3://no-such-bucket" in message
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("AWS_SECRET_ACCESS_KEY", "wrong"), ("AWS_ACCESS_KEY_ID", "somebody")],
+)
+def test_wrong_keys_are_told(
+    s3_store_url: str, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in _refused(s3_store_url)
+
+
+def test_missing_keys_are_told(
+    s3_store_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "absent"))
+    assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in _refused(s3_store_url)
+
+
+def test_a_dead_endpoint_is_told_soon(s3_store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    assert f"no answer from {endpoint}; start the object store" in _refused(s3_store_url)
+
+
+def test_an_endpoint_that_never_answers_is_told_soon(
+    s3_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "_CONTACT_LIMIT_S", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        assert f"no answer from {endpoint}; start the object store" in _refused(s3_store_url)
+
+
+def test_an_endpoint_without_a_scheme_is_told(
+    s3_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:9000")
+    assert "expected AWS_ENDPOINT_URL like http://" in _refused(s3_store_url)
+
+
+def test_a_large_file_goes_in_parts_and_comes_back(s3_store: ArtifactStore, tmp_path: Path) -> None:
+    large = tmp_path / "weights"
+    large.write_bytes(os.urandom(2 * s3._PART_BYTES + 12345))
+    ref = s3_store.put(ModelRef, "m", {"weights": large}, {}, name="m")
+    assert s3_store.fetch(ref, "weights").read_bytes() == large.read_bytes()
+
+
+def test_a_download_is_kept_and_a_damaged_copy_replaced(s3_store: ArtifactStore) -> None:
+    ref = s3_store.put(SnapshotRef, "x", {"a": b"hello"}, {})
+    copy = s3_store.fetch(ref, "a")
+    modified = copy.stat().st_mtime_ns
+    assert s3_store.fetch(ref, "a").stat().st_mtime_ns == modified
+
+    copy.write_bytes(b"hullo")
+    assert s3_store.fetch(ref, "a").read_bytes() == b"hello"
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+
+
+def test_an_unusable_cache_folder_is_told(
+    s3_store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = s3_store.put(SnapshotRef, "x", {"a": b"hello"}, {})
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(StoreError, match=r"downloads can't be kept there: .* set XDG_CACHE_HOME"):
+        s3_store.fetch(ref, "a")
+
+
+def test_threads_may_share_a_store(s3_store: ArtifactStore) -> None:
+    def use(number: int) -> bytes:
+        ref = s3_store.put(SnapshotRef, f"x{number}", {"a": f"{number}".encode()}, {})
+        return s3_store.read_file(ref, "a")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(use, range(12))) == [f"{n}".encode() for n in range(12)]
+    assert len(s3_store.list_ids(SnapshotRef)) == 12
+
+
+def test_racing_creators_leave_one_whole_object(s3_store: ArtifactStore) -> None:
+    bodies = [f"racer {number}".encode() * 50 for number in range(4)]
+    barrier = threading.Barrier(len(bodies))
+    s3_store.has("contact made")
+
+    def race(body: bytes) -> bool:
+        barrier.wait()
+        return s3_store.create_bytes("log/1", body)
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        won = list(pool.map(race, bodies))
+    # This server lets several creators win; what it holds is always one of theirs.
+    assert any(won)
+    assert s3_store.read_bytes("log/1") in [
+        body for body, mine in zip(bodies, won, strict=True) if mine
+    ]
+
+
+def test_a_process_that_used_the_store_ends_quietly(s3_store: ArtifactStore) -> None:
+    program = (
+        "import sys\n"
+        "from fer_models.storage.config import StoreConfig\n"
+        "from fer_models.storage.store import ArtifactStore\n"
+        "store = ArtifactStore(StoreConfig(url=sys.argv[1]))\n"
+        "store.write_bytes('k', b'1')\n"
+        "assert store.read_bytes('k') == b'1'\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "always::ResourceWarning", "-c", program, s3_store.url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

@@ -1,0 +1,52 @@
+"""Small snapshots for tests of training."""
+
+import numpy as np
+import pandas as pd
+
+from fer_models.data.snapshot import MANIFEST_DTYPES, first_of_group, pixel_sha256, write_snapshot
+from fer_models.labels import NUM_CLASSES, VOTE_COLUMNS
+from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.store import ArtifactStore
+
+
+def pattern_images(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Noisy stripes whose direction tells the class: uint8 N x 48 x 48."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:48, 0:48] / 48
+    angle = labels[:, None, None] * np.pi / NUM_CLASSES
+    phase = rng.uniform(0, 2 * np.pi, (len(labels), 1, 1))
+    waves = np.sin(20 * (rows * np.sin(angle) + columns * np.cos(angle)) + phase)
+    noise = rng.normal(0, 0.4, waves.shape)
+    return np.clip(128 + 60 * (waves + noise), 0, 255).astype(np.uint8)
+
+
+def write_faces(
+    store: ArtifactStore,
+    num_train: int = 140,
+    num_validation: int = 42,
+    num_test: int = 21,
+    classes: tuple[int, ...] = tuple(range(NUM_CLASSES)),
+    seed: int = 0,
+) -> SnapshotRef:
+    """A split snapshot of stripes."""
+    splits = ["train"] * num_train + ["validation"] * num_validation + ["test"] * num_test
+    total = len(splits)
+    labels = np.resize(np.array(classes), total)
+    images = pattern_images(labels, seed)
+    shas = pixel_sha256(images)
+    manifest = pd.DataFrame(
+        {
+            "image_id": [f"test:{i}" for i in range(total)],
+            "source": "test",
+            "row": range(total),
+            "path": "",
+            "split": splits,
+            "label": labels,
+            **dict.fromkeys(VOTE_COLUMNS, -1),
+            "pixel_sha256": shas,
+            "duplicate_group": first_of_group(pd.Series(shas)),
+            "status": "kept",
+            "reason": "",
+        }
+    )
+    return write_snapshot(store, manifest.astype(MANIFEST_DTYPES), images, "split")

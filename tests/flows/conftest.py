@@ -1,0 +1,43 @@
+"""A pipeline small enough to run many times."""
+
+from pathlib import Path
+
+import pytest
+
+from fer_models.config import PipelineConfig
+from fer_models.models.config import NetworkConfig
+from fer_models.storage.config import StoreConfig
+from fer_models.training.config import MemberConfig, TrainingConfig
+
+
+def tiny_config(store_url: str, **changes: object) -> PipelineConfig:
+    """Three members, one epoch each, a search of two short trials."""
+    brief = TrainingConfig(epochs=1, precision="32-true")
+    settings: dict[str, object] = {
+        "name": "tiny",
+        "store": StoreConfig(url=store_url),
+        "data": {"synthetic": {"num_images": 420}},
+        "validation": {"min_images_per_class": 5, "min_images_per_split": 20},
+        "members": (
+            MemberConfig(name="compact_cnn", network=NetworkConfig(width=0.25), training=brief),
+            MemberConfig(
+                name="scratch_cnn",
+                network=NetworkConfig(name="scratch_cnn", width=0.25),
+                training=brief,
+            ),
+        ),
+        "tuning": {
+            "num_trials": 2,
+            "max_epochs": 1,
+            "max_train_images": 64,
+        },
+        "promotion": {"min_accuracy": 0.0},
+        "tracking": {"mode": "disabled"},
+    }
+    return PipelineConfig.model_validate(settings | changes)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> PipelineConfig:
+    """The tiny pipeline over a store of this test."""
+    return tiny_config(str(tmp_path / "store"))

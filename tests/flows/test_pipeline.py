@@ -1,0 +1,134 @@
+"""The flows end to end, with a real Prefect server, a real Ray and real training."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fer_models.config import PipelineConfig
+from fer_models.errors import GateError
+from fer_models.progress import Progress, listening
+from fer_models.storage.registry import CHAMPION, Registry
+from fer_models.storage.store import ArtifactStore
+from flows.prepare_data import prepare_data
+from flows.results import Outcome
+from flows.retrain import retrain
+from flows.run_pipeline import run_pipeline
+from tasks.stage import DONE, FROM_CACHE
+from tests.flows.conftest import tiny_config
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+DATA_STAGES = ["ingest", "validate", "gate", "clean", "split"]
+
+
+@contextmanager
+def stages_that_ran() -> Iterator[dict[str, list[str]]]:
+    """The names of the tasks that ran, and of those that came from the cache."""
+    seen: dict[str, list[str]] = {DONE: [], FROM_CACHE: []}
+
+    def note(progress: Progress) -> None:
+        if progress.note in seen:
+            seen[progress.note].append(progress.stage)
+
+    with listening(note):
+        yield seen
+
+
+@pytest.fixture(scope="module")
+def first_run(
+    tmp_path_factory: pytest.TempPathFactory, prefect_server: None
+) -> tuple[PipelineConfig, Outcome]:
+    config = tiny_config(str(tmp_path_factory.mktemp("pipeline") / "a store"))
+    return config, run_pipeline(config)
+
+
+def test_a_run_promotes_a_model_and_writes_a_report(
+    first_run: tuple[PipelineConfig, Outcome],
+) -> None:
+    config, outcome = first_run
+    store = ArtifactStore(config.store)
+    assert outcome.promotion.promoted
+    current = Registry(store).current(CHAMPION)
+    assert current is not None
+    assert current.model_id == outcome.promotion.candidate_id
+    names = [store.info(evaluation)["model_name"] for evaluation in outcome.trained.evaluations]
+    assert names[:2] == ["compact_cnn", "scratch_cnn"]
+    assert len(names) == 4
+    page = store.read_file(outcome.run, "report.html").decode()
+    assert outcome.promotion.candidate_id in page
+    assert "<script src" not in page
+
+
+def test_the_second_identical_run_comes_from_the_cache_whole(
+    first_run: tuple[PipelineConfig, Outcome],
+) -> None:
+    config, outcome = first_run
+    with stages_that_ran() as seen:
+        again = run_pipeline(config)
+    assert again == outcome
+    assert seen[DONE] == ["gate"]  # the gate itself only reads the cached verdict
+    assert len(seen[FROM_CACHE]) == 14
+
+
+def test_a_changed_member_trains_alone(first_run: tuple[PipelineConfig, Outcome]) -> None:
+    config, _ = first_run
+    member = config.members[1]
+    changed = member.model_copy(
+        update={"training": member.training.model_copy(update={"learning_rate": 2e-3})}
+    )
+    with stages_that_ran() as seen:
+        run_pipeline(config.model_copy(update={"members": (config.members[0], changed)}))
+    assert seen[DONE].count("train") == 1
+    assert not {"ingest", "clean", "split", "tune"} & set(seen[DONE])
+
+
+def test_the_same_seed_gives_the_same_snapshot_and_metrics_in_another_store(
+    first_run: tuple[PipelineConfig, Outcome], tmp_path: Path
+) -> None:
+    config, outcome = first_run
+    other = run_pipeline(tiny_config(str(tmp_path / "other")))
+    assert other.trained.prepared.snapshot.id == outcome.trained.prepared.snapshot.id
+    assert [model.id for model in other.trained.models] == [m.id for m in outcome.trained.models]
+    assert [e.id for e in other.trained.evaluations] == [e.id for e in outcome.trained.evaluations]
+    assert other.run.id == outcome.run.id
+
+
+def test_retrain_keeps_a_young_champion_of_the_same_data(
+    first_run: tuple[PipelineConfig, Outcome],
+) -> None:
+    config, _ = first_run
+    assert retrain(config) is None
+
+
+def test_retrain_challenges_an_old_champion_from_another_seed(
+    first_run: tuple[PipelineConfig, Outcome],
+) -> None:
+    config, outcome = first_run
+    old = config.retraining.model_copy(update={"max_age_days": 1e-9})
+    fresh = retrain(config.model_copy(update={"retraining": old}))
+    assert fresh is not None
+    assert fresh.trained.prepared == outcome.trained.prepared
+    assert not {m.id for m in fresh.trained.models} & {m.id for m in outcome.trained.models}
+
+
+def test_a_gate_that_says_no_stops_the_flow_and_names_all_failures(config: PipelineConfig) -> None:
+    strict = config.validation.model_copy(
+        update={"max_duplicate_fraction": 0.0, "max_leak_fraction": 0.0}
+    )
+    with stages_that_ran() as seen, pytest.raises(GateError) as caught:
+        prepare_data(config.model_copy(update={"validation": strict}))
+    assert len(caught.value.problems) >= 2
+    assert seen[DONE] == ["ingest", "validate"]
+
+
+@pytest.mark.s3
+def test_data_is_prepared_on_object_storage_and_cached_there(s3_store_url: str) -> None:
+    config = tiny_config(s3_store_url)
+    prepared = prepare_data(config)
+    with stages_that_ran() as seen:
+        assert prepare_data(config) == prepared
+    assert seen[FROM_CACHE] == ["ingest", "validate", "clean", "split"]
+    info = ArtifactStore(config.store).info(prepared.snapshot)
+    assert set(info["split_counts"]) == {"train", "validation", "test"}

@@ -1,0 +1,92 @@
+"""The infrastructure files are well-formed and agree with the rest; none is started here."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+INFRA = ROOT / "infra"
+ONE_SHOT = {"deploy"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text())
+    return parsed
+
+
+def test_every_image_has_a_fixed_tag(compose: dict[str, Any]) -> None:
+    images = [service["image"] for service in compose["services"].values()]
+    images += re.findall(
+        r"^FROM (\S+)|--from=(\S+:\S+)", (INFRA / "Dockerfile").read_text(), re.MULTILINE
+    )
+    names = [name for image in images for name in ([image] if isinstance(image, str) else image)]
+    for name in filter(None, names):
+        assert re.search(r":\d[\w.-]*$|:3\.11-slim-\w+$", name), name
+        assert "latest" not in name
+
+
+def test_services_watch_their_health_and_wait_for_others_that_exist(
+    compose: dict[str, Any],
+) -> None:
+    services = compose["services"]
+    for name, service in services.items():
+        assert ("healthcheck" in service) == (name not in ONE_SHOT), name
+        for needed, rule in service.get("depends_on", {}).items():
+            finished = rule["condition"] == "service_completed_successfully"
+            assert finished == (needed in ONE_SHOT)
+            assert needed in services
+
+
+def test_ports_are_open_to_this_machine_only(compose: dict[str, Any]) -> None:
+    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
+    text = (INFRA / "compose.yaml").read_text()
+    assert set(re.findall(r"\$\{(\w+)", text)) - {"FERFLOW_DATA", "WANDB_MODE"} == {
+        line.split("=")[0]
+        for line in (INFRA / ".env.example").read_text().splitlines()
+        if line and not line.startswith("#")
+    }
+    for service in compose["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if "PASSWORD" in name or "KEY" in name:
+                assert value.startswith("${"), name
+
+
+def test_the_pool_is_that_of_the_deployments(compose: dict[str, Any]) -> None:
+    prefect = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())
+    pools = {deployment["work_pool"]["name"] for deployment in prefect["deployments"]}
+    worker = " ".join(compose["services"]["worker"]["command"])
+    assert pools == set(re.findall(r"--pool (\S+)", worker))
+
+
+def test_the_image_holds_every_package_and_no_root_process() -> None:
+    dockerfile = (INFRA / "Dockerfile").read_text()
+    for package in ("fer_models", "validation", "tasks", "flows", "deployments"):
+        assert f"COPY {package} {package}" in dockerfile
+        assert f"!{package}\n" in (INFRA / "Dockerfile.dockerignore").read_text()
+    assert re.search(r"^USER ferflow$", dockerfile, re.MULTILINE)
+    uv_of_the_lock = re.search(
+        r"^uv==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE
+    )
+    assert uv_of_the_lock
+    assert f"astral-sh/uv:{uv_of_the_lock[1]} " in dockerfile
+
+
+def test_the_ray_cluster_file_satisfies_rays_schema() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    ray = importlib.util.find_spec("ray")
+    assert ray
+    assert ray.origin
+    schema = Path(ray.origin).parent / "autoscaler" / "ray-schema.json"
+    cluster = yaml.safe_load((INFRA / "ray-cluster.yaml").read_text())
+    jsonschema.validate(cluster, json.loads(schema.read_text()))

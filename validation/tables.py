@@ -1,0 +1,127 @@
+"""The tables that the checks look at: everything that is computed from pixels is a column here.
+
+N images. `images` holds all of a snapshot; `kept` those not in quarantine; `validation` and `test`
+the kept ones of these splits. `splits` and `classes` have one row a split or class, `summary` a
+single row. The first column of the last three is `name`.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fer_models.data.snapshot import (
+    KEPT,
+    SPLITS,
+    UNASSIGNED,
+    DatasetSnapshot,
+    Images,
+    first_of_group,
+    pixel_sha256,
+)
+from fer_models.labels import CLASS_NAMES, VOTE_COLUMNS, FerPlusVote
+from fer_models.progress import report
+
+_BLOCK_IMAGES = 4096
+IMAGE_TABLES = ("images", "kept", "validation", "test")
+
+
+def build_tables(snapshot: DatasetSnapshot) -> dict[str, pd.DataFrame]:
+    """All tables of a snapshot, by name."""
+    images = snapshot.manifest.assign(**image_columns(snapshot.images))
+    images["first_position"] = first_of_group(images["actual_sha256"])
+    votes = images[list(VOTE_COLUMNS)].to_numpy(dtype=np.int64)
+    images["num_votes"] = votes.clip(min=0).sum(axis=1)
+    images["num_missing_votes"] = (votes < 0).sum(axis=1)
+    images["not_face_votes"] = votes[:, FerPlusVote.NF]
+    kept = _with_relations(images[images["status"] == KEPT].reset_index(drop=True))
+    held_out = {split: kept[kept["split"] == split] for split in ("validation", "test")}
+    return {
+        "images": images,
+        "kept": kept,
+        **held_out,
+        "splits": _splits(kept),
+        "classes": _classes(kept),
+        "summary": _summary(images, kept),
+    }
+
+
+def image_columns(images: Images) -> dict[str, npt.NDArray[Any]]:
+    """Mean and standard deviation (grey values, 0..255) and the pixels' sha256, one an image."""
+    count = len(images)
+    mean, std = np.zeros(count), np.zeros(count)
+    digests: list[str] = []
+    for start in range(0, count, _BLOCK_IMAGES):
+        block = np.asarray(images[start : start + _BLOCK_IMAGES])
+        span = slice(start, start + len(block))
+        flat = block.reshape(len(block), -1)
+        mean[span] = flat.mean(axis=1, dtype=np.float64)
+        squares = np.einsum("np,np->n", flat, flat, dtype=np.float64)
+        std[span] = np.sqrt((squares / flat.shape[1] - mean[span] ** 2).clip(min=0))
+        digests += pixel_sha256(block)
+        report("validate", span.stop, count, "images")
+    return {"mean": mean, "std": std, "actual_sha256": np.array(digests, dtype=object)}
+
+
+def _with_relations(kept: pd.DataFrame) -> pd.DataFrame:
+    """Add what an image has to do with the other kept ones."""
+    pixels = kept["actual_sha256"]
+    labelled = kept["label"].where(kept["label"] >= 0)
+    return kept.assign(
+        is_copy=pixels.duplicated(keep="first"),
+        conflicting_labels=labelled.groupby(pixels).transform("nunique") > 1,
+        in_train=pixels.isin(pixels[kept["split"] == "train"]),
+        in_validation=pixels.isin(pixels[kept["split"] == "validation"]),
+        has_split=kept["split"] != UNASSIGNED,
+    )
+
+
+def _splits(kept: pd.DataFrame) -> pd.DataFrame:
+    counts = kept["split"].value_counts()
+    present = [name for name in SPLITS if counts.get(name, 0)]
+    return pd.DataFrame(
+        {
+            "name": pd.Series(present, dtype=object),
+            "images": pd.Series([int(counts[name]) for name in present], dtype="int64"),
+        }
+    )
+
+
+def _classes(kept: pd.DataFrame) -> pd.DataFrame:
+    """One row a class: labelled images to train with, and the held-out splits that lack it."""
+    rows = []
+    held_out = [
+        s for s in ("validation", "test") if ((kept["split"] == s) & (kept.label >= 0)).any()
+    ]
+    train = _to_train_with(kept)
+    for number, name in enumerate(CLASS_NAMES):
+        of_class = kept[kept["label"] == number]
+        missing = sum(not (of_class["split"] == split).any() for split in held_out)
+        rows.append(
+            {"name": name, "images": int((train == number).sum()), "splits_without": missing}
+        )
+    return pd.DataFrame(rows)
+
+
+def _summary(images: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+    counts = np.bincount(_to_train_with(kept).to_numpy(dtype=np.int64), minlength=len(CLASS_NAMES))
+    present = counts[counts > 0]
+    return pd.DataFrame(
+        {
+            "name": ["all images"],
+            "images": [len(images)],
+            "labelled": [int((kept["label"] >= 0).sum())],
+            "train": [int((kept["split"] == "train").sum())],
+            "needs_train": [int((kept["split"] != UNASSIGNED).any())],
+            "imbalance": [float(present.max() / present.min()) if len(present) else 1.0],
+        }
+    )
+
+
+def _to_train_with(kept: pd.DataFrame) -> pd.Series:
+    """Labels of the training images; of all images as long as none has a split."""
+    labelled = kept[kept["label"].between(0, len(CLASS_NAMES) - 1)]
+    if (kept["split"] == UNASSIGNED).all():
+        return labelled["label"]
+    return labelled.loc[labelled["split"] == "train", "label"]
