@@ -1,15 +1,20 @@
-"""Flow runs whose process was killed: Prefect leaves them `Running`; here they become `Crashed`.
+"""What a killed process leaves behind: flow runs that stay `Running`, and its Prefect server.
 
 A run that stays `Running` for ever holds its deployment's concurrency slot and can't be retried.
 Runs started by `ferflow run` carry a tag that names their process; before the next run the ones
-whose process is gone are marked. Served runs are watched by heartbeats (`deployments.heartbeat`).
+whose process is gone are marked `Crashed`. The temporary server of a killed process inherited the
+tag in its environment, and is ended. Served runs are watched by heartbeats
+(`deployments.heartbeat`).
 """
 
+import contextlib
+import os
 import socket
 
 import psutil
 
 _PREFIX = "process"
+_VARIABLE = "FERFLOW_PROCESS"
 
 
 def process_tag() -> str:
@@ -27,6 +32,24 @@ def is_dead(tag: str) -> bool:
         return int(psutil.Process(int(parts[2])).create_time()) != int(parts[3])
     except psutil.NoSuchProcess:
         return True
+
+
+def mark_children() -> None:
+    """Let the processes that this one starts carry its tag."""
+    os.environ[_VARIABLE] = process_tag()
+
+
+def end_orphaned_servers() -> list[int]:
+    """End the temporary Prefect servers of dead `ferflow` processes; their process numbers."""
+    ended = []
+    for process in psutil.process_iter():
+        # Other users' processes can't be looked into, and any may end meanwhile.
+        with contextlib.suppress(psutil.Error):
+            is_server = any("prefect.server.api.server" in part for part in process.cmdline())
+            if is_server and is_dead(process.environ().get(_VARIABLE, "")):
+                process.terminate()
+                ended.append(process.pid)
+    return ended
 
 
 def sweep_crashed_runs() -> list[str]:

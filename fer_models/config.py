@@ -33,7 +33,7 @@ DEMO_MEMBERS = (
     MemberConfig(
         name="resnet10t",
         network=NetworkConfig(name="resnet10t"),
-        training=TrainingConfig(epochs=6, learning_rate=3e-3),
+        training=TrainingConfig(epochs=5),
     ),
 )
 

@@ -15,6 +15,7 @@ from fer_models.progress import Progress, listening, report
 from fer_models.storage.store import ArtifactStore
 
 if TYPE_CHECKING:
+    from fer_models.storage.refs import EvaluationRef
     from flows.results import Outcome
 
 
@@ -52,7 +53,7 @@ def command(
         outcome = _run(config)
     seconds = time.monotonic() - start
     produced = _summary(store, outcome) | tally.counts() | {"seconds": round(seconds, 1)}
-    _show(store, outcome, produced, config)
+    _show(produced, config)
     return produced
 
 
@@ -94,9 +95,16 @@ def _prepare_prefect(verbose: bool, no_cache: bool) -> None:
 def _run(config: PipelineConfig) -> "Outcome":
     from prefect import tags
 
-    from deployments.crashed import process_tag, sweep_crashed_runs
+    from deployments.crashed import (
+        end_orphaned_servers,
+        mark_children,
+        process_tag,
+        sweep_crashed_runs,
+    )
     from flows.run_pipeline import run_pipeline
 
+    end_orphaned_servers()
+    mark_children()
     sweep_crashed_runs()
     report("start", 1, 1, note="Prefect is up")
     with tags(process_tag()):
@@ -105,10 +113,9 @@ def _run(config: PipelineConfig) -> "Outcome":
 
 def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
     trained, promotion = outcome.trained, outcome.promotion
-    rows = [store.info(evaluation) for evaluation in trained.evaluations]
     return {
         "snapshot": trained.prepared.snapshot.id,
-        "models": [_model_facts(info) for info in rows],
+        "models": [_model_facts(store, evaluation) for evaluation in trained.evaluations],
         "candidate": promotion.candidate_id,
         "champion": promotion.candidate_id if promotion.promoted else promotion.champion_id,
         "promoted": promotion.promoted,
@@ -120,37 +127,45 @@ def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
     }
 
 
-def _model_facts(info: dict[str, Any]) -> dict[str, Any]:
+def _model_facts(store: ArtifactStore, evaluation: "EvaluationRef") -> Produced:
+    """What a program wants of a model: its id, its size, and accuracy by split."""
+    metrics = store.read_json(evaluation, "metrics.json")
+    keys = ("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss")
     return {
-        "id": info["model_id"],
-        "name": info["model_name"],
-        **{split: info["splits"][split] for split in info["splits"]},
+        "id": metrics["model_id"],
+        "name": metrics["model_name"],
+        "parameters": metrics["parameters"],
+        "splits": {
+            split: {key: values[key] for key in keys} for split, values in metrics["splits"].items()
+        },
     }
 
 
-def _show(
-    store: ArtifactStore, outcome: "Outcome", produced: Produced, config: PipelineConfig
-) -> None:
-    has_test = any("test" in model for model in produced["models"])
-    columns = ["model", "parameters", "validation", "test" if has_test else "test (none)"]
+def _show(produced: Produced, config: PipelineConfig) -> None:
     rows = []
-    for model, evaluation in zip(produced["models"], outcome.trained.evaluations, strict=True):
+    for model in produced["models"]:
         mark = " ★" if model["id"] == produced["candidate"] else ""
-        parameters = store.info(evaluation).get("parameters")
+        splits = model["splits"]
         rows.append(
             [
                 model["name"] + mark,
-                f"{parameters:,}" if parameters else "",
-                _interval(model.get("validation")),
-                _interval(model.get("test")),
+                f"{model['parameters']:,}",
+                _interval(splits.get("validation")),
+                _interval(splits.get("test")),
             ]
         )
-    print_table("Accuracy with 95 % interval (★ candidate, chosen on validation)", columns, rows)
+    confidence = 100 * config.evaluation.confidence
+    print_table(
+        f"Accuracy in percent with {confidence:g} % interval (★ candidate, chosen on validation)",
+        ["model", "parameters", "validation", "test"],
+        rows,
+    )
     verdict = "promoted to champion" if produced["promoted"] else "NOT promoted"
     done, cached = len(produced["executed_tasks"]), len(produced["cached_tasks"])
     print_facts(
         {
-            "candidate": f"{produced['candidate']}: {verdict} ({produced['reason']})",
+            "candidate": f"{produced['candidate']}: {verdict}",
+            "why": produced["reason"],
             "report": produced["report"],
             "tasks": f"{done} done, {cached} from the cache, {produced['seconds']} s",
             "next": _next_command(config),
@@ -162,7 +177,7 @@ def _interval(split: dict[str, Any] | None) -> str:
     if split is None:
         return "-"
     low, high = 100 * split["accuracy_low"], 100 * split["accuracy_high"]
-    return f"{100 * split['accuracy']:.1f} % [{low:.1f}, {high:.1f}] n={split['n']}"
+    return f"{100 * split['accuracy']:.1f} [{low:.1f}, {high:.1f}] n={split['n']}"
 
 
 def _next_command(config: PipelineConfig) -> str:

@@ -1,5 +1,7 @@
 """`ferflow up`: a Prefect server with its UI on loopback, and the deployments served."""
 
+import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -63,7 +65,8 @@ def command(
 
 
 def _serve(config: PipelineConfig, api_url: str, schedule: str | None, limit: int) -> Produced:
-    from prefect import serve
+    from prefect.exceptions import TerminationSignal
+    from prefect.runner import Runner
 
     from deployments.crashed import sweep_crashed_runs
     from deployments.heartbeat import ensure_heartbeat_automation
@@ -72,6 +75,9 @@ def _serve(config: PipelineConfig, api_url: str, schedule: str | None, limit: in
     made = build_deployments(config, schedule)
     sweep_crashed_runs()
     ensure_heartbeat_automation()
+    runner = Runner(pause_on_shutdown=True, limit=limit)
+    for deployment in made:
+        runner.add_deployment(deployment)
     ready: Produced = {
         "api": api_url,
         "ui": api_url.removesuffix("/api"),
@@ -85,10 +91,9 @@ def _serve(config: PipelineConfig, api_url: str, schedule: str | None, limit: in
     click.echo(f"retraining   {schedule or 'off'}   (stop with Ctrl-C)")
     announce(ready | {"state": "ready"})
     sys.stdout.flush()
-    try:
-        serve(*made, limit=limit, print_starting_message=False)
-    except KeyboardInterrupt:
-        click.echo("stopping", err=True)
+    with contextlib.suppress(KeyboardInterrupt, TerminationSignal):
+        asyncio.run(runner.start())
+    click.echo("stopping", err=True)
     return ready | {"state": "stopped"}
 
 

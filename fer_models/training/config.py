@@ -39,7 +39,7 @@ class TrainingConfig(FrozenConfig):
         default="adamw", description="sgd has Nesterov momentum 0.9."
     )
     learning_rate: float = Field(
-        default=3e-3, gt=0, le=10, description="Peak of the one-cycle schedule."
+        default=6e-3, gt=0, le=10, description="Peak of the one-cycle schedule."
     )
     weight_decay: float = Field(default=0.02, ge=0, le=1, description="Decoupled for adamw.")
     label_smoothing: float = Field(

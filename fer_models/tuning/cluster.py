@@ -68,7 +68,7 @@ def _start(config: TuningConfig, folder: str | None) -> None:
             "_temp_dir": folder,
         }
     try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except Exception as error:
         where = os.environ.get("RAY_ADDRESS") or "this machine"
         raise TrainingError(
@@ -120,7 +120,8 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logger.setLevel(logging.ERROR)
+        # Failing trials are told with the outcome, not with a page of Ray's own frames each.
+        logger.setLevel(logging.CRITICAL)
         try:
             yield
         finally:

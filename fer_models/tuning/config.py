@@ -61,7 +61,7 @@ class TuningConfig(FrozenConfig):
     search_space: tuple[SearchDimension, ...] = Field(
         default=(
             SearchDimension(
-                field="training.learning_rate", kind="log_uniform", low=5e-4, high=1e-2
+                field="training.learning_rate", kind="log_uniform", low=3e-3, high=1.5e-2
             ),
             SearchDimension(
                 field="training.label_smoothing", kind="choice", choices=(0.0, 0.05, 0.1)

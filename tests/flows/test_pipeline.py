@@ -87,7 +87,7 @@ def test_a_changed_member_trains_alone(first_run: tuple[PipelineConfig, Outcome]
 def test_the_same_seed_gives_the_same_snapshot_and_metrics_in_another_store(
     first_run: tuple[PipelineConfig, Outcome], tmp_path: Path
 ) -> None:
-    config, outcome = first_run
+    _, outcome = first_run
     other = run_pipeline(tiny_config(str(tmp_path / "other")))
     assert other.trained.prepared.snapshot.id == outcome.trained.prepared.snapshot.id
     assert [model.id for model in other.trained.models] == [m.id for m in outcome.trained.models]

@@ -59,8 +59,9 @@ def locate_sources(named_sources: Sequence[str]) -> list[tuple[Source, Findings]
     stems: set[str] = set()
     for number, named in enumerate(named_sources):
         findings = Findings(named or "''")
+        kind: SourceKind | None = SourceKind.SYNTHETIC
         if named == SYNTHETIC:
-            path, name, kind = Path(), SYNTHETIC, SourceKind.SYNTHETIC
+            path, name = Path(), SYNTHETIC
             if named in named_sources[:number]:
                 findings.refuse("named twice; name it once and raise data.synthetic.num_images")
         else:

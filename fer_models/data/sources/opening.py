@@ -1,7 +1,7 @@
 """The one place where a source file is opened: a compressed format would be unpacked here."""
 
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 _BUFFER_BYTES = 1 << 20
 
@@ -12,7 +12,7 @@ def open_source(path: Path) -> BinaryIO:
     Raises:
         OSError: it can't be read.
     """
-    return cast("BinaryIO", path.open("rb", buffering=_BUFFER_BYTES))
+    return path.open("rb", buffering=_BUFFER_BYTES)
 
 
 def size_bytes(path: Path) -> int:

@@ -1,0 +1,80 @@
+"""`ferflow run` as a user runs it: killed, started again, and once more for nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.deployments.processes import Workplace, orphaned_servers
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def _kill_in_the_middle_of_the_second_training(workplace: Workplace) -> None:
+    process = workplace.start("run", "--recipe", "tiny.yaml")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if "scratch_cnn" in line and "/40 epochs" in line:
+                break
+        else:
+            pytest.fail("the training of scratch_cnn was never seen")
+    finally:
+        process.kill()
+        process.wait()
+        # Its Prefect server lives on and keeps the other ends open.
+        process.stdout.close()
+        process.stderr.close()
+
+
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    workplace = Workplace(tmp_path)
+    _kill_in_the_middle_of_the_second_training(workplace)
+    assert orphaned_servers(workplace)
+
+    resumed = workplace.run("run", "--recipe", "tiny.yaml")
+    assert not orphaned_servers(workplace)
+    assert resumed["cached_tasks"] == ["ingest", "validate", "clean", "split", "train"]
+    assert resumed["executed_tasks"][:2] == ["gate", "train"]
+    assert resumed["promoted"]
+    assert Path(resumed["report"].removeprefix("file://")).is_file()
+
+    again = workplace.run("run", "--recipe", "tiny.yaml")
+    assert again["executed_tasks"] == ["gate"]
+    assert again["report"] == resumed["report"]
+    assert again["models"] == resumed["models"]
+
+    alone = workplace.run("run", "--recipe", "tiny.yaml", "--store", "another store")
+    assert alone["models"] == resumed["models"]  # the interruption left no trace in the result
+
+
+def test_single_steps_need_no_server_and_make_what_the_flow_makes(tmp_path: Path) -> None:
+    workplace = Workplace(tmp_path)
+    options = ("--recipe", "tiny.yaml", "--store", "steps")
+    made = {}
+    for step in ("ingest", "validate", "clean", "split", "train", "evaluate", "ensemble"):
+        made[step] = workplace.run("task", step, *options)
+    made["promote"] = workplace.run("task", "promote", *options)
+    made["report"] = workplace.run("task", "report", *options)
+    assert made["clean"]["quarantined"] > 0
+    assert made["split"]["split_counts"].keys() == {"train", "validation", "test"}
+    assert Path(made["report"]["report"].removeprefix("file://")).is_file()
+    assert not (tmp_path / "prefect" / "prefect.db").exists()
+
+    refused = workplace.run(
+        "task",
+        "promote",
+        *options,
+        "--set",
+        "promotion.min_accuracy=1.0",
+        "--model",
+        made["train"]["models"][0]["id"],
+        expect=3,
+    )
+    assert not refused["promoted"]
+    assert refused["champion"] == made["promote"]["champion"]
+
+    strict = workplace.run(
+        "task", "validate", *options, "--set", "validation.max_leak_fraction=0", expect=3
+    )
+    assert strict["problems"]

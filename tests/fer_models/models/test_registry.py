@@ -1,0 +1,108 @@
+import socket
+import time
+
+import pytest
+import torch
+
+from fer_models.errors import ConfigError
+from fer_models.models import pretrained
+from fer_models.models.config import NetworkConfig
+from fer_models.models.registry import OWN_NETWORKS, build_network, count_parameters
+
+
+def logits_of(config: NetworkConfig, num: int = 2) -> torch.Tensor:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = build_network(config).eval()
+        size = config.image_size_px
+        with torch.inference_mode():
+            return network(torch.randn(num, config.in_channels, size, size))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("scratch_cnn", 51_933_223), ("scratch_mlp", 154_148_871)]
+)
+def test_scratch_networks_have_the_origins_parameter_count(name: str, parameters: int) -> None:
+    with torch.device("meta"):  # counted without the memory
+        network = build_network(NetworkConfig(name=name, image_size_px=224, in_channels=3))
+    assert count_parameters(network) == parameters
+
+
+def test_compact_network_stays_small() -> None:
+    assert count_parameters(build_network(NetworkConfig())) < 1_500_000
+
+
+@pytest.mark.parametrize("name", OWN_NETWORKS)
+@pytest.mark.parametrize(("size", "channels"), [(48, 1), (48, 3), (40, 1)])
+def test_networks_return_logits_not_probabilities(name: str, size: int, channels: int) -> None:
+    logits = logits_of(NetworkConfig(name=name, image_size_px=size, in_channels=channels))
+    assert logits.shape == (2, 7)
+    assert (logits < 0).any()
+    assert not torch.allclose(logits.sum(1), torch.ones(2), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", OWN_NETWORKS)
+def test_width_scales_the_network(name: str) -> None:
+    narrow, wide = (
+        count_parameters(build_network(NetworkConfig(name=name, width=w))) for w in (0.5, 2.0)
+    )
+    assert narrow < count_parameters(build_network(NetworkConfig(name=name))) < wide
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "visformer_tiny", "vit_tiny_patch16_224"])
+def test_timm_networks_take_48_px_grey_images(name: str) -> None:
+    assert logits_of(NetworkConfig(name=name)).shape == (2, 7)
+
+
+def test_timm_network_that_cannot_take_the_size_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"dla46_c can't take 48 px images .*image_size_px"):
+        build_network(NetworkConfig(name="dla46_c"))
+
+
+def test_unknown_network_names_its_neighbours_and_how_to_list() -> None:
+    with pytest.raises(ConfigError) as caught:
+        build_network(NetworkConfig(name="resnet10"))
+    assert "resnet10t" in str(caught.value)
+    assert "list_models" in str(caught.value)
+    with pytest.raises(ConfigError, match="compact_cnn"):
+        build_network(NetworkConfig(name="compact_cn"))
+
+
+def test_own_networks_refuse_pretrained_weights() -> None:
+    with pytest.raises(ConfigError, match="no pretrained weights for it"):
+        build_network(NetworkConfig(pretrained=True))
+
+
+@pytest.fixture
+def empty_hub_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "_cached_file", lambda *_: None)
+    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("no_proxy", "*")
+
+
+@pytest.mark.usefixtures("empty_hub_cache")
+def test_pretrained_weights_fail_fast_when_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ConfigError, match=r"HF_HUB_OFFLINE is set.*network\.pretrained=false"):
+        build_network(NetworkConfig(name="resnet18", pretrained=True))
+
+
+@pytest.mark.usefixtures("empty_hub_cache")
+def test_a_hub_that_never_answers_is_given_up_on_within_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as silent:  # takes connections and says nothing
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        started_s = time.monotonic()
+        problem = pretrained.hub_problem(timeout_s=0.5)
+    assert problem
+    assert time.monotonic() - started_s < 5
+
+
+@pytest.mark.usefixtures("empty_hub_cache")
+def test_a_closed_hub_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert "127.0.0.1:9" in str(pretrained.hub_problem())

@@ -1,0 +1,45 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fer_models.lineage import code_revision, lineage, package_version, source_sha
+from fer_models.storage.refs import SnapshotRef
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_revision_and_changes_of_a_checkout(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "code.py").write_text("x = 1\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "first")
+    revision = git(tmp_path, "rev-parse", "HEAD")
+    assert code_revision(tmp_path) == {"revision": revision, "dirty": False}
+    (tmp_path / "code.py").write_text("x = 2\n")
+    assert code_revision(tmp_path) == {"revision": revision, "dirty": True}
+
+
+def test_a_folder_inside_someone_elses_checkout_has_no_revision(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "first")
+    inside = tmp_path / "site-packages"
+    inside.mkdir()
+    assert code_revision(inside) == {"revision": None, "dirty": None}
+
+
+def test_no_git_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert code_revision()["revision"] is None
+
+
+def test_lineage_names_data_seed_and_packages() -> None:
+    told = lineage(SnapshotRef(id="abc", url="x"), 7)
+    assert (told["dataset_sha"], told["seed"]) == ("abc", 7)
+    assert told["packages"]["numpy"] == package_version("numpy")
+    assert told["source_sha"] == source_sha()
+    assert package_version("no-such-package") is None

@@ -1,0 +1,118 @@
+import logging
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from fer_models.tracking import track
+from fer_models.tracking.config import TrackingConfig
+from fer_models.tracking.track import track_run
+
+
+def offline(folder: Path) -> TrackingConfig:
+    return TrackingConfig(folder=str(folder / "wandb files"))
+
+
+def test_disabled_writes_nothing(tmp_path: Path) -> None:
+    config = TrackingConfig(mode="disabled", folder=str(tmp_path / "wandb"))
+    with track_run(config, "run", {}) as run:
+        run.log({"loss": 1.0}, step=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_offline_keeps_the_run_below_the_folder_and_says_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with track_run(offline(tmp_path), "run", {"seed": 1}) as run:
+        run.log({"loss": 1.0}, step=1)
+        run.log({"loss": 0.5}, step=2)
+    assert list((tmp_path / "wandb files").rglob("run-*.wandb"))
+    assert [path.name for path in tmp_path.iterdir()] == ["wandb files"]
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_online_without_a_key_stays_offline_with_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    modes = []
+
+    def record(_config: TrackingConfig, mode: str, *_: object) -> _Sink:
+        modes.append(mode)
+        return _Sink()
+
+    monkeypatch.setattr(track, "_start", record)
+    config = TrackingConfig(mode="online", folder=str(tmp_path))
+    with track_run(config, "run", {}) as run:
+        run.log({"loss": 1.0}, step=1)
+    assert modes == ["offline"]
+    (warning,) = [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert "WANDB_API_KEY is not set" in warning.message
+
+
+class _Sink:
+    def __init__(self) -> None:
+        self.lines: list[tuple[dict[str, float], int]] = []
+        self.exit_codes: list[int] = []
+
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        self.lines.append((metrics, step))
+
+    def finish(self, exit_code: int) -> None:
+        self.exit_codes.append(exit_code)
+
+
+def test_everything_logged_arrives_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = _Sink()
+    monkeypatch.setattr(track, "_start", lambda *_: time.sleep(0.2) or sink)
+    with track_run(offline(tmp_path), "run", {}) as run:
+        for step in range(5):
+            run.log({"loss": 1.0 / (step + 1)}, step=step)
+    assert sink.lines == [({"loss": 1.0 / (step + 1)}, step) for step in range(5)]
+    assert sink.exit_codes == [0]
+
+
+def test_a_failed_training_is_a_failed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = _Sink()
+    monkeypatch.setattr(track, "_start", lambda *_: sink)
+    with pytest.raises(ValueError, match="boom"), track_run(offline(tmp_path), "run", {}):
+        raise ValueError("boom")
+    assert sink.exit_codes == [1]
+
+
+def test_a_folder_that_cannot_be_made_fails_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "wandb files").touch()
+    with track_run(offline(tmp_path), "run", {}) as run:
+        run.log({"loss": 1.0}, step=1)
+    assert "wandb does not track run run" in caplog.text
+
+
+def test_a_missing_wandb_fails_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with track_run(offline(tmp_path), "run", {}) as run:
+        run.log({"loss": 1.0}, step=1)
+    assert "wandb does not track run run" in caplog.text
+
+
+def test_a_start_that_hangs_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    forever = threading.Event()
+    monkeypatch.setattr(track, "_start", lambda *_: forever.wait(30) or _Sink())
+    monkeypatch.setattr(track, "_FINISH_TIMEOUT_S", 0.2)
+    started_s = time.monotonic()
+    with track_run(offline(tmp_path), "run", {}) as run:
+        run.log({"loss": 1.0}, step=1)
+    forever.set()
+    assert time.monotonic() - started_s < 5
+    assert "did not finish run run" in caplog.text

@@ -1,0 +1,60 @@
+import io
+import json
+
+import numpy as np
+import pytest
+
+from fer_models.data.snapshot import open_snapshot
+from fer_models.errors import StoreError
+from fer_models.storage.refs import ModelRef
+from fer_models.training.predict import load_network, predict_model, predict_probabilities
+from tests.fer_models.training.conftest import Trained
+
+
+def validation_images(trained: Trained) -> np.ndarray:
+    snapshot = open_snapshot(trained.store, trained.snapshot)
+    return np.asarray(snapshot.images[snapshot.positions("validation")])
+
+
+def stored_probabilities(trained: Trained) -> np.ndarray:
+    data = trained.store.read_file(trained.model, "probabilities.npz")
+    return np.load(io.BytesIO(data))["validation"]
+
+
+def test_a_stored_network_predicts_what_was_stored(trained: Trained) -> None:
+    probs = predict_model(trained.store, trained.model, validation_images(trained))
+    np.testing.assert_array_equal(probs, stored_probabilities(trained))
+
+
+def test_the_batch_size_does_not_matter(trained: Trained) -> None:
+    network, preprocessing = load_network(trained.store, trained.model)
+    images = validation_images(trained)
+    one_by_one = predict_probabilities(network, preprocessing, images, batch_size=1)
+    np.testing.assert_allclose(one_by_one, stored_probabilities(trained), atol=1e-5)
+
+
+def test_no_images_give_no_rows(trained: Trained) -> None:
+    images = validation_images(trained)[:0]
+    assert predict_model(trained.store, trained.model, images).shape == (0, 7)
+
+
+def ensemble(trained: Trained, weights: list[float]) -> ModelRef:
+    name = "ensemble-" + "-".join(map(str, weights))
+    members = [
+        {"model_id": trained.model.id, "name": trained.model.name, "weight": weight}
+        for weight in weights
+    ]
+    files = {"members.json": json.dumps(members).encode()}
+    return trained.store.put(ModelRef, name, files, {}, name=name, kind="ensemble")
+
+
+def test_an_ensembles_weights_are_shares(trained: Trained) -> None:
+    model = ensemble(trained, [2.0, 0.0, 6.0])
+    probs = predict_model(trained.store, model, validation_images(trained))
+    np.testing.assert_allclose(probs, stored_probabilities(trained), atol=1e-6)
+    assert probs.dtype == np.float32
+
+
+def test_an_ensemble_has_no_network_to_load(trained: Trained) -> None:
+    with pytest.raises(StoreError, match="predict_model"):
+        load_network(trained.store, ensemble(trained, [1.0]))

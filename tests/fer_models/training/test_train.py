@@ -1,0 +1,178 @@
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import accuracy_score
+
+from fer_models.data.snapshot import open_snapshot
+from fer_models.errors import ConfigError, DataError, TrainingError
+from fer_models.labels import CLASS_NAMES
+from fer_models.progress import listening
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
+from fer_models.training.train import train_member
+from fer_models.tuning.space import apply_setting
+from tests.fer_models.training.conftest import MEMBER, UNTRACKED, Trained
+from tests.fer_models.training.faces import write_faces
+
+
+def with_training(**values: Any) -> MemberConfig:
+    return MEMBER.model_copy(update={"training": MEMBER.training.model_copy(update=values)})
+
+
+def test_the_model_artifact_is_complete(trained: Trained) -> None:
+    files = trained.store.describe(trained.model).files
+    assert sorted(files) == [
+        "config.json",
+        "curve.csv",
+        "lineage.json",
+        "preprocessing.json",
+        "probabilities.npz",
+        "weights.safetensors",
+    ]
+    assert trained.model.name == "small"
+    assert trained.model.id.startswith("small-")
+    stored = MemberConfig.model_validate(trained.store.read_json(trained.model, "config.json"))
+    assert stored == MEMBER
+    assert trained.store.read_json(trained.model, "preprocessing.json")["classes"] == list(
+        CLASS_NAMES
+    )
+    assert trained.store.read_json(trained.model, "lineage.json")["dataset_sha"] == (
+        trained.snapshot.id
+    )
+
+
+def test_probabilities_follow_the_snapshot(trained: Trained) -> None:
+    snapshot = open_snapshot(trained.store, trained.snapshot)
+    arrays = np.load(io.BytesIO(trained.store.read_file(trained.model, "probabilities.npz")))
+    for split in ("validation", "test"):
+        positions = snapshot.positions(split)
+        assert arrays[split].shape == (len(positions), 7)
+        assert arrays[split].dtype == np.float32
+        np.testing.assert_allclose(arrays[split].sum(1), 1, atol=1e-5)
+    labels = snapshot.labels(snapshot.positions("validation"))
+    accuracy = accuracy_score(labels, arrays["validation"].argmax(1))
+    assert trained.store.info(trained.model)["validation_accuracy"] == pytest.approx(accuracy)
+
+
+def test_it_learns_and_keeps_the_best_epoch(trained: Trained) -> None:
+    curve = pd.read_csv(io.BytesIO(trained.store.read_file(trained.model, "curve.csv")))
+    info = trained.store.info(trained.model)
+    assert list(curve["epoch"]) == [1, 2, 3, 4]
+    assert curve["train_loss"].iloc[-1] < curve["train_loss"].iloc[0]
+    ranked = curve.sort_values(["validation_accuracy", "validation_loss"], ascending=[False, True])
+    assert info["best_epoch"] == ranked["epoch"].iloc[0]
+    assert info["validation_accuracy"] == pytest.approx(ranked["validation_accuracy"].iloc[0])
+    assert info["validation_accuracy"] > 0.3
+
+
+def test_the_same_training_is_the_same_model(store: ArtifactStore, trained: Trained) -> None:
+    torch.manual_seed(99)  # what others do with torch's generator changes nothing
+    before = torch.random.get_rng_state()
+    snapshot = write_faces(store)
+    assert snapshot.id == trained.snapshot.id
+    assert train_member(store, snapshot, MEMBER, 3, UNTRACKED).id == trained.model.id
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_another_seed_is_another_model(store: ArtifactStore, trained: Trained) -> None:
+    short = with_training(epochs=1)
+    snapshot = write_faces(store)
+    ids = {train_member(store, snapshot, short, seed, UNTRACKED).id for seed in (0, 1)}
+    assert len(ids) == 2
+
+
+def test_progress_is_told_for_every_epoch(store: ArtifactStore) -> None:
+    heard = []
+    with listening(heard.append):
+        train_member(store, write_faces(store), with_training(epochs=2), 0, UNTRACKED)
+    assert [(p.stage, p.done, p.total, p.unit) for p in heard] == [
+        ("train", done, 2, "epochs") for done in (0, 1, 2)
+    ]
+    assert "small: loss" in heard[-1].note
+    assert "accuracy" in heard[-1].note
+
+
+@pytest.mark.parametrize("num_train", [29, 57, 2])
+def test_a_last_image_left_alone_does_not_break_normalisation(
+    store: ArtifactStore, num_train: int
+) -> None:
+    snapshot = write_faces(store, num_train=num_train, num_validation=1, num_test=0)
+    model = train_member(store, snapshot, with_training(epochs=1), 0, UNTRACKED)
+    arrays = np.load(io.BytesIO(store.read_file(model, "probabilities.npz")))
+    assert arrays["test"].shape == (0, 7)
+
+
+def test_batches_of_one_are_refused_where_they_are_normalised(store: ArtifactStore) -> None:
+    with pytest.raises(ConfigError, match=r"training\.batch_size=2"):
+        train_member(store, write_faces(store), with_training(batch_size=1), 0, UNTRACKED)
+
+
+def test_batches_of_one_work_without_normalisation(store: ArtifactStore) -> None:
+    member = apply_setting(
+        with_training(epochs=1, batch_size=1, learning_rate=1e-4), {"network.name": "scratch_cnn"}
+    )
+    snapshot = write_faces(store, num_train=8, num_validation=7)
+    assert train_member(store, snapshot, member, 0, UNTRACKED).name == "small"
+
+
+def test_a_class_that_is_missing_from_training_is_still_predicted(store: ArtifactStore) -> None:
+    snapshot = write_faces(store, classes=(0, 2, 3, 4, 5, 6))
+    model = train_member(store, snapshot, with_training(epochs=1), 0, UNTRACKED)
+    arrays = np.load(io.BytesIO(store.read_file(model, "probabilities.npz")))
+    assert arrays["validation"].shape[1] == 7
+    assert np.isfinite(arrays["validation"]).all()
+
+
+def test_empty_splits_are_all_told_at_once(store: ArtifactStore) -> None:
+    snapshot = write_faces(store, num_train=1, num_validation=0, num_test=10)
+    with pytest.raises(DataError) as caught:
+        train_member(store, snapshot, MEMBER, 0, UNTRACKED)
+    assert len(caught.value.problems) == 2
+
+
+def test_a_loss_that_runs_away_says_what_to_try(store: ArtifactStore) -> None:
+    member = with_training(
+        optimizer="sgd", learning_rate=10.0, gradient_clip=0.0, precision="32-true"
+    )
+    member = apply_setting(member, {"network.name": "scratch_mlp", "training.weight_decay": 0.0})
+    with pytest.raises(
+        TrainingError,
+        match=r"small: the training loss became .* epoch .* "
+        r"training\.learning_rate=1 .*gradient_clip=1",
+    ):
+        train_member(store, write_faces(store), member, 0, UNTRACKED)
+
+
+def test_half_precision_on_a_processor_is_refused(store: ArtifactStore) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(ConfigError, match="16-mixed needs a CUDA GPU"):
+        train_member(store, write_faces(store), with_training(precision="16-mixed"), 0, UNTRACKED)
+
+
+def test_training_leaves_no_files_behind(
+    store: ArtifactStore,
+    tmp_path: Path,
+    cache_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train_member(store, write_faces(store), with_training(epochs=1), 0, UNTRACKED)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "store"]
+    assert list(cache_folder.iterdir()) == []
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_lineage_is_plain_json(trained: Trained) -> None:
+    lineage = trained.store.read_json(trained.model, "lineage.json")
+    assert json.loads(json.dumps(lineage)) == lineage
+    assert lineage["packages"]["torch"] == torch.__version__.partition("+")[0]

@@ -1,0 +1,137 @@
+from dataclasses import dataclass
+
+import pytest
+
+from fer_models.errors import ConfigError
+from fer_models.models.config import NetworkConfig
+from fer_models.progress import Progress, listening
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import TuningRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig, TrainingConfig
+from fer_models.tuning.config import SearchDimension, TuningConfig
+from fer_models.tuning.search import SearchFollower, Trial
+from fer_models.tuning.tune import apply_tuning, tune_member
+from tests.fer_models.training.faces import write_faces
+
+MEMBER = MemberConfig(
+    name="small",
+    network=NetworkConfig(width=0.25),
+    training=TrainingConfig(batch_size=28, learning_rate=1e-2),
+)
+# The batch of one can't be normalised: that trial fails.
+SEARCH = TuningConfig(
+    member="small",
+    num_trials=3,
+    max_epochs=2,
+    max_train_images=84,
+    cpus_per_trial=1,
+    search_space=(
+        SearchDimension(field="training.learning_rate", kind="log_uniform", low=1e-3, high=2e-2),
+        SearchDimension(field="training.batch_size", kind="choice", choices=(1, 14, 28)),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A finished search and the progress that it told."""
+
+    store: ArtifactStore
+    tuning: TuningRef
+    heard: list[Progress]
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    """One real search with Ray."""
+    folder = tmp_path_factory.mktemp("searched here")
+    store = ArtifactStore(StoreConfig(url=str(folder / "store")))
+    heard: list[Progress] = []
+    with pytest.MonkeyPatch.context() as patch, listening(heard.append):
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.chdir(folder)
+        tuning = tune_member(store, write_faces(store), MEMBER, SEARCH, 0)
+    assert {path.name for path in folder.iterdir()} == {"store"}
+    return Searched(store, tuning, heard)
+
+
+def test_a_search_writes_its_trials_and_the_best(searched: Searched) -> None:
+    trials = searched.store.read_json(searched.tuning, "trials.json")
+    assert len(trials) == 2
+    for trial in trials:
+        assert set(trial) == set(Trial.__dataclass_fields__)
+        assert 0 <= trial["validation_accuracy"] <= 1
+        assert 1e-3 <= trial["setting"]["training.learning_rate"] <= 2e-2
+        assert trial["stopped_early"] == (trial["epochs"] < 2)
+    best = max(trials, key=lambda t: (t["validation_accuracy"], -t["validation_loss"]))
+    assert searched.store.read_json(searched.tuning, "best.json") == best["setting"]
+    info = searched.store.info(searched.tuning)
+    assert info["member"] == "small"
+    assert info["best_accuracy"] == best["validation_accuracy"]
+
+
+def test_a_failing_trial_does_not_fail_the_search(searched: Searched) -> None:
+    info = searched.store.info(searched.tuning)
+    assert info["num_failed"] == 1
+    (reason,) = info["failed"].values()
+    assert "training.batch_size=2" in reason
+
+
+def test_a_search_tells_how_far_it_is(searched: Searched) -> None:
+    done = [p.done for p in searched.heard]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, 3)
+    assert {p.total for p in searched.heard} == {3}
+    assert "best accuracy" in searched.heard[-1].note
+
+
+def test_ray_is_shut_down_after_the_search(searched: Searched) -> None:
+    import ray
+
+    assert not ray.is_initialized()
+
+
+def test_the_best_setting_is_put_into_its_member_only(searched: Searched) -> None:
+    tuned = apply_tuning(searched.store, MEMBER, searched.tuning)
+    best = searched.store.read_json(searched.tuning, "best.json")
+    assert tuned.training.learning_rate == best["training.learning_rate"]
+    assert tuned.training.batch_size == best["training.batch_size"]
+    assert tuned.training.epochs == MEMBER.training.epochs
+    other = MEMBER.model_copy(update={"name": "other"})
+    assert apply_tuning(searched.store, other, searched.tuning) == other
+    assert apply_tuning(searched.store, MEMBER, None) == MEMBER
+
+
+def test_an_unknown_field_is_refused_before_anything_starts(store: ArtifactStore) -> None:
+    dimension = SearchDimension(field="training.momentum", kind="uniform", low=0, high=1)
+    config = SEARCH.model_copy(update={"search_space": (dimension,)})
+    with pytest.raises(ConfigError, match=r"training\.momentum.*training\.learning_rate"):
+        tune_member(store, write_faces(store), MEMBER, config, 0)
+
+
+def test_the_better_trial_wins_then_the_lower_loss_then_the_earlier() -> None:
+    def trial(number: int, accuracy: float, loss: float) -> Trial:
+        return Trial(number, {}, 1, accuracy, loss, stopped_early=False)
+
+    assert max(trial(0, 0.5, 1), trial(1, 0.6, 2), key=lambda t: t.score).trial == 1
+    assert max(trial(0, 0.5, 1), trial(1, 0.5, 0.9), key=lambda t: t.score).trial == 1
+    assert max(trial(0, 0.5, 1), trial(1, 0.5, 1), key=lambda t: t.score).trial == 0
+
+
+def test_a_failed_trial_is_no_longer_the_best() -> None:
+    class FakeTrial:
+        def __init__(self) -> None:
+            self.config = {"trial": 0}
+
+        def get_error(self) -> Exception:
+            return RuntimeError("trace\n\nValueError: out of paint")
+
+    heard: list[Progress] = []
+    follower = SearchFollower(1, 2)
+    with listening(heard.append):
+        follower.on_trial_result(trial=FakeTrial(), result={"epoch": 1, "best_accuracy": 0.9})
+        follower.on_trial_error(trial=FakeTrial())
+    assert follower.last == {}
+    assert follower.errors == {0: "ValueError: out of paint"}
+    assert heard[-1].note == "no trial has finished an epoch"
