@@ -1,14 +1,17 @@
 """What each single step made last in a store, so that the next step finds its input."""
 
 import json
+import shutil
+from pathlib import Path
 from typing import TypeVar
 
 from fer_models.errors import StoreError
-from fer_models.storage.refs import ArtifactRef, ModelRef, SnapshotRef
+from fer_models.storage.refs import ArtifactRef, ModelRef, RunRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 RefT = TypeVar("RefT", bound=ArtifactRef)
 _FOLDER = "latest"
+_REPORTS = ".ferflow/reports"
 
 
 def remember(store: ArtifactStore, step: str, ref: ArtifactRef) -> None:
@@ -38,6 +41,17 @@ def recall_if_any(store: ArtifactStore, step: str, ref_type: type[RefT]) -> RefT
     if not store.has(key):
         return None
     return ref_type.model_validate_json(store.read_bytes(key))
+
+
+def local_report(store: ArtifactStore, run: RunRef) -> Path:
+    """A file of this machine that a browser opens: of a remote store, a copy is made."""
+    path = store.fetch(run, "report.html")
+    if store.is_local:
+        return path
+    copy = Path(_REPORTS) / f"{run.id}.html"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, copy)
+    return copy.absolute()
 
 
 def find_snapshot(store: ArtifactStore, text: str) -> SnapshotRef:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from deployments.cli.latest import local_report
 from deployments.cli.options import build_config, config_options
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
@@ -53,6 +54,7 @@ def command(
         outcome = _run(config)
     seconds = time.monotonic() - start
     produced = _summary(store, outcome) | tally.counts() | {"seconds": round(seconds, 1)}
+    produced["report_file"] = str(local_report(store, outcome.run))
     _show(produced, config)
     return produced
 
@@ -166,7 +168,7 @@ def _show(produced: Produced, config: PipelineConfig) -> None:
         {
             "candidate": f"{produced['candidate']}: {verdict}",
             "why": produced["reason"],
-            "report": produced["report"],
+            "report": produced["report_file"],
             "tasks": f"{done} done, {cached} from the cache, {produced['seconds']} s",
             "next": _next_command(config),
         }

@@ -47,6 +47,7 @@ def validate(snapshot_id: str | None, allow_warnings: bool | None, **options: An
     with progress_display():
         validation = stage.fn(snapshot, config, step.config.store)
     remember(step.store, "validate", validation)
+    results = step.store.read_json(validation, "results.json")
     rows = validation_rows(step.store, validation)
     failed = [row for row in rows if row["passed"] != "True"]
     columns = ["check", "severity", "expected", "observed"]
@@ -60,12 +61,12 @@ def validate(snapshot_id: str | None, allow_warnings: bool | None, **options: An
         "checks": len(rows),
         "num_errors": validation.num_errors,
         "num_warnings": validation.num_warnings,
-        "failed": [{name: row[name] for name in (*columns, "examples")} for row in failed],
+        "failed": [result for result in results if not result["passed"]],
         "num_images": info["num_images"],
         "class_counts": info["class_counts"],
         "url": validation.url,
     }
-    print_facts(short(facts, "failed"))
+    print_facts(short(facts, "failed", "class_counts"))
     try:
         gate.fn(snapshot, validation, config, step.config.store)
     except GateError as error:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from deployments.cli.latest import find_model, recall, recall_if_any, remember
+from deployments.cli.latest import find_model, local_report, recall, recall_if_any, remember
 from deployments.cli.options import config_options
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
@@ -192,6 +192,7 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
             recall(step.store, "promote", PromotionRef),
         )
     facts = {"run": run.id, "report": run.report_url, "url": run.url}
+    facts["report_file"] = str(local_report(step.store, run))
     print_facts(short(facts))
     return facts
 

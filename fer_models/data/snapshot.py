@@ -152,10 +152,10 @@ def snapshot_sha(
 ) -> str:
     """Sha256 over the values of the manifest and the tables, the pixels and the step (40 hex)."""
     digest = hashlib.sha256(_FORMAT + step.encode())
-    for column in MANIFEST_DTYPES:
+    for column, dtype in MANIFEST_DTYPES.items():
         digest.update(column.encode() + b"\0")
         values = manifest[column]
-        if MANIFEST_DTYPES[column] == "str":
+        if dtype == "str":
             digest.update("\x1f".join(values.tolist()).encode())
         else:
             digest.update(np.ascontiguousarray(values.to_numpy(dtype="<i8")).tobytes())
