@@ -89,7 +89,7 @@ def _check_inputs(config: PipelineConfig, store: ArtifactStore) -> None:
 def _prepare_prefect(verbose: bool, no_cache: bool) -> None:
     quieten()
     if not verbose:
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "60")
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     if no_cache:
         os.environ["PREFECT_TASKS_REFRESH_CACHE"] = "true"
 

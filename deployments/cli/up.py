@@ -116,9 +116,16 @@ def _server(port: int, verbose: bool) -> Iterator[str]:
     arguments = [sys.executable, "-m", "prefect", "server", "start"]
     arguments += ["--host", _HOST, "--port", str(port)]
     output = None if verbose else subprocess.DEVNULL
+    # Without it the UI looks for its API on port 4200, whatever the server's port is.
+    environment = {**os.environ, "PREFECT_SERVER_UI_API_URL": api_url}
     # Its own process group: Ctrl-C should reach the served runs first, the server last.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter
-        arguments, stdout=output, stderr=output, cwd=Path.home(), start_new_session=True
+        arguments,
+        env=environment,
+        stdout=output,
+        stderr=output,
+        cwd=Path.home(),
+        start_new_session=True,
     )
     try:
         _wait_for(process, api_url)

@@ -36,14 +36,15 @@ def track_run(
     """A tracked run for the block.
 
     Offline runs leave files below `config.folder`; online ones need WANDB_API_KEY and are kept
-    offline without it. Whatever goes wrong is one warning in the log, and the block goes on.
+    offline without it. WANDB_MODE=disabled switches all off, as wandb's users know it. Whatever
+    goes wrong is one warning in the log, and the block goes on.
 
     Args:
         config: mode, project and folder.
         name: shown as the run's name.
         run_config: settings and lineage of the run, JSON values.
     """
-    if config.mode == "disabled":
+    if config.mode == "disabled" or os.environ.get("WANDB_MODE") == "disabled":
         yield _Nowhere()
         return
     mode: _Mode = config.mode

@@ -41,7 +41,6 @@ def write_model(
     config = _json_bytes(member.model_dump(mode="json"))
     preprocessing = _json_bytes(dict(fitted.preprocessing))
     parts = [weights, config, preprocessing, snapshot.ref.id.encode(), str(seed).encode()]
-    digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts))
     probabilities, accuracy = _predict(snapshot, fitted)
     files = {
         "weights.safetensors": weights,
@@ -61,8 +60,12 @@ def write_model(
         "train_seconds": fitted.train_seconds,
         "best_epoch": fitted.best.epoch,
     }
-    model_id = f"{member.name}-{digest.hexdigest()[:_ID_LENGTH]}"
+    model_id = f"{member.name}-{_digest(parts)[:_ID_LENGTH]}"
     return store.put(ModelRef, model_id, files, info, name=member.name)
+
+
+def _digest(parts: Sequence[bytes]) -> str:
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
 def _predict(snapshot: DatasetSnapshot, fitted: Fitted) -> tuple[dict[str, Probabilities], float]:

@@ -28,6 +28,10 @@ class EpochResult(BaseModel):
     learning_rate: float
     images_per_s: float
 
+    def __str__(self) -> str:
+        """For a line of progress."""
+        return f"loss {self.train_loss:.3f}, validation accuracy {self.validation_accuracy:.3f}"
+
     @property
     def score(self) -> tuple[float, float]:
         """Larger is better: the accuracy decides, then the lower loss."""

@@ -56,11 +56,7 @@ def train_member(
             report("train", done, epochs, "epochs", note=note)
 
         def on_epoch(result: EpochResult) -> None:
-            note = (
-                f"{member.name}: loss {result.train_loss:.3f}, "
-                f"validation accuracy {result.validation_accuracy:.3f}"
-            )
-            report("train", result.epoch, epochs, "epochs", note=note)
+            report("train", result.epoch, epochs, "epochs", note=f"{member.name}: {result}")
             run.log(result.model_dump(exclude={"epoch"}), step=result.epoch)
 
         fitted = fit(data, member, seed, on_epoch, work.checkpoint)

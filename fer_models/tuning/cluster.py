@@ -2,7 +2,9 @@
 
 import logging
 import os
+import shlex
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -66,6 +68,7 @@ def _start(config: TuningConfig, folder: str | None) -> None:
             "object_store_memory": _OBJECT_STORE_BYTES,
             "_node_ip_address": "127.0.0.1",
             "_temp_dir": folder,
+            "runtime_env": _worker_environment(),
         }
     try:
         ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
@@ -75,6 +78,12 @@ def _start(config: TuningConfig, folder: str | None) -> None:
             f"Ray can't be used on {where}: {error}; check RAY_ADDRESS, memory and free space in "
             "the temporary folder, or set tuning.enabled=false"
         ) from error
+
+
+def _worker_environment() -> dict[str, str]:
+    """Ray 2.60 starts its workers through bash with the interpreter's path as it stands."""
+    quoted = shlex.quote(sys.executable)
+    return {} if quoted == sys.executable else {"py_executable": quoted}
 
 
 def _require_resources(config: TuningConfig) -> None:

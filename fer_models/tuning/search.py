@@ -1,6 +1,7 @@
 """The search itself: trials on Ray Tune, stopped early by ASHA."""
 
 import tempfile
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from fer_models.tuning.config import TuningConfig
 from fer_models.tuning.space import Setting
 
 _METRIC = "validation_accuracy"
+_SILENCE_LIMIT_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class SearchFollower(Callback):
 
     def __init__(self, num_trials: int, max_epochs: int) -> None:
         self.last: dict[int, dict[str, Any]] = {}
-        self.errors: dict[int, str] = {}
         self._finished = 0
+        self._started_s = time.monotonic()
         self._num_trials = num_trials
         self._max_epochs = max_epochs
 
@@ -64,11 +66,24 @@ class SearchFollower(Callback):
 
     def on_trial_error(self, *, trial: Any, **_: Any) -> None:  # type: ignore[override]
         """A trial failed: the others go on."""
-        number = trial.config["trial"]
-        self.errors[number] = _reason(trial)
-        self.last.pop(number, None)
+        self.last.pop(trial.config["trial"], None)
         self._finished += 1
         self._report(self._finished)
+
+    def on_step_end(self, **_: Any) -> None:  # type: ignore[override]
+        """Runs all the time: give up when no worker ever comes to life.
+
+        Raises:
+            TrainingError: nothing was heard of any trial for minutes.
+        """
+        waited_s = time.monotonic() - self._started_s
+        if self.last or self._finished or waited_s < _SILENCE_LIMIT_S:
+            return
+        raise TrainingError(
+            f"tuning: no trial has finished an epoch within {_SILENCE_LIMIT_S:.0f} s; look into "
+            "Ray's logs (/tmp/ray/session_latest/logs), lower tuning.max_train_images, or set "
+            "tuning.enabled=false"
+        )
 
     def _report(self, done: float) -> None:
         best = max((line["best_accuracy"] for line in self.last.values()), default=None)
@@ -94,7 +109,7 @@ def run_search(
     follower = SearchFollower(len(settings), config.max_epochs)
     with tempfile.TemporaryDirectory(prefix="ferflow-tune-", ignore_cleanup_errors=True) as folder:
         tuner = _tuner(data, member, settings, config, seed, follower, folder)
-        tuner.fit()
+        errors = _fit(tuner)
     trials = [
         Trial(
             trial=number,
@@ -107,13 +122,13 @@ def run_search(
         for number, line in sorted(follower.last.items())
     ]
     if not trials:
-        reasons = [f"trial {number}: {text}" for number, text in sorted(follower.errors.items())]
+        reasons = [f"trial {number}: {text}" for number, text in sorted(errors.items())]
         raise TrainingError(
             f"tuning {member.name}: all {len(settings)} trials failed; mend what they tell, "
             "narrow tuning.search_space, or set tuning.enabled=false",
             reasons,
         )
-    return trials, follower.errors
+    return trials, errors
 
 
 def _tuner(
@@ -137,12 +152,6 @@ def _tuner(
         num_threads=min(config.cpus_per_trial, training_threads()),
     )
     resources = {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}
-    scheduler = ASHAScheduler(
-        time_attr="epoch",
-        max_t=config.max_epochs,
-        grace_period=min(config.grace_epochs, config.max_epochs),
-        reduction_factor=config.reduction_factor,
-    )
     return tune.Tuner(
         tune.with_resources(trainable, resources),
         # Numbers of settings that were drawn before: nothing is left to Ray's own sampling.
@@ -150,7 +159,7 @@ def _tuner(
         tune_config=tune.TuneConfig(
             metric=_METRIC,
             mode="max",
-            scheduler=scheduler,
+            scheduler=_scheduler(config),
             max_concurrent_trials=config.max_concurrent_trials,
             reuse_actors=True,  # the imports of a trial take longer than the trial
         ),
@@ -160,8 +169,32 @@ def _tuner(
     )
 
 
-def _reason(trial: Any) -> str:
-    error = trial.get_error() if hasattr(trial, "get_error") else None
-    cause = getattr(error, "cause", None) or error
-    lines = [line for line in str(cause).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "unknown reason"
+def _scheduler(config: TuningConfig) -> ASHAScheduler:
+    return ASHAScheduler(
+        time_attr="epoch",
+        max_t=config.max_epochs,
+        grace_period=min(config.grace_epochs, config.max_epochs),
+        reduction_factor=config.reduction_factor,
+    )
+
+
+def _fit(tuner: tune.Tuner) -> dict[int, str]:
+    """Run the search; the reasons of the trials that failed, by number."""
+    try:
+        results = tuner.fit()
+    except tune.TuneError as error:
+        if isinstance(error.__cause__, TrainingError):
+            raise error.__cause__ from None
+        raise TrainingError(f"tuning: Ray Tune failed: {error.__cause__ or error}") from error
+    ended = [results[number] for number in range(len(results))]
+    return {
+        int(result.config["trial"]): _reason(result.error)
+        for result in ended
+        if result.error is not None and result.config is not None
+    }
+
+
+def _reason(error: Exception) -> str:
+    """The last line of a trial's error: what was raised, without Ray's frames."""
+    lines = [line for line in str(getattr(error, "cause", error)).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

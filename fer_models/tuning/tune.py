@@ -3,14 +3,18 @@
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fer_models.progress import report
 from fer_models.storage.refs import SnapshotRef, TuningRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.tuning.config import TuningConfig
+
+if TYPE_CHECKING:
+    from fer_models.tuning.search import Trial
 
 
 def tune_member(
@@ -55,20 +59,25 @@ def tune_member(
 
         data = TrainingData(train, everything.validation)
         trials, errors = run_search(data, member, settings, config, seed)
-    best = max(trials, key=lambda trial: trial.score)
-    info = {
-        "member": member.name,
-        "snapshot_id": snapshot.id,
-        "seed": seed,
-        "num_trials": config.num_trials,
-        "num_failed": len(errors),
-        "failed": {str(number): reason for number, reason in sorted(errors.items())},
+    told = {
         "num_train_images": len(train),
-        "best_trial": best.trial,
-        "best_accuracy": best.validation_accuracy,
-        "best_setting": best.setting,
+        "failed": {str(number): reason for number, reason in sorted(errors.items())},
         "tune_seconds": time.perf_counter() - started_s,
     }
+    return _write(store, snapshot, member, config, seed, trials, told)
+
+
+def _write(
+    store: ArtifactStore,
+    snapshot: SnapshotRef,
+    member: MemberConfig,
+    config: TuningConfig,
+    seed: int,
+    trials: "Sequence[Trial]",
+    told: dict[str, Any],
+) -> TuningRef:
+    """Write the outcome; its id is taken over inputs and trials, not over timings."""
+    best = max(trials, key=lambda trial: trial.score)
     content = {
         "trials": [asdict(trial) for trial in trials],
         "member": member.model_dump(mode="json"),
@@ -80,6 +89,17 @@ def tune_member(
     files = {
         "trials.json": _json_bytes(content["trials"]),
         "best.json": _json_bytes(best.setting),
+    }
+    info = {
+        "member": member.name,
+        "snapshot_id": snapshot.id,
+        "seed": seed,
+        "num_trials": config.num_trials,
+        "num_failed": len(told["failed"]),
+        "best_trial": best.trial,
+        "best_accuracy": best.validation_accuracy,
+        "best_setting": best.setting,
+        **told,
     }
     return store.put(TuningRef, tuning_id, files, info)
 

@@ -39,14 +39,6 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert resumed["promoted"]
     assert Path(resumed["report"].removeprefix("file://")).is_file()
 
-    again = workplace.run("run", "--recipe", "tiny.yaml")
-    assert again["executed_tasks"] == ["gate"]
-    assert again["report"] == resumed["report"]
-    assert again["models"] == resumed["models"]
-
-    alone = workplace.run("run", "--recipe", "tiny.yaml", "--store", "another store")
-    assert alone["models"] == resumed["models"]  # the interruption left no trace in the result
-
 
 def test_single_steps_need_no_server_and_make_what_the_flow_makes(tmp_path: Path) -> None:
     workplace = Workplace(tmp_path)
@@ -78,3 +70,14 @@ def test_single_steps_need_no_server_and_make_what_the_flow_makes(tmp_path: Path
         "task", "validate", *options, "--set", "validation.max_leak_fraction=0", expect=3
     )
     assert strict["problems"]
+
+
+def test_bad_rows_are_told_without_a_traceback_and_nothing_is_written(tmp_path: Path) -> None:
+    workplace = Workplace(tmp_path)
+    rows = [f"7,{' '.join(['1'] * 2304)},Training", f"1,{' '.join(['1'] * 2303)},Nowhere"]
+    (workplace.folder / "bad.csv").write_text("\n".join(["emotion,pixels,Usage", *rows, ""]))
+    answer = workplace.run("run", "--data", "bad.csv", expect=2)
+    told = "\n".join(answer["problems"])
+    for part in ("row 0", "'7'", "row 1", "got 2303", "'Nowhere'"):
+        assert part in told
+    assert not list((workplace.folder / ".ferflow").rglob("artifact.json"))

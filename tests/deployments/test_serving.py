@@ -1,8 +1,10 @@
 """The deployments: declared once for `ferflow up`, once for a work pool, and really run."""
 
 import json
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,9 +55,10 @@ def test_the_work_pool_declares_the_same_deployments() -> None:
     assert all(item["concurrency_limit"] == 1 for item in declared.values())
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """`ferflow up` on a free port, ready; what it announced."""
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """`ferflow up` on a free port, ready; what it announced, and where its store is."""
+    tmp_path = tmp_path_factory.mktemp("up")
     workplace = Workplace(tmp_path)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -65,7 +68,8 @@ def served(tmp_path: Path) -> Iterator[dict[str, Any]]:
     process = workplace.start("up", *options, "--port", str(port), "--json", stderr=log)
     assert process.stdout is not None
     try:
-        yield json.loads(process.stdout.readline() or "{}")
+        announced = json.loads(process.stdout.readline() or "{}")
+        yield announced | {"store": tmp_path / "store"}
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
@@ -74,9 +78,7 @@ def served(tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.timeout(280)
-def test_a_run_triggered_through_the_api_does_the_real_work(
-    served: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_run_triggered_through_the_api_does_the_real_work(served: dict[str, Any]) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.objects import FlowRun
     from prefect.deployments import run_deployment
@@ -95,4 +97,22 @@ def test_a_run_triggered_through_the_api_does_the_real_work(
             bad = {"config": {"tuning": {"num_trials": 0}}}
             with pytest.raises(PrefectHTTPStatusError, match="num_trials"):
                 run_deployment("prepare-data/prepare-data", parameters=bad, timeout=0)
-    assert len(list((tmp_path / "store" / "datasets").iterdir())) == 3
+    assert len(list((served["store"] / "datasets").iterdir())) == 3
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(280)
+def test_the_user_interface_shows_the_deployments_and_their_schedule(
+    served: dict[str, Any], tmp_path: Path
+) -> None:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run"
+    flags += " --disable-background-networking --disable-component-update --disable-sync"
+    command = [chromium, *flags.split(), "--virtual-time-budget=15000", "--dump-dom"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", f"{served['ui']}/deployments"]
+    page = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+    for name in ("run-pipeline", "prepare-data", "train-models", "promote-model", "retrain"):
+        assert name in page
+    assert "Monday" in page

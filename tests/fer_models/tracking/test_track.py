@@ -11,6 +11,11 @@ from fer_models.tracking.config import TrackingConfig
 from fer_models.tracking.track import track_run
 
 
+@pytest.fixture(autouse=True)
+def _no_mode_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+
+
 def offline(folder: Path) -> TrackingConfig:
     return TrackingConfig(folder=str(folder / "wandb files"))
 
@@ -18,6 +23,13 @@ def offline(folder: Path) -> TrackingConfig:
 def test_disabled_writes_nothing(tmp_path: Path) -> None:
     config = TrackingConfig(mode="disabled", folder=str(tmp_path / "wandb"))
     with track_run(config, "run", {}) as run:
+        run.log({"loss": 1.0}, step=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wandbs_own_switch_is_honoured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    with track_run(offline(tmp_path), "run", {}) as run:
         run.log({"loss": 1.0}, step=1)
     assert list(tmp_path.iterdir()) == []
 

@@ -1,14 +1,17 @@
+import os
+import sys
 from dataclasses import dataclass
 
 import pytest
 
-from fer_models.errors import ConfigError
+from fer_models.errors import ConfigError, TrainingError
 from fer_models.models.config import NetworkConfig
 from fer_models.progress import Progress, listening
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import TuningRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig, TrainingConfig
+from fer_models.tuning import cluster
 from fer_models.tuning.config import SearchDimension, TuningConfig
 from fer_models.tuning.search import SearchFollower, Trial
 from fer_models.tuning.tune import apply_tuning, tune_member
@@ -119,19 +122,39 @@ def test_the_better_trial_wins_then_the_lower_loss_then_the_earlier() -> None:
     assert max(trial(0, 0.5, 1), trial(1, 0.5, 1), key=lambda t: t.score).trial == 0
 
 
+class FakeTrial:
+    """What Ray hands to the follower."""
+
+    def __init__(self, number: int) -> None:
+        self.config = {"trial": number}
+
+
 def test_a_failed_trial_is_no_longer_the_best() -> None:
-    class FakeTrial:
-        def __init__(self) -> None:
-            self.config = {"trial": 0}
-
-        def get_error(self) -> Exception:
-            return RuntimeError("trace\n\nValueError: out of paint")
-
     heard: list[Progress] = []
     follower = SearchFollower(1, 2)
     with listening(heard.append):
-        follower.on_trial_result(trial=FakeTrial(), result={"epoch": 1, "best_accuracy": 0.9})
-        follower.on_trial_error(trial=FakeTrial())
+        follower.on_trial_result(trial=FakeTrial(0), result={"epoch": 1, "best_accuracy": 0.9})
+        follower.on_trial_error(trial=FakeTrial(0))
     assert follower.last == {}
-    assert follower.errors == {0: "ValueError: out of paint"}
     assert heard[-1].note == "no trial has finished an epoch"
+
+
+def test_workers_that_never_start_are_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = SearchFollower(1, 2)
+    follower.on_step_end()
+    monkeypatch.setattr("fer_models.tuning.search._SILENCE_LIMIT_S", 0.0)
+    with pytest.raises(TrainingError, match=r"no trial .*tuning\.enabled=false"):
+        follower.on_step_end()
+
+
+def test_an_interpreter_in_a_path_with_a_space_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cluster._worker_environment() == {}
+    monkeypatch.setattr(sys, "executable", "/a b/python")
+    assert cluster._worker_environment() == {"py_executable": "'/a b/python'"}
+
+
+def test_variables_are_lent_and_the_users_own_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FERFLOW_OWN", "mine")
+    with cluster.environment({"FERFLOW_OWN": "theirs", "FERFLOW_NEW": "x"}):
+        assert (os.environ["FERFLOW_OWN"], os.environ["FERFLOW_NEW"]) == ("mine", "x")
+    assert "FERFLOW_NEW" not in os.environ
