@@ -148,6 +148,7 @@ def test_workers_that_never_start_are_given_up_on(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_interpreter_in_a_path_with_a_space_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/plain/.venv/bin/python")
     assert cluster._worker_environment() == {}
     monkeypatch.setattr(sys, "executable", "/a b/python")
     assert cluster._worker_environment() == {"py_executable": "'/a b/python'"}
