@@ -1,7 +1,11 @@
 """`ferflow run`: the whole pipeline, in this process."""
 
 import os
+import shlex
+import shutil
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -183,6 +187,16 @@ def _interval(split: dict[str, Any] | None) -> str:
 
 
 def _next_command(config: PipelineConfig) -> str:
+    program = _program()
     if config.name == "demo":
-        return "ferflow run --data fer2013.csv --recipe fer2013   (or: ferflow up, for the UI)"
-    return "ferflow up   (the Prefect UI, and retraining on a schedule)"
+        return f"{program} run --data fer2013.csv --recipe fer2013   (or: {program} up, for the UI)"
+    return f"{program} up   (the Prefect UI, and retraining on a schedule)"
+
+
+def _program() -> str:
+    """How this user calls ferflow: by name where it is on the path, else by its place."""
+    if shutil.which("ferflow"):
+        return "ferflow"
+    place = Path(sys.executable).parent / "ferflow"
+    is_near = place.is_relative_to(Path.cwd())
+    return str(place.relative_to(Path.cwd())) if is_near else shlex.quote(str(place))
