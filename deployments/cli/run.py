@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,8 +114,21 @@ def _run(config: PipelineConfig) -> "Outcome":
     mark_children()
     sweep_crashed_runs()
     report("start", 1, 1, note="Prefect is up")
-    with tags(process_tag()):
+    with tags(process_tag()), _without_heartbeats():
         return run_pipeline(config)
+
+
+def _without_heartbeats() -> AbstractContextManager[object]:
+    """On a temporary server nobody listens to them, and each flow would wait a second for them."""
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
+
+    if PREFECT_API_URL.value():
+        return nullcontext()
+    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 
 def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
