@@ -53,4 +53,4 @@ format: $(STAMP)  ## Let ruff format and mend what it can
 
 lock: $(STAMP)  ## Pin all dependencies anew (no index name gets into the file)
 	@$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras \
-	  --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock
+	  --no-header --no-annotate pyproject.toml -o requirements.lock

@@ -22,6 +22,17 @@ class Progress:
     unit: str = ""
     note: str = ""
 
+    @property
+    def amount(self) -> str:
+        """Such as `3/8 epochs`; empty for the mere begin or end of a stage."""
+        if not (self.total and self.unit):
+            return ""
+        return f"{self._short(self.done)}/{self._short(self.total)} {self.unit}"
+
+    @staticmethod
+    def _short(number: float) -> str:
+        return f"{number:.0f}" if float(number).is_integer() else f"{number:.1f}"
+
 
 Listener = Callable[[Progress], None]
 

@@ -142,7 +142,5 @@ class _LogListener:
         if not is_last and now - self._last.get(progress.stage, -_LOG_EVERY_S) < _LOG_EVERY_S:
             return
         self._last[progress.stage] = now
-        total = f"/{progress.total:g}" if progress.total else ""
-        get_run_logger().info(
-            "%s: %g%s %s %s", progress.stage, progress.done, total, progress.unit, progress.note
-        )
+        parts = (progress.stage, progress.amount, progress.note)
+        get_run_logger().info("%s", "  ".join(part for part in parts if part))

@@ -3,7 +3,6 @@
 import os
 import platform
 import shutil
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -31,7 +30,6 @@ _PACKAGES = (
 )
 _MIN_MEMORY_GIB = 4.0
 _MIN_DISK_GIB = 2.0
-_HUB = "huggingface.co"
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def _gpus() -> Finding:
     except ImportError as error:
         return Finding("gpus", "problem", "torch can't be imported", f"{error}; run `make setup`")
     if not torch.cuda.is_available():
-        advice = "the demo needs none; the fer2013 recipe is slow without"
+        advice = "the recipes are sized for a CPU; larger networks want a GPU"
         return Finding("gpus", "note", "none", advice)
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return Finding("gpus", "ok", ", ".join(names))
@@ -178,11 +176,10 @@ def _wandb() -> Finding:
 
 
 def _weights() -> Finding:
-    if os.environ.get("HF_HUB_OFFLINE"):
-        return Finding("weights", "note", "hub switched off", "unset HF_HUB_OFFLINE to download")
-    try:
-        with socket.create_connection((_HUB, 443), timeout=3):
-            return Finding("weights", "ok", f"timm's hub ({_HUB}) answers")
-    except OSError as error:
-        advice = "networks train from random weights; pretrained=true needs the hub"
-        return Finding("weights", "note", f"{_HUB} does not answer ({error})", advice)
+    from fer_models.models.pretrained import hub_problem
+
+    problem = hub_problem()
+    if problem is None:
+        return Finding("weights", "ok", "timm's hub of pretrained weights answers")
+    advice = "networks train from random weights; network.pretrained=true needs the hub"
+    return Finding("weights", "note", f"no pretrained weights to fetch: {problem}", advice)

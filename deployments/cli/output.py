@@ -146,9 +146,8 @@ class _Lines:
         if not is_end and now - self._last.get(progress.stage, -9.0) < 2.0:
             return
         self._last[progress.stage] = now
-        has_count = progress.total and progress.unit
-        amount = f"{progress.done:g}/{progress.total:g} {progress.unit}" if has_count else ""
-        text = "  ".join(part for part in (progress.stage, amount, progress.note) if part)
+        parts = (progress.stage, progress.amount, progress.note)
+        text = "  ".join(part for part in parts if part)
         click.echo(f"[{now - self._start:6.1f} s] {text}", err=True)
 
 
@@ -182,12 +181,11 @@ def _live_bars() -> Iterator[Callable[[Progress], None]]:
                 note=progress.note,
             )
             return
-        amount = f"{progress.done:g}/{progress.total:g} {progress.unit}" if progress.total else ""
         bars.update(
             ids[progress.stage],
             completed=progress.done,
             total=progress.total or None,
-            amount=amount,
+            amount=progress.amount,
             note=progress.note,
         )
 
