@@ -1,15 +1,17 @@
 """What a killed process leaves behind: flow runs that stay `Running`, and its Prefect server.
 
 A run that stays `Running` for ever holds its deployment's concurrency slot and can't be retried.
-Runs started by `ferflow run` carry a tag that names their process; before the next run the ones
-whose process is gone are marked `Crashed`. The temporary server of a killed process inherited the
-tag in its environment, and is ended. Served runs are watched by heartbeats
-(`deployments.heartbeat`).
+Runs started by `ferflow run` or served by `ferflow up` carry a tag that names that process; when
+either starts again, the ones whose process is gone are marked `Crashed`. The temporary server of a
+killed process inherited the tag in its environment, and is ended. While `ferflow up` lives, the
+runs it serves are watched by heartbeats, too (`deployments.heartbeat`).
 """
 
 import contextlib
 import os
 import socket
+from collections.abc import Mapping
+from uuid import UUID
 
 import psutil
 
@@ -68,13 +70,23 @@ def sweep_crashed_runs() -> list[str]:
             type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
         )
     )
-    swept = []
     with get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(flow_run_filter=running):
-            if any(is_dead(tag) for tag in run.tags):
-                state: State[None] = Crashed(
-                    message="Its process is gone; run the same command to go on."
-                )
-                client.set_flow_run_state(run.id, state, force=True)
-                swept.append(run.name)
-    return swept
+        runs = client.read_flow_runs(flow_run_filter=running)
+        parents = {
+            run.id: client.read_task_run(run.parent_task_run_id).flow_run_id
+            for run in runs
+            if run.parent_task_run_id is not None
+        }
+        dead = _with_children(
+            {run.id for run in runs if any(is_dead(tag) for tag in run.tags)}, parents
+        )
+        for run_id in dead:
+            state: State[None] = Crashed(message="Its process is gone; run it again to go on.")
+            client.set_flow_run_state(run_id, state, force=True)
+    return [run.name for run in runs if run.id in dead]
+
+
+def _with_children(dead: set[UUID], parents: Mapping[UUID, UUID | None]) -> set[UUID]:
+    """The dead runs and all that they called, directly or not; `parents` maps run to caller."""
+    children = {run for run, parent in parents.items() if parent in dead} - dead
+    return _with_children(dead | children, parents) if children else dead

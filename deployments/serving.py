@@ -43,13 +43,14 @@ SERVED: tuple[ServedFlow, ...] = (
 
 
 def build_deployments(
-    config: PipelineConfig, cron: str | None = WEEKLY
+    config: PipelineConfig, cron: str | None = WEEKLY, tags: Sequence[str] = ()
 ) -> Sequence["RunnerDeployment"]:
     """Deployments of all flows, with `config` filled into their parameter forms.
 
     Args:
         config: what a run gets that is triggered without parameters.
         cron: when to look whether to retrain (UTC); None for never.
+        tags: further tags of the deployments, which their runs get, too.
     """
     from prefect.types.entrypoint import EntrypointType
 
@@ -63,7 +64,7 @@ def build_deployments(
                 cron=cron if served.is_scheduled else None,
                 # Two trainings at once on one machine only make both slower.
                 concurrency_limit=1,
-                tags=["ferflow"],
+                tags=["ferflow", *tags],
                 description=flow.description,
                 entrypoint_type=EntrypointType.MODULE_PATH,
             )

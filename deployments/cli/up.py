@@ -68,11 +68,12 @@ def _serve(config: PipelineConfig, api_url: str, schedule: str | None, limit: in
     from prefect.exceptions import TerminationSignal
     from prefect.runner import Runner
 
-    from deployments.crashed import sweep_crashed_runs
+    from deployments.crashed import process_tag, sweep_crashed_runs
     from deployments.heartbeat import ensure_heartbeat_automation
     from deployments.serving import build_deployments
 
-    made = build_deployments(config, schedule)
+    # Runs of a server that was killed carry its tag: the next one finds them.
+    made = build_deployments(config, schedule, tags=[process_tag()])
     sweep_crashed_runs()
     ensure_heartbeat_automation()
     runner = Runner(pause_on_shutdown=True, limit=limit)

@@ -7,7 +7,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deployments.cli import main
-from deployments.crashed import is_dead, process_tag
 
 
 def _ferflow(*arguments: str) -> Result:
@@ -106,14 +105,3 @@ def test_doctor_tells_about_an_unreachable_prefect_server(
     assert "ferflow up" in findings["prefect"]["advice"]
     assert findings["store"]["level"] == "ok"
     assert {"cores", "gpus", "memory", "wandb", "weights", "packages"} <= findings.keys()
-
-
-def test_a_tag_of_a_process_that_is_gone_is_dead() -> None:
-    gone = subprocess.Popen([sys.executable, "-c", "pass"])
-    gone.wait()
-    alive = process_tag()
-    host = alive.split(":")[1]
-    assert not is_dead(alive)
-    assert is_dead(f"process:{host}:{gone.pid}:1")
-    assert not is_dead(f"process:another-host:{gone.pid}:1")
-    assert not is_dead("ferflow")

@@ -31,6 +31,11 @@ def test_the_forms_are_filled_with_the_recipe_and_know_every_setting() -> None:
         assert schema["definitions"]["TuningConfig"]["properties"]["num_trials"]["minimum"] == 1
 
 
+def test_runs_can_be_told_by_the_process_that_serves_them() -> None:
+    for deployment in build_deployments(PipelineConfig(), tags=["process:host:1:2"]):
+        assert set(deployment.tags) == {"ferflow", "process:host:1:2"}
+
+
 def test_only_retrain_is_scheduled_and_the_schedule_can_be_changed() -> None:
     def crons(**arguments: Any) -> dict[str, list[str]]:
         made = build_deployments(PipelineConfig(), **arguments)

@@ -1,0 +1,66 @@
+import subprocess
+import sys
+
+import pytest
+from prefect import flow, task
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Running
+
+from deployments.crashed import is_dead, process_tag, sweep_crashed_runs
+
+
+@flow
+def outer() -> None: ...
+
+
+@flow
+def inner() -> None: ...
+
+
+@task
+def call() -> None: ...
+
+
+def _tag_of_a_dead_process() -> str:
+    gone = subprocess.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    host = process_tag().split(":")[1]
+    return f"process:{host}:{gone.pid}:1"
+
+
+def test_only_a_process_of_this_host_that_is_gone_is_dead() -> None:
+    alive = process_tag()
+    gone = _tag_of_a_dead_process()
+    assert not is_dead(alive)
+    assert is_dead(gone)
+    assert not is_dead(gone.replace(alive.split(":")[1], "another-host"))
+    assert not is_dead("ferflow")
+
+
+def _running(client: SyncPrefectClient, tags: list[str]) -> FlowRun:
+    return client.create_flow_run(outer, tags=tags, state=Running())
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_runs_of_dead_processes_are_marked_with_all_that_they_called() -> None:
+    with get_client(sync_client=True) as client:
+        dead = _running(client, [_tag_of_a_dead_process()])
+        alive = _running(client, [process_tag()])
+        other = _running(client, ["somebody-elses"])
+        caller = client.create_task_run(call, dead.id, dynamic_key="0")
+        child = client.create_flow_run(inner, parent_task_run_id=caller.id, state=Running())
+
+        assert sorted(sweep_crashed_runs()) == sorted([dead.name, child.name])
+
+        def is_crashed(run: FlowRun) -> bool:
+            state = client.read_flow_run(run.id).state
+            return state is not None and state.is_crashed()
+
+        assert [is_crashed(run) for run in (dead, child, alive, other)] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+        assert sweep_crashed_runs() == []
