@@ -4,6 +4,7 @@ from prefect import flow
 
 from fer_models.config import PipelineConfig
 from fer_models.storage.refs import ModelRef, SnapshotRef, TuningRef
+from fer_models.training.config import MemberConfig
 from flows.prepare_data import DEMO, prepare_data
 from flows.results import PreparedData, TrainedModels
 from tasks.ensemble import ensemble
@@ -25,7 +26,7 @@ def train_models(
     data = prepared.snapshot
     with results_in(config.store):
         tuning = _tune(config, data)
-        models = [_train(config, data, name, tuning) for name in _member_names(config)]
+        models = [_train(config, data, member, tuning) for member in config.members]
         combined = ensemble(data, models, config.ensemble, config.store)
         evaluations = [
             evaluate(data, model, config.evaluation, config.store)
@@ -40,10 +41,6 @@ def train_models(
     )
 
 
-def _member_names(config: PipelineConfig) -> list[str]:
-    return [member.name for member in config.members]
-
-
 def _tune(config: PipelineConfig, data: SnapshotRef) -> TuningRef | None:
     if not config.tuning.enabled:
         return None
@@ -52,7 +49,7 @@ def _tune(config: PipelineConfig, data: SnapshotRef) -> TuningRef | None:
 
 
 def _train(
-    config: PipelineConfig, data: SnapshotRef, name: str, tuning: TuningRef | None
+    config: PipelineConfig, data: SnapshotRef, member: MemberConfig, tuning: TuningRef | None
 ) -> ModelRef:
-    found = tuning if name == config.tuning.member else None
-    return train(data, config.member(name), found, config.seed, config.tracking, config.store)
+    found = tuning if member.name == config.tuning.member else None
+    return train(data, member, found, config.seed, config.tracking, config.store)

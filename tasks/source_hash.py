@@ -8,8 +8,9 @@ import ast
 import hashlib
 import importlib.util
 from functools import cache
-from importlib import metadata
 from pathlib import Path
+
+from fer_models.lineage import package_version
 
 FIRST_PARTY = ("fer_models", "validation")
 _PACKAGES = (
@@ -32,7 +33,7 @@ def source_sha(module: str) -> str:
     for name, path in sorted(_closure(module).items()):
         digest.update(name.encode() + b"\0" + path.read_bytes())
     for package in _PACKAGES:
-        digest.update(f"{package}=={_version(package)}\n".encode())
+        digest.update(f"{package}=={package_version(package)}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -75,10 +76,3 @@ def _source_of(module: str) -> Path | None:
         return Path(spec.origin)
     candidates = (folder / f"{leaf}.py", folder / leaf / "__init__.py")
     return next((path for path in candidates if path.exists()), None)
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "absent"

@@ -7,7 +7,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib import metadata
 
 import click
 
@@ -16,6 +15,7 @@ from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import quieten
 from fer_models.errors import FerError
+from fer_models.lineage import package_version
 
 _PACKAGES = (
     "prefect",
@@ -90,16 +90,13 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    found, missing = [], []
-    for package in _PACKAGES:
-        try:
-            found.append(f"{package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            missing.append(package)
+    versions = {package: package_version(package) for package in _PACKAGES}
+    found = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    missing = [name for name, version in versions.items() if version is None]
     if missing:
         advice = f"missing: {', '.join(missing)}; run `make setup`"
-        return Finding("packages", "problem", ", ".join(found), advice)
-    return Finding("packages", "ok", ", ".join(found))
+        return Finding("packages", "problem", found, advice)
+    return Finding("packages", "ok", found)
 
 
 def _cores() -> Finding:

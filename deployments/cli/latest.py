@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fer_models.errors import StoreError
+from fer_models.evaluation.predictions import model_ref
 from fer_models.storage.refs import ArtifactRef, ModelRef, RunRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
@@ -71,10 +72,7 @@ def find_model(store: ArtifactStore, text: str) -> ModelRef:
     Raises:
         StoreError: none or several do.
     """
-    found = _find_id(store, ModelRef, text)
-    ref = ModelRef(id=found, url=f"{store.url}/models/{found}", name=found)
-    info = store.info(ref)
-    return ref.model_copy(update={"name": info["name"], "kind": info["kind"]})
+    return model_ref(store, _find_id(store, ModelRef, text))
 
 
 def _find_id(store: ArtifactStore, ref_type: type[ArtifactRef], text: str) -> str:

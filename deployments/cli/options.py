@@ -1,7 +1,7 @@
 """Options that several commands share, and the configuration they make."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,27 +56,23 @@ def store_option(function: F) -> F:
     )(function)
 
 
-def build_config(
-    recipe: str,
-    sources: tuple[str, ...] = (),
-    store_url: str | None = None,
-    seed: int | None = None,
-    assignments: tuple[str, ...] = (),
-) -> PipelineConfig:
-    """The configuration that the shared options ask for; paths and the store made absolute.
+def config_from(options: Mapping[str, Any]) -> PipelineConfig:
+    """The configuration that the options of `config_options` ask for.
+
+    Paths and the store are made absolute: served flows run elsewhere.
 
     Raises:
         ConfigError: with everything that is wrong.
         StoreError: the store's URL is not supported.
     """
     changes: dict[str, Any] = {}
-    if sources:
-        changes["data.sources"] = [_absolute(source) for source in sources]
-    if store_url is not None:
-        changes["store.url"] = store_url
-    if seed is not None:
-        changes["seed"] = seed
-    config = load_config(recipe, assignments, changes)
+    if options["sources"]:
+        changes["data.sources"] = [_absolute(source) for source in options["sources"]]
+    if options["store_url"] is not None:
+        changes["store.url"] = options["store_url"]
+    if options["seed"] is not None:
+        changes["seed"] = options["seed"]
+    config = load_config(options["recipe"], options["assignments"], changes)
     folder = Path(config.tracking.folder).absolute()
     return config.model_copy(
         update={
@@ -92,5 +88,4 @@ def open_store(store_url: str | None) -> ArtifactStore:
 
 
 def _absolute(source: str) -> str:
-    """Served flows run elsewhere, so a path must not depend on the working directory."""
     return source if source == SYNTHETIC else os.path.abspath(source)  # noqa: PTH100 - no resolve

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deployments.cli.latest import local_report
-from deployments.cli.options import build_config, config_options
+from deployments.cli.options import config_from, config_options
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import quieten
@@ -29,15 +29,7 @@ if TYPE_CHECKING:
 @config_options
 @click.option("--no-cache", is_flag=True, help="Do everything anew, whatever was done before.")
 @reporting
-def command(
-    recipe: str,
-    sources: tuple[str, ...],
-    store_url: str | None,
-    seed: int | None,
-    assignments: tuple[str, ...],
-    no_cache: bool,
-    verbose: bool,
-) -> Produced:
+def command(no_cache: bool, verbose: bool, **options: Any) -> Produced:
     """Run the whole pipeline, from the images to the champion and the report.
 
     What was done before with the same input comes from the cache, so a run that was interrupted
@@ -49,7 +41,7 @@ def command(
     ferflow run --store s3://bucket/prefix              artifacts in object storage
     """  # noqa: D301 - click's mark for text that keeps its lines
     start = time.monotonic()
-    config = build_config(recipe, sources, store_url, seed, assignments)
+    config = config_from(options)
     store = ArtifactStore(config.store)
     _check_inputs(config, store)
     _prepare_prefect(verbose, no_cache)
@@ -137,7 +129,7 @@ def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
         "snapshot": trained.prepared.snapshot.id,
         "models": [_model_facts(store, evaluation) for evaluation in trained.evaluations],
         "candidate": promotion.candidate_id,
-        "champion": promotion.candidate_id if promotion.promoted else promotion.champion_id,
+        "champion": promotion.champion_now,
         "promoted": promotion.promoted,
         "reason": promotion.reason,
         "run": outcome.run.id,

@@ -36,7 +36,6 @@ def ingest(**options: Any) -> Produced:
 def validate(snapshot_id: str | None, allow_warnings: bool | None, **options: Any) -> Produced:
     """Check the raw snapshot; exit 3 when the gate says no."""
     step = Step(options)
-    from tasks.tables import validation_rows
     from tasks.validate import gate
     from tasks.validate import validate as stage
 
@@ -48,20 +47,21 @@ def validate(snapshot_id: str | None, allow_warnings: bool | None, **options: An
         validation = stage.fn(snapshot, config, step.config.store)
     remember(step.store, "validate", validation)
     results = step.store.read_json(validation, "results.json")
-    rows = validation_rows(step.store, validation)
-    failed = [row for row in rows if row["passed"] != "True"]
+    failed = [result for result in results if not result["passed"]]
     columns = ["check", "severity", "expected", "observed"]
     if failed:
-        print_table("Not as expected", columns, [[row[name] for name in columns] for row in failed])
+        print_table(
+            "Not as expected", columns, [[str(row[name]) for name in columns] for row in failed]
+        )
     info = step.store.info(snapshot)
     facts = {
         "validation": validation.id,
         "snapshot": snapshot.id,
         "passed": validation.passed,
-        "checks": len(rows),
+        "checks": len(results),
         "num_errors": validation.num_errors,
         "num_warnings": validation.num_warnings,
-        "failed": [result for result in results if not result["passed"]],
+        "failed": failed,
         "num_images": info["num_images"],
         "class_counts": info["class_counts"],
         "url": validation.url,

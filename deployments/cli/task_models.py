@@ -155,7 +155,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
     facts = {
         "promotion": promotion.id,
         "candidate": promotion.candidate_id,
-        "champion": promotion.candidate_id if promotion.promoted else promotion.champion_id,
+        "champion": promotion.champion_now,
         "promoted": promotion.promoted,
         "reason": promotion.reason,
         "url": promotion.url,

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from deployments.cli.latest import find_model, find_snapshot, recall
-from deployments.cli.options import build_config
+from deployments.cli.options import config_from
 from deployments.cli.output import Produced
 from deployments.environment import quieten
 from fer_models.config import PipelineConfig
@@ -25,8 +25,7 @@ class Step:
 
     def __init__(self, options: dict[str, Any]) -> None:
         quieten()
-        keys = ("recipe", "sources", "store_url", "seed", "assignments")
-        self.config: PipelineConfig = build_config(**{key: options[key] for key in keys})
+        self.config: PipelineConfig = config_from(options)
         self.store = ArtifactStore(self.config.store)
 
     def snapshot(self, wanted: str | None, step: str) -> SnapshotRef:

@@ -11,10 +11,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
-from deployments.cli.options import build_config, config_options
+from deployments.cli.options import config_from, config_options
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import quieten
@@ -32,28 +33,19 @@ _START_TIMEOUT_S = 180.0
 @click.option("--cron", default=None, help="When to look whether to retrain; 'off' for never.")
 @click.option("--limit", default=2, show_default=True, type=click.IntRange(1), help="Runs at once.")
 @reporting
-def command(
-    recipe: str,
-    sources: tuple[str, ...],
-    store_url: str | None,
-    seed: int | None,
-    assignments: tuple[str, ...],
-    port: int,
-    cron: str | None,
-    limit: int,
-    verbose: bool,
-) -> Produced:
+def command(port: int, cron: str | None, limit: int, verbose: bool, **options: Any) -> Produced:
     """Start Prefect with its UI on this machine, and serve the deployments until Ctrl-C.
 
     The deployments are run-pipeline, prepare-data, train-models, promote-model and retrain
     (weekly, unless --cron says otherwise); their forms are filled with the recipe. A Prefect
     server that already listens on the port, or that PREFECT_API_URL names, is used as it is.
     """
+    from deployments.heartbeat import HEARTBEAT_S
     from deployments.serving import WEEKLY
 
     quieten()
-    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
-    config = build_config(recipe, sources, store_url, seed, assignments)
+    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
+    config = config_from(options)
     schedule = None if cron == "off" else cron or WEEKLY
     _check_cron(schedule)
     ArtifactStore(config.store).check_writable()

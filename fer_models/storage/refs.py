@@ -68,7 +68,13 @@ class PromotionRef(ArtifactRef):
     promoted: bool
     candidate_id: str
     champion_id: str | None
+    """The champion that the candidate was compared with."""
     reason: str
+
+    @property
+    def champion_now(self) -> str | None:
+        """The champion after the decision."""
+        return self.candidate_id if self.promoted else self.champion_id
 
 
 class RunRef(ArtifactRef):
