@@ -30,6 +30,26 @@ class ValidationRef(ArtifactRef):
     num_warnings: int
 
 
+class ScoresRef(ArtifactRef):
+    """How well each image's label and picture fit, by networks that never learned from it."""
+
+    folder: ClassVar[str] = "scores"
+
+
+class DecisionsRef(ArtifactRef):
+    """What people decided about single images: one version of the store's decisions."""
+
+    folder: ClassVar[str] = "decisions"
+    version: int
+
+
+class ExplorationRef(ArtifactRef):
+    """Plots and a page about a dataset; report_url is the HTML page."""
+
+    folder: ClassVar[str] = "explorations"
+    report_url: str
+
+
 class TuningRef(ArtifactRef):
     """The trials of a hyper-parameter search and its best setting."""
 
