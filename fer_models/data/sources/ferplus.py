@@ -4,20 +4,21 @@ Columns: Usage, Image name, neutral ... NF; one row for each row of `fer2013.csv
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from fer_models.data.snapshot import UNASSIGNED
 from fer_models.data.sources.findings import Findings
-from fer_models.data.sources.opening import open_source
+from fer_models.data.sources.opening import SourceFile, open_source, report_reading
+from fer_models.data.sources.row_ids import RowIds
 from fer_models.data.sources.source_table import NO_VOTES, SourceTable
 from fer_models.data.sources.text_rows import (
-    OpenQuoteError,
+    BrokenTextError,
     TextRow,
     note_bad_row,
     read_header,
     read_rows,
+    shown_name,
 )
 from fer_models.data.sources.votes import VOTE_NAMES, parse_votes, votes_problem
 from fer_models.data.sources.words import SPLIT_TO_USAGE, parse_usage, reason_of, usage_problem
@@ -33,16 +34,18 @@ class VoteTable:
 
     splits: list[str] = field(default_factory=list)
     votes: list[tuple[int, ...]] = field(default_factory=list)
+    names: RowIds = field(default_factory=RowIds)
 
 
-def read_votes(path: Path, findings: Findings) -> VoteTable | None:
+def read_votes(file: SourceFile, findings: Findings) -> VoteTable | None:
     """Read a FER+ file; None when it can't be used as a whole (the findings say why)."""
-    with open_source(path) as stream:
+    with open_source(file) as stream:
         columns = read_header(stream)
         if sorted(columns) != sorted(_COLUMNS):
             findings.refuse(
                 f"expected the FER+ columns Usage,Image name,{','.join(VOTE_NAMES)}, got "
-                f"{','.join(column[:20] for column in columns[:15])}; correct the header line"
+                f"{','.join(shown_name(column) for column in columns[:15])}; "
+                "correct the header line"
             )
             return None
         order = [columns.index(name) for name in _COLUMNS]
@@ -50,7 +53,8 @@ def read_votes(path: Path, findings: Findings) -> VoteTable | None:
         try:
             for row in read_rows(stream):
                 _take(row, order, table, findings)
-        except OpenQuoteError as error:
+            report_reading(stream, file.name)
+        except BrokenTextError as error:
             findings.refuse(str(error))
     return None if findings.faults else table
 
@@ -78,10 +82,12 @@ def _take(row: TextRow, order: list[int], table: VoteTable, findings: Findings) 
     if len(row.fields) != len(order):
         problems = [f"expected {len(order)} columns, got {len(row.fields)}; correct the row"]
     else:
-        usage, _, *texts = [row.fields[position] for position in order]
+        usage, name, *texts = [row.fields[position] for position in order]
         split, votes = parse_usage(usage), parse_votes(texts)
         problems = [] if votes else [votes_problem(texts)]
         problems += [] if split else [usage_problem(usage)]
+        if name and (problem := table.names.problem(name, row.row)):  # not-a-face rows have none
+            problems.append(problem)
     if problems:
         note_bad_row(row, problems, votes is None, True, findings)
     table.splits.append(split)

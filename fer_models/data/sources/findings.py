@@ -56,7 +56,14 @@ class Findings:
             rows = sorted(self.bad_rows, key=lambda bad: bad.row)
             lines = [f"{self.source}, {bad.place}: {bad.problem}" for bad in rows]
             found += _capped(lines, self.source)
-        return found
+        return [_printable(line) for line in found]
+
+
+def _printable(line: str) -> str:
+    """The line with everything escaped that a terminal obeys or can't show, as in file names."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _capped(lines: list[str], source: str) -> list[str]:

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from fer_models.data.config import DataConfig
 from fer_models.data.sources.findings import Findings
 from fer_models.data.sources.image_folder import list_files
-from fer_models.data.sources.locate import Source, SourceKind
+from fer_models.data.sources.kinds import SourceKind
+from fer_models.data.sources.locate import Source
 from fer_models.progress import report
 from fer_models.storage.store import sha256_of_file
 
@@ -51,10 +53,16 @@ def _add_folder(digest: _Digest, source: Source, findings: Findings) -> None:
     files = list_files(source.path, findings)
     for done, relative in enumerate(files):
         digest.update(relative.encode("utf-8", errors="surrogateescape") + b"\0")
-        try:
-            digest.update(sha256_of_file(source.path / relative).encode())
-        except OSError:
-            # Ingest tells it, or sets the file aside: either way it is part of the content.
-            digest.update(b"unreadable")
+        digest.update(_content(source.path / relative))
         if done % _REPORT_EVERY_FILES == 0:
             report("ingest", done, len(files), "files", f"fingerprint of {source.name}")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.is_file():  # to open a pipe would wait for ever
+            return sha256_of_file(path).encode()
+    except OSError:
+        pass
+    # Ingest tells it, or sets the file aside: either way it is part of the content.
+    return b"unreadable"

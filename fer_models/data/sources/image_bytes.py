@@ -3,31 +3,29 @@
 import io
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fer_models.data.snapshot import IMAGE_SIZE_PX
-from fer_models.progress import report
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
-)
 GreyImage = npt.NDArray[np.uint8]
 
 # Not every format that Pillow knows: some start other programs, none of those holds faces.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _SIZE = (IMAGE_SIZE_PX, IMAGE_SIZE_PX)
-_FILES_PER_TASK = 32
 # About Pillow's own warning limit: decoding more would take gigabytes.
 _MAX_PIXELS = 80_000_000
+_MAX_SIDE_PX = 20_000
+MAX_FILE_BYTES = 256 << 20
+# Cameras and scanners write these many bits into 16 or 32.
+_DEPTHS = (8, 10, 12, 14, 16)
+_DARK_AT_16_BITS = 64
+_OPAQUE = 255
 _TOO_LARGE = "the image is far too large to be a face"
 _REMEDY = "replace or remove it"
 # What Pillow's decoders raise on damaged files, found by damaging files at random.
@@ -55,8 +53,9 @@ def decode_image(data: bytes) -> GreyImage | str:
     """The image as uint8 48 x 48 grey values, or what is wrong with it.
 
     JPEG, PNG, BMP, GIF, WEBP, TIFF or PPM of any mode and size is turned upright as its EXIF data
-    says, made grey (ITU-R 601 luma), and resized with Lanczos antialiasing. A 48 x 48 grey image
-    is kept bit by bit.
+    says, laid on white where it is transparent, made grey (ITU-R 601 luma), and resized with
+    Lanczos antialiasing. A 48 x 48 grey image is kept bit by bit; of an animation the first
+    picture counts.
     """
     from PIL import Image
 
@@ -64,7 +63,7 @@ def decode_image(data: bytes) -> GreyImage | str:
         return f"the image is empty (0 bytes); {_REMEDY}"
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            if image.width * image.height > _MAX_PIXELS:
+            if image.width * image.height > _MAX_PIXELS or max(image.size) > _MAX_SIDE_PX:
                 return f"{_TOO_LARGE} ({image.width} x {image.height}); {_REMEDY}"
             return _to_grey(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -73,30 +72,11 @@ def decode_image(data: bytes) -> GreyImage | str:
         return f"not a readable image ({_reason(error)}); {_REMEDY}"
 
 
-def decode_files(paths: Sequence[Path], name: str) -> Iterator[GreyImage | str]:
-    """`decode_image` of each file, in order, on all cores; tells progress as `name`."""
-    # Decoding releases the interpreter lock, so threads are enough; small images would spend
-    # more time on being handed out one by one.
-    groups = [
-        paths[start : start + _FILES_PER_TASK] for start in range(0, len(paths), _FILES_PER_TASK)
-    ]
-    done = 0
-    with ThreadPoolExecutor() as pool:
-        for outcomes in pool.map(_decode_group, groups):
-            yield from outcomes
-            done += len(outcomes)
-            report("ingest", done, len(paths), "images", name)
-
-
-def _decode_group(paths: Sequence[Path]) -> list[GreyImage | str]:
-    return [_decode_file(path) for path in paths]
-
-
-def _decode_file(path: Path) -> GreyImage | str:
-    try:
-        return decode_image(path.read_bytes())
-    except OSError as error:
-        return f"the file can't be read ({error.strerror}); give this user read access"
+def too_many_bytes(size: int) -> str:
+    """What to say of an image file of `size` bytes; "" when it may be read."""
+    if size <= MAX_FILE_BYTES:
+        return ""
+    return f"{_TOO_LARGE} ({size:,} bytes); {_REMEDY}"
 
 
 def _to_grey(image: "Image") -> GreyImage:
@@ -104,16 +84,48 @@ def _to_grey(image: "Image") -> GreyImage:
 
     # JPEG files are decoded at a fraction of their size: photographs load several times faster.
     image.draft("L", (4 * IMAGE_SIZE_PX, 4 * IMAGE_SIZE_PX))
+    has_wide_colours = _has_wide_colours(image)
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "F":
         raise _UnsupportedError("floating-point pixels, expected 8 bits")
     if upright.mode.startswith("I"):
-        # 16 bits a pixel: convert("L") would cut off everything above 255 instead of scaling.
-        upright = Image.fromarray((np.asarray(upright) >> 8).clip(0, 255).astype(np.uint8))
-    grey = upright.convert("L")
+        # A PGM file says how many bits it uses, and Pillow has scaled them to 16.
+        depth = _DEPTHS[-1] if image.format == "PPM" else 0
+        upright = Image.fromarray(_to_eight_bits(np.asarray(upright), depth))
+    if has_wide_colours and np.asarray(upright.convert("RGB")).max() < _DARK_AT_16_BITS:
+        raise _UnsupportedError("16-bit colours in which only low values are used, expected 8 bits")
+    grey = _without_transparency(upright).convert("L")
     if grey.size != _SIZE:
         grey = grey.resize(_SIZE, Image.Resampling.LANCZOS, reducing_gap=3.0)
     return np.array(grey, dtype=np.uint8)
+
+
+def _to_eight_bits(values: npt.NDArray[np.integer[Any]], depth: int) -> GreyImage:
+    """The upper eight of `depth` bits; with 0, of as many as the brightest pixel needs."""
+    brightest = int(values.max())
+    if brightest >> _DEPTHS[-1]:
+        raise _UnsupportedError("32-bit pixels, expected at most 16 bits")
+    depth = depth or next(bits for bits in _DEPTHS if not brightest >> bits)
+    return (values.clip(0) >> (depth - 8)).astype(np.uint8)
+
+
+def _has_wide_colours(image: "Image") -> bool:
+    """Whether Pillow keeps only the upper byte of each 16-bit colour of this file."""
+    tiles = getattr(image, "tile", ())
+    return not image.mode.startswith("I") and any(";16" in str(tile.args) for tile in tiles)
+
+
+def _without_transparency(image: "Image") -> "Image":
+    """The image on a white ground, where it is transparent at all."""
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return image
+    rgba = image.convert("RGBA")
+    if np.asarray(rgba.getchannel("A")).min() == _OPAQUE:
+        return image
+    white = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(white, rgba)
 
 
 def _reason(error: Exception) -> str:

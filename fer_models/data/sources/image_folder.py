@@ -1,40 +1,26 @@
-"""A folder of face images: `<root>/<class>/*`, or `train/<class>/*` and `test/<class>/*`.
+"""A folder or archive of face images: `<root>/<class>/*`, or `train/<class>/*`, `test/<class>/*`.
 
-Only the folders' names say what an image is: split folder (train, training, validation, val,
-valid, test, testing), then class folder (`happy`, `happiness`, `3`), then files at any depth.
+Only the folders' names say what an image is; see `layout`.
 """
 
 import os
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from fer_models.data.snapshot import UNASSIGNED
+from fer_models.data.sources.archive import list_archive, member_contents
+from fer_models.data.sources.decoding import DAMAGED_IN_ARCHIVE, Outcome, decode_in_order
 from fer_models.data.sources.findings import Findings
-from fer_models.data.sources.image_bytes import IMAGE_SUFFIXES, decode_files
-from fer_models.data.sources.locate import is_utf8
+from fer_models.data.sources.image_bytes import MAX_FILE_BYTES, too_many_bytes
+from fer_models.data.sources.layout import Place, places_of
+from fer_models.data.sources.opening import SourceFile
 from fer_models.data.sources.source_table import SourceTable, TableBuilder
-from fer_models.errors import DataError
-from fer_models.labels import CLASS_NAMES, parse_expression
+from fer_models.data.sources.visible import is_visible
 
-SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "publictest": "validation",
-    "test": "test",
-    "testing": "test",
-    "privatetest": "test",
-}
-# What file managers leave in folders of images.
-_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
+_Identity = tuple[int, int]
 
-
-@dataclass(frozen=True)
-class _Place:
-    split: str
-    label: int
+_NO_FILE = "a pipe, socket or device, no image file; remove it"
+_LEADS_NOWHERE = "a link that leads nowhere; mend or remove it"
 
 
 def list_files(root: Path, findings: Findings) -> list[str]:
@@ -42,107 +28,124 @@ def list_files(root: Path, findings: Findings) -> list[str]:
 
     Links to folders are followed, but not in circles. A folder that can't be listed is noted.
     """
-
-    def note(error: OSError) -> None:
-        findings.refuse(
-            f"{error.filename} can't be listed ({error.strerror}); give this user read access"
-        )
-
     found: list[str] = []
-    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=note):
-        here = Path(folder)
-        subfolders[:] = [name for name in subfolders if _counts(name) and not _loops(here / name)]
-        relative = here.relative_to(root)
-        found += [(relative / name).as_posix() for name in names if _counts(name)]
+    todo: list[tuple[str, frozenset[_Identity]]] = [("", frozenset())]
+    while todo:
+        prefix, above = todo.pop()
+        identity, entries = _listed(root / prefix, findings)
+        if identity in above:
+            continue  # a link to a folder that holds it
+        for name, is_folder in entries:
+            if is_folder:
+                todo.append((f"{prefix}{name}/", above | {identity}))
+            else:
+                found.append(prefix + name)
     return sorted(found)
 
 
-def read_image_folder(root: Path, findings: Findings) -> SourceTable | None:
+def read_image_folder(file: SourceFile, findings: Findings) -> SourceTable | None:
     """Read a folder of images; each becomes grey and 48 x 48.
 
     Args:
-        root: the folder.
+        file: the folder.
         findings: takes everything that is wrong with it.
 
     Returns:
         Its usable images in the order of their relative paths, or None when the folder's layout
         is none of the known ones.
     """
-    places = _places(list_files(root, findings), findings)
+    files = list_files(file.path, findings)
+    if findings.faults and not files:
+        return None
+    places = places_of(files, findings)
     if findings.faults:
         return None
-    files = sorted(places)
+    loaders = ((path, _loader(file.path / path)) for path in sorted(places))
+    return _table(places, decode_in_order(loaders, len(places), file.name), findings)
+
+
+def read_image_archive(file: SourceFile, findings: Findings) -> SourceTable | None:
+    """Read a zip or tar archive of images as if it were the folder that was packed.
+
+    Args:
+        file: the archive, and as its member the folder in it ("" for all of it).
+        findings: takes everything that is wrong with it.
+
+    Returns:
+        As `read_image_folder`.
+
+    Raises:
+        PackingError: the archive is damaged.
+    """
+    prefix = f"{file.member}/" if file.member else ""
+    sizes = {
+        member.name.removeprefix(prefix): member.size
+        for member in list_archive(file.path).members
+        if member.name.startswith(prefix)
+    }
+    places = places_of(sorted(sizes), findings)
+    if findings.faults:
+        return None
+
+    def loaders() -> Iterator[tuple[str, Callable[[], bytes | str]]]:
+        names = [prefix + path for path in places]
+        for name, content in member_contents(file.path, names, MAX_FILE_BYTES):
+            path = name.removeprefix(prefix)
+            problem = too_many_bytes(sizes[path]) or DAMAGED_IN_ARCHIVE
+            loaded = problem if content is None else content
+            yield path, lambda loaded=loaded: loaded  # type: ignore[misc]
+
+    return _table(places, decode_in_order(loaders(), len(places), file.name), findings)
+
+
+def read_file(path: Path) -> bytes | str:
+    """The bytes of an image file, or why they can't be had; never waits for a pipe."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return _NO_FILE
+        return too_many_bytes(status.st_size) or path.read_bytes()
+    except OSError as error:
+        if path.is_symlink() and not path.exists():
+            return _LEADS_NOWHERE
+        return f"the file can't be read ({error.strerror}); give this user read access"
+
+
+def _loader(path: Path) -> Callable[[], bytes | str]:
+    return lambda: read_file(path)
+
+
+def _table(
+    places: dict[str, Place], decoded: Iterator[tuple[str, Outcome]], findings: Findings
+) -> SourceTable:
+    outcomes = dict(decoded)
+    assert outcomes.keys() == places.keys()
     builder = TableBuilder()
-    decoded = decode_files([root / path for path in files], root.name)
-    for row, (path, outcome) in enumerate(zip(files, decoded, strict=True)):
+    for row, path in enumerate(sorted(places)):
+        outcome = outcomes[path]
         if isinstance(outcome, str):
             findings.set_aside(row, path, [outcome], path)
             continue
         place = places[path]
         builder.add_images(outcome[None])
         builder.add_fields(row, place.label, place.split, path)
-    return builder.table(len(files))
+    return builder.table(len(places))
 
 
-def _places(files: list[str], findings: Findings) -> dict[str, _Place]:
-    """Split and label of each file in a class folder; what else lies there is noted."""
-    tops = {PurePosixPath(path).parts[0].lower() for path in files if "/" in path}
-    has_splits = not tops.isdisjoint(SPLIT_FOLDERS)
-    places: dict[str, _Place] = {}
-    misplaced: dict[str, list[str]] = {}
-    for path in files:
-        place = _place(PurePosixPath(path).parts[:-1], has_splits)
-        if isinstance(place, _Place) and is_utf8(path):
-            places[path] = place
-        elif isinstance(place, _Place):
-            misplaced.setdefault("expected file names in UTF-8; rename them", []).append(path)
-        elif _is_image(path):  # a README or licence beside the class folders is welcome
-            misplaced.setdefault(place, []).append(path)
-    for problem, paths in sorted(misplaced.items()):
-        findings.refuse(f"{problem} ({len(paths)} files, the first is {paths[0]!a})")
-    if not places and not misplaced:
-        findings.refuse(_no_images(files))
-    return places
-
-
-def _place(folders: tuple[str, ...], has_splits: bool) -> _Place | str:
-    """What the folders above a file say of it, or what is wrong with them."""
-    split = UNASSIGNED
-    class_folders = folders
-    if has_splits:
-        if not folders or folders[0].lower() not in SPLIT_FOLDERS:
-            what = f"folder {folders[0]}/" if folders else "images"
-            return f"{what} beside split folders; move them into train/, validation/ or test/"
-        split, class_folders = SPLIT_FOLDERS[folders[0].lower()], folders[1:]
-    if not class_folders:
-        where = f"in {folders[0]}/" if folders else "in the folder"
-        return f"images directly {where}; move them into class folders ({', '.join(CLASS_NAMES)})"
+def _listed(folder: Path, findings: Findings) -> tuple[_Identity, list[tuple[str, bool]]]:
+    """What identifies a folder, and its visible entries: name, and whether it is a folder."""
     try:
-        return _Place(split, int(parse_expression(class_folders[0])))
-    except DataError as error:
-        name = "/".join(folders[: len(folders) - len(class_folders) + 1])
-        return f"class folder {name}/: {error.message}; rename it or move it away"
+        status = folder.stat()
+        with os.scandir(folder) as entries:
+            listed = [(entry.name, _is_folder(entry)) for entry in entries]
+    except OSError as error:
+        findings.refuse(f"{folder} can't be listed ({error.strerror}); give this user read access")
+        return (0, 0), []
+    return (status.st_dev, status.st_ino), [entry for entry in listed if is_visible(entry[0])]
 
 
-def _no_images(files: list[str]) -> str:
-    tables = [path for path in files if path.endswith((".csv", ".parquet"))]
-    if tables:
-        return f"the folder holds no images, but {tables[0]}; name that file itself"
-    return (
-        "the folder holds no images; name a folder with <class>/ or train/<class>/ in it, classes "
-        f"{', '.join(CLASS_NAMES)}"
-    )
-
-
-def _counts(name: str) -> bool:
-    return not name.startswith(".") and name.lower() not in _LITTER
-
-
-def _loops(folder: Path) -> bool:
-    """Whether the folder is a link to one that holds it."""
-    here = folder.parent.resolve()
-    return folder.is_symlink() and folder.resolve() in (here, *here.parents)
-
-
-def _is_image(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

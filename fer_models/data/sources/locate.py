@@ -3,39 +3,32 @@
 import difflib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from fer_models.data.config import SYNTHETIC
+from fer_models.data.sources.archive import list_archive
+from fer_models.data.sources.choosing import SEPARATOR, Choice, choose
 from fer_models.data.sources.findings import Findings
-from fer_models.data.sources.opening import open_source
-from fer_models.data.sources.text_rows import read_header
+from fer_models.data.sources.kinds import SourceKind, kind_of_content
+from fer_models.data.sources.opening import SourceFile
+from fer_models.data.sources.packing import Packing, PackingError, packing_of
+from fer_models.data.sources.streams import open_stream
+from fer_models.data.sources.visible import is_utf8
 
-_PARQUET_MAGIC = b"PAR1"
-_COMPRESSED = {
-    b"PK\x03\x04": "a zip archive",
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"(\xb5/\xfd": "zstd",
-    b"Rar!": "a rar archive",
-    b"7z\xbc\xaf": "a 7z archive",
-}
-_HEAD_BYTES = 512
 _NUM_NEAREST = 3
 _MIN_LIKENESS = 0.6
-_FERPLUS_MARKS = {"neutral", "happiness", "contempt", "nf"}
+_HEAD_BYTES = 1 << 16
+_PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
 
 
-class SourceKind(StrEnum):
-    """The format of a source."""
+@dataclass(frozen=True)
+class _Found:
+    """What lies at a path; no kind where it can't be used."""
 
-    SYNTHETIC = "synthetic"
-    FOLDER = "folder"
-    PIXEL_TABLE = "pixel table"
-    PARQUET = "parquet"
-    FERPLUS = "FER+ votes"
+    kind: SourceKind | None = None
+    member: str = ""
+    is_packed: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,11 +39,18 @@ class Source:
     path: Path
     """Meaningless for synthetic faces."""
     name: str
-    """File or folder name; never a path."""
+    """File or folder name, and what of an archive is read (`a.zip::b.csv`); never a path here."""
     stem: str
-    """Start of its image ids; differs from all other sources'."""
+    """Start of its image ids; differs from all other sources'. The same, packed or not."""
     kind: SourceKind | None
     """None when it can't be used; its findings say why."""
+    member: str = ""
+    """What of an archive is read: a table or a folder; "" for all of it or no archive."""
+
+    @property
+    def file(self) -> SourceFile:
+        """What is opened to read it."""
+        return SourceFile(self.path, self.member)
 
 
 def locate_sources(named_sources: Sequence[str]) -> list[tuple[Source, Findings]]:
@@ -59,20 +59,41 @@ def locate_sources(named_sources: Sequence[str]) -> list[tuple[Source, Findings]
     stems: set[str] = set()
     for number, named in enumerate(named_sources):
         findings = Findings(named or "''")
-        kind: SourceKind | None = SourceKind.SYNTHETIC
         if named == SYNTHETIC:
-            path, name = Path(), SYNTHETIC
+            source = Source(named, Path(), SYNTHETIC, SYNTHETIC, SourceKind.SYNTHETIC)
             if named in named_sources[:number]:
                 findings.refuse("named twice; name it once and raise data.synthetic.num_images")
         else:
-            path = _expanded(named)
-            # Not resolve(): a link's own name is what the user sees.
-            name = PurePath(os.path.normpath(path.absolute())).name or "root"
-            kind = _kind_if_usable(named, path, name, findings)
-        stem = _unique(name if kind is SourceKind.FOLDER else PurePath(name).stem, stems)
-        stems.add(stem)
-        located.append((Source(named, path, name, stem, kind), findings))
+            source = _locate(named, findings)
+        source = replace(source, stem=_unique(source.stem, stems))
+        stems.add(source.stem)
+        located.append((source, findings))
     return located
+
+
+def _locate(named: str, findings: Findings) -> Source:
+    path, wanted = _split(named)
+    found = _Found()
+    try:
+        found = _look(named, path, wanted, findings)
+    except OSError as error:
+        reason = error.strerror or error
+        findings.refuse(f"can't be read ({reason}); check the path and the access rights")
+    except PackingError as error:
+        findings.refuse(str(error))
+    # Not resolve(): a link's own name is what the user sees.
+    name = PurePath(os.path.normpath(path.absolute())).name or "root"
+    full_name = f"{name}{SEPARATOR}{found.member}" if found.member else name
+    return Source(named, path, full_name, _stem(name, found), found.kind, found.member)
+
+
+def _split(named: str) -> tuple[Path, str]:
+    """The path, and the file or folder that is wanted of an archive (`faces.zip::train`)."""
+    path = _expanded(named)
+    archive, separator, wanted = named.partition(SEPARATOR)
+    if not separator or os.path.lexists(path):
+        return path, ""
+    return _expanded(archive), wanted
 
 
 def _expanded(named: str) -> Path:
@@ -82,13 +103,16 @@ def _expanded(named: str) -> Path:
         return Path(named)
 
 
-def is_utf8(name: str) -> bool:
-    """Whether a file name is text that every machine can write down."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _stem(name: str, found: _Found) -> str:
+    """The name without what tells the format, so that it is the same when it is packed."""
+    last = PurePath(found.member or name)
+    if found.kind is SourceKind.FOLDER or (found.kind is SourceKind.IMAGE_ARCHIVE and found.member):
+        return last.name
+    if found.kind is SourceKind.IMAGE_ARCHIVE:
+        last = PurePath(last.stem) if PurePath(last.stem).suffix.lower() == ".tar" else last
+    elif found.is_packed and last.suffix.lower() in _PACKED_SUFFIXES:
+        last = PurePath(last.stem)
+    return last.stem
 
 
 def _unique(stem: str, taken: set[str]) -> str:
@@ -98,55 +122,58 @@ def _unique(stem: str, taken: set[str]) -> str:
     return candidate
 
 
-def _kind_if_usable(named: str, path: Path, name: str, findings: Findings) -> SourceKind | None:
+def _look(named: str, path: Path, wanted: str, findings: Findings) -> _Found:
+    """What is there, if it can be used; else the refusal is noted."""
     if not named.strip():
         findings.refuse("expected a file or folder, got an empty name; name one")
     elif "://" in named:
         findings.refuse("expected a file or folder of this machine; download it and name that")
-    elif not is_utf8(name):
+    elif not is_utf8(path.name):
         findings.refuse("expected a name in UTF-8; rename it")
-    else:
-        try:
-            return _kind_of(path, findings)
-        except OSError as error:
-            reason = error.strerror or error
-            findings.refuse(f"can't be read ({reason}); check the path and the access rights")
-    return None
-
-
-def _kind_of(path: Path, findings: Findings) -> SourceKind | None:
-    if path.is_dir():
-        return SourceKind.FOLDER
-    if not path.exists():
+    elif not path.exists():
         findings.refuse(_missing(path))
-        return None
-    if not path.is_file():
+    elif path.is_dir() and not wanted:
+        return _Found(SourceKind.FOLDER)
+    elif path.is_dir():
+        findings.refuse(f"{path} is a folder, no archive; name what is in it by its path")
+    elif not path.is_file():
         findings.refuse("expected a file or folder, got a device, pipe or socket; name another")
-        return None
-    return _kind_of_file(path, findings)
+    else:
+        return _look_into(path, wanted, findings)
+    return _Found()
 
 
-def _kind_of_file(path: Path, findings: Findings) -> SourceKind | None:
-    with open_source(path) as stream:
-        head = stream.read(_HEAD_BYTES)
-    if not head.strip():
-        findings.refuse("the file is empty; copy or download it again")
-        return None
-    packed = next((what for magic, what in _COMPRESSED.items() if head.startswith(magic)), None)
-    if packed:
-        findings.refuse(f"is packed ({packed}); unpack it and name what was in it")
-        return None
-    if head.startswith(_PARQUET_MAGIC) or path.suffix.lower() == ".parquet":
-        return SourceKind.PARQUET
-    if b"\0" in head:
-        findings.refuse(
-            "expected a csv table, a parquet file or a folder of images, got another binary file; "
-            "name one of them (a single image belongs into <folder>/<class>/)"
-        )
-        return None
-    with open_source(path) as stream:
-        is_ferplus = len(_FERPLUS_MARKS & set(read_header(stream))) > 1
-    return SourceKind.FERPLUS if is_ferplus else SourceKind.PIXEL_TABLE
+def _look_into(path: Path, wanted: str, findings: Findings) -> _Found:
+    stream, packing = open_stream(path)
+    with stream:
+        inner = packing_of(stream.head())
+        is_archive = inner is Packing.TAR or (inner is Packing.ZIP and packing is None)
+        content = b"" if is_archive else stream.read(_HEAD_BYTES)
+    if is_archive:
+        return _look_into_archive(path, wanted, findings)
+    if wanted:
+        findings.refuse(f"{path.name} is no zip or tar archive; name the file itself")
+        return _Found()
+    kind = kind_of_content(content, path.suffix)
+    if isinstance(kind, SourceKind):
+        return _Found(kind, is_packed=packing is not None)
+    findings.refuse(kind)
+    return _Found()
+
+
+def _look_into_archive(path: Path, wanted: str, findings: Findings) -> _Found:
+    listing = list_archive(path)
+    for fault in listing.faults:
+        findings.refuse(fault)
+    choice = choose(listing, wanted, str(path))
+    if listing.faults:
+        return _Found()
+    if isinstance(choice, Choice) and not is_utf8(choice.member):
+        choice = f"{choice.member!a} in the archive: expected names in UTF-8; pack it anew"
+    if isinstance(choice, str):
+        findings.refuse(choice)
+        return _Found()
+    return _Found(choice.kind, choice.member)
 
 
 def _missing(path: Path) -> str:

@@ -1,12 +1,15 @@
 """FER2013 as parquet: `png` (image bytes), with `emotion`, `Usage`, `row` and `ferplus_*` votes."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
 
+from fer_models.data.sources.decoding import quiet_decoding
 from fer_models.data.sources.findings import Findings
 from fer_models.data.sources.image_bytes import GreyImage, decode_image
-from fer_models.data.sources.opening import open_source
+from fer_models.data.sources.opening import SourceFile, open_source, unpack_to
+from fer_models.data.sources.row_ids import RowIds
 from fer_models.data.sources.source_table import NO_VOTES, SourceTable, TableBuilder
 from fer_models.data.sources.votes import VOTE_NAMES, parse_votes, votes_problem
 from fer_models.data.sources.words import read_meaning, reason_of
@@ -17,21 +20,22 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _VOTES = tuple(f"ferplus_{name}" for name in VOTE_NAMES)
-_IGNORED = ("row", "__index_level_0__")
+_ROW_ID = "row"
+_IGNORED = (_ROW_ID, "__index_level_0__")
 _COLUMN_SETS = (["Usage", "emotion", "png"], ["emotion", "png"], ["png"])
 _ROWS_PER_BATCH = 512
 _MAX_REASON = 120
 
 
-def read_parquet_table(path: Path, findings: Findings) -> SourceTable | None:
+def read_parquet_table(file: SourceFile, findings: Findings) -> SourceTable | None:
     """Read a parquet file of encoded images.
 
     Columns: `png` (bytes of an image file), with `emotion` and `Usage`, or `emotion`, or neither
-    (unlabelled); all ten `ferplus_*` or none. A column `row` is let pass; rows are numbered as
-    they stand in the file.
+    (unlabelled); all ten `ferplus_*` or none. The values of a column `row` may not repeat; rows
+    are numbered as they stand in the file.
 
     Args:
-        path: the file.
+        file: the file.
         findings: takes everything that is wrong with it.
 
     Returns:
@@ -41,18 +45,34 @@ def read_parquet_table(path: Path, findings: Findings) -> SourceTable | None:
     import pyarrow.parquet as pq
 
     try:
-        with open_source(path) as stream, pq.ParquetFile(stream) as table:
+        with (
+            _seekable(file) as stream,
+            pq.ParquetFile(stream, page_checksum_verification=True) as table,
+        ):
             faults = _column_faults(table.schema_arrow)
             for fault in faults:
                 findings.refuse(fault)
-            return None if faults else _read_rows(table, path.name, findings)
-    except (pa.ArrowException, OSError) as error:
+            return None if faults else _read_rows(table, file.name, findings)
+    except (pa.ArrowException, OSError, ValueError) as error:
         first_line = str(error).partition("\n")[0]
         findings.refuse(
             f"the parquet file is cut off or damaged ({first_line[:_MAX_REASON]}); "
             "copy or download it again"
         )
         return None
+
+
+@contextmanager
+def _seekable(file: SourceFile) -> Iterator[IO[bytes]]:
+    """The file's plain bytes; a packed one is unpacked into a temporary file."""
+    with open_source(file) as stream:
+        if stream.seekable():
+            yield stream
+            return
+        with tempfile.TemporaryFile() as unpacked:
+            unpack_to(stream, unpacked, file.name)
+            unpacked.seek(0)
+            yield unpacked
 
 
 def _column_faults(schema: "pa.Schema") -> list[str]:
@@ -81,17 +101,28 @@ def _column_faults(schema: "pa.Schema") -> list[str]:
 
 
 def _read_rows(table: "pq.ParquetFile", name: str, findings: Findings) -> SourceTable:
-    columns = [column for column in table.schema_arrow.names if column not in _IGNORED]
+    columns = [name for name in table.schema_arrow.names if name not in _IGNORED[1:]]
     total, done = table.metadata.num_rows, 0
     if not total:
         findings.refuse("expected rows, got none; copy the file again")
-    builder = TableBuilder()
+    builder, row_ids = TableBuilder(), RowIds()
     for batch in table.iter_batches(batch_size=_ROWS_PER_BATCH, columns=columns):
-        for row, values in enumerate(batch.to_pylist(), start=done):
+        listed = batch.to_pylist()
+        with quiet_decoding():
             # No threads: such small images are decoded faster than tasks are handed out.
-            _take(row, values, decode_image(values["png"] or b""), builder, findings)
+            images = [decode_image(values["png"] or b"") for values in listed]
+        for row, (values, image) in enumerate(zip(listed, images, strict=True), start=done):
+            id_problem = ""
+            if _ROW_ID in values:
+                id_problem = row_ids.problem(str(values.pop(_ROW_ID)).encode(), row)
+            _take(row, values, image, id_problem, builder, findings)
         done += batch.num_rows
         report("ingest", done, total, "images", name)
+    if done != total:
+        findings.refuse(
+            f"the parquet file is damaged (expected {total} rows, got {done}); copy or download it "
+            "again"
+        )
     return builder.table(total, has_usage="Usage" in columns, has_votes=_VOTES[0] in columns)
 
 
@@ -99,13 +130,15 @@ def _take(
     row: int,
     values: Mapping[str, Any],
     image: GreyImage | str,
+    id_problem: str,
     builder: TableBuilder,
     findings: Findings,
 ) -> None:
     """Add one row's image, or note what is wrong with it."""
     texts = {name.lower(): str(values[name]).encode() for name in values if name != "png"}
     meaning = read_meaning(texts)
-    problems, votes = dict(meaning.problems), NO_VOTES
+    problems = {**({"id": id_problem} if id_problem else {}), **meaning.problems}
+    votes = NO_VOTES
     if _VOTES[0] in values:
         counts = [texts[name.lower()] for name in _VOTES]
         votes = parse_votes(counts) or NO_VOTES

@@ -49,7 +49,8 @@ def _parse_good(texts: Sequence[bytes]) -> Images | None:
     data = np.frombuffer(b"".join((_PAD, b" ".join(texts), b" ")), dtype=np.uint8)
     digits = data - np.uint8(ord("0"))
     is_digit = digits < 10
-    if not (is_digit | (data == ord(" "))).all():
+    # count_nonzero is twenty times as fast as all() and any(), compress as a mask in brackets.
+    if np.count_nonzero(is_digit | (data == ord(" "))) < len(data):
         return None
     digits *= is_digit
     # All below have one element a character, named by what it is when a number ends there.
@@ -57,7 +58,7 @@ def _parse_good(texts: Sequence[bytes]) -> Images | None:
     if not _counts_fit(ends, texts):
         return None
     after_digit = is_digit[3:-1] & is_digit[2:-2]
-    if (after_digit & is_digit[1:-3] & is_digit[:-4]).any():
+    if np.count_nonzero(after_digit & is_digit[1:-3] & is_digit[:-4]):
         return None  # four digits
     hundreds = digits[1:-3] * after_digit
     tens_and_units = digits[2:-2] * np.uint8(10)
@@ -65,9 +66,9 @@ def _parse_good(texts: Sequence[bytes]) -> Images | None:
     values = hundreds * np.uint8(100)
     values += tens_and_units
     # Bytes wrap at 256: with at most two hundreds, a value that did is below its last two digits.
-    if hundreds.max() > _MAX_VALUE // 100 or (values < tens_and_units).any():
+    if hundreds.max() > _MAX_VALUE // 100 or np.count_nonzero(values < tens_and_units):
         return None
-    return values[ends].reshape(-1, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+    return np.compress(ends, values).reshape(-1, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
 
 
 def _counts_fit(ends: npt.NDArray[np.bool_], texts: Sequence[bytes]) -> bool:

@@ -2,22 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from fer_models.data.config import DataConfig, SyntheticConfig
 from fer_models.data.sources.ferplus import join_votes, read_votes
 from fer_models.data.sources.findings import Findings, raise_if_bad
-from fer_models.data.sources.image_folder import read_image_folder
-from fer_models.data.sources.locate import Source, SourceKind, locate_sources
+from fer_models.data.sources.image_folder import read_image_archive, read_image_folder
+from fer_models.data.sources.kinds import SourceKind
+from fer_models.data.sources.locate import Source, locate_sources
+from fer_models.data.sources.opening import SourceFile
+from fer_models.data.sources.packing import PackingError
 from fer_models.data.sources.parquet_table import read_parquet_table
 from fer_models.data.sources.pixel_table import read_pixel_table
 from fer_models.data.sources.source_table import SourceTable
 from fer_models.progress import report
 
-_READERS: dict[SourceKind, Callable[[Path, Findings], SourceTable | None]] = {
+_READERS: dict[SourceKind, Callable[[SourceFile, Findings], SourceTable | None]] = {
     SourceKind.PIXEL_TABLE: read_pixel_table,
     SourceKind.PARQUET: read_parquet_table,
     SourceKind.FOLDER: read_image_folder,
+    SourceKind.IMAGE_ARCHIVE: read_image_archive,
 }
 # What FER+ votes may follow; a source that can't be used at all has its own message.
 _TABLES = (SourceKind.PIXEL_TABLE, SourceKind.PARQUET, None)
@@ -62,16 +65,16 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
 def _read_images(source: Source, findings: Findings) -> SourceTable | None:
     assert source.kind is not None
     try:
-        return _READERS[source.kind](source.path, findings)
-    except OSError as error:
+        return _READERS[source.kind](source.file, findings)
+    except (OSError, PackingError) as error:
         findings.refuse(_stopped(error))
         return None
 
 
 def _read_and_join(source: Source, findings: Findings, read: list[ReadSource]) -> None:
     try:
-        votes = read_votes(source.path, findings)
-    except OSError as error:
+        votes = read_votes(source.file, findings)
+    except (OSError, PackingError) as error:
         findings.refuse(_stopped(error))
         return
     before = read[-1] if read else None
@@ -84,7 +87,9 @@ def _read_and_join(source: Source, findings: Findings, read: list[ReadSource]) -
         join_votes(before.table, before.source.name, votes, findings)
 
 
-def _stopped(error: OSError) -> str:
+def _stopped(error: OSError | PackingError) -> str:
+    if isinstance(error, PackingError):
+        return str(error)
     return f"reading stopped ({error.strerror or error}); check the disk and the access rights"
 
 

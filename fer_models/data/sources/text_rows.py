@@ -12,17 +12,14 @@ from typing import BinaryIO
 from fer_models.data.sources.findings import Findings
 
 _MAX_HEADER_BYTES = 1 << 16
+_MAX_LINE_BYTES = 1 << 20
+_MAX_BLANK_LINES = 100_000
+_SHOWN_CHARACTERS = 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class OpenQuoteError(ValueError):
-    """A quote is opened in a line and not closed in it; the message is ready to be shown."""
-
-    def __init__(self, place: str) -> None:
-        super().__init__(
-            f"{place}: a quote is opened and not closed: the file is cut off or damaged; "
-            "copy or download it again, or correct the line"
-        )
+class BrokenTextError(ValueError):
+    """The text as a whole is damaged; the message is ready to be shown."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +33,6 @@ class TextRow:
     fields: list[bytes]
     is_last_open: bool
     """It is the last one and no line end follows: the file may have been cut inside it."""
-    position: int
-    """Bytes of the file read so far."""
 
     @property
     def place(self) -> str:
@@ -73,21 +68,38 @@ def read_header(stream: BinaryIO) -> list[str]:
     return [name.strip().strip('"').strip().lower() for name in names]
 
 
+def shown_name(name: str) -> str:
+    """A column name for a message: short, and without characters that a terminal obeys."""
+    shown = name[:_SHOWN_CHARACTERS]
+    return shown if shown.isprintable() else repr(shown)
+
+
 def read_rows(stream: BinaryIO) -> Iterator[TextRow]:
     """The data rows that follow the header.
 
     Raises:
-        OpenQuoteError: a quoted field isn't closed in its line (no field of these formats
-            holds a line break, so the file is damaged).
+        BrokenTextError: a line has no end in sight, most are blank, or a quoted field isn't
+            closed in its line (no field of these formats holds a line break).
     """
-    row, position = 0, stream.tell()
-    for line_number, line in enumerate(stream, start=2):
-        position += len(line)
+    row = 0
+    lines = iter(lambda: stream.readline(_MAX_LINE_BYTES), b"")
+    for line_number, line in enumerate(lines, start=2):
+        if len(line) == _MAX_LINE_BYTES:
+            raise BrokenTextError(
+                f"line {line_number} is longer than {_MAX_LINE_BYTES:,} bytes, a row of pixels "
+                "takes up to 9,500: line ends are missing or it is another kind of file; save it "
+                "with LF or CRLF line ends"
+            )
         text = line.strip()
         if text:
             fields = [field.strip() for field in _split(text, row, line_number)]
-            yield TextRow(row, line_number, fields, not line.endswith(b"\n"), position)
+            yield TextRow(row, line_number, fields, not line.endswith(b"\n"))
             row += 1
+        elif line_number - row > _MAX_BLANK_LINES:
+            raise BrokenTextError(
+                f"more than {_MAX_BLANK_LINES:,} lines are blank: the file is damaged or no table; "
+                "copy or download it again"
+            )
 
 
 def _split(text: bytes, row: int, line_number: int) -> list[bytes]:
@@ -97,5 +109,8 @@ def _split(text: bytes, row: int, line_number: int) -> list[bytes]:
         # latin-1 maps every byte to one character and back.
         [fields] = csv.reader([text.decode("latin-1")], strict=True, skipinitialspace=True)
     except csv.Error as error:
-        raise OpenQuoteError(f"row {row} (line {line_number})") from error
+        raise BrokenTextError(
+            f"row {row} (line {line_number}): a quote is opened and not closed: the file is cut "
+            "off or damaged; copy or download it again, or correct the line"
+        ) from error
     return [field.encode("latin-1") for field in fields]

@@ -11,7 +11,7 @@ SPLIT_TO_USAGE = {split: usage for usage, split in USAGE_TO_SPLIT.items()}
 
 _LABELS = {str(number).encode(): number for number in range(NUM_CLASSES)}
 _SPLITS = {usage.encode(): split for usage, split in USAGE_TO_SPLIT.items()}
-_REASONS = {"emotion": "bad_label", "usage": "bad_split", "votes": "bad_votes"}
+_REASONS = {"id": "bad_id", "emotion": "bad_label", "usage": "bad_split", "votes": "bad_votes"}
 _SHOWN_BYTES = 30
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from fer_models.data.sources.ferplus import VoteTable, join_votes, read_votes
 from fer_models.data.sources.findings import Findings
+from fer_models.data.sources.opening import SourceFile
 from fer_models.data.sources.pixel_table import read_pixel_table
 from fer_models.data.sources.source_table import SourceTable
 from fer_models.labels import VOTE_COLUMNS
@@ -21,7 +22,7 @@ def joined(
     path = write_ferplus(tmp_path / "fer2013new.csv", row_usages, votes)
     table = fer2013(tmp_path)
     findings = Findings(path.name)
-    read = read_votes(path, findings)
+    read = read_votes(SourceFile(path), findings)
     if read is not None:
         join_votes(table, "fer2013.csv", read, findings)
     return table, findings
@@ -29,7 +30,7 @@ def joined(
 
 def fer2013(tmp_path: Path) -> SourceTable:
     path = write_fer2013(tmp_path / "fer2013.csv", random_images(NUM_ROWS))
-    table = read_pixel_table(path, Findings("fer2013.csv"))
+    table = read_pixel_table(SourceFile(path), Findings("fer2013.csv"))
     assert table is not None
     return table
 
@@ -65,13 +66,25 @@ def test_votes_out_of_range_are_named_and_set_aside(tmp_path: Path, count: str) 
     assert (table.fields.loc[5, list(VOTE_COLUMNS)] == -1).all()
 
 
+def test_an_image_that_stands_there_twice_is_set_aside(tmp_path: Path) -> None:
+    path = write_ferplus(tmp_path / "fer2013new.csv", usages(NUM_ROWS))
+    path.write_text(path.read_text().replace("fer0000004", "fer0000003"))
+    table, findings = fer2013(tmp_path), Findings(path.name)
+    votes = read_votes(SourceFile(path), findings)
+    assert votes is not None
+    join_votes(table, "fer2013.csv", votes, findings)
+    [line] = findings.lines(with_rows=True)
+    assert "row id 'fer0000003.png' stands in row 3 already" in line
+    assert table.fields["reason"].tolist()[3:5] == ["", "bad_votes"]
+
+
 def test_a_cut_file_and_an_open_quote_are_refused(tmp_path: Path) -> None:
     path = write_ferplus(tmp_path / "fer2013new.csv", usages(NUM_ROWS))
     text = path.read_text()
     for damaged, expected in ((text[:-8], "cut off"), (text.replace("fer", '"fer', 1), "quote")):
         path.write_text(damaged)
         findings = Findings(path.name)
-        assert read_votes(path, findings) is None
+        assert read_votes(SourceFile(path), findings) is None
         assert expected in findings.faults[0]
 
 
@@ -79,7 +92,7 @@ def test_wrong_columns_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "fer2013new.csv"
     path.write_text("Usage,neutral,happiness\nTraining,1,2\n")
     findings = Findings(path.name)
-    assert read_votes(path, findings) is None
+    assert read_votes(SourceFile(path), findings) is None
     assert "expected the FER+ columns Usage,Image name,neutral" in findings.faults[0]
 
 

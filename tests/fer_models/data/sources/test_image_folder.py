@@ -1,12 +1,19 @@
 """Folders of images: the folders' names give split and label."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fer_models.data.config import DataConfig
+from fer_models.data.sources.decoding import Loader, decode_in_order
 from fer_models.data.sources.findings import Findings
+from fer_models.data.sources.fingerprint import fingerprint_located
 from fer_models.data.sources.image_folder import read_image_folder
+from fer_models.data.sources.locate import locate_sources
+from fer_models.data.sources.opening import SourceFile
 from fer_models.data.sources.source_table import SourceTable
 from tests.fer_models.data.builders import random_images, write_folder
 
@@ -15,7 +22,7 @@ IMAGES = random_images(6)
 
 def read(root: Path) -> tuple[SourceTable | None, Findings]:
     findings = Findings(root.name)
-    return read_image_folder(root, findings), findings
+    return read_image_folder(SourceFile(root), findings), findings
 
 
 def read_good(root: Path) -> SourceTable:
@@ -143,3 +150,90 @@ def test_names_that_are_not_text_are_refused(tmp_path: Path) -> None:
     with open(odd, "wb") as stream:  # noqa: PTH123 - pathlib takes no bytes
         stream.write(b"x")
     assert "UTF-8" in fault(root)
+
+
+# -- odd things in the folder --------------------------------------------------------------------
+
+
+def test_pipes_and_links_to_nowhere_are_set_aside_without_waiting(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1]})
+    os.mkfifo(root / "sad/pipe.png")
+    (root / "sad/gone.png").symlink_to(tmp_path / "absent.png")
+    (root / "sad/self.png").symlink_to("self.png")
+    table, findings = read(root)
+    assert table is not None
+    assert table.fields["path"].tolist() == ["sad/2.png"]
+    gone, pipe, itself = findings.lines(True)
+    assert "gone.png: a link that leads nowhere; mend or remove it" in gone
+    assert "pipe.png: a pipe, socket or device, no image file; remove it" in pipe
+    assert "self.png: a link that leads nowhere" in itself
+
+
+def test_fingerprint_does_not_wait_for_pipes(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1]})
+    os.mkfifo(root / "sad/pipe.png")
+    located = locate_sources([str(root)])
+    assert len(fingerprint_located(located, DataConfig(sources=(str(root),)), 0)) == 64
+
+
+def test_links_between_two_folders_end(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1], "happy/1.png": IMAGES[0]})
+    (root / "sad/to_happy").symlink_to(root / "happy")
+    (root / "happy/to_sad").symlink_to(root / "sad")
+    paths = read_good(root).fields["path"].tolist()
+    assert paths == [
+        "happy/1.png",
+        "happy/to_sad/2.png",
+        "sad/2.png",
+        "sad/to_happy/1.png",
+    ]
+
+
+def test_upper_case_unicode_and_blanks_in_names_are_fine(tmp_path: Path) -> None:
+    files = {"TRAIN/Happy/a b.PNG": IMAGES[0], "TRAIN/sad/\u7b11\u9854 \u00e9.JPG": IMAGES[1]}
+    root = write_folder(tmp_path / "my faces \u00fc", files)
+    assert read_good(root).fields["path"].tolist() == sorted(files)
+
+
+def test_control_characters_of_names_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "mine", {"sad/\x1b[2J\n.png": b"no image"})
+    [line] = read(root)[1].lines(True)
+    assert line.startswith("mine, sad/\\x1b[2J\\n.png: not a readable image")
+
+
+def test_an_enormous_file_is_not_read(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1]})
+    with (root / "sad/huge.bmp").open("wb") as stream:
+        stream.truncate(1 << 40)  # takes no room on the disk
+    [line] = read(root)[1].lines(True)
+    assert "far too large to be a face (1,099,511,627,776 bytes)" in line
+
+
+def test_unreadable_files_and_folders_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1], "happy/1.png": IMAGES[0]})
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", denied)
+        assert all("Permission denied" in line for line in read(root)[1].lines(True))
+    monkeypatch.setattr(os, "scandir", denied)
+    assert "can't be listed (Permission denied)" in fault(root)
+
+
+def test_images_are_decoded_a_few_at_a_time(tmp_path: Path) -> None:
+    handed_out = 0
+
+    def loaders() -> Iterator[tuple[str, Loader]]:
+        nonlocal handed_out
+        for number in range(5000):
+            handed_out += 1
+            yield str(number), lambda: "nothing"
+
+    decoded = decode_in_order(loaders(), 5000, "many")
+    assert next(decoded) == ("0", "nothing")
+    assert handed_out < 3000
+    assert [path for path, _ in decoded] == [str(number) for number in range(1, 5000)]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_models.data.sources.locate import SourceKind, locate_sources
+from fer_models.data.sources.kinds import SourceKind
+from fer_models.data.sources.locate import locate_sources
 from tests.fer_models.data.builders import (
     parquet_columns,
     random_images,
@@ -76,8 +77,11 @@ def test_a_missing_file_is_answered_with_the_nearest_names(tmp_path: Path) -> No
     [
         (b"", "is empty"),
         (b" \n\n", "is empty"),
-        (b"PK\x03\x04...", "zip archive"),
-        (b"\x1f\x8b...", "gzip"),
+        (b"PK\x03\x04...", "the archive is cut off or damaged"),
+        (b"\x1f\x8b...", "the gzip file is cut off or damaged"),
+        (b"(\xb5/\xfd...", "is packed (zstd); unpack it"),
+        (b"Rar!...", "is packed (a rar archive); unpack it"),
+        ("emotion,pixels".encode("utf-16"), "is UTF-16 or UTF-32 text; save it as UTF-8"),
         (b"\x89PNG\r\n\x00\x00", "another binary file"),
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fer_models.data.sources.findings import Findings
+from fer_models.data.sources.opening import SourceFile
 from fer_models.data.sources.parquet_table import read_parquet_table
 from fer_models.data.sources.source_table import SourceTable
 from fer_models.labels import VOTE_COLUMNS
@@ -16,7 +17,7 @@ IMAGES = random_images(12)
 
 def read(path: Path) -> tuple[SourceTable | None, Findings]:
     findings = Findings(path.name)
-    return read_parquet_table(path, findings), findings
+    return read_parquet_table(SourceFile(path), findings), findings
 
 
 def test_images_labels_splits_and_votes_are_read(tmp_path: Path) -> None:
@@ -99,6 +100,18 @@ def test_all_wrong_types_are_told(tmp_path: Path) -> None:
     columns |= {"emotion": ["a"] * 12, "Usage": [1] * 12, "png": ["x"] * 12}
     _, findings = read(write_parquet(tmp_path / "a.parquet", columns))
     assert len(findings.faults) == 3
+
+
+def test_repeated_row_numbers_are_set_aside(tmp_path: Path) -> None:
+    columns = parquet_columns(IMAGES)
+    columns["row"][5] = 2
+    columns["row"][6] = None
+    table, findings = read(write_parquet(tmp_path / "a.parquet", columns))
+    assert table is not None
+    assert table.fields["reason"].tolist()[4:8] == ["", "bad_id", "bad_id", ""]
+    again, none = findings.lines(with_rows=True)
+    assert "row 5: row id '2' stands in row 2 already" in again
+    assert "row 6: expected a row id, got none" in none
 
 
 def test_no_rows_are_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fer_models.data.sources.findings import Findings
+from fer_models.data.sources.opening import SourceFile
 from fer_models.data.sources.pixel_table import read_pixel_table
 from fer_models.data.sources.source_table import SourceTable
 from fer_models.progress import Progress, listening
@@ -24,7 +25,7 @@ PIXELS = pixel_text(IMAGES[0])
 
 def read(path: Path) -> tuple[SourceTable | None, Findings]:
     findings = Findings(path.name)
-    return read_pixel_table(path, findings), findings
+    return read_pixel_table(SourceFile(path), findings), findings
 
 
 def read_good(path: Path) -> SourceTable:
@@ -151,6 +152,51 @@ def test_an_unbalanced_quote_is_a_damaged_file(tmp_path: Path, row: str) -> None
     good = fer2013_lines(IMAGES)
     [fault] = read_lines(tmp_path, [*good[:3], row, *good[3:]]).faults
     assert fault.startswith("row 3 (line 5): a quote is opened and not closed")
+
+
+@pytest.mark.parametrize(
+    "header", ["id,emotion,pixels", ",emotion,pixels", "Unnamed: 0,emotion,pixels"]
+)
+def test_row_ids_may_stand_there_but_not_twice(tmp_path: Path, header: str) -> None:
+    lines = [f"{row_id},3,{PIXELS}" for row_id in ("7", "8", "7", "")]
+    table, findings = read(write_lines(tmp_path / "a.csv", header, lines))
+    assert table is not None
+    assert table.fields["reason"].tolist() == ["", "", "bad_id", "bad_id"]
+    again, none = findings.lines(with_rows=True)
+    assert again == (
+        "a.csv, row 2 (line 4): row id '7' stands in row 0 already; remove one of the two rows"
+    )
+    assert "expected a row id, got none" in none
+
+
+def test_a_formula_in_a_label_is_shown_as_text(tmp_path: Path) -> None:
+    formula = "=cmd|' /C calc'!A0"
+    [line] = read_lines(tmp_path, [f"{formula},{PIXELS},Training"]).lines(with_rows=True)
+    assert f'got "{formula}"' in line
+
+
+def test_zero_bytes_inside_are_named(tmp_path: Path) -> None:
+    rows = [f"3,{PIXELS},Training", f"\0,{PIXELS},Training", f"3,\0{PIXELS[1:]},Training"]
+    label, pixels = read_lines(tmp_path, rows).lines(with_rows=True)
+    assert "got '\\x00'" in label
+    assert "as pixel 0" in pixels
+
+
+def test_a_line_without_end_is_refused_early(tmp_path: Path) -> None:
+    [fault] = read_lines(tmp_path, ["0 " * (1 << 20)]).faults
+    assert "line 2 is longer than 1,048,576 bytes" in fault
+
+
+def test_a_flood_of_blank_lines_is_refused(tmp_path: Path) -> None:
+    assert "lines are blank" in read_lines(tmp_path, ["\n" * 200_000]).faults[0]
+
+
+def test_line_ends_of_old_macs_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("\r".join(["emotion,pixels,Usage", *fer2013_lines(IMAGES)]).encode())
+    [fault] = read(path)[1].faults
+    assert "its line ends are CR only" in fault
+    assert "\r" not in fault
 
 
 @pytest.mark.parametrize(
