@@ -1,21 +1,30 @@
 """Check a snapshot, and hold back one that fails."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from fer_models.data.config import ValidationConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef, ValidationRef
 from fer_models.storage.store import ArtifactStore
 from tasks.publish import publish_table
 from tasks.stage import stage
-from tasks.tables import validation_rows
-from validation.gate import enforce_gate, validate_snapshot
+from validation.gate import RESULTS_FILE, enforce_gate, settings_content, validate_snapshot
+
+_SHOWN_EXAMPLES = 3
 
 
-@stage("validation.gate")
+def _content_of_settings(parameters: Mapping[str, Any]) -> str:
+    return settings_content(parameters["config"])
+
+
+@stage("validation.gate", key_extra=_content_of_settings)
 def validate(snapshot: SnapshotRef, config: ValidationConfig, store: StoreConfig) -> ValidationRef:
     """Run every check on the snapshot; the outcome, good or bad, is an artifact."""
     artifacts = ArtifactStore(store)
     validation = validate_snapshot(artifacts, snapshot, config)
-    publish_table("validation", validation_rows(artifacts, validation), "Checks of the data gate")
+    records = artifacts.read_json(validation, RESULTS_FILE)
+    publish_table("validation", _rows(records), _headline(validation))
     return validation
 
 
@@ -26,3 +35,26 @@ def gate(
     """Let the snapshot through, or stop the flow with everything that failed."""
     enforce_gate(ArtifactStore(store), validation, config)
     return snapshot
+
+
+def _rows(records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """One row a check: errors first, then warnings, then what passed."""
+    rows = [
+        {
+            "result": "passed" if record["passed"] else record["severity"],
+            "check": record["check"],
+            "expected": record["expected"],
+            "observed": record["observed"],
+            "examples": ", ".join(record["examples"][:_SHOWN_EXAMPLES]),
+            "what to do": "" if record["passed"] else record["remedy"],
+        }
+        for record in records
+    ]
+    return sorted(rows, key=lambda row: ("error", "warning", "passed").index(row["result"]))
+
+
+def _headline(validation: ValidationRef) -> str:
+    return (
+        f"Checks of the data gate, those that failed first: {validation.num_errors} errors, "
+        f"{validation.num_warnings} warnings. Report: {validation.url}/report.html"
+    )

@@ -45,6 +45,12 @@ class CheckResult:
     num_unexpected: int
     """How many images (or classes, or splits) fail it."""
     remedy: str
+    table: str
+    """The table that was looked at."""
+    expectation: str
+    """Great Expectations' name of the expectation, such as expect_column_values_to_be_unique."""
+    kwargs: dict[str, Any]
+    """The expectation's arguments, as JSON."""
 
     def to_json(self) -> dict[str, Any]:
         """The record that stands in `results.json`."""

@@ -18,7 +18,7 @@ def checks(config: ValidationConfig) -> list[Check]:
             "kept",
             gxe.ExpectColumnValuesToBeInSet(column="is_copy", value_set=[False]),
             "no exact copy of an earlier image",
-            "cleaning keeps the first of each group",
+            "cleaning keeps one training image of a group; copies in validation and test stay",
         ),
         Check(
             "exact_copy_share",
@@ -38,6 +38,6 @@ def checks(config: ValidationConfig) -> list[Check]:
             "kept",
             gxe.ExpectColumnValuesToBeInSet(column="conflicting_labels", value_set=[False]),
             "one label for images with the same pixels",
-            "cleaning puts such groups in quarantine; better: correct the labels",
+            "cleaning settles training images by votes or sets them aside; better: correct them",
         ),
     ]

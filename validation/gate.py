@@ -6,19 +6,33 @@ the answer is no.
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fer_models.data.config import ValidationConfig
-from fer_models.data.snapshot import open_snapshot
+from fer_models.data.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import GateError
 from fer_models.progress import report
 from fer_models.storage.refs import SnapshotRef, ValidationRef
 from fer_models.storage.store import ArtifactStore
 from validation.checks import num_failed
+from validation.settings import check_settings, checks_for, content_sha
+
+if TYPE_CHECKING:
+    from validation.reference import Comparison
+    from validation.runner import Evaluation
 
 RESULTS_FILE = "results.json"
 REPORT_FILE = "report.html"
+DATA_DOCS_FILE = "data_docs/index.html"
 _SHOWN_EXAMPLES = 3
+
+
+def settings_content(config: ValidationConfig) -> str:
+    """What a look depends on beside the snapshot and the configuration: the file's content.
+
+    Where the file can't be read this is ""; the look itself then says what is wrong.
+    """
+    return content_sha(config.expectations_file)
 
 
 def validate_snapshot(
@@ -27,35 +41,63 @@ def validate_snapshot(
     """Run every check over a snapshot and keep the results; failed checks don't raise.
 
     Returns:
-        The artifact with `results.json` (one record a check) and `report.html`. Its id follows
-        from the snapshot and the results, so the same look at the same data is one artifact.
+        The artifact with `results.json` (one record a check), `report.html` and Great
+        Expectations' Data Docs (`data_docs/index.html`). Its id follows from the snapshot, the
+        reference and the results, so the same look at the same data is one artifact.
 
     Raises:
+        ConfigError: the reference is unknown, or the user's own expectations or severities have
+            faults; told before any work is done.
         StoreError: the snapshot is absent or damaged, or the store can't be written.
     """
+    check_settings(store, config)
     opened = open_snapshot(store, snapshot)
     report("validate", 0, len(opened.manifest), "images")
-    from validation.report import render_report
-    from validation.runner import all_checks, run_checks
+    from validation.drift import drift_table
+    from validation.reference import compare
+    from validation.runner import evaluate
     from validation.tables import build_tables
 
-    results = run_checks(build_tables(opened), all_checks(config))
+    checks = checks_for(config)
+    tables = build_tables(opened)
+    comparison = None
+    if config.reference:
+        comparison = compare(store, config.reference, opened, tables["kept"])
+        tables["drift"] = drift_table(comparison.reference, comparison.now)
+    return _keep(store, opened, evaluate(tables, checks), comparison)
+
+
+def _keep(
+    store: ArtifactStore,
+    snapshot: DatasetSnapshot,
+    evaluation: "Evaluation",
+    comparison: "Comparison | None",
+) -> ValidationRef:
+    from validation.data_docs import render_data_docs
+    from validation.report import render_report
+
+    results = evaluation.results
     num_errors, num_warnings = num_failed(results, "error"), num_failed(results, "warning")
-    facts = {
-        "snapshot_id": snapshot.id,
+    verdict: dict[str, Any] = {
         "passed": num_errors == 0,
         "num_errors": num_errors,
         "num_warnings": num_warnings,
     }
+    facts = {
+        "snapshot_id": snapshot.ref.id,
+        "reference_id": comparison.reference_id if comparison else None,
+    }
     data = json.dumps([result.to_json() for result in results], indent=1).encode()
     return store.put(
         ValidationRef,
-        hashlib.sha256(snapshot.id.encode() + data).hexdigest()[:24],
-        {RESULTS_FILE: data, REPORT_FILE: render_report(opened, results).encode()},
-        facts,
-        passed=num_errors == 0,
-        num_errors=num_errors,
-        num_warnings=num_warnings,
+        hashlib.sha256(json.dumps(facts).encode() + data).hexdigest()[:24],
+        {
+            RESULTS_FILE: data,
+            REPORT_FILE: render_report(snapshot, results, comparison).encode(),
+            DATA_DOCS_FILE: render_data_docs(snapshot.ref.id, evaluation.outcomes).encode(),
+        },
+        facts | verdict,
+        **verdict,
     )
 
 

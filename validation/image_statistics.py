@@ -30,7 +30,7 @@ def checks(config: ValidationConfig) -> list[Check]:
                 "kept",
                 gxe.ExpectColumnValuesToBeBetween(column=column, **bounds),
                 f"every image with {text} (of 0..255)",
-                "look at them; cleaning puts blank frames in quarantine",
+                "look at them; cleaning puts blank training frames in quarantine",
             ),
             Check(
                 f"{kind}_image_share",

@@ -56,5 +56,5 @@ def _faces_by_vote() -> Check:
             column="not_face_votes", max_value=_MAJORITY_OF_TEN_VOTES
         ),
         f"no image that more than {_MAJORITY_OF_TEN_VOTES} FER+ taggers call no face",
-        "cleaning with policy strict puts them in quarantine",
+        "look at them; cleaning sets such training images aside, as its policy says",
     )

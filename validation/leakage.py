@@ -5,7 +5,7 @@ from validation.checks import Check, at_most
 from validation.expectations import gxe
 
 TOPIC = "leakage"
-_REMEDY = "cleaning puts leaks in quarantine; accuracy is also reported without them"
+_REMEDY = "cleaning takes the training copies out; accuracy is also reported without these images"
 
 
 def checks(config: ValidationConfig) -> list[Check]:

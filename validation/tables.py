@@ -2,9 +2,10 @@
 
 N images. `images` holds all of a snapshot; `kept` those not in quarantine; `validation` and `test`
 the kept ones of these splits. `splits` and `classes` have one row a split or class, `summary` a
-single row. The first column of the last three is `name`.
+single row, `drift` (`validation.drift`) one a statistic. The first column of these is `name`.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 
 from fer_models.data.snapshot import (
     KEPT,
+    MANIFEST_DTYPES,
     SPLITS,
     UNASSIGNED,
     DatasetSnapshot,
@@ -25,6 +27,36 @@ from fer_models.progress import report
 
 _BLOCK_IMAGES = 4096
 IMAGE_TABLES = ("images", "kept", "validation", "test")
+
+_OF_IMAGES = (
+    *MANIFEST_DTYPES,
+    "mean",
+    "std",
+    "actual_sha256",
+    "first_position",
+    "num_votes",
+    "num_missing_votes",
+    "not_face_votes",
+)
+_OF_KEPT = (
+    *_OF_IMAGES,
+    "is_copy",
+    "conflicting_labels",
+    "in_train",
+    "in_validation",
+    "has_split",
+)
+# What each table holds, also for expectations of one's own. `drift` is there with a reference.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "images": _OF_IMAGES,
+    "kept": _OF_KEPT,
+    "validation": _OF_KEPT,
+    "test": _OF_KEPT,
+    "splits": ("name", "images"),
+    "classes": ("name", "images", "splits_without"),
+    "summary": ("name", "images", "labelled", "train", "needs_train", "imbalance"),
+    "drift": ("name", "distance", "chance", "detail", "drift"),
+}
 
 
 def build_tables(snapshot: DatasetSnapshot) -> dict[str, pd.DataFrame]:
@@ -49,19 +81,32 @@ def build_tables(snapshot: DatasetSnapshot) -> dict[str, pd.DataFrame]:
 
 def image_columns(images: Images) -> dict[str, npt.NDArray[Any]]:
     """Mean and standard deviation (grey values, 0..255) and the pixels' sha256, one an image."""
-    count = len(images)
-    mean, std = np.zeros(count), np.zeros(count)
     digests: list[str] = []
-    for start in range(0, count, _BLOCK_IMAGES):
-        block = np.asarray(images[start : start + _BLOCK_IMAGES])
-        span = slice(start, start + len(block))
+    for _, block in _blocks(images):
+        digests += pixel_sha256(block)
+        report("validate", len(digests), len(images), "images")
+    mean, std = means_and_stds(images)
+    return {"mean": mean, "std": std, "actual_sha256": np.array(digests, dtype=object)}
+
+
+def means_and_stds(
+    images: Images,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and standard deviation of each image's grey values (0..255)."""
+    mean, std = np.zeros(len(images)), np.zeros(len(images))
+    for span, block in _blocks(images):
         flat = block.reshape(len(block), -1)
         mean[span] = flat.mean(axis=1, dtype=np.float64)
         squares = np.einsum("np,np->n", flat, flat, dtype=np.float64)
         std[span] = np.sqrt((squares / flat.shape[1] - mean[span] ** 2).clip(min=0))
-        digests += pixel_sha256(block)
-        report("validate", span.stop, count, "images")
-    return {"mean": mean, "std": std, "actual_sha256": np.array(digests, dtype=object)}
+    return mean, std
+
+
+def _blocks(images: Images) -> Iterator[tuple[slice, Images]]:
+    """The images in turns, so that few of them are in memory at once."""
+    for start in range(0, len(images), _BLOCK_IMAGES):
+        block = np.asarray(images[start : start + _BLOCK_IMAGES])
+        yield slice(start, start + len(block)), block
 
 
 def _with_relations(kept: pd.DataFrame) -> pd.DataFrame:

@@ -15,11 +15,12 @@ Spoil = Callable[[Draft], None]
 
 
 def _results(draft: Draft, config: ValidationConfig | None = None) -> dict[str, CheckResult]:
-    from validation.runner import all_checks, run_checks
+    from validation.runner import evaluate
+    from validation.settings import checks_for
     from validation.tables import build_tables
 
-    checks = all_checks(config or ValidationConfig())
-    results = run_checks(build_tables(draft.snapshot()), checks)
+    checks = checks_for(config or ValidationConfig())
+    results = evaluate(build_tables(draft.snapshot()), checks).results
     assert [result.check for result in results] == [check.name for check in checks]
     return {result.check: result for result in results}
 
@@ -265,13 +266,15 @@ def test_no_image_at_all() -> None:
 
 
 def test_a_column_that_is_gone_is_told_not_a_crash() -> None:
-    from validation.runner import all_checks, run_checks
+    from validation.runner import evaluate
+    from validation.settings import checks_for
     from validation.tables import build_tables
 
     tables = build_tables(sound_draft().snapshot())
     tables["images"] = tables["images"].drop(columns="row")
     tables["kept"] = tables["kept"].drop(columns="mean")
-    results = {r.check: r for r in run_checks(tables, all_checks(ValidationConfig()))}
+    evaluation = evaluate(tables, checks_for(ValidationConfig()))
+    results = {r.check: r for r in evaluation.results}
     assert results["manifest_columns"].observed == "missing: row"
     assert not results["dark_images"].passed
     assert "could not be made: Error: The column" in results["dark_images"].observed

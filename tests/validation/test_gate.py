@@ -48,6 +48,7 @@ def test_sound_data_passes(store: ArtifactStore) -> None:
     assert (validation.passed, validation.num_errors, validation.num_warnings) == (True, 0, 0)
     assert store.info(validation) == {
         "snapshot_id": snapshot.id,
+        "reference_id": None,
         "passed": True,
         "num_errors": 0,
         "num_warnings": 0,
@@ -95,6 +96,18 @@ def test_the_same_look_at_the_same_data_is_one_artifact(store: ArtifactStore) ->
     assert stricter.id != first.id
 
 
+def test_the_table_for_prefect_begins_with_what_failed(
+    store: ArtifactStore, faulty: ValidationRef
+) -> None:
+    from tasks.validate import _rows
+
+    rows = _rows(store.read_json(faulty, "results.json"))
+    assert [row["result"] for row in rows[:5]] == ["error"] * 2 + ["warning"] * 2 + ["passed"]
+    assert rows[0]["examples"].count(",") == 2
+    assert rows[0]["what to do"].startswith("split anew")
+    assert all(isinstance(value, str) for row in rows for value in row.values())
+
+
 class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -115,8 +128,10 @@ def test_the_page_needs_no_network_and_escapes_what_it_shows(
     assert "script" not in parser.tags
     assert "&lt;script&gt;alert(" in page
     assert "refused" in page
-    assert len(parser.links) >= 8
-    assert all(link.startswith("data:image/png;base64,") for link in parser.links)
+    assert len(parser.links) >= 13
+    assert parser.links.pop(0) == "data_docs/index.html"
+    assert parser.links[:2] == ["#test_leak_share", "#images_per_class"]
+    assert all(link.startswith("data:image/png;base64,") for link in parser.links[4:])
     assert "url(" not in page
 
 

@@ -1,0 +1,96 @@
+"""The checks that a configuration asks for, and everything that is wrong with it."""
+
+import difflib
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fer_models.data.config import ValidationConfig
+from fer_models.errors import ConfigError
+from fer_models.progress import report
+from fer_models.storage.store import ArtifactStore
+from validation.checks import Check
+
+_HEADLINE = "the settings of the data gate have faults:"
+
+
+def content_sha(file: str) -> str:
+    """Sha256 of the file's content; "" without a file, or where it can't be read."""
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+    except OSError:
+        return ""
+
+
+def check_settings(store: ArtifactStore, config: ValidationConfig) -> None:
+    """Tell what is wrong with the settings before any work is done.
+
+    Nothing is loaded where there is nothing to check: a reference, severities, a file.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+        StoreError: the store can't be read.
+    """
+    problems = _faults_of_reference(store, config)
+    if config.severities or config.expectations_file:
+        report("validate", 0, note="settings")
+        problems += _checks_and_faults(config)[1]
+    if problems:
+        raise ConfigError(_HEADLINE, problems)
+
+
+def checks_for(config: ValidationConfig) -> list[Check]:
+    """All checks in the order of the report: the suites', then the user's own.
+
+    Raises:
+        ConfigError: the expectations file or the severities have faults; all are listed.
+    """
+    checks, problems = _checks_and_faults(config)
+    if problems:
+        raise ConfigError(_HEADLINE, problems)
+    return checks
+
+
+def _checks_and_faults(config: ValidationConfig) -> tuple[list[Check], list[str]]:
+    from validation.own_expectations import read_checks
+    from validation.suites import suite_checks
+    from validation.tables import COLUMNS
+
+    # Also the checks that would be there with a reference are known by name.
+    with_drift = config.model_copy(update={"reference": config.reference or "any"})
+    taken = [check.name for check in suite_checks(with_drift)]
+    tables = [name for name in COLUMNS if name != "drift" or config.reference]
+    own, problems = read_checks(config.expectations_file, taken, tables)
+    known = [*taken, *(check.name for check in own)]
+    # An expectation with a fault has no name yet.
+    suffix = " (or is it one of your own that has faults?)" if problems else ""
+    problems += [_unknown(name, known) + suffix for name in config.severities if name not in known]
+    return _with_severities([*suite_checks(config), *own], config.severities), problems
+
+
+def _with_severities(checks: Sequence[Check], severities: Any) -> list[Check]:
+    levels = {check.name: severities.get(check.name, check.severity) for check in checks}
+    return [
+        replace(check, severity=levels[check.name])
+        for check in checks
+        if levels[check.name] != "off"
+    ]
+
+
+def _faults_of_reference(store: ArtifactStore, config: ValidationConfig) -> list[str]:
+    from validation.reference import find_reference
+
+    try:
+        if config.reference:
+            find_reference(store, config.reference)
+    except ConfigError as error:
+        return [error.message]
+    return []
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    return f"validation.severities: there is no check {name!r}; {hint}"
