@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_models.errors import StoreError
-from fer_models.storage import registry as registry_module
+from fer_models.storage import log as log_module
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
@@ -16,7 +16,7 @@ from fer_models.storage.store import ArtifactStore
 
 @pytest.fixture(autouse=True)
 def no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry_module, "_SETTLE_S", 0.01)
+    monkeypatch.setattr(log_module, "_SETTLE_S", 0.01)
 
 
 def test_an_alias_that_was_never_set_is_nothing(any_store: ArtifactStore) -> None:

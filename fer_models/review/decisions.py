@@ -1,0 +1,163 @@
+"""Versions of people's decisions in the store: each is kept, the last one is in force.
+
+A version is an artifact `decisions/<id>/` with the whole file after the change
+(`decisions.csv`), and an entry of the append-only log `decisions/log/`, whose number is the
+version.
+"""
+
+import hashlib
+
+import pandas as pd
+
+from fer_models.errors import DataError
+from fer_models.review.decisions_file import (
+    ACTIONS,
+    COLUMNS,
+    DECISION_DTYPES,
+    RESET,
+    decisions_csv,
+    decode_decisions,
+    empty_decisions,
+    parse_decisions,
+    read_decisions,
+)
+from fer_models.review.matching import MatchedDecisions, match_decisions
+from fer_models.storage.log import EntryLog, LogEntry, LostRaceError
+from fer_models.storage.refs import DecisionsRef
+from fer_models.storage.store import ArtifactStore
+
+__all__ = [
+    "COLUMNS",
+    "DECISION_DTYPES",
+    "MatchedDecisions",
+    "current_decisions",
+    "decisions_csv",
+    "decisions_history",
+    "decode_decisions",
+    "empty_decisions",
+    "match_decisions",
+    "open_decisions",
+    "parse_decisions",
+    "publish_decisions",
+    "read_decisions",
+]
+
+_LOG = f"{DecisionsRef.folder}/log"
+_FILE = "decisions.csv"
+_ATTEMPTS = 5
+
+
+class DecisionsEntry(LogEntry):
+    """One version: from now on these decisions are in force."""
+
+    decisions_id: str
+    num_decisions: int
+    counts: dict[str, int]
+    """Decisions in force, by action."""
+    added: int
+    changed: int
+    withdrawn: int
+
+
+def publish_decisions(store: ArtifactStore, table: pd.DataFrame) -> DecisionsRef:
+    """Merge decisions over those in force; the version that is in force afterwards.
+
+    A decision replaces the earlier ones about the same image; `reset` removes them. What changes
+    nothing makes no new version. Check the table with `match_decisions` first: what is published
+    is honoured by every later run.
+
+    Raises:
+        StoreError: the store can't be read or written.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _publish(store, table)
+        except LostRaceError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def current_decisions(store: ArtifactStore) -> DecisionsRef | None:
+    """The version that is in force; None when nothing was ever decided."""
+    log = _log(store)
+    keys = log.entry_keys()
+    return _ref(store, log.read(keys[-1])) if keys else None
+
+
+def open_decisions(store: ArtifactStore, ref: DecisionsRef) -> pd.DataFrame:
+    """The decisions of a version; columns and types are `DECISION_DTYPES`.
+
+    Raises:
+        StoreError: it is absent or damaged.
+    """
+    return parse_decisions(store.read_file(ref, _FILE).decode(), f"{ref.url}/{_FILE}")
+
+
+def decisions_history(store: ArtifactStore) -> list[DecisionsEntry]:
+    """All versions, oldest first."""
+    return _log(store).entries()
+
+
+def _publish(store: ArtifactStore, table: pd.DataFrame) -> DecisionsRef:
+    log = _log(store)
+    keys = log.entry_keys()
+    current = _ref(store, log.read(keys[-1])) if keys else None
+    before = open_decisions(store, current) if current else empty_decisions()
+    after = _merged(before, table)
+    text = decisions_csv(after)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:24]
+    if current and current.id == digest:
+        return current
+    if not current and after.empty:
+        raise DataError("expected decisions, got none, and none are in force; nothing to publish")
+    counts = {action: int((after["action"] == action).sum()) for action in ACTIONS[:-1]}
+    facts = {"num_decisions": len(after), "counts": counts}
+    store.put(DecisionsRef, digest, {_FILE: text.encode()}, facts, version=len(keys) + 1)
+    changes = _changes(before, after)
+
+    def entry(number: int) -> DecisionsEntry:
+        return DecisionsEntry(number=number, decisions_id=digest, **facts, **changes)
+
+    made = log.append(entry, keys[-1] if keys else None, "publish the decisions again")
+    return _ref(store, made)
+
+
+def _merged(before: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The decisions after `table`; a row without pixels speaks of every picture of that name."""
+    names = set(table["image_id"])
+    any_picture = set(table.loc[table["pixel_sha256"] == "", "image_id"])
+    pictures = set(_keys(table))
+    stays = [
+        # An earlier decision without pixels gives way to one that says more.
+        image_id not in (any_picture if sha else names) and (image_id, sha) not in pictures
+        for image_id, sha in _keys(before)
+    ]
+    merged = pd.concat([before[stays], table[table["action"] != RESET]], ignore_index=True)
+    ordered = merged.sort_values(["image_id", "pixel_sha256"], kind="stable")
+    return ordered.reset_index(drop=True).astype(DECISION_DTYPES)
+
+
+def _changes(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, int]:
+    old, new = (
+        dict(zip(_keys(table), table[["action", "label", "note"]].to_numpy().tolist(), strict=True))
+        for table in (before, after)
+    )
+    return {
+        "added": len(new.keys() - old.keys()),
+        "changed": sum(old[key] != new[key] for key in old.keys() & new.keys()),
+        "withdrawn": len(old.keys() - new.keys()),
+    }
+
+
+def _keys(table: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(zip(table["image_id"], table["pixel_sha256"], strict=True))
+
+
+def _log(store: ArtifactStore) -> EntryLog[DecisionsEntry]:
+    return EntryLog(store, _LOG, DecisionsEntry, "decisions")
+
+
+def _ref(store: ArtifactStore, entry: DecisionsEntry) -> DecisionsRef:
+    url = f"{store.url}/{DecisionsRef.folder}/{entry.decisions_id}"
+    return DecisionsRef(id=entry.decisions_id, url=url, version=entry.number)

@@ -1,0 +1,227 @@
+"""The decisions file: what a person decided about single images, as CSV that can be edited by hand.
+
+UTF-8, with the header `image_id,pixel_sha256,action,label,note`; `pixel_sha256` and `note` may be
+left out. An action is `keep`, `drop`, `relabel` (then `label` is a class name or 0..6) or `reset`,
+which withdraws an earlier decision.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from fer_models.errors import DataError
+from fer_models.labels import CLASS_NAMES, UNLABELLED, parse_expression
+
+KEEP = "keep"
+DROP = "drop"
+RELABEL = "relabel"
+RESET = "reset"
+ACTIONS = (KEEP, DROP, RELABEL, RESET)
+
+# `label` is a class number, -1 where there is none; `pixel_sha256` and `note` are "" where absent.
+DECISION_DTYPES = {
+    "image_id": "str",
+    "pixel_sha256": "str",
+    "action": "str",
+    "label": "int64",
+    "note": "str",
+}
+COLUMNS = tuple(DECISION_DTYPES)
+_REQUIRED = ("image_id", "action", "label")
+_MAX_SHOWN = 50
+_MAX_BYTES = 64 * 2**20
+Row = dict[str, str | int]
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def read_decisions(path: Path) -> pd.DataFrame:
+    """The decisions of a file; columns and types are `DECISION_DTYPES`.
+
+    Raises:
+        DataError: the file can't be read, or with every line that is wrong.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise DataError(
+                f"{path}: expected a decisions file of at most {_MAX_BYTES >> 20} MiB, got "
+                f"{path.stat().st_size >> 20} MiB; is it another file?"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected a decisions file, can't read it ({error.strerror}); save one on the "
+            "page that `ferflow review` writes"
+        ) from error
+    return decode_decisions(data, str(path))
+
+
+def decode_decisions(data: bytes, name: str) -> pd.DataFrame:
+    """The decisions in a file's bytes; see `read_decisions`."""
+    return parse_decisions(_decoded(data, name), name)
+
+
+def parse_decisions(text: str, name: str) -> pd.DataFrame:
+    """The decisions of a CSV text that messages call `name`; see `read_decisions`."""
+    reading = _Reading(name)
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise DataError(f"{name}: expected the header {','.join(COLUMNS)}, the text is empty")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        reading.header(next(row for row in reader if row))
+        line = reader.line_num + 1
+        for row in reader:
+            if row:
+                reading.row(line, row)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        reading.problems.append(f"line {reader.line_num}: not CSV ({error})")
+    return reading.table()
+
+
+def empty_decisions() -> pd.DataFrame:
+    """No decision at all."""
+    return pd.DataFrame({name: [] for name in COLUMNS}).astype(DECISION_DTYPES)
+
+
+def decisions_csv(decisions: pd.DataFrame) -> str:
+    """The canonical file: sorted by image, labels by name, lines as RFC 4180 ends them."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    ordered = decisions.sort_values(["image_id", "pixel_sha256"], kind="stable")
+    for image_id, sha, action, label, note in ordered[list(COLUMNS)].to_numpy().tolist():
+        name = CLASS_NAMES[label] if label != UNLABELLED else ""
+        writer.writerow([image_id, sha, action, name, note])
+    return out.getvalue()
+
+
+def _decoded(data: bytes, name: str) -> str:
+    if b"\0" in data:
+        raise DataError(f"{name}: expected a CSV text in UTF-8, got a binary file")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{name}, line {line}: expected UTF-8, got the byte 0x{data[error.start]:02x}; save "
+            "the file as CSV UTF-8"
+        ) from error
+
+
+@dataclass
+class _Reading:
+    """Rows so far, and everything that is wrong with them."""
+
+    name: str
+    columns: tuple[str, ...] = ()
+    rows: list[tuple[int, Row]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def header(self, cells: Sequence[str]) -> None:
+        names = [cell.strip().lower() for cell in cells]
+        missing = [column for column in _REQUIRED if column not in names]
+        unknown = [repr(column) for column in names if column not in COLUMNS]
+        repeated = sorted({column for column in names if names.count(column) > 1})
+        found = [
+            f"{what}: {', '.join(columns)}"
+            for what, columns in (
+                ("missing columns", missing),
+                ("unknown columns", unknown),
+                ("repeated columns", repeated),
+            )
+            if columns
+        ]
+        if found:
+            raise DataError(f"{self.name}, line 1: expected the header {','.join(COLUMNS)}", found)
+        self.columns = tuple(names)
+
+    def row(self, line: int, cells: Sequence[str]) -> None:
+        if len(cells) != len(self.columns):
+            self.problems.append(
+                f"line {line}: expected {len(self.columns)} cells "
+                f"({','.join(self.columns)}), got {len(cells)}"
+            )
+            return
+        values = dict.fromkeys(COLUMNS, "") | dict(zip(self.columns, cells, strict=True))
+        problems = _cell_problems(values)
+        if problems:
+            who = f" ({values['image_id']})" if values["image_id"].strip() else ""
+            self.problems.append(f"line {line}{who}: {'; '.join(problems)}")
+            return
+        label = values["label"].strip()
+        number = int(parse_expression(label)) if label else UNLABELLED
+        sha, action = (values[name].strip().lower() for name in ("pixel_sha256", "action"))
+        row: Row = {**values, "pixel_sha256": sha, "action": action, "label": number}
+        self.rows.append((line, row))
+
+    def table(self) -> pd.DataFrame:
+        kept = _without_repeats(self.rows, self.problems)
+        if self.problems:
+            shown = self.problems[:_MAX_SHOWN]
+            if len(self.problems) > _MAX_SHOWN:
+                shown.append(f"... and {len(self.problems) - _MAX_SHOWN} more")
+            lines = "1 line" if len(self.problems) == 1 else f"{len(self.problems)} lines"
+            raise DataError(f"{self.name}: {lines} can't be used; mend and try again", shown)
+        return pd.DataFrame(kept, columns=list(COLUMNS)).astype(DECISION_DTYPES)
+
+
+def _cell_problems(values: dict[str, str]) -> list[str]:
+    action, label = values["action"].strip().lower(), values["label"].strip()
+    problems = []
+    if not values["image_id"].strip():
+        problems.append("expected an image_id, got none")
+    if values["pixel_sha256"].strip() and not _SHA256.fullmatch(
+        values["pixel_sha256"].strip().lower()
+    ):
+        problems.append("expected 64 hex digits as pixel_sha256, or none")
+    if action not in ACTIONS:
+        problems.append(f"expected the action {', '.join(ACTIONS)}, got {values['action']!r}")
+    elif action == RELABEL and not label:
+        problems.append("relabel needs a label")
+    elif action != RELABEL and label:
+        problems.append(f"{action} takes no label, got {label!r}; to change the label: relabel")
+    if label:
+        problems += _label_problem(label)
+    return problems
+
+
+def _label_problem(label: str) -> list[str]:
+    try:
+        parse_expression(label)
+    except DataError as error:
+        return [f"label: {error.message}"]
+    return []
+
+
+def _without_repeats(rows: Sequence[tuple[int, Row]], problems: list[str]) -> list[Row]:
+    """The rows, an image once; its being there with different decisions is a problem."""
+    seen: dict[str | int, list[tuple[int, Row]]] = {}
+    kept = []
+    for line, row in rows:
+        others = seen.setdefault(row["image_id"], [])
+        # One id may stand for different pictures of different datasets.
+        same = [(n, o) for n, o in others if _may_be_one(row["pixel_sha256"], o["pixel_sha256"])]
+        if not same:
+            kept.append(row)
+            others.append((line, row))
+        problems += [
+            f"line {line} ({row['image_id']}): {_said(row)} here, but {_said(other)} in line {n}"
+            for n, other in same
+            if _said(row) != _said(other)
+        ]
+    return kept
+
+
+def _may_be_one(sha: str | int, other: str | int) -> bool:
+    return sha == other or not sha or not other
+
+
+def _said(row: Row) -> str:
+    label = int(row["label"])
+    return f"relabel to {CLASS_NAMES[label]}" if label != UNLABELLED else str(row["action"])

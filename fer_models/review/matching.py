@@ -1,0 +1,122 @@
+"""Which image of a snapshot each decision is about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fer_models.errors import DataError
+from fer_models.labels import UNLABELLED
+from fer_models.review.decisions_file import KEEP, RELABEL, RESET
+
+NO_IMAGE = "no image with this id or these pixels"
+OTHER_PIXELS = "the image with this id has other pixels"
+MANY_IMAGES = "several images have these pixels, none of them this id"
+TEST_PIXELS = "these pixels stand in the test split under another id"
+TAKEN = "another decision is about the same image"
+_MAX_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class MatchedDecisions:
+    """M decisions and the images they are about, in the order of the manifest.
+
+    Attributes:
+        positions: M rows of the manifest, ascending, each once.
+        actions: M of `keep`, `drop`, `relabel`.
+        labels: M class numbers (0..6) for `relabel`, -1 else.
+        unmatched: decisions that no image answers to, with a column `why`.
+    """
+
+    positions: npt.NDArray[np.int64]
+    actions: npt.NDArray[np.str_]
+    labels: npt.NDArray[np.int64]
+    unmatched: pd.DataFrame
+
+
+def match_decisions(manifest: pd.DataFrame, decisions: pd.DataFrame) -> MatchedDecisions:
+    """Find the image of each decision: by its id where the pixels agree, else by its pixels.
+
+    Pixels decide where exactly one image has them. Relabelling to the label that an image has is
+    keeping it. `reset` rows are passed over. Unassigned images count as training.
+
+    Args:
+        manifest: N rows with image_id, pixel_sha256, label and split.
+        decisions: a table of `DECISION_DTYPES`.
+
+    Raises:
+        DataError: decisions name test images, which nobody may change.
+    """
+    table = decisions[decisions["action"] != RESET].reset_index(drop=True)
+    finder = _Finder(manifest)
+    found = [
+        finder.find(image_id, sha)
+        for image_id, sha in zip(table["image_id"], table["pixel_sha256"], strict=True)
+    ]
+    table["position"] = np.array([position for position, _ in found], dtype=np.int64)
+    table["why"] = pd.Series([why for _, why in found], dtype="str")
+    named = manifest["image_id"].to_numpy()[table["position"]] == table["image_id"]
+    _refuse_test(manifest, table[(table["position"] >= 0) & named])
+    _settle_repeats(table, named.to_numpy(dtype=bool))
+    hits = table[table["position"] >= 0].sort_values("position", kind="stable")
+    positions = hits["position"].to_numpy(dtype=np.int64)
+    labels = hits["label"].to_numpy(dtype=np.int64).copy()
+    actions = hits["action"].to_numpy(dtype="str").copy()
+    as_it_is = (actions == RELABEL) & (labels == manifest["label"].to_numpy()[positions])
+    actions[as_it_is] = KEEP
+    labels[as_it_is] = UNLABELLED
+    unmatched = table[table["position"] < 0].drop(columns="position").reset_index(drop=True)
+    return MatchedDecisions(positions, actions, labels, unmatched)
+
+
+class _Finder:
+    """Looks images up by id and by pixels."""
+
+    def __init__(self, manifest: pd.DataFrame) -> None:
+        self._shas = manifest["pixel_sha256"].tolist()
+        self._splits = manifest["split"].tolist()
+        self._by_id: Mapping[str, int] = {
+            image_id: row for row, image_id in enumerate(manifest["image_id"])
+        }
+        self._by_sha: dict[str, list[int]] = {}
+        for row, sha in enumerate(self._shas):
+            self._by_sha.setdefault(sha, []).append(row)
+
+    def find(self, image_id: str, sha: str) -> tuple[int, str]:
+        """The row, or -1 and why there is none."""
+        row = self._by_id.get(image_id)
+        if row is not None and sha in ("", self._shas[row]):
+            return row, ""
+        rows = self._by_sha.get(sha, [])
+        if not rows:
+            return -1, NO_IMAGE if row is None else OTHER_PIXELS
+        if len(rows) > 1:
+            return -1, MANY_IMAGES
+        # Who decided about a training image of another dataset never meant this test image.
+        return (-1, TEST_PIXELS) if self._splits[rows[0]] == "test" else (rows[0], "")
+
+
+def _refuse_test(manifest: pd.DataFrame, table: pd.DataFrame) -> None:
+    is_test = manifest["split"].to_numpy()[table["position"]] == "test"
+    named = table.loc[is_test, "image_id"].tolist()
+    if not named:
+        return
+    shown = named[:_MAX_SHOWN]
+    if len(named) > _MAX_SHOWN:
+        shown.append(f"... and {len(named) - _MAX_SHOWN} more")
+    raise DataError(
+        f"expected decisions about training and validation images, got {len(named)} about test "
+        "images; take them out of the file: what is reported must not depend on anybody's taste",
+        shown,
+    )
+
+
+def _settle_repeats(table: pd.DataFrame, named: npt.NDArray[np.bool_]) -> None:
+    """Leave one decision an image: the one that names it."""
+    order = np.lexsort((~named, table["position"].to_numpy()))
+    again = table.iloc[order]["position"].duplicated().to_numpy()
+    rows = order[again & (table["position"].to_numpy()[order] >= 0)]
+    table.loc[rows, "why"] = TAKEN
+    table.loc[rows, "position"] = -1

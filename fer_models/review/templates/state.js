@@ -1,0 +1,122 @@
+"use strict";
+// The decisions: what the store has, what was decided here, undo, this browser's memory, the file.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const ITEMS = DATA.items;
+const CLASSES = DATA.classes;
+const MEMORY = `ferflow-review-${DATA.snapshot}`;
+const MAX_UNDO = 1000;
+
+const made = new Map(); // key of an image -> {action, label, note}: decided here, wins over earlier
+const past = []; // what undo brings back
+let remembers = true;
+
+function keyOf(item) {
+  return `${item.id}\n${item.sha}`;
+}
+
+function earlierOf(item) {
+  return item.was ? { action: item.was, label: item.was_label ?? null, note: "" } : null;
+}
+
+function decisionOf(item) {
+  const own = made.get(keyOf(item));
+  if (!own) return earlierOf(item);
+  return own.action === "reset" ? null : own;
+}
+
+function isMadeHere(item) {
+  return made.has(keyOf(item));
+}
+
+function labelName(label) {
+  return label >= 0 ? CLASSES[label] : "no label";
+}
+
+// Decide, or take a decision back (null). Relabelling to the label an image has is keeping it.
+function decide(item, action, label = null) {
+  const key = keyOf(item);
+  const before = made.get(key);
+  const note = before?.note ?? "";
+  past.push({ item, before });
+  if (past.length > MAX_UNDO) past.shift();
+  if (action === "relabel" && label === item.label) [action, label] = ["keep", null];
+  put(item, action === null ? null : { action, label, note });
+}
+
+function setNote(item, note) {
+  const decision = decisionOf(item);
+  if (decision) put(item, { ...decision, note });
+}
+
+function isSame(a, b) {
+  return a.action === b.action && a.label === b.label && (a.note ?? "") === (b.note ?? "");
+}
+
+function put(item, decision) {
+  const earlier = earlierOf(item);
+  if (decision === null && earlier) made.set(keyOf(item), { action: "reset", label: null, note: "" });
+  else if (decision === null || (earlier && isSame(decision, earlier))) made.delete(keyOf(item));
+  else made.set(keyOf(item), decision);
+  remember();
+}
+
+function undo() {
+  const last = past.pop();
+  if (!last) return null;
+  if (last.before) made.set(keyOf(last.item), last.before);
+  else made.delete(keyOf(last.item));
+  remember();
+  return last.item;
+}
+
+function remember() {
+  try {
+    localStorage.setItem(MEMORY, JSON.stringify([...made]));
+  } catch {
+    remembers = false;
+  }
+}
+
+function recall() {
+  made.clear();
+  try {
+    for (const [key, decision] of JSON.parse(localStorage.getItem(MEMORY) ?? "[]")) {
+      if (isDecision(decision)) made.set(key, decision);
+    }
+  } catch {
+    remembers = false;
+  }
+  ITEMS.forEach(forgetInForce);
+}
+
+// What was saved and applied meanwhile is nothing new any more.
+function forgetInForce(item) {
+  const own = made.get(keyOf(item));
+  const earlier = earlierOf(item);
+  if (own && (earlier ? isSame(own, earlier) : own.action === "reset")) made.delete(keyOf(item));
+}
+
+function isDecision(value) {
+  const isRelabel = value?.action === "relabel" && value.label in CLASSES;
+  return isRelabel || ["keep", "drop", "reset"].includes(value?.action);
+}
+
+function cell(text) {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function csv() {
+  const lines = [["image_id", "pixel_sha256", "action", "label", "note"]];
+  for (const item of ITEMS) {
+    const own = made.get(keyOf(item));
+    if (!own) continue;
+    const label = own.action === "relabel" ? CLASSES[own.label] : "";
+    lines.push([item.id, item.sha, own.action, label, own.note ?? ""]);
+  }
+  return lines.map((line) => line.map(cell).join(",") + "\r\n").join("");
+}
+
+function numMadeHere() {
+  return ITEMS.filter(isMadeHere).length;
+}

@@ -1,0 +1,199 @@
+// What is seen: tiles (filled when they come near the window), the inspector, the settled facts.
+
+const REASONS = {
+  label_error: "Label errors: another label seems to fit",
+  conflicting_label: "Copies with different labels",
+  not_a_face: "Not a face",
+  blank: "Blank",
+  near_duplicate: "Nearly the same as another image",
+  worst_kept: "Kept, but the label fits worst",
+  by_person: "Decided before",
+  leak: "Copies of held-out images, left out of training",
+  exact_duplicate: "Exact copies: one of each stays",
+};
+const VOTE_COLORS = {
+  neutral: "#8a94a0", happiness: "#e69f00", surprise: "#56b4e9", sadness: "#0072b2", anger: "#d55e00",
+  disgust: "#009e73", fear: "#cc79a7", contempt: "#b8a800", unknown: "#c9ced4", nf: "#a0522d",
+};
+const VOTE_NAMES = { nf: "not a face" };
+
+function el(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "class") node.className = value;
+    else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value === true) node.setAttribute(key, "");
+    else if (value !== false && value != null) node.setAttribute(key, value);
+  }
+  node.append(...children.filter((child) => child != null));
+  return node;
+}
+
+function reasonName(group) {
+  return REASONS[group] ?? group.replaceAll("_", " ");
+}
+
+function percent(fraction) {
+  const value = 100 * fraction;
+  return `${value > 0 && value < 1 ? "<1" : Math.round(value)}\u202f%`;
+}
+
+function picture(position, alt) {
+  return el("img", { src: `data:image/png;base64,${DATA.pictures[position]}`, alt, draggable: "false" });
+}
+
+function votesOf(item) {
+  return (item.votes ?? [])
+    .map((count, number) => ({ count, name: DATA.votes[number] }))
+    .filter((vote) => vote.count > 0)
+    .sort((a, b) => b.count - a.count);
+}
+
+function votesText(item) {
+  return votesOf(item).map((v) => `${VOTE_NAMES[v.name] ?? v.name} ${v.count}`).join(", ");
+}
+
+function splitName(split) {
+  return split === "" ? "no split yet" : split;
+}
+
+function decisionText(item) {
+  const decision = decisionOf(item);
+  if (!decision) return "";
+  return decision.action === "relabel" ? `→ ${labelName(decision.label)}` : decision.action;
+}
+
+function describe(item) {
+  const parts = [`labelled ${labelName(item.label)}`];
+  if (item.hint !== undefined) parts.push(`suggested ${labelName(item.hint)}`);
+  if (item.p !== undefined) parts.push(`label fits ${percent(item.p)}`);
+  if (item.votes) parts.push(`votes: ${votesText(item)}`);
+  if (item.of !== undefined) parts.push(`beside ${item.of_id}, labelled ${labelName(item.of_label)}`);
+  const decision = decisionText(item).replace("→", "relabelled");
+  return `${parts.join("; ")}; ${decision || "undecided"}`;
+}
+
+function voteBar(item) {
+  const bar = el("div", { class: item.votes ? "votes" : "votes none", title: `votes: ${votesText(item)}` });
+  for (const vote of votesOf(item)) {
+    const part = el("i");
+    part.style.flex = String(vote.count);
+    part.style.background = VOTE_COLORS[vote.name];
+    bar.append(part);
+  }
+  return bar;
+}
+
+function fillTile(tile, item) {
+  const says = el("div", { class: "says" }, el("b", {}, labelName(item.label)));
+  if (item.hint !== undefined) says.append(` → ${labelName(item.hint)}`);
+  const fits = [];
+  if (item.p !== undefined) fits.push(`fits ${percent(item.p)}`);
+  if (item.q !== undefined && item.hint !== undefined) fits.push(percent(item.q));
+  const pictures = el("div", { class: "pictures" }, picture(item.i, ""));
+  if (item.of !== undefined) pictures.append(picture(item.of, ""));
+  const quick = el("div", { class: "quick" });
+  const button = (text, action, label, name) =>
+    el("button", { type: "button", tabindex: "-1", "data-do": action, "data-label": label, "aria-label": name }, text);
+  quick.append(button("Keep", "keep", null, `Keep ${item.id}`), button("Drop", "drop", null, `Drop ${item.id}`));
+  if (item.hint !== undefined && item.hint !== item.label) {
+    const name = labelName(item.hint);
+    quick.append(button(name, "relabel", item.hint, `Relabel ${item.id} to ${name}`));
+  }
+  tile.replaceChildren(
+    pictures, says, el("div", { class: "fits" }, fits.join(" → ")), voteBar(item), quick, el("span", { class: "badge" }),
+  );
+  paintTile(tile, item);
+}
+
+function paintTile(tile, item) {
+  const decision = decisionOf(item);
+  const badge = tile.querySelector(".badge");
+  tile.dataset.state = decision ? decision.action : "";
+  tile.setAttribute("aria-label", describe(item));
+  if (!badge) return; // not filled yet
+  badge.className = `badge ${decision ? decision.action : ""}`;
+  badge.textContent = decisionText(item) + (decision && !isMadeHere(item) ? " · earlier" : "");
+}
+
+function figure(position, caption) {
+  return el("figure", {}, picture(position, caption), el("figcaption", {}, caption));
+}
+
+function factList(item) {
+  const list = el("dl");
+  const row = (name, value) => list.append(el("dt", {}, name), el("dd", {}, value));
+  row("why", reasonName(item.group));
+  row("label", labelName(item.label) + (item.p === undefined ? "" : ` (fits ${percent(item.p)})`));
+  if (item.hint !== undefined) row("suggested", labelName(item.hint) + (item.q === undefined ? "" : ` (${percent(item.q)})`));
+  row("split", `${splitName(item.split)}, ${item.status} now`);
+  row("image", item.id);
+  if (item.path) row("file", item.path);
+  return list;
+}
+
+function voteList(item) {
+  const bars = el("div", { class: "bars", role: "img", "aria-label": `votes: ${votesText(item)}` });
+  for (const vote of votesOf(item)) {
+    const bar = el("i");
+    bar.style.width = `${10 * Math.min(vote.count, 10)}%`;
+    bar.style.background = VOTE_COLORS[vote.name];
+    bars.append(el("span", {}, VOTE_NAMES[vote.name] ?? vote.name), bar, el("span", {}, String(vote.count)));
+  }
+  return bars;
+}
+
+function choices(item) {
+  const decision = decisionOf(item);
+  const choose = (key, text, action, label = null) => {
+    const isOn = decision?.action === action && (decision.label ?? null) === label;
+    const hint = action === "relabel" && label === item.hint ? " hint" : "";
+    return el(
+      "button",
+      { type: "button", class: action + hint, "data-do": action, "data-label": label, "aria-pressed": String(isOn) },
+      el("kbd", {}, key), text,
+    );
+  };
+  const box = el("div", { class: "choose", role: "group", "aria-label": "Decide about this image" });
+  box.append(choose("k", "Keep", "keep"), choose("d", "Drop", "drop"), el("hr"));
+  CLASSES.forEach((name, number) => box.append(choose(String(number + 1), name, "relabel", number)));
+  const back = el("button", { type: "button", "data-do": "back", disabled: !decision }, el("kbd", {}, "x"), "take back");
+  box.append(back);
+  return box;
+}
+
+function paintInspector(item) {
+  const box = document.getElementById("inspector");
+  if (!item) return box.replaceChildren(el("p", { class: "note" }, "No image is chosen."));
+  const isPair = item.of !== undefined;
+  const pictures = el("div", { class: isPair ? "pictures two" : "pictures" });
+  pictures.append(figure(item.i, isPair ? `this one: ${labelName(item.label)}` : ""));
+  if (isPair) pictures.append(figure(item.of, `${item.of_id}: ${labelName(item.of_label)}, ${splitName(item.of_split)}`));
+  const decision = decisionOf(item);
+  const note = el("input", {
+    type: "text", id: "note", maxlength: "500", placeholder: "note (optional)", "aria-label": "Note about this image",
+    disabled: !decision, value: decision?.note ?? "",
+  });
+  note.addEventListener("change", () => setNote(item, note.value));
+  return box.replaceChildren(pictures, factList(item), item.votes ? voteList(item) : "", choices(item), note);
+}
+
+function paintFacts() {
+  const box = document.getElementById("facts");
+  for (const fact of DATA.facts) {
+    const strip = el("div", { class: "strip" });
+    const details = el("details", {}, el("summary", {}, `${reasonName(fact.reason)} (${fact.count}); nothing to decide`), strip);
+    details.addEventListener("toggle", () => {
+      if (strip.childElementCount) return;
+      for (const item of fact.items) {
+        const pictures = el("div", { class: "pictures" }, picture(item.i, item.id));
+        if (item.of !== undefined) pictures.append(picture(item.of, item.of_id));
+        const other = item.of === undefined ? "" : ` = ${item.of_id} (${splitName(item.of_split)})`;
+        strip.append(el("div", {}, pictures, `${item.id}${other}`));
+      }
+      const more = fact.count - fact.items.length;
+      if (more > 0) strip.append(el("p", {}, `and ${more} more`));
+    });
+    box.append(details);
+  }
+}

@@ -1,0 +1,230 @@
+"""The review page in a real browser: decide by mouse and by keys, reload, save, read back."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deployments.cli.latest import remember
+from deployments.cli.review import command
+from fer_models.data.snapshot import open_snapshot
+from fer_models.review.decisions import (
+    match_decisions,
+    open_decisions,
+    parse_decisions,
+    publish_decisions,
+    read_decisions,
+)
+from fer_models.storage.store import ArtifactStore
+from tests.fer_models.data.snapshots import Face, snapshot_of
+from tests.fer_models.review.builders import cleaned_snapshot
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def ferflow_review(*arguments: str) -> Result:
+    return CliRunner().invoke(command, [*arguments, "--json"])
+
+
+def answer_of(result: Result) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return answer
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["BrowserContext"]:
+    """Chromium with an empty profile, without network."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, _CHROMIUM)), None)
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    with playwright.sync_playwright() as driver:
+        context = driver.chromium.launch_persistent_context(
+            str(tmp_path_factory.mktemp("profile")),
+            executable_path=program,
+            headless=True,
+            args=_FLAGS,
+            accept_downloads=True,
+            offline=True,
+            viewport={"width": 1280, "height": 900},
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def page(store: ArtifactStore, tmp_path: Path, browser: "BrowserContext") -> Iterator["Page"]:
+    """The page of a small cleaned snapshot; whatever goes wrong in its script fails the test."""
+    remember(store, "clean", cleaned_snapshot(store))
+    result = ferflow_review("--store", store.url, "--out", str(tmp_path / "review page.html"))
+    assert result.exit_code == 0, result.output
+    opened = browser.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda text: faults.append(text.text) if text.type == "error" else None)
+    opened.goto((tmp_path / "review page.html").as_uri())
+    opened.evaluate("localStorage.clear()")
+    opened.reload()
+    yield opened
+    opened.close()
+    assert faults == []
+
+
+def saved(page: "Page", folder: Path) -> Path:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save decisions").click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def tile(page: "Page", number: int) -> Any:
+    return page.locator(".tile").nth(number)
+
+
+@pytest.mark.browser
+def test_a_person_decides_by_mouse_and_by_keys_and_the_file_is_read_back(
+    page: "Page", store: ArtifactStore, tmp_path: Path
+) -> None:
+    assert page.locator(".tile").count() == 9
+    tile(page, 0).get_by_role("button", name="Relabel hand/000001 to neutral").click()
+    tile(page, 1).get_by_role("button", name="Drop").click()
+    page.locator("#note").fill('not, "angry"')
+    page.keyboard.press("Tab")
+    tile(page, 2).click()
+    page.locator("#inspector").get_by_role("button", name="surprise").click()
+
+    tile(page, 3).click()
+    for key in ("k", "d", "7", "k"):  # each moves on to the next image
+        page.keyboard.press(key)
+    page.keyboard.press("u")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("d")
+    assert page.locator("#counter").inner_text() == "7 of 9 decided, 7 new"
+
+    page.reload()
+    assert page.locator("#counter").inner_text() == "7 of 9 decided, 7 new"
+    path = saved(page, tmp_path)
+    assert path.name.startswith("decisions-")
+    table = read_decisions(path).set_index("image_id")
+    assert {name: (row.action, row.label) for name, row in table.iterrows()} == {
+        "hand/000001": ("relabel", 6),
+        "hand/000000": ("drop", -1),
+        "hand/000002": ("relabel", 5),
+        "hand/000005": ("keep", -1),
+        "hand/000003": ("drop", -1),
+        "hand/000006": ("relabel", 6),
+        "hand/000009": ("drop", -1),
+    }
+    assert table.loc["hand/000000", "note"] == 'not, "angry"'
+    manifest = open_snapshot(store, cleaned_snapshot(store)).manifest
+    assert match_decisions(manifest, read_decisions(path)).unmatched.empty
+
+
+@pytest.mark.browser
+def test_moving_filtering_and_helping_work_from_the_keyboard(page: "Page") -> None:
+    chosen = page.locator(".tile[aria-current]")
+    page.keyboard.press("ArrowRight")
+    assert "suggested surprise" not in (chosen.get_attribute("aria-label") or "")
+    page.keyboard.press("End")
+    assert "labelled surprise" in (chosen.get_attribute("aria-label") or "")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    assert "labelled happy" in (chosen.get_attribute("aria-label") or "")
+    assert page.evaluate("document.activeElement.classList.contains('tile')")
+
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("k")  # the list is open: nothing is decided behind it
+    page.keyboard.press("Escape")
+    assert page.locator("#counter").inner_text().startswith("0 of 9")
+
+    page.keyboard.press("Home")
+    page.keyboard.press("a")
+    page.locator("#filter-state").select_option("done")
+    assert page.locator(".tile").count() == 1
+    page.locator("#filter-state").select_option("open")
+    assert page.locator(".tile").count() == 8
+    page.locator("#filter-group").select_option("worst_kept")
+    assert page.locator(".tile").count() == 2
+    page.locator("#filter-class").select_option("0")
+    assert "No image fits" in page.locator("#sheet").inner_text()
+
+
+@pytest.mark.browser
+def test_earlier_decisions_are_shown_and_can_be_taken_back(
+    page: "Page", store: ArtifactStore, tmp_path: Path
+) -> None:
+    publish_decisions(
+        store, parse_decisions("image_id,action,label\nhand/000001,drop,\n", "earlier")
+    )
+    again = tmp_path / "again.html"
+    assert ferflow_review("--store", store.url, "--out", str(again)).exit_code == 0
+    page.goto(again.as_uri())
+    assert page.locator("#counter").inner_text() == "1 of 9 decided, 0 new"
+    assert tile(page, 0).locator(".badge").inner_text() == "drop · earlier"
+    assert page.get_by_role("button", name="Save decisions").is_disabled()
+
+    page.keyboard.press("x")
+    assert page.locator("#counter").inner_text() == "0 of 9 decided, 1 new"
+    withdrawn = publish_decisions(store, read_decisions(saved(page, tmp_path)))
+    assert open_decisions(store, withdrawn).empty
+
+
+@pytest.mark.browser
+def test_a_browser_that_forgets_says_so(page: "Page") -> None:
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() { throw new Error('denied'); }})"
+    )
+    page.reload()
+    assert "save them before you close" in page.locator("#warning").inner_text()
+    page.keyboard.press("k")
+    assert page.locator("#counter").inner_text() == "1 of 9 decided, 1 new"
+    page.once("dialog", lambda dialog: dialog.accept())
+
+
+def test_review_tells_the_next_command_and_lists_versions(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    snapshot = cleaned_snapshot(store)
+    path = str(tmp_path / "x.html")
+    result = ferflow_review("--store", store.url, "--snapshot", snapshot.id[:8], "--out", path)
+    assert answer_of(result)["images"] == 9
+    command_line = (
+        f"ferflow task clean --store {store.url} --snapshot {store.info(snapshot)['parent'][:12]} "
+        f"--decisions decisions-{snapshot.id[:12]}.csv"
+    )
+    assert command_line in result.output
+    assert command_line in Path(path).read_text("utf-8")
+
+    publish_decisions(store, parse_decisions("image_id,action,label\na,keep,\n", "x"))
+    history = answer_of(ferflow_review("--store", store.url, "--history"))
+    assert history["version"] == 1
+    assert history["history"][0]["counts"] == {"keep": 1, "drop": 0, "relabel": 0}
+
+
+def test_review_before_cleaning_names_the_step_to_run(store: ArtifactStore) -> None:
+    result = ferflow_review("--store", store.url)
+    assert result.exit_code == 2
+    assert "ferflow task clean" in result.output
+    raw = snapshot_of(store, [Face("train", 0, 1)])
+    result = ferflow_review("--store", store.url, "--snapshot", raw.id)
+    assert result.exit_code == 2
+    assert "expected a cleaned snapshot" in result.output

@@ -1,0 +1,95 @@
+"""Each decision finds its image, or is told; test images are out of reach."""
+
+import pandas as pd
+import pytest
+
+from fer_models.errors import DataError
+from fer_models.review.matching import (
+    MANY_IMAGES,
+    NO_IMAGE,
+    OTHER_PIXELS,
+    TAKEN,
+    TEST_PIXELS,
+    match_decisions,
+)
+from tests.fer_models.review.test_decisions import table
+
+SHAS = {name: name * 64 for name in "0123456789"}
+
+
+def manifest(*images: str) -> pd.DataFrame:
+    """`id pixels split label`, an image."""
+    rows = [image.split() for image in images]
+    return pd.DataFrame(
+        {
+            "image_id": [row[0] for row in rows],
+            "pixel_sha256": [SHAS[row[1]] for row in rows],
+            "split": [row[2].replace("-", "") for row in rows],
+            "label": [int(row[3]) for row in rows],
+        }
+    )
+
+
+IMAGES = manifest(
+    "a 1 train 0", "b 2 validation 3", "c 3 train 4", "d 3 train 4", "t 4 test 1", "u 5 - 2"
+)
+
+
+def test_ids_match_where_the_pixels_agree_or_are_not_said() -> None:
+    found = match_decisions(
+        IMAGES, table(f"u,{SHAS['5']},drop,,", "b,,relabel,sad,", f"a,{SHAS['1']},keep,,")
+    )
+    assert found.positions.tolist() == [0, 1, 5]
+    assert found.actions.tolist() == ["keep", "relabel", "drop"]
+    assert found.labels.tolist() == [-1, 4, -1]
+    assert found.unmatched.empty
+
+
+def test_a_renamed_image_is_found_by_its_pixels() -> None:
+    found = match_decisions(IMAGES, table(f"other/1,{SHAS['2']},drop,,", f"a,{SHAS['5']},drop,,"))
+    assert found.positions.tolist() == [1, 5]
+
+
+def test_what_finds_no_image_is_told_with_the_reason() -> None:
+    found = match_decisions(
+        IMAGES,
+        table(
+            "nobody,,drop,,",
+            f"a,{SHAS['9']},drop,,",
+            f"x,{SHAS['3']},drop,,",
+            f"y,{SHAS['4']},keep,,",
+            f"z,{SHAS['2']},drop,,",
+            "b,,keep,,",
+        ),
+    )
+    assert found.positions.tolist() == [1]
+    assert found.actions.tolist() == ["keep"]
+    assert dict(zip(found.unmatched["image_id"], found.unmatched["why"], strict=True)) == {
+        "nobody": NO_IMAGE,
+        "a": OTHER_PIXELS,
+        "x": MANY_IMAGES,
+        "y": TEST_PIXELS,
+        "z": TAKEN,
+    }
+
+
+def test_of_equal_images_the_named_one_is_meant() -> None:
+    found = match_decisions(IMAGES, table(f"d,{SHAS['3']},drop,,"))
+    assert found.positions.tolist() == [3]
+
+
+def test_decisions_about_test_images_are_refused_and_listed() -> None:
+    with pytest.raises(DataError, match="got 1 about test images; take them out") as caught:
+        match_decisions(IMAGES, table("a,,keep,,", f"t,{SHAS['4']},drop,,"))
+    assert caught.value.problems == ("t",)
+
+
+def test_relabelling_to_the_same_label_is_keeping() -> None:
+    found = match_decisions(IMAGES, table("a,,relabel,angry,"))
+    assert (found.actions.tolist(), found.labels.tolist()) == (["keep"], [-1])
+
+
+def test_no_decisions_match_nothing() -> None:
+    found = match_decisions(IMAGES, table("a,,reset,,"))
+    assert found.positions.tolist() == []
+    assert found.unmatched.empty
