@@ -1,0 +1,231 @@
+"""The plots of an exploration: classes, grey values, votes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_models.exploration.drawing import Drawing, drawing
+from fer_models.exploration.pixels import Floats, Ints
+from fer_models.labels import CLASS_NAMES, NUM_CLASSES
+from fer_models.reporting.svg import (
+    FULL_WIDTH_IN,
+    HALF_WIDTH_IN,
+    INK,
+    LINE,
+    MUTED,
+    series_colour,
+    tidy,
+)
+
+BEFORE, AFTER, HELD = series_colour(6), series_colour(0), series_colour(3)
+_HEAT = 0.62  # the strongest cell still lets its text be read
+
+
+def class_chart(table: Sequence[dict[str, Any]]) -> Drawing:
+    """Images by class before and after cleaning."""
+
+    def plot(figure: Any) -> None:
+        axes = figure.subplots()
+        places = np.arange(NUM_CLASSES)[::-1]
+        before = np.array([row["before"] for row in table])
+        after = np.array([row["after"] for row in table])
+        axes.barh(places + 0.19, before, 0.36, color=BEFORE, label=f"before ({before.sum():,})")
+        axes.barh(places - 0.19, after, 0.36, color=AFTER, label=f"after ({after.sum():,})")
+        _bar_texts(axes, places + 0.19, before, [f"{n:,}" for n in before])
+        changes = [_change(b, a) for b, a in zip(before, after, strict=True)]
+        _bar_texts(axes, places - 0.19, after, changes)
+        axes.set_yticks(places, [row["class"] for row in table])
+        axes.set_xlim(0, 1.24 * max(before.max(), after.max(), 1))
+        axes.set_xlabel("images")
+        _whole_numbers(axes.xaxis)
+        tidy(axes, grid="x")
+        figure.legend(loc="outside upper left", ncols=2)
+
+    return drawing("classes", "Images by class, before and after", (HALF_WIDTH_IN, 4.2), plot)
+
+
+def split_chart(table: Sequence[dict[str, Any]]) -> Drawing:
+    """Share of each class in every split, before and after cleaning."""
+    splits = list(table[0]["splits"])
+
+    def plot(figure: Any) -> None:
+        panels = figure.subplots(1, len(splits), sharey=True, sharex=True, squeeze=False)[0]
+        places = np.arange(NUM_CLASSES)[::-1]
+        for axes, split in zip(panels, splits, strict=True):
+            totals = {}
+            for when, shift, colour in (("before", 0.19, BEFORE), ("after", -0.19, AFTER)):
+                counts = np.array([row["splits"][split][when] for row in table])
+                totals[when] = counts.sum()
+                shares = counts / max(counts.sum(), 1)
+                axes.barh(places + shift, shares, 0.36, color=colour)
+            axes.set_title(f"{split}\n{totals['before']:,} to {totals['after']:,}", fontsize=9)
+            axes.set_yticks(places, CLASS_NAMES)
+            _percent(axes.xaxis)
+            tidy(axes, grid="x")
+        panels[0].xaxis.get_major_locator().set_params(nbins=3)
+        figure.supxlabel("share of the split's images", fontsize=9.2, color=MUTED)
+
+    return drawing("splits", "Share of each class by split", (HALF_WIDTH_IN, 4.2), plot)
+
+
+def histogram_chart(histograms: dict[str, Ints]) -> Drawing:
+    """Distribution of grey values: all kept images, then each class against them.
+
+    Args:
+        histograms: pixels by grey value (256), by class name; first that of all kept images.
+    """
+
+    def plot(figure: Any) -> None:
+        panels = figure.subplots(2, 4, sharex=True, sharey=True).ravel()
+        everything = next(iter(histograms.values()))
+        for axes, (name, counts) in zip(panels, histograms.items(), strict=False):
+            whole = axes is panels[0]
+            if not whole:
+                _steps(axes, everything, MUTED, linewidth=0.9, linestyle=(0, (2, 1.5)))
+            _steps(axes, counts, AFTER, linewidth=1.2)
+            axes.set_title(name)
+            tidy(axes)
+        panels[0].set_xlim(0, 255)
+        panels[0].set_xticks([0, 64, 128, 192, 255])
+        _percent(panels[0].yaxis, decimals=1)
+        for axes in panels[len(histograms) :]:
+            axes.set_axis_off()
+        panels[0].set_ylim(0, _height_of(histograms))
+        figure.supxlabel("grey value, 0 (black) to 255 (white)", fontsize=9.2, color=MUTED)
+        figure.supylabel("share of pixels", fontsize=9.2, color=MUTED)
+
+    return drawing("grey_values", "Distribution of grey values", (FULL_WIDTH_IN, 4.2), plot)
+
+
+def image_chart(values: dict[str, tuple[Floats, int]], kept: npt.NDArray[np.bool_]) -> Drawing:
+    """Histograms of a figure of each image, kept ones beside those in quarantine.
+
+    Args:
+        values: by title N values, and where their axis ends.
+        kept: N booleans.
+    """
+
+    def plot(figure: Any) -> None:
+        panels = figure.subplots(1, len(values))
+        for axes, (title, (one, end)) in zip(panels, values.items(), strict=True):
+            edges = np.linspace(0, end, 65)
+            axes.set_xticks(np.linspace(0, end, 5))
+            for mask, colour, name in ((kept, AFTER, "kept"), (~kept, HELD, "in quarantine")):
+                if mask.any():
+                    counts = np.histogram(one[mask], edges)[0] / mask.sum()
+                    label = f"{name} ({mask.sum():,})" if axes is panels[0] else None
+                    axes.stairs(
+                        counts, edges, color=colour, fill=colour == AFTER, alpha=0.75, label=label
+                    )
+            axes.set_title(title)
+            axes.set_xlabel("grey value")
+            axes.yaxis.get_major_locator().set_params(nbins=5)
+            _percent(axes.yaxis)
+            tidy(axes)
+        panels[0].set_ylabel("share of images")
+        figure.legend(loc="outside upper left", ncols=2)
+
+    title = "Mean, standard deviation, minimum and maximum of each image"
+    return drawing("images", title, (FULL_WIDTH_IN, 3.1), plot)
+
+
+def spread_chart(by_class: dict[str, dict[str, Any]]) -> Drawing:
+    """Quantiles of the images' means and standard deviations by class."""
+
+    def plot(figure: Any) -> None:
+        panels = figure.subplots(1, 2, sharey=True)
+        places = np.arange(len(by_class))[::-1]
+        titles = {"mean_quantiles": "mean of an image", "std_quantiles": "std of an image"}
+        for axes, (key, title) in zip(panels, titles.items(), strict=True):
+            low, left, middle, right, high = np.array([one[key] for one in by_class.values()]).T
+            axes.hlines(places, low, high, color=AFTER, linewidth=1.4)
+            axes.barh(places, right - left, 0.44, left=left, color=AFTER, alpha=0.45)
+            axes.plot(middle, places, "o", color=AFTER, markersize=5)
+            axes.set_yticks(places, [f"{name} ({one['n']:,})" for name, one in by_class.items()])
+            axes.set_title(title)
+            axes.set_xlabel("grey value")
+            tidy(axes, grid="x")
+
+    return drawing(
+        "brightness",
+        "Brightness and contrast of images by class",
+        (FULL_WIDTH_IN, 0.9 + 0.34 * len(by_class)),
+        plot,
+    )
+
+
+def vote_chart(facts: dict[str, Any]) -> Drawing:
+    """FER2013's label (rows) against what most FER+ taggers chose (columns)."""
+    confusion = np.array(facts["confusion"])
+
+    def plot(figure: Any) -> None:
+        from matplotlib.patches import Rectangle
+
+        axes = figure.subplots()
+        totals = confusion.sum(axis=1)
+        for (row, column), count in np.ndenumerate(confusion):
+            share = count / max(totals[row], 1)
+            colour = series_colour(0) if row == column else HELD
+            axes.add_patch(
+                Rectangle(
+                    (column - 0.47, row - 0.46), 0.94, 0.92, color=(colour, _HEAT * share), lw=0
+                )
+            )
+            if count:
+                axes.text(column, row - 0.1, f"{count:,}", ha="center", va="center", fontsize=8.4)
+                shown = f"{100 * share:.0f} %"
+                axes.text(column, row + 0.24, shown, ha="center", va="center", fontsize=6.6)
+        axes.set_xlim(-0.5, confusion.shape[1] - 0.5)
+        axes.set_ylim(NUM_CLASSES - 0.5, -0.5)
+        axes.axvline(NUM_CLASSES - 0.5, color=LINE, linewidth=1.2)
+        axes.set_xticks(range(confusion.shape[1]), facts["choices"])
+        rows = [f"{name} ({n:,})" for name, n in zip(CLASS_NAMES, totals, strict=True)]
+        axes.set_yticks(range(NUM_CLASSES), rows)
+        axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+        axes.tick_params(axis="x", labelcolor=INK)
+        axes.set_xlabel("what most FER+ taggers say", loc="left", labelpad=8)
+        axes.xaxis.set_label_position("top")
+        axes.set_ylabel("label in FER2013")
+        for side in axes.spines.values():
+            side.set_visible(False)
+
+    return drawing("ferplus", "FER2013 labels against FER+ votes", (FULL_WIDTH_IN, 4.6), plot)
+
+
+def _bar_texts(axes: Any, places: Any, values: Any, texts: list[str]) -> None:
+    offset = 0.012 * max(axes.get_xlim()[1], 1)
+    for place, value, text in zip(places, values, texts, strict=True):
+        axes.text(value + offset, place, text, va="center", fontsize=7.6, color=MUTED)
+
+
+def _change(before: int, after: int) -> str:
+    if before == after:
+        return f"{after:,}"
+    if not before:
+        return f"{after:,} (new)"
+    return f"{after:,} ({100 * (after - before) / before:+.1f} %)"
+
+
+def _steps(axes: Any, counts: Ints, colour: str, **style: Any) -> None:
+    axes.plot(np.arange(len(counts)), counts / max(counts.sum(), 1), color=colour, **style)
+
+
+def _whole_numbers(axis: Any) -> None:
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    axis.set_major_locator(MaxNLocator(5, integer=True))
+    axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def _height_of(histograms: dict[str, Ints]) -> float:
+    """Of the axes: the peaks at black and white, where cameras clip, may stick out."""
+    inner = max(float(one[1:-1].max() / max(one.sum(), 1)) for one in histograms.values())
+    return 1.5 * inner or 1.0
+
+
+def _percent(axis: Any, decimals: int = 0) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=decimals, symbol=" %"))

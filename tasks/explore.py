@@ -1,0 +1,80 @@
+"""Show what a dataset looks like, before and after cleaning."""
+
+import base64
+from typing import Any
+
+from fer_models.exploration.explore import SUMMARY_FILE, explore_snapshot
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import ExplorationRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+from tasks.publish import publish_link, publish_markdown
+from tasks.stage import stage
+
+_SHOWN = ("classes.png", "mean_faces.png", "ferplus.png")
+
+
+@stage("fer_models.exploration.explore")
+def explore(snapshot: SnapshotRef, store: StoreConfig) -> ExplorationRef:
+    """One page with figures, plots and faces of the snapshot; every plot as PNG, too."""
+    artifacts = ArtifactStore(store)
+    exploration = explore_snapshot(artifacts, snapshot)
+    publish_link("exploration", exploration.report_url, "Figures, plots and faces of the dataset")
+    text = "\n\n".join([figures_text(artifacts, exploration), *_pictures(artifacts, exploration)])
+    publish_markdown("exploration-figures", text, "The dataset in figures")
+    return exploration
+
+
+def class_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a class: images before and after cleaning, and after by split."""
+    return [
+        {
+            "class": row["class"],
+            "before": row["before"],
+            "after": row["after"],
+            **{split: counts["after"] for split, counts in row["splits"].items()},
+        }
+        for row in summary["classes"]
+    ]
+
+
+def main_figures(summary: dict[str, Any]) -> dict[str, str]:
+    """The figures that a person looks for first."""
+    images, pixels = summary["images"], summary["pixels"]["all"]
+    copies, votes = summary["copies"], summary["votes"]
+    figures = {
+        "images": f"{images['num_images']:,} ({images['kept']:,} kept)",
+        "mean grey value": f"{pixels['mean']:.2f}",
+        "mean of the images' std": f"{pixels['std']:.2f}",
+        "exact copies": f"{copies['before']['copies']:,} ({copies['after']['copies']:,} kept)",
+        "leaks into training": f"{copies['before']['leaks']:,} ({copies['after']['leaks']:,} kept)",
+        "changed labels": f"{summary['labels']['relabelled']:,}",
+    }
+    if votes:
+        agreement = f"{100 * votes['agreement']:.1f} % of {votes['n']:,} images"
+        figures["labels that FER+ voters share"] = agreement
+    return figures
+
+
+def figures_text(store: ArtifactStore, exploration: ExplorationRef) -> str:
+    """The main figures and the classes as Markdown tables."""
+    summary = store.read_json(exploration, SUMMARY_FILE)
+    rows = class_rows(summary)
+    figures = [["", "figure"], *map(list, main_figures(summary).items())]
+    classes = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    return "\n".join([*_table(figures), "", *_table(classes)])
+
+
+def _pictures(store: ArtifactStore, exploration: ExplorationRef) -> list[str]:
+    """Plots inside the Markdown itself: Prefect's UI can't read the store."""
+    plots = store.info(exploration)["plots"]
+    return [
+        f"![{file}](data:image/png;base64,{base64.b64encode(content).decode()})"
+        for file in _SHOWN
+        if file in plots and (content := store.read_file(exploration, file))
+    ]
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    rule = f"| --- |{' ---: |' * (len(rows[0]) - 1)}"
+    return [lines[0], rule, *lines[1:]]
