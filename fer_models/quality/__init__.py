@@ -1,0 +1,1 @@
+"""How good each image and its label are: scores that cleaning decides by and people look at."""

@@ -1,0 +1,192 @@
+"""How well images are found that are no faces, and copies that are not exact.
+
+    python -m tests.benchmarks.bench_non_faces [--images fer2013.parquet] [--plot FILE.png]
+
+Synthetic faces: precision and recall against the planted truth. Real FER2013 images with FER+
+votes: non-faces are those that 5 or more of 10 taggers call so; exact copies and blank frames,
+which other rules find, are left out. Near copies of real images are counted by split.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_models.data.cleaning_rules import grey_deviation
+from fer_models.data.config import DataConfig, SyntheticConfig
+from fer_models.data.ingest import ingest_sources
+from fer_models.data.near_duplicates import find_same_pictures
+from fer_models.data.snapshot import Images, open_snapshot
+from fer_models.data.synthetic import BLANK, NEAR_DUPLICATE, NON_FACE, generate_synthetic
+from fer_models.quality.non_faces import BALANCED_FACE_SCORE, STRICT_FACE_SCORE, face_scores
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.store import ArtifactStore
+
+LIMITS = (0.30, 0.35, 0.40, BALANCED_FACE_SCORE, STRICT_FACE_SCORE, 0.55, 0.60)
+WORST = (50, 100, 200, 500)
+MIN_LIKENESS = 0.95
+_NOT_FACE_VOTES = 5
+_MIN_STD = 2.0
+Rows = np.ndarray
+
+
+def bench(parquet: Path | None) -> dict[str, Any]:
+    """All tables: `synthetic`, and with real images `curve`, `average_precision`, `copies`, ..."""
+    cases = ((2800, 0), (2800, 1), (2800, 2), (10_000, 0))
+    result: dict[str, Any] = {
+        "synthetic": pd.concat([bench_synthetic(*case) for case in cases], ignore_index=True)
+    }
+    if parquet is not None:
+        result |= bench_real(parquet)
+    return result
+
+
+def bench_synthetic(num_images: int, seed: int) -> pd.DataFrame:
+    """Recall and precision of the limits, and of near copies, on one drawing of faces."""
+    drawn = generate_synthetic(SyntheticConfig(num_images=num_images), seed)
+    defect = drawn.truth["defect"].to_numpy()
+    splits = drawn.manifest_fields["split"].to_numpy()
+    firsts = np.intersect1d(_firsts(drawn.images), np.flatnonzero(defect != BLANK))
+    train, held_out = (firsts[(splits[firsts] == "train") == side] for side in (True, False))
+    scores = face_scores(drawn.images, train)
+    rows = [
+        {
+            "defect": f"{NON_FACE} < {limit:g}",
+            **_quality(scores[train] < limit, defect[train] == NON_FACE),
+        }
+        for limit in (BALANCED_FACE_SCORE, STRICT_FACE_SCORE)
+    ]
+    found = find_same_pictures(drawn.images, held_out, train, MIN_LIKENESS)
+    pairs = {frozenset(pair) for pair in zip(found.copies, found.originals, strict=True)}
+    planted = drawn.truth[defect == NEAR_DUPLICATE]
+    truth = {frozenset(pair) for pair in zip(planted["row"], planted["original_row"], strict=True)}
+    hits = len(pairs & truth)
+    rows.append(
+        {
+            "defect": NEAR_DUPLICATE,
+            "planted": len(truth),
+            "found": len(pairs),
+            "precision": hits / max(len(pairs), 1),
+            "recall": hits / max(len(truth), 1),
+        }
+    )
+    return pd.DataFrame(rows).assign(images=num_images, seed=seed)
+
+
+def bench_real(parquet: Path) -> dict[str, Any]:
+    """Non-faces of the real Training images against votes, and near copies by split."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = ArtifactStore(StoreConfig(url=folder))
+        opened = open_snapshot(store, ingest_sources(store, DataConfig(sources=(str(parquet),)), 0))
+        images, manifest = np.array(opened.images), opened.manifest
+    usable = np.intersect1d(_firsts(images), np.flatnonzero(grey_deviation(images) >= _MIN_STD))
+    splits = manifest["split"].to_numpy()
+    train, held_out = (usable[(splits[usable] == "train") == side] for side in (True, False))
+    start = time.perf_counter()
+    scores = face_scores(images, train)[train]
+    seconds = time.perf_counter() - start
+    truth = manifest["votes_nf"].to_numpy()[train] >= _NOT_FACE_VOTES
+    ranked = truth[np.argsort(scores, kind="stable")]
+    precision, recall, _ = precision_recall_curve(truth, -scores)
+    return {
+        "non_faces": int(truth.sum()),
+        "images": len(images),
+        "seconds": seconds,
+        "average_precision": float(average_precision_score(truth, -scores)),
+        "curve": pd.DataFrame(
+            [{"limit": limit, **_quality(scores < limit, truth)} for limit in LIMITS]
+        ),
+        "worst": {count: float(ranked[:count].mean()) for count in WORST},
+        "precision": precision,
+        "recall": recall,
+        **_copies(images, held_out, train),
+    }
+
+
+def _copies(images: Images, held_out: Rows, train: Rows) -> dict[str, Any]:
+    start = time.perf_counter()
+    found = find_same_pictures(images, held_out, train, MIN_LIKENESS)
+    seconds = time.perf_counter() - start
+    of_held_out = np.isin(found.originals, held_out)
+    within = find_same_pictures(images, held_out[:0], held_out, MIN_LIKENESS)
+    return {
+        "copies_seconds": seconds,
+        "copies": {
+            "training image of a validation image": int(of_held_out.sum()),
+            "validation images with such copies": len(np.unique(found.originals[of_held_out])),
+            "training image of a training image": int((~of_held_out).sum()),
+            "mirrored among these": int(found.mirrored.sum()),
+            "within validation (never set aside)": len(within.copies),
+        },
+    }
+
+
+def _quality(found: Rows, truth: Rows) -> dict[str, float]:
+    hits = int((found & truth).sum())
+    return {
+        "planted": int(truth.sum()),
+        "found": int(found.sum()),
+        "precision": hits / max(int(found.sum()), 1),
+        "recall": hits / max(int(truth.sum()), 1),
+    }
+
+
+def _firsts(images: Images) -> Rows:
+    """Rows of the first of each set of equal images."""
+    keys = pd.Series([image.tobytes() for image in images])
+    return np.flatnonzero(~keys.duplicated().to_numpy())
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    """Save the precision-recall curve of the real images."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.step(result["recall"], result["precision"], where="post")
+    for name, limit in (("balanced", BALANCED_FACE_SCORE), ("strict", STRICT_FACE_SCORE)):
+        row = result["curve"].set_index("limit").loc[limit]
+        axes.plot(row["recall"], row["precision"], "o", label=f"{name}: score < {limit:g}")
+    axes.set(
+        xlabel="recall",
+        ylabel="precision",
+        xlim=(0, 1),
+        ylim=(0, 1.02),
+        title=f"Non-faces in training images (n = {result['non_faces']}, "
+        f"average precision {result['average_precision']:.3f})",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    """Print the tables; with real images and --plot, save the curve."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--images", type=Path, help="parquet file of FER2013 with FER+ votes")
+    parser.add_argument("--plot", type=Path, help="PNG file for the curve of the real images")
+    options = parser.parse_args()
+    result = bench(options.images)
+    print(result["synthetic"].round(3).to_string(index=False))
+    if options.images is None:
+        return
+    print(f"\nreal images: {result['images']}, scored in {result['seconds']:.1f} s")
+    print(result["curve"].round(3).to_string(index=False))
+    print(f"average precision {result['average_precision']:.3f} (n = {result['non_faces']})")
+    for count, share in result["worst"].items():
+        print(f"of the {count} worst: {share:.2f} are no faces")
+    print(f"\nnear copies, {result['copies_seconds']:.1f} s")
+    for name, count in result["copies"].items():
+        print(f"{count:6d} {name}")
+    if options.plot is not None:
+        plot(result, options.plot)
+
+
+if __name__ == "__main__":
+    main()
