@@ -65,11 +65,9 @@ def sweep_crashed_runs() -> list[str]:
     from prefect.client.schemas.objects import State, StateType
     from prefect.states import Crashed
 
-    running = FlowRunFilter(
-        state=FlowRunFilterState(
-            type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
-        )
-    )
+    # Paused runs wait inside a living process for a person's review.
+    unfinished = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
+    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=unfinished)))
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(flow_run_filter=running)
         parents = {

@@ -18,6 +18,7 @@ from fer_models.ensembling.config import EnsembleConfig
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.models.config import NetworkConfig
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
+from fer_models.quality.config import ScoringConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import MemberConfig, TrainingConfig
@@ -50,6 +51,9 @@ class PipelineConfig(FrozenConfig):
     validation: ValidationConfig = Field(
         default=ValidationConfig(), description="Thresholds of the data gate."
     )
+    scoring: ScoringConfig = Field(
+        default=ScoringConfig(), description="Label scores that cleaning decides by."
+    )
     cleaning: CleaningConfig = Field(default=CleaningConfig(), description="What is quarantined.")
     splitting: SplittingConfig = Field(
         default=SplittingConfig(), description="Train, validation and test."
@@ -78,6 +82,11 @@ class PipelineConfig(FrozenConfig):
                 f"({', '.join(names)}); name one, or set tuning.enabled=false"
             )
         return self
+
+    @property
+    def scores_labels(self) -> bool:
+        """Whether anything asks for label scores."""
+        return self.scoring.enabled and self.cleaning.policy != "off"
 
     def member(self, name: str) -> MemberConfig:
         """The member with that name (it must exist)."""

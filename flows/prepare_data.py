@@ -3,10 +3,14 @@
 from prefect import flow
 
 from fer_models.config import PipelineConfig
+from fer_models.storage.refs import SnapshotRef
 from flows.results import PreparedData
 from tasks.clean import clean
+from tasks.explore import explore
 from tasks.ingest import ingest
 from tasks.results import results_in
+from tasks.review import build_review, check_reviewable, decisions, wait_for_review
+from tasks.score import score
 from tasks.split import split
 from tasks.validate import gate, validate
 
@@ -15,11 +19,27 @@ DEMO = PipelineConfig()
 
 @flow(name="prepare-data", flow_run_name="prepare-data-{config.name}")
 def prepare_data(config: PipelineConfig = DEMO) -> PreparedData:
-    """Read the sources, hold back what fails the gate, quarantine, and split."""
+    """Read the sources, hold back what fails the gate, score, quarantine, split and explore."""
+    if config.cleaning.pause_for_review:
+        check_reviewable()
     with results_in(config.store):
         raw = ingest(config.data, config.seed, config.store)
         validation = validate(raw, config.validation, config.store)
         passed = gate(raw, validation, config.validation, config.store)
-        cleaned = clean(passed, config.cleaning, config.store)
+        cleaned = _clean(passed, config)
         snapshot = split(cleaned, config.splitting, config.seed, config.store)
-    return PreparedData(snapshot=snapshot, validation=validation)
+        exploration = explore(snapshot, config.store)
+    return PreparedData(snapshot=snapshot, validation=validation, exploration=exploration)
+
+
+def _clean(raw: SnapshotRef, config: PipelineConfig) -> SnapshotRef:
+    """Clean by the rules and by what people decided, now or before."""
+    scores = score(raw, config.scoring, config.seed, config.store) if config.scores_labels else None
+    decided = decisions(config.store) if config.cleaning.honour_decisions else None
+    cleaned = clean(raw, scores, decided, config.cleaning, config.store)
+    if not config.cleaning.pause_for_review:
+        return cleaned
+    page_url = build_review(cleaned, config.store)
+    timeout_s = int(config.cleaning.review_timeout_h * 3600)
+    decided = wait_for_review(cleaned, page_url, config.store, timeout_s)
+    return clean(raw, scores, decided, config.cleaning, config.store)

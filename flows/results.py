@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
+    ExplorationRef,
     ModelRef,
     PromotionRef,
     RunRef,
@@ -20,6 +21,7 @@ class PreparedData(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     snapshot: SnapshotRef
     validation: ValidationRef
+    exploration: ExplorationRef
 
 
 class TrainedModels(BaseModel):

@@ -3,7 +3,7 @@
 from fer_models.data.clean import clean_snapshot
 from fer_models.data.config import CleaningConfig
 from fer_models.storage.config import StoreConfig
-from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.refs import DecisionsRef, ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tasks.publish import publish_table
 from tasks.stage import stage
@@ -11,9 +11,15 @@ from tasks.tables import reason_rows
 
 
 @stage("fer_models.data.clean")
-def clean(snapshot: SnapshotRef, config: CleaningConfig, store: StoreConfig) -> SnapshotRef:
-    """Set copies, leaks and unusable images aside; nothing is deleted."""
+def clean(
+    snapshot: SnapshotRef,
+    scores: ScoresRef | None,
+    decisions: DecisionsRef | None,
+    config: CleaningConfig,
+    store: StoreConfig,
+) -> SnapshotRef:
+    """Set copies, leaks, wrong labels and unusable images aside; nothing is deleted."""
     artifacts = ArtifactStore(store)
-    cleaned = clean_snapshot(artifacts, snapshot, config)
+    cleaned = clean_snapshot(artifacts, snapshot, config, scores, decisions)
     publish_table("cleaning", reason_rows(artifacts, cleaned), "Images in quarantine, by reason")
     return cleaned

@@ -14,7 +14,9 @@ from fer_models.lineage import package_version
 
 FIRST_PARTY = ("fer_models", "validation")
 _PACKAGES = (
+    "cleanlab",
     "great-expectations",
+    "matplotlib",
     "numpy",
     "pandas",
     "pillow",

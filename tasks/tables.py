@@ -7,9 +7,9 @@ from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
     ModelRef,
+    ScoresRef,
     SnapshotRef,
     TuningRef,
-    ValidationRef,
 )
 from fer_models.storage.store import ArtifactStore
 
@@ -35,11 +35,11 @@ def reason_rows(store: ArtifactStore, snapshot: SnapshotRef) -> list[Row]:
     return [{"reason": reason, "images": count} for reason, count in reasons.items()]
 
 
-def validation_rows(store: ArtifactStore, validation: ValidationRef) -> list[Row]:
-    """One row a check."""
-    columns = ("check", "topic", "severity", "passed", "expected", "observed", "examples")
-    results = store.read_json(validation, "results.json")
-    return [{column: str(result[column]) for column in columns} for result in results]
+def score_rows(store: ArtifactStore, scores: ScoresRef) -> list[Row]:
+    """One row: how many images were judged, and how good the judges are."""
+    info = store.info(scores)
+    columns = ("num_images", "num_judged", "accuracy_out_of_fold", "label_issues")
+    return [{column: info[column] for column in columns}]
 
 
 def trial_rows(store: ArtifactStore, tuning: TuningRef) -> list[Row]:

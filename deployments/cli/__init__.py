@@ -9,6 +9,10 @@ import click
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("deployments.cli.run", "Run the whole pipeline: data to champion and report."),
     "task": ("deployments.cli.task", "Run one step alone, without a server."),
+    "review": (
+        "deployments.cli.review",
+        "Write the page on which a person decides about doubtful images.",
+    ),
     "up": ("deployments.cli.up", "Start Prefect with its UI and serve the deployments."),
     "recipes": ("deployments.cli.recipes", "List the recipes, or print one in full."),
     "models": ("deployments.cli.models", "Show the champion, its history, and roll back."),

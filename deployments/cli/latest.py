@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from fer_models.errors import StoreError
 from fer_models.evaluation.predictions import model_ref
-from fer_models.storage.refs import ArtifactRef, ModelRef, RunRef, SnapshotRef
+from fer_models.storage.refs import ArtifactRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 RefT = TypeVar("RefT", bound=ArtifactRef)
@@ -44,7 +44,7 @@ def recall_if_any(store: ArtifactStore, step: str, ref_type: type[RefT]) -> RefT
     return ref_type.model_validate_json(store.read_bytes(key))
 
 
-def local_report(store: ArtifactStore, run: RunRef) -> Path:
+def local_report(store: ArtifactStore, run: ArtifactRef) -> Path:
     """A file of this machine that a browser opens: of a remote store, a copy is made."""
     path = store.fetch(run, "report.html")
     if store.is_local:

@@ -74,8 +74,12 @@ def config_from(options: Mapping[str, Any]) -> PipelineConfig:
         changes["seed"] = options["seed"]
     config = load_config(options["recipe"], options["assignments"], changes)
     folder = Path(config.tracking.folder).absolute()
+    expectations = config.validation.expectations_file
     return config.model_copy(
         update={
+            "validation": config.validation.model_copy(
+                update={"expectations_file": _absolute(expectations) if expectations else ""}
+            ),
             "store": ArtifactStore(config.store).config,
             "tracking": config.tracking.model_copy(update={"folder": str(folder)}),
         }

@@ -78,7 +78,13 @@ class _Tally:
 def _check_inputs(config: PipelineConfig, store: ArtifactStore) -> None:
     """Tell what can't work before anything is started."""
     from fer_models.data.ingest import fingerprint_sources
+    from validation.settings import check_settings
 
+    if config.cleaning.pause_for_review:
+        from tasks.review import check_reviewable
+
+        check_reviewable()
+    check_settings(store, config.validation)
     fingerprint_sources(config.data, config.seed)
     store.check_writable()
 

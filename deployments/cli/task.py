@@ -2,7 +2,7 @@
 
 import click
 
-from deployments.cli import task_data, task_models
+from deployments.cli import task_data, task_explore, task_models
 
 
 @click.group(name="task")
@@ -11,12 +11,14 @@ def command() -> None:
 
     \b
     The chain (each step takes what the step before it made last in the same store):
-      ingest -> validate -> clean -> split -> tune -> train -> evaluate
-             -> ensemble -> promote -> report
+      ingest -> validate -> score -> clean -> split -> explore
+             -> tune -> train -> evaluate -> ensemble -> promote -> report
     ingest     sources                -> raw snapshot
     validate   raw snapshot           -> pass or fail (exit 3)
+    score      raw snapshot           -> quality of every label (clean does it, too)
     clean      raw snapshot           -> snapshot with a quarantine
     split      cleaned snapshot       -> snapshot with train, validation, test
+    explore    split snapshot         -> plots and faces on one HTML page
     tune       split snapshot         -> best setting of one member
     train      split snapshot         -> one model a member
     evaluate   models                 -> metrics
@@ -32,8 +34,10 @@ def command() -> None:
 for _step in (
     task_data.ingest,
     task_data.validate,
+    task_data.score,
     task_data.clean,
     task_data.split,
+    task_explore.explore,
     task_models.tune,
     task_models.train,
     task_models.evaluate,

@@ -12,6 +12,8 @@ from fer_models.config import PipelineConfig
 from fer_models.errors import ConfigError
 
 _FOLDER = Path(__file__).parent
+# Groups whose keys are names that the configuration does not know beforehand.
+_FREE_GROUPS = ("validation.severities",)
 
 
 def recipe_names() -> list[str]:
@@ -100,8 +102,8 @@ def _assign(settings: dict[str, Any], path: str, value: Any) -> list[str]:
         if not last.isdecimal() or int(last) >= len(place):
             return [f"{path}: expected an item 0..{len(place) - 1}, got {last!r}"]
         place[int(last)] = value
-    elif last in place:
-        old = place[last]
+    elif last in place or ".".join(parents) in _FREE_GROUPS:
+        old = place.get(last)
         place[last] = (
             _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
         )

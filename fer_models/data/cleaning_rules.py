@@ -1,8 +1,8 @@
-"""The rules of cleaning: which images are put in quarantine, and why.
+"""The rules of cleaning: which training images are put in quarantine, and why.
 
-A review walks through a snapshot's N rows. Rules run one after the other and see only what the
-rules before them kept, so a review of a reviewed snapshot finds nothing more. Test images are
-never put in quarantine: what is reported must not depend on our taste.
+Rules run one after the other and see only what the rules before them kept. They touch training
+images only (and those without a split, of which training images will be drawn): validation and
+test are the measure, and a measure is told about, not bent.
 """
 
 from collections.abc import Iterator
@@ -11,153 +11,115 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.data.cleaning_state import (
+    BLANK,
+    CONFLICTING_LABEL,
+    EXACT_DUPLICATE,
+    LABEL_ERROR,
+    LEAK,
+    NEAR_DUPLICATE,
+    NOT_A_FACE,
+    CleaningState,
+    Rows,
+)
 from fer_models.data.config import CleaningConfig
-from fer_models.data.near_duplicates import find_near_duplicates
-from fer_models.data.snapshot import KEPT, NO_VOTE, QUARANTINED, UNASSIGNED, Images
-from fer_models.labels import UNLABELLED, VOTE_COLUMNS, VOTE_TO_EXPRESSION, FerPlusVote
+from fer_models.data.near_duplicates import find_same_pictures
+from fer_models.data.snapshot import Images
+from fer_models.labels import UNLABELLED, VOTE_TO_EXPRESSION, FerPlusVote
 from fer_models.progress import report
 
-KEEP = "keep"
-QUARANTINE = "quarantine"
-
-BLANK = "blank"
-LEAK = "leak"
-EXACT_DUPLICATE = "exact_duplicate"
-CONFLICTING_LABEL = "conflicting_label"
-NOT_A_FACE = "not_a_face"
-NEAR_DUPLICATE = "near_duplicate"
-
 _BLOCK = 4096
-Rows = npt.NDArray[np.int64]
+_HELD_OUT = ("validation", "test")
 
 
-class Review:
-    """The state of a review: what is kept so far and what was decided about each of N images.
-
-    Attributes:
-        manifest: the snapshot's manifest, never changed.
-        images: uint8 N x 48 x 48.
-        role: `train`, `validation` or `test`; unassigned images count as training.
-        kept: N booleans.
-        reason, score, suggested_label: N values; see `decisions`.
-    """
-
-    def __init__(
-        self, manifest: pd.DataFrame, images: Images, earlier: pd.DataFrame | None
-    ) -> None:
-        """Start from the manifest's status and, if it was cleaned before, from its decisions."""
-        self.manifest = manifest
-        self.images = images
-        self.role = manifest["split"].replace(UNASSIGNED, "train").to_numpy()
-        self.kept = (manifest["status"] == KEPT).to_numpy().copy()
-        self.reason = manifest["reason"].to_numpy(dtype=object).copy()
-        self.score = np.where(self.kept, 1.0, 0.0)
-        self.suggested_label = np.full(len(manifest), UNLABELLED, dtype=np.int64)
-        if earlier is not None:
-            assert earlier["image_id"].tolist() == manifest["image_id"].tolist()
-            self.score = earlier["score"].to_numpy(dtype=np.float64).copy()
-            self.suggested_label = earlier["suggested_label"].to_numpy(dtype=np.int64).copy()
-
-    def rows(self, *roles: str) -> Rows:
-        """Kept rows of the given roles, in manifest order."""
-        return np.flatnonzero(self.kept & np.isin(self.role, roles)).astype(np.int64)
-
-    def quarantine(
-        self,
-        rows: Rows,
-        reason: str,
-        score: npt.NDArray[np.float64] | float = 0.0,
-        suggested_label: int = UNLABELLED,
-    ) -> None:
-        """Put rows in quarantine."""
-        assert not (self.role[rows] == "test").any()
-        self.kept[rows] = False
-        self.reason[rows] = reason
-        # Rounded, so that the table's bytes do not hang on the last bit of a quotient.
-        self.score[rows] = np.round(np.clip(score, 0.0, 1.0), 4)
-        self.suggested_label[rows] = suggested_label
-
-    def decisions(self) -> pd.DataFrame:
-        """What was decided, one row an image.
-
-        Columns: image_id, source, row, split, `action` (keep or quarantine), `reason` ("" if
-        kept), `score` (0..1, lower is worse: 1 where nothing speaks against the image) and
-        `suggested_label` (0..6, what FER+ voters say of conflicting copies; else -1).
-        """
-        table = self.manifest[["image_id", "source", "row", "split"]].copy()
-        table["action"] = np.where(self.kept, KEEP, QUARANTINE)
-        table["reason"] = pd.Series(self.reason, index=table.index, dtype="str")
-        table["score"] = self.score
-        table["suggested_label"] = self.suggested_label
-        return table
-
-    def cleaned_manifest(self) -> pd.DataFrame:
-        """The manifest with the new status and reasons."""
-        status = np.where(self.kept, KEPT, QUARANTINED)
-        reason = pd.Series(self.reason, index=self.manifest.index, dtype="str")
-        return self.manifest.assign(status=status, reason=reason)
-
-
-def review(state: Review, config: CleaningConfig) -> None:
+def apply_rules(state: CleaningState, config: CleaningConfig) -> None:
     """Apply the rules of the policy, each to what the ones before it kept."""
-    rules = {
-        "off": (),
-        "balanced": (find_blank, find_leaks, find_copies),
-        "strict": (find_blank, find_leaks, find_copies, find_not_a_face, find_near_copies),
-    }[config.policy]
+    if config.policy == "off":
+        return
+    rules = (
+        find_blank,
+        find_leaks,
+        find_copies,
+        find_near_copies,
+        find_not_a_face,
+        find_label_errors,
+    )
     for number, rule in enumerate(rules):
         report("clean", number, len(rules), "rules", rule.__name__.replace("_", " "))
         rule(state, config)
     report("clean", len(rules), len(rules), "rules")
 
 
-def find_blank(state: Review, config: CleaningConfig) -> None:
-    """Training and validation images without contrast."""
-    rows = state.rows("train", "validation")
+def find_blank(state: CleaningState, config: CleaningConfig) -> None:
+    """Images without contrast."""
+    rows = state.doubtful()
     deviation = grey_deviation(state.images)[rows]
     blank = deviation < config.min_std
     state.quarantine(rows[blank], BLANK, deviation[blank] / max(config.min_std, 1e-9))
 
 
-def find_leaks(state: Review, config: CleaningConfig) -> None:
-    """Validation images that stand in the test, and training images that stand in either."""
+def find_leaks(state: CleaningState, config: CleaningConfig) -> None:
+    """Training images with the pixels of a held-out one; no person can wish for these."""
     del config
-    for role, held_out in (("validation", ("test",)), ("train", ("validation", "test"))):
-        pixels = state.manifest["pixel_sha256"]
-        rows = state.rows(role)
-        held = pixels.iloc[state.rows(*held_out)]
-        state.quarantine(rows[pixels.iloc[rows].isin(held).to_numpy()], LEAK)
+    rows, held = state.rows("train"), state.rows(*_HELD_OUT)
+    pixels = state.manifest["pixel_sha256"].to_numpy()
+    held_row = dict(zip(pixels[held[::-1]], held[::-1].tolist(), strict=True))
+    original = np.array([held_row.get(sha, -1) for sha in pixels[rows]], dtype=np.int64)
+    leaks = original >= 0
+    state.quarantine(rows[leaks], LEAK, related=original[leaks])
 
 
-def find_copies(state: Review, config: CleaningConfig) -> None:
-    """Exact copies within training or validation: one stays, or none if nobody knows its label."""
-    del config
-    for role in ("train", "validation"):
-        for copies in _groups_of_copies(state, role):
-            _decide_copies(state, copies)
+def find_copies(state: CleaningState, config: CleaningConfig) -> None:
+    """Exact copies: one stays, or none if nobody knows its label."""
+    for copies in _groups_of_copies(state):
+        _decide_copies(state, copies, config)
 
 
-def find_not_a_face(state: Review, config: CleaningConfig) -> None:
-    """Training images that enough FER+ taggers call no face."""
-    rows = state.rows("train")
-    votes = _votes(state.manifest, rows)
-    not_face = votes[:, FerPlusVote.NF]
-    found = not_face >= config.min_not_face_votes
-    share = not_face[found] / np.maximum(votes[found].sum(axis=1), 1)
-    state.quarantine(rows[found], NOT_A_FACE, 1.0 - share)
-
-
-def find_near_copies(state: Review, config: CleaningConfig) -> None:
-    """Training images that are nearly a held-out image or an earlier training image."""
-    found = find_near_duplicates(
+def find_near_copies(state: CleaningState, config: CleaningConfig) -> None:
+    """Training images that show the picture of a held-out or an earlier training image."""
+    found = find_same_pictures(
         state.images,
-        state.rows("validation", "test"),
+        state.rows(*_HELD_OUT),
         state.rows("train"),
-        config.near_duplicate_distance,
-        config.near_duplicate_max_difference,
+        config.near_duplicate_min_likeness,
     )
-    score = found.differences / max(config.near_duplicate_max_difference, 1e-9)
-    state.quarantine(found.copies, NEAR_DUPLICATE, score)
+    judged = ~state.exempt[found.copies]
+    evidence = (1.0 - found.likeness) / max(1.0 - config.near_duplicate_min_likeness, 1e-9)
+    state.quarantine(
+        found.copies[judged], NEAR_DUPLICATE, evidence[judged], found.originals[judged]
+    )
+
+
+def find_not_a_face(state: CleaningState, config: CleaningConfig) -> None:
+    """Images that enough FER+ taggers call no face; without votes, those unlike all faces."""
+    rows = state.doubtful()
+    votes = state.votes(rows)
+    not_face, num_votes = votes[:, FerPlusVote.NF], votes.sum(axis=1)
+    voted = not_face >= config.min_not_face_votes
+    state.quarantine(rows[voted], NOT_A_FACE, 1.0 - not_face[voted] / num_votes[voted])
+    face_score = state.score("face_score")
+    if face_score is None:
+        return
+    # Where ten people have looked, their word counts.
+    odd = ~voted & (num_votes == 0) & (face_score[rows] < config.face_score_limit)
+    state.quarantine(rows[odd], NOT_A_FACE, face_score[rows[odd]])
+
+
+def find_label_errors(state: CleaningState, config: CleaningConfig) -> None:
+    """Labels that the networks that never saw the image take for wrong, and taggers' verdicts."""
+    if config.relabel_by_votes:
+        _relabel_by_votes(state, config)
+    is_issue, quality = state.score("is_label_issue"), state.score("label_quality")
+    if is_issue is None or quality is None:
+        return
+    rows = state.doubtful()
+    wrong = quality[rows] <= config.label_quality_limit
+    if config.quarantines_label_issues:
+        wrong |= is_issue[rows] > 0
+    # A person has relabelled it since it was scored, or it has no label.
+    wrong &= state.label[rows] == state.manifest["label"].to_numpy(dtype=np.int64)[rows]
+    wrong &= state.label[rows] != UNLABELLED
+    state.quarantine(rows[wrong], LABEL_ERROR, quality[rows[wrong]])
 
 
 def grey_deviation(images: Images) -> npt.NDArray[np.float64]:
@@ -171,8 +133,8 @@ def grey_deviation(images: Images) -> npt.NDArray[np.float64]:
     return deviations
 
 
-def _groups_of_copies(state: Review, role: str) -> Iterator[Rows]:
-    rows = state.rows(role)
+def _groups_of_copies(state: CleaningState) -> Iterator[Rows]:
+    rows = state.rows("train")
     pixels = state.manifest["pixel_sha256"].iloc[rows]
     repeated = pixels.duplicated(keep=False).to_numpy()
     groups = pd.Series(rows[repeated]).groupby(pixels.to_numpy()[repeated], sort=False)
@@ -180,38 +142,62 @@ def _groups_of_copies(state: Review, role: str) -> Iterator[Rows]:
         yield group.to_numpy(dtype=np.int64)
 
 
-def _decide_copies(state: Review, copies: Rows) -> None:
-    labels = state.manifest["label"].to_numpy(dtype=np.int64)[copies]
+def _decide_copies(state: CleaningState, copies: Rows, config: CleaningConfig) -> None:
+    labels = state.label[copies]
     known = np.unique(labels[labels != UNLABELLED])
     if len(known) < 2:
         keep = copies[np.argmax(labels != UNLABELLED)]
-        state.quarantine(copies[copies != keep], EXACT_DUPLICATE)
+        state.quarantine(copies[copies != keep], EXACT_DUPLICATE, related=int(keep))
         return
-    votes = _votes(state.manifest, copies).sum(axis=0)
-    favoured = _favoured_label(votes)
-    if favoured not in known:
-        state.quarantine(copies, CONFLICTING_LABEL, suggested_label=favoured)
+    settled = _settled_label(state, copies, config)
+    if settled not in known and settled != UNLABELLED and config.relabel_by_votes:
+        state.relabel(copies[:1], settled, CONFLICTING_LABEL)
+        labels = state.label[copies]
+    if settled not in labels:
+        state.quarantine(copies, CONFLICTING_LABEL, suggested_label=settled)
         return
-    keep = copies[np.argmax(labels == favoured)]
-    same = np.isin(labels, (favoured, UNLABELLED)) & (copies != keep)
-    state.quarantine(copies[same], EXACT_DUPLICATE)
-    state.quarantine(
-        copies[(labels != favoured) & (labels != UNLABELLED)],
-        CONFLICTING_LABEL,
-        suggested_label=favoured,
-    )
+    keep = copies[np.argmax(labels == settled)]
+    same = np.isin(labels, (settled, UNLABELLED)) & (copies != keep)
+    state.quarantine(copies[same], EXACT_DUPLICATE, related=int(keep))
+    other = (labels != settled) & (labels != UNLABELLED)
+    state.quarantine(copies[other], CONFLICTING_LABEL, related=int(keep), suggested_label=settled)
 
 
-def _votes(manifest: pd.DataFrame, rows: Rows) -> Rows:
-    """FER+ votes of the rows (len(rows) x 10); 0 where there are none."""
-    votes: Rows = manifest[list(VOTE_COLUMNS)].to_numpy(dtype=np.int64)[rows]
-    votes[votes == NO_VOTE] = 0
-    return votes
+def _settled_label(state: CleaningState, copies: Rows, config: CleaningConfig) -> int:
+    """What a person or FER+ taggers say of images that contradict each other, or -1.
 
-
-def _favoured_label(votes: Rows) -> int:
-    """The class with more votes than any other choice, or -1."""
+    Any majority settles it in favour of a label that one of them has; for another label it takes
+    as many votes (of ten) as relabelling does.
+    """
+    wished = copies[state.exempt[copies]]
+    if len(wished):
+        return int(state.label[wished[0]])
+    votes = state.votes(copies).sum(axis=0)
     most = votes.max()
     if most == 0 or (votes == most).sum() > 1:
         return UNLABELLED
-    return int(VOTE_TO_EXPRESSION.get(FerPlusVote(int(votes.argmax())), UNLABELLED))
+    favoured = int(VOTE_TO_EXPRESSION.get(FerPlusVote(int(votes.argmax())), UNLABELLED))
+    is_clear = 10 * most >= config.min_relabel_votes * votes.sum()
+    is_there = favoured in state.label[copies]
+    return favoured if is_there or is_clear else UNLABELLED
+
+
+def _relabel_by_votes(state: CleaningState, config: CleaningConfig) -> None:
+    rows = state.doubtful()
+    votes = state.votes(rows)
+    expression = np.array(
+        [int(VOTE_TO_EXPRESSION.get(vote, UNLABELLED)) for vote in FerPlusVote], dtype=np.int64
+    )
+    most, favoured = votes.max(axis=1), expression[votes.argmax(axis=1)]
+    is_alone = (votes == most[:, None]).sum(axis=1) == 1
+    clear = is_alone & (most >= config.min_relabel_votes) & (favoured != UNLABELLED)
+    contradicted = clear & (favoured != state.label[rows])
+    given = np.take_along_axis(votes, _vote_of(state.label[rows])[:, None].clip(0), axis=1)[:, 0]
+    share = given[contradicted] / votes[contradicted].sum(axis=1)
+    state.relabel(rows[contradicted], favoured[contradicted], LABEL_ERROR, share)
+
+
+def _vote_of(labels: Rows) -> Rows:
+    """The FER+ column of each class number; -1 without a label."""
+    column = {int(expression): int(vote) for vote, expression in VOTE_TO_EXPRESSION.items()}
+    return np.array([column.get(label, -1) for label in labels.tolist()], dtype=np.int64)

@@ -1,12 +1,15 @@
 """Settings of ingest, the data gate, cleaning and splitting."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from fer_models.base_config import FrozenConfig
 
 SYNTHETIC = "synthetic"
+# By policy; measured in docs/data-quality.md.
+_FACE_SCORE_LIMIT = {"off": 0.0, "balanced": 0.45, "strict": 0.5}
+_LABEL_QUALITY_LIMIT = {"off": 0.0, "balanced": 0.18, "strict": 0.25}
 
 
 class SyntheticConfig(FrozenConfig):
@@ -45,7 +48,8 @@ class DataConfig(FrozenConfig):
     sources: tuple[str, ...] = Field(
         default=(SYNTHETIC,),
         min_length=1,
-        description="Files and folders to join, in order, or 'synthetic'. A FER+ vote file "
+        description="Files, folders and archives (packed or not; a.zip::member picks one) to join, "
+        "in order, or 'synthetic'. A FER+ vote file "
         "belongs to the FER2013 table named before it.",
     )
     synthetic: SyntheticConfig = Field(
@@ -96,6 +100,69 @@ class ValidationConfig(FrozenConfig):
     allow_warnings: bool = Field(
         default=True, description="Whether the gate lets warnings pass; errors never pass."
     )
+    reference: str = Field(
+        default="",
+        description="Snapshot (id or its start) whose data the images should look like; empty: "
+        "drift is not checked.",
+    )
+    class_drift_warning: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Jensen-Shannon distance (0..1) of the class shares from the reference's; "
+        "more is a warning.",
+    )
+    class_drift_error: float = Field(
+        default=0.2, ge=0, le=1, description="The same distance; more is an error."
+    )
+    pixel_drift_warning: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Kolmogorov-Smirnov distance (0..1) of the images' means, or of their "
+        "standard deviations, from the reference's; more is a warning.",
+    )
+    pixel_drift_error: float = Field(
+        default=0.25, ge=0, le=1, description="The same distance; more is an error."
+    )
+    share_drift_warning: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Change (0..1) of the share of exact copies, or of unlabelled images, against "
+        "the reference; more is a warning.",
+    )
+    share_drift_error: float = Field(
+        default=0.2, ge=0, le=1, description="The same change; more is an error."
+    )
+    severities: dict[str, Literal["error", "warning", "off"]] = Field(
+        default={},
+        description="Another severity for single checks by name: error, warning, or off to leave "
+        "the check out.",
+    )
+    expectations_file: str = Field(
+        default="",
+        description="YAML file with expectations of your own, checked beside the others; empty: "
+        "none.",
+    )
+
+    @field_validator("severities", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any) -> Any:
+        """YAML reads a bare `off` as false."""
+        if not isinstance(value, dict):
+            return value
+        return {name: "off" if level is False else level for name, level in value.items()}
+
+    @model_validator(mode="after")
+    def _errors_lie_above_warnings(self) -> Self:
+        for kind in ("class", "pixel", "share"):
+            warning = getattr(self, f"{kind}_drift_warning")
+            if getattr(self, f"{kind}_drift_error") < warning:
+                raise ValueError(
+                    f"{kind}_drift_error must not be below {kind}_drift_warning ({warning:g})"
+                )
+        return self
 
 
 class CleaningConfig(FrozenConfig):
@@ -103,20 +170,16 @@ class CleaningConfig(FrozenConfig):
 
     policy: Literal["balanced", "strict", "off"] = Field(
         default="balanced",
-        description="off: keep everything. balanced: exact copies, leaks, conflicts, blank frames. "
-        "strict: near copies and images that most FER+ taggers call no face, too.",
+        description="off: keep everything. balanced: what is surely wrong (exact and near copies, "
+        "leaks, contradictions, blank frames, non-faces, the worst labels). strict: more label "
+        "errors and non-faces, at the price of sound images.",
     )
-    near_duplicate_distance: int = Field(
-        default=10,
-        ge=0,
-        le=64,
-        description="Perceptual-hash bits that may differ between near copies.",
-    )
-    near_duplicate_max_difference: float = Field(
-        default=8.0,
-        ge=0,
-        le=255,
-        description="Mean absolute grey-value difference that confirms a near copy.",
+    near_duplicate_min_likeness: float = Field(
+        default=0.95,
+        ge=0.75,
+        le=1,
+        description="Correlation of two aligned pictures from which one counts as a copy of the "
+        "other.",
     )
     min_std: float = Field(
         default=2.0,
@@ -126,6 +189,58 @@ class CleaningConfig(FrozenConfig):
     min_not_face_votes: int = Field(
         default=5, ge=1, le=10, description="FER+ votes for 'not a face' that count as no face."
     )
+    min_face_score: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Face score (0..1) below which an image is no face; by default the policy's "
+        "own: 0.45 (balanced) or 0.5 (strict).",
+    )
+    max_label_error_quality: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Label quality (0..1) up to which a label is an error; by default the "
+        "policy's own: 0.18 (balanced), or 0.25 and all that confident learning doubts (strict).",
+    )
+    relabel_by_votes: bool = Field(
+        default=False,
+        description="Give images whose label FER+ taggers clearly contradict the taggers' label "
+        "instead of a place in quarantine.",
+    )
+    min_relabel_votes: int = Field(
+        default=6, ge=1, le=10, description="FER+ votes for one class that make a new label."
+    )
+    honour_decisions: bool = Field(
+        default=True, description="Apply the decisions that people have stored about single images."
+    )
+    pause_for_review: bool = Field(
+        default=False,
+        description="Let the flow wait after cleaning until a person has looked at the review page "
+        "(needs a Prefect server).",
+    )
+    review_timeout_h: float = Field(
+        default=168.0, gt=0, le=8760, description="How long the flow waits for a person, in hours."
+    )
+
+    @property
+    def face_score_limit(self) -> float:
+        """The face score below which an image is no face."""
+        if self.min_face_score is not None:
+            return self.min_face_score
+        return _FACE_SCORE_LIMIT[self.policy]
+
+    @property
+    def quarantines_label_issues(self) -> bool:
+        """Whether all labels that confident learning doubts are errors, whatever their quality."""
+        return self.policy == "strict" and self.max_label_error_quality is None
+
+    @property
+    def label_quality_limit(self) -> float:
+        """The label quality up to which a label is an error."""
+        if self.max_label_error_quality is not None:
+            return self.max_label_error_quality
+        return _LABEL_QUALITY_LIMIT[self.policy]
 
 
 class SplittingConfig(FrozenConfig):

@@ -30,9 +30,9 @@ PROTOTYPES: Mapping[Expression, Mapping[int, float]] = {
 }
 ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 15, 17, 20, 23, 25, 26, 43)
 
-_DROP_CHANCE = 0.12  # a supporting action unit of the prototype that stays away
+_DROP_CHANCE = 0.1  # a supporting action unit of the prototype that stays away
 _SUPPORTING = 0.8  # mean strength below which an action unit only supports the expression
-_STRAY_CHANCE = 0.07  # an action unit that is no part of the expression
+_STRAY_CHANCE = 0.05  # an action unit that is no part of the expression
 _STRAY_STRENGTH = 0.45
 
 # Trait -> lowest and highest value. Lengths are in half face heights, angles in half-angle
@@ -84,7 +84,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     # occlusion: mostly absent (below 0)
     "glasses": (-4.5, 1.0),
     "glasses_size": (0.2, 0.25),
-    "cover": (-12.0, 1.0),
+    "cover": (-24.0, 1.0),
     "cover_x": (-0.9, 0.9),
     "cover_y": (-0.8, 1.0),
 }
@@ -102,7 +102,7 @@ def draw_traits(labels: Integers, rng: np.random.Generator) -> Traits:
 def _draw_units(labels: Integers, rng: np.random.Generator) -> Traits:
     count = len(labels)
     # The whole expression is faint in some faces; the classes overlap with neutral there.
-    strength = 0.45 + 0.6 * rng.random(count)
+    strength = 0.7 + 0.4 * rng.random(count)
     units: Traits = {}
     for unit in ACTION_UNITS:
         by_class = np.array([PROTOTYPES[expression].get(unit, 0.0) for expression in Expression])

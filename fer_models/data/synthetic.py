@@ -1,8 +1,8 @@
 """Synthetic faces in FER2013's schema, with planted defects whose truth is recorded.
 
 N images in all: the faces of the config, then the planted copies and frames, shuffled together.
-Defects are planted in training and validation; the test split stays as drawn, because cleaning
-never touches a test split either.
+Defects are planted in training; validation and test stay as drawn, because cleaning never touches
+held-out splits either.
 """
 
 from dataclasses import dataclass
@@ -83,10 +83,10 @@ class _Collection:
             self.original_row.append(row)
 
     def add_frames(self, images: Images, defect: str, rng: np.random.Generator) -> None:
-        """Append frames without a face: one in six to validation, the rest to training."""
+        """Append frames without a face to training, each with a label drawn at random."""
         self.images.append(images)
-        for number in range(len(images)):
-            self.split.append("validation" if number % 6 == 5 else "train")
+        for _ in range(len(images)):
+            self.split.append("train")
             self.label.append(int(rng.integers(NUM_CLASSES)))
             self.true_label.append(-1)
             self.defect.append(defect)
@@ -134,7 +134,7 @@ def _plant_copies(faces: _Collection, config: SyntheticConfig, rng: np.random.Ge
     drawn = faces.images[0]
     # Each face is copied at most once, so that truth stays a pair of original and copy.
     sources = {
-        (EXACT_DUPLICATE, ""): (faces.rows("train", "validation"), config.exact_duplicate_fraction),
+        (EXACT_DUPLICATE, ""): (faces.rows("train"), config.exact_duplicate_fraction),
         (NEAR_DUPLICATE, ""): (faces.rows("train"), config.near_duplicate_fraction),
         (LEAK, "train"): (faces.rows("validation", "test"), config.leak_fraction),
     }

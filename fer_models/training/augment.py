@@ -42,11 +42,23 @@ def _warp(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> 
         torch.stack([cos * mirror, -sin, shift[:, 0]], 1),
         torch.stack([sin * mirror, cos, shift[:, 1]], 1),
     ]
-    matrices = torch.stack(rows, 1).to(images.device)
-    grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
+    grid = _affine_grid(torch.stack(rows, 1).to(images.device), *images.shape[-2:])
     return functional.grid_sample(
         images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )
+
+
+def _affine_grid(matrices: Tensor, height: int, width: int) -> Tensor:
+    """Sampling points N x H x W x 2 of N x 2 x 3 matrices.
+
+    The sums of torch's affine_grid (align_corners=False) written as broadcasts: on a CPU its
+    product of many tiny matrices took four times as long as the sampling itself.
+    """
+    across = (2 * torch.arange(width, device=matrices.device) + 1) / width - 1
+    down = ((2 * torch.arange(height, device=matrices.device) + 1) / height - 1)[:, None]
+    parts = matrices[:, :, :, None, None]
+    points = (parts[:, :, 1] * down + parts[:, :, 2]) + parts[:, :, 0] * across
+    return points.permute(0, 2, 3, 1)
 
 
 def _relight(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:

@@ -16,9 +16,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from fer_models.errors import TrainingError
 from fer_models.training.batches import Batch, derived_seed
 from fer_models.training.config import MemberConfig
+from fer_models.training.optimizer import build_optimizer, one_cycle
 
-_START_SHARE = 0.04
-_END_SHARE = 1e-4
 _CHECK_EVERY_STEPS = 50
 
 
@@ -118,37 +117,10 @@ class FerModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser, and the schedule stepped after every batch."""
-        optimizer = _optimizer(self.network, self.member)
+        optimizer = build_optimizer(self.network, self.member.training)
         warmup = self.member.training.warmup_fraction
         schedule = LambdaLR(optimizer, lambda step: one_cycle(step, self.num_steps, warmup))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
-
-
-def one_cycle(step: int, num_steps: int, warmup_fraction: float) -> float:
-    """Share of the peak learning rate at a step: linear up, cosine down (Smith 2018).
-
-    torch's OneCycleLR divides by zero where the way up is one step long (1803.09820's shape
-    is kept, its momentum cycle is not).
-    """
-    peak = max(1.0, warmup_fraction * num_steps)
-    if step < peak:
-        return _START_SHARE + (1 - _START_SHARE) * (step + 1) / (peak + 1)
-    down = min(1.0, (step - peak) / max(1.0, num_steps - peak))
-    return _END_SHARE + (1 - _END_SHARE) * 0.5 * (1 + math.cos(math.pi * down))
-
-
-def _optimizer(network: nn.Module, member: MemberConfig) -> torch.optim.Optimizer:
-    config = member.training
-    # Norms and biases are not decayed: it would only shrink their scale.
-    parameters = list(network.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=config.learning_rate)

@@ -15,6 +15,7 @@ name: tiny
 data: {synthetic: {num_images: 420}}
 validation: {min_images_per_class: 5, min_images_per_split: 20}
 tuning: {enabled: false}
+scoring: {enabled: false}
 promotion: {min_accuracy: 0.0}
 tracking: {mode: disabled}
 members:

@@ -21,7 +21,11 @@ def _process(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "task", "up", "recipes", "models", "doctor", "task ingest", "task report"]
+    "command",
+    [
+        *("run", "review", "task", "up", "recipes", "models", "doctor"),
+        *("task ingest", "task clean", "task explore", "task report"),
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = _ferflow(*command.split(), "--help")
@@ -31,7 +35,8 @@ def test_every_command_explains_itself(command: str) -> None:
 
 def test_task_help_shows_the_chain() -> None:
     output = _ferflow("task", "--help").output
-    assert "ingest -> validate -> clean -> split -> tune -> train -> evaluate" in output
+    assert "ingest -> validate -> score -> clean -> split -> explore" in output
+    assert "-> tune -> train -> evaluate -> ensemble -> promote -> report" in output
 
 
 def test_json_is_one_line_on_stdout_and_all_else_goes_to_stderr(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from prefect import flow, task
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Running
+from prefect.states import Paused, Running
 
 from deployments.crashed import is_dead, process_tag, sweep_crashed_runs
 
@@ -49,7 +49,7 @@ def test_runs_of_dead_processes_are_marked_with_all_that_they_called() -> None:
         alive = _running(client, [process_tag()])
         other = _running(client, ["somebody-elses"])
         caller = client.create_task_run(call, dead.id, dynamic_key="0")
-        child = client.create_flow_run(inner, parent_task_run_id=caller.id, state=Running())
+        child = client.create_flow_run(inner, parent_task_run_id=caller.id, state=Paused())
 
         assert sorted(sweep_crashed_runs()) == sorted([dead.name, child.name])
 

@@ -34,8 +34,10 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
     resumed = workplace.run("run", "--recipe", "tiny.yaml")
     assert not orphaned_servers(workplace)
-    assert resumed["cached_tasks"] == ["ingest", "validate", "clean", "split", "train"]
-    assert resumed["executed_tasks"][:2] == ["gate", "train"]
+    assert resumed["cached_tasks"] == [
+        *("ingest", "validate", "clean", "split", "explore", "train")
+    ]
+    assert resumed["executed_tasks"][:3] == ["gate", "decisions", "train"]
     assert resumed["promoted"]
     assert Path(resumed["report"].removeprefix("file://")).is_file()
 

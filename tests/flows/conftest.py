@@ -6,6 +6,7 @@ import pytest
 
 from fer_models.config import PipelineConfig
 from fer_models.models.config import NetworkConfig
+from fer_models.quality.config import ScoringConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.training.config import MemberConfig, TrainingConfig
 
@@ -18,6 +19,7 @@ def tiny_config(store_url: str, **changes: object) -> PipelineConfig:
         "store": StoreConfig(url=store_url),
         "data": {"synthetic": {"num_images": 420}},
         "validation": {"min_images_per_class": 5, "min_images_per_split": 20},
+        "scoring": ScoringConfig(folds=2, network=NetworkConfig(width=0.25), training=brief),
         "members": (
             MemberConfig(name="compact_cnn", network=NetworkConfig(width=0.25), training=brief),
             MemberConfig(

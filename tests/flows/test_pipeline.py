@@ -20,8 +20,6 @@ from tests.flows.conftest import tiny_config
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
-DATA_STAGES = ["ingest", "validate", "gate", "clean", "split"]
-
 
 @contextmanager
 def stages_that_ran() -> Iterator[dict[str, list[str]]]:
@@ -68,8 +66,9 @@ def test_the_second_identical_run_comes_from_the_cache_whole(
     with stages_that_ran() as seen:
         again = run_pipeline(config)
     assert again == outcome
-    assert seen[DONE] == ["gate"]  # the gate itself only reads the cached verdict
-    assert len(seen[FROM_CACHE]) == 14
+    # The gate only reads the cached verdict; people may have decided something since.
+    assert seen[DONE] == ["gate", "decisions"]
+    assert len(seen[FROM_CACHE]) == 16
 
 
 def test_a_changed_member_trains_alone(first_run: tuple[PipelineConfig, Outcome]) -> None:
@@ -129,6 +128,6 @@ def test_data_is_prepared_on_object_storage_and_cached_there(s3_store_url: str) 
     prepared = prepare_data(config)
     with stages_that_ran() as seen:
         assert prepare_data(config) == prepared
-    assert seen[FROM_CACHE] == ["ingest", "validate", "clean", "split"]
+    assert seen[FROM_CACHE] == ["ingest", "validate", "score", "clean", "split", "explore"]
     info = ArtifactStore(config.store).info(prepared.snapshot)
     assert set(info["split_counts"]) == {"train", "validation", "test"}

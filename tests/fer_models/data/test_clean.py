@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_models.data.clean import clean_snapshot
-from fer_models.data.cleaning_rules import Review, grey_deviation, review
+from fer_models.data.cleaning_rules import apply_rules, grey_deviation
+from fer_models.data.cleaning_state import CleaningState, as_it_came
 from fer_models.data.config import CleaningConfig
 from fer_models.data.snapshot import (
     KEPT,
@@ -49,9 +50,16 @@ def test_labelled_copy_stays_rather_than_an_unlabelled_one(store: ArtifactStore)
     assert reasons(store, faces) == ["exact_duplicate", ""]
 
 
-def test_copies_within_validation_are_found(store: ArtifactStore) -> None:
-    faces = [Face("validation", HAPPY, 1), Face("validation", HAPPY, 1)]
-    assert reasons(store, faces) == ["", "exact_duplicate"]
+def test_held_out_splits_are_never_touched(store: ArtifactStore) -> None:
+    for split in ("validation", "test"):
+        faces = [
+            Face(split, HAPPY, 1),
+            Face(split, SAD, 1),
+            Face(split, HAPPY, 2, votes={"nf": 10}),
+            Face(split, HAPPY, 3),
+            Face(split, HAPPY, 3),
+        ]
+        assert reasons(store, faces, STRICT) == [""] * 5
 
 
 def test_training_copy_of_held_out_image_is_a_leak(store: ArtifactStore) -> None:
@@ -65,27 +73,11 @@ def test_training_copy_of_held_out_image_is_a_leak(store: ArtifactStore) -> None
     assert reasons(store, faces) == ["leak", "", "leak", "", ""]
 
 
-def test_validation_copy_of_test_image_is_a_leak(store: ArtifactStore) -> None:
-    faces = [Face("train", HAPPY, 1), Face("validation", HAPPY, 1), Face("test", HAPPY, 1)]
-    assert reasons(store, faces) == ["leak", "leak", ""]
-
-
-def test_test_split_is_never_touched(store: ArtifactStore) -> None:
-    faces = [
-        Face("test", HAPPY, 1),
-        Face("test", SAD, 1),
-        Face("test", HAPPY, 2, votes={"nf": 10}),
-        Face("test", HAPPY, 3),
-        Face("test", HAPPY, 3),
-    ]
-    assert reasons(store, faces, STRICT) == [""] * 5
-
-
-def test_blank_test_image_stays_and_blank_training_image_goes(store: ArtifactStore) -> None:
+def test_blank_held_out_image_stays_and_blank_training_image_goes(store: ArtifactStore) -> None:
     faces = [Face("train", HAPPY, 1), Face("validation", HAPPY, 2), Face("test", HAPPY, 3)]
     images = np.stack([np.full((48, 48), level, dtype=np.uint8) for level in (0, 90, 255)])
     cleaned = clean_snapshot(store, snapshot_of(store, faces, images), BALANCED)
-    assert list(open_snapshot(store, cleaned).manifest["reason"]) == ["blank", "blank", ""]
+    assert list(open_snapshot(store, cleaned).manifest["reason"]) == ["blank", "", ""]
 
 
 def test_conflict_without_votes_leaves_no_copy(store: ArtifactStore) -> None:
@@ -125,28 +117,28 @@ def test_votes_that_do_not_decide_leave_no_copy(
     assert reasons(store, faces) == ["conflicting_label"] * 2
 
 
-def test_not_a_face_needs_the_strict_policy_and_training(store: ArtifactStore) -> None:
+def test_not_a_face_by_votes_needs_enough_of_them_and_training(store: ArtifactStore) -> None:
     faces = [
         Face("train", HAPPY, 1, votes={"nf": 5, "happiness": 5}),
         Face("train", HAPPY, 2, votes={"nf": 4, "happiness": 6}),
         Face("validation", HAPPY, 3, votes={"nf": 10}),
     ]
     assert reasons(store, faces, STRICT) == ["not_a_face", "", ""]
-    assert reasons(store, faces, BALANCED) == ["", "", ""]
+    assert reasons(store, faces, BALANCED) == ["not_a_face", "", ""]
 
 
-def test_near_copy_needs_the_strict_policy(store: ArtifactStore) -> None:
+def test_near_copies_of_held_out_and_of_earlier_training_images_are_found(
+    store: ArtifactStore,
+) -> None:
     faces = [Face("train", HAPPY, 1), Face("train", HAPPY, 2), Face("validation", SAD, 3)]
     near = np.clip(picture(1).astype(int) + 7, 0, 255).astype(np.uint8)
     held = np.clip(picture(3).astype(int) - 5, 0, 255).astype(np.uint8)
     images = np.stack([picture(1), near, picture(3)])
     snapshot = snapshot_of(store, [*faces, Face("train", SAD, 4)], np.stack([*images, held]))
-    for config, expected in (
-        (STRICT, ["", "near_duplicate", "", "near_duplicate"]),
-        (BALANCED, [""] * 4),
-    ):
-        cleaned = clean_snapshot(store, snapshot, config)
-        assert list(open_snapshot(store, cleaned).manifest["reason"]) == expected
+    cleaned = clean_snapshot(store, snapshot, BALANCED)
+    found = open_table(store, cleaned, "decisions")
+    assert list(found["reason"]) == ["", "near_duplicate", "", "near_duplicate"]
+    assert list(found["related_id"]) == ["", "hand/000000", "", "hand/000002"]
 
 
 def test_what_ingest_quarantined_stays_so(store: ArtifactStore) -> None:
@@ -169,12 +161,15 @@ def test_decisions_name_every_image(store: ArtifactStore) -> None:
     cleaned = clean_snapshot(store, snapshot_of(store, faces), STRICT)
     table = open_table(store, cleaned, "decisions")
     assert list(table.columns) == [
-        "image_id", "source", "row", "split", "action", "reason", "score", "suggested_label",
+        "image_id", "source", "row", "split", "label", "action", "reason", "score", "evidence",
+        "suggested_label", "related_id", "probability", "suggested_probability",
     ]  # fmt: skip
     assert table["image_id"].tolist() == [f"hand/00000{row}" for row in range(4)]
     assert table["action"].tolist() == ["quarantine", "keep", "quarantine", "keep"]
     assert table["reason"].tolist() == ["conflicting_label", "", "not_a_face", ""]
-    assert table["score"].tolist() == pytest.approx([0.0, 1.0, 0.2, 1.0])
+    assert table["evidence"].tolist() == pytest.approx([0.0, 1.0, 0.2, 1.0])
+    assert table["score"].tolist() == [1.0] * 4
+    assert table["related_id"].tolist() == ["hand/000001", "", "", ""]
     assert table["suggested_label"].tolist() == [SAD, -1, -1, -1]
 
 
@@ -185,7 +180,7 @@ def test_images_are_shared_with_the_parent(store: ArtifactStore) -> None:
         store.describe(cleaned).files["images.npy"] == store.describe(snapshot).files["images.npy"]
     )
     assert store.info(cleaned)["parent"] == snapshot.id
-    assert store.info(cleaned)["newly_quarantined"] == 1
+    assert store.info(cleaned)["actions"] == {"keep": 1, "quarantine": 1}
     assert store.info(cleaned)["reasons"] == {"exact_duplicate": 1}
 
 
@@ -217,24 +212,25 @@ faces_strategy = st.lists(
 
 @settings(max_examples=30, deadline=None)
 @given(faces=faces_strategy, config=st.sampled_from([BALANCED, STRICT]))
-def test_second_review_changes_nothing_and_nothing_bad_is_left(
+def test_cleaning_again_changes_nothing_and_nothing_bad_is_left(
     faces: list[Face], config: CleaningConfig
 ) -> None:
     images = np.stack([picture(face.picture) for face in faces])
-    first = Review(manifest_of(faces, images), images, None)
-    review(first, config)
+    first = CleaningState(manifest_of(faces, images), images, None)
+    apply_rules(first, config)
     cleaned = first.cleaned_manifest()
-    second = Review(cleaned, images, first.decisions())
-    review(second, config)
+    second = CleaningState(as_it_came(cleaned, first.decisions()), images, None)
+    apply_rules(second, config)
     pd.testing.assert_frame_equal(second.cleaned_manifest(), cleaned)
     pd.testing.assert_frame_equal(second.decisions(), first.decisions())
-    assert (cleaned.loc[cleaned["split"] == "test", "status"] == KEPT).all()
+    is_held_out = cleaned["split"].isin(["validation", "test"])
+    assert (cleaned.loc[is_held_out, "status"] == KEPT).all()
     left = cleaned[(cleaned["status"] == KEPT)].assign(
         role=lambda table: table["split"].replace("", "train")
     )
-    learned = left[left["role"] != "test"]
+    learned = left[left["role"] == "train"]
     assert learned["pixel_sha256"].is_unique
-    assert not set(learned["pixel_sha256"]) & set(left.loc[left["role"] == "test", "pixel_sha256"])
+    assert not set(learned["pixel_sha256"]) & set(left.loc[is_held_out, "pixel_sha256"])
 
 
 def test_cleaning_a_cleaned_snapshot_gives_the_same_one(store: ArtifactStore) -> None:
@@ -243,7 +239,14 @@ def test_cleaning_a_cleaned_snapshot_gives_the_same_one(store: ArtifactStore) ->
     faces = [Face("train", label, 0) for label in (HAPPY, SAD, FEAR, FEAR)]
     once = clean_snapshot(store, snapshot_of(store, faces, images), STRICT)
     assert clean_snapshot(store, once, STRICT).id == once.id
-    assert clean_snapshot(store, once, BALANCED).id == once.id
+
+
+def test_cleaning_with_another_policy_does_not_add_up(store: ArtifactStore) -> None:
+    faces = [Face("train", HAPPY, 1), Face("train", HAPPY, 1), Face("train", SAD, 2, reason="odd")]
+    raw = snapshot_of(store, faces)
+    once = clean_snapshot(store, raw, STRICT)
+    off = clean_snapshot(store, once, CleaningConfig(policy="off"))
+    assert list(open_snapshot(store, off).manifest["reason"]) == ["", "", "odd"]
 
 
 def synthetic_review(faces: SyntheticFaces, config: CleaningConfig) -> pd.DataFrame:
@@ -253,8 +256,8 @@ def synthetic_review(faces: SyntheticFaces, config: CleaningConfig) -> pd.DataFr
             faces.manifest_fields["split"], faces.manifest_fields["label"], strict=True
         )
     ]
-    state = Review(manifest_of(plain, faces.images), faces.images, None)
-    review(state, config)
+    state = CleaningState(manifest_of(plain, faces.images), faces.images, None)
+    apply_rules(state, config)
     return state.decisions().join(faces.truth[["defect", "original_row"]])
 
 
@@ -266,15 +269,13 @@ def test_planted_defects_are_found_and_nothing_else(synthetic: SyntheticFaces) -
     pairs = found[found["defect"] == EXACT_DUPLICATE]
     later = np.maximum(pairs.index.to_numpy(), pairs["original_row"].to_numpy())
     assert set(found.index[found["reason"] == EXACT_DUPLICATE]) == set(later)
-    assert set(found["reason"]) == {"", BLANK, LEAK, EXACT_DUPLICATE}
+    assert set(found["reason"]) == {"", BLANK, LEAK, EXACT_DUPLICATE, NEAR_DUPLICATE}
 
 
-def test_strict_finds_most_planted_near_copies_and_no_other_face(
-    synthetic: SyntheticFaces,
-) -> None:
-    found = synthetic_review(synthetic, STRICT)
+def test_planted_near_copies_are_found_and_no_other_face(synthetic: SyntheticFaces) -> None:
+    found = synthetic_review(synthetic, BALANCED)
     pairs = found[found["defect"] == NEAR_DUPLICATE]
     truth = set(np.maximum(pairs.index.to_numpy(), pairs["original_row"].to_numpy()))
     near = set(found.index[found["reason"] == "near_duplicate"])
     assert near <= truth
-    assert len(near) >= 0.9 * len(truth)
+    assert len(near) >= 0.95 * len(truth)

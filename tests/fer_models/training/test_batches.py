@@ -3,13 +3,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from fer_models.labels import CLASS_NAMES
-from fer_models.training.augment import augment
+from fer_models.training.augment import _affine_grid, augment
 from fer_models.training.batches import TrainBatches, as_float, batch_bounds, to_inputs
 from fer_models.training.config import AugmentConfig
 from fer_models.training.data import Preprocessing, SplitImages, grey_statistics
-from fer_models.training.module import one_cycle
+from fer_models.training.optimizer import one_cycle
 
 NO_CHANGE = AugmentConfig(
     flip=False, rotate_deg=0, shift=0, scale=0, brightness=0, contrast=0, erase=0
@@ -123,3 +124,10 @@ def test_one_cycle_goes_up_then_down(num_steps: int, warmup: float) -> None:
     assert shares[: peak + 1] == sorted(shares[: peak + 1])
     assert shares[peak:] == sorted(shares[peak:], reverse=True)
     assert shares[num_steps] < 1e-3 or num_steps < 3
+
+
+def test_sampling_points_are_those_of_torch() -> None:
+    generator = torch.Generator().manual_seed(0)
+    matrices = torch.eye(2, 3) + torch.randn(9, 2, 3, generator=generator) * 0.3
+    expected = functional.affine_grid(matrices, [9, 1, 40, 48], align_corners=False)
+    torch.testing.assert_close(_affine_grid(matrices, 40, 48), expected)

@@ -1,0 +1,123 @@
+"""The quick model: one fold's network, trained in plain torch on one thread, and what it thinks.
+
+N images, K classes. No Lightning here: its import takes longer than a small training.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
+
+from fer_models.data.snapshot import Images
+from fer_models.errors import TrainingError
+from fer_models.labels import NUM_CLASSES
+from fer_models.models.registry import build_network
+from fer_models.quality.config import ScoringConfig
+from fer_models.training.batches import TrainBatches, as_float, derived_seed, to_inputs
+from fer_models.training.config import TrainingConfig
+from fer_models.training.data import Labels, Preprocessing, SplitImages, preprocessing_for
+from fer_models.training.optimizer import build_optimizer, one_cycle
+from fer_models.training.runtime import best_device, resolve_precision
+
+Probabilities = npt.NDArray[np.float64]
+_PREDICTED_AT_ONCE = 512
+
+
+def judge_images(
+    train_images: Images,
+    train_labels: Labels,
+    judged_images: Images,
+    config: ScoringConfig,
+    seed: int,
+    on_epoch: Callable[[int], None],
+) -> Probabilities:
+    """Train the quick model on some images and let it judge others.
+
+    Args:
+        train_images: uint8 N x 48 x 48.
+        train_labels: N class numbers 0..6.
+        judged_images: uint8 M x 48 x 48.
+        config: network and training.
+        seed: of weights, order and augmentation.
+        on_epoch: hears the number of finished epochs.
+
+    Returns:
+        Probabilities M x K; the mean over each image and its mirror image.
+
+    Raises:
+        TrainingError: the loss is no longer a number.
+    """
+    device = best_device()
+    preprocessing = preprocessing_for(config.network, train_images)
+    torch.manual_seed(derived_seed(seed))
+    network = build_network(config.network).to(memory_format=torch.channels_last).to(device)
+    epoch = 0
+    batches = TrainBatches(
+        SplitImages(train_images, train_labels),
+        preprocessing,
+        batch_size=config.training.batch_size,
+        augmentation=config.training.augment,
+        seed=seed,
+        epoch=lambda: epoch,
+        device=device,
+    )
+    optimizer = build_optimizer(network, config.training)
+    num_steps = len(batches) * config.training.epochs
+    schedule = LambdaLR(
+        optimizer, lambda step: one_cycle(step, num_steps, config.training.warmup_fraction)
+    )
+    for epoch in range(config.training.epochs):
+        network.train()
+        for inputs, labels in batches:
+            _step(network, inputs, labels, optimizer, config.training)
+            schedule.step()
+        on_epoch(epoch + 1)
+    return _judge(network, judged_images, preprocessing, config.training)
+
+
+def _step(
+    network: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    optimizer: torch.optim.Optimizer,
+    config: TrainingConfig,
+) -> None:
+    with _autocast(config, inputs.device):
+        logits = network(inputs)
+    loss = functional.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing)
+    if not torch.isfinite(loss):
+        raise TrainingError(
+            f"the quick model's loss became {float(loss)}; set a smaller "
+            f"scoring.training.learning_rate (now {config.learning_rate:g}), or switch label "
+            "scores off with scoring.enabled=false"
+        )
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if config.gradient_clip:
+        nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+    optimizer.step()
+
+
+def _judge(
+    network: nn.Module, images: Images, preprocessing: Preprocessing, config: TrainingConfig
+) -> Probabilities:
+    device = next(network.parameters()).device
+    network.eval()
+    parts = [np.zeros((0, NUM_CLASSES))]
+    for start in range(0, len(images), _PREDICTED_AT_ONCE):
+        batch = torch.from_numpy(np.array(images[start : start + _PREDICTED_AT_ONCE])).to(device)
+        inputs = to_inputs(as_float(batch), preprocessing)
+        with torch.inference_mode(), _autocast(config, device):
+            both = [network(inputs), network(inputs.flip(3))]
+        mean = sum(logits.float().softmax(1) for logits in both) / 2
+        parts.append(mean.double().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def _autocast(config: TrainingConfig, device: torch.device) -> torch.autocast:
+    is_half = resolve_precision(config, device) != "32-true"
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_half)

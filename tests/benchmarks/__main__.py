@@ -1,0 +1,36 @@
+"""All benchmarks of the data stages in turn: `make bench-data`.
+
+    make bench-data                                            # made-up images
+    make bench-data ARGS="--images fer2013_with_votes.parquet" # real ones, too (about 20 minutes)
+    make bench-data ARGS="--images ... --pays"                 # and what cleaning brings (an hour)
+
+Options are those of `bench_cleaning`; the others take none but the images.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.benchmarks.bench_ingest import IMAGES_VARIABLE
+
+_ROOT = Path(__file__).parents[2]
+
+
+def main(arguments: list[str]) -> int:
+    """Run each benchmark in a process of its own; 1 when any of them fails."""
+    environment = dict(os.environ)
+    if "--images" in arguments[:-1]:
+        images = Path(arguments[arguments.index("--images") + 1]).absolute()
+        environment[IMAGES_VARIABLE] = str(images)
+    codes = []
+    for name in ("bench_ingest", "bench_validate", "bench_non_faces", "bench_cleaning"):
+        print(f"\n== {name} ==", flush=True)
+        options = arguments if name == "bench_cleaning" else []
+        command = [sys.executable, "-m", f"tests.benchmarks.{name}", *options]
+        codes.append(subprocess.run(command, env=environment, cwd=_ROOT, check=False).returncode)
+    return int(any(codes))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

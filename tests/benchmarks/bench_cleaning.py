@@ -1,0 +1,274 @@
+"""How well cleaning finds what is wrong, and whether training on what is left pays.
+
+    python -m tests.benchmarks.bench_cleaning [--images fer2013.parquet] [--pays] [--plots FOLDER]
+
+Synthetic faces: precision and recall of each rule against the planted truth. Real FER2013 images
+(`--images`, with FER+ votes): label errors and non-faces, found without a look at the votes,
+against the votes. `--pays`: the quick model trained on raw and on cleaned images, three seeds,
+measured on the untouched PublicTest.
+"""
+
+import argparse
+import itertools
+import multiprocessing
+import os
+import platform
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_models.data.clean import clean_snapshot
+from fer_models.data.config import CleaningConfig, DataConfig, SyntheticConfig
+from fer_models.data.ingest import ingest_sources
+from fer_models.data.snapshot import KEPT, open_snapshot, open_table
+from fer_models.labels import UNLABELLED, VOTE_COLUMNS, VOTE_TO_EXPRESSION, FerPlusVote
+from fer_models.progress import Progress, listening
+from fer_models.quality.config import ScoringConfig
+from fer_models.quality.score import score_labels
+from fer_models.quality.scores import SCORES_FILE
+from fer_models.reporting.defects import score_cleaning
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import ScoresRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+from tests.benchmarks.bench_ingest import IMAGES_VARIABLE
+
+WORST = (100, 300, 1000, 3000)
+MIN_RECALL, MIN_PRECISION = 0.95, 0.90
+MIN_DISAGREEMENT = 0.85
+MAX_SCORING_S = 15 * 60
+_CLEAR_VOTES = 6
+_NOT_FACE_VOTES = 5
+Table = pd.DataFrame
+
+
+def bench_synthetic(store: ArtifactStore, seed: int = 0, num_images: int = 2800) -> Table:
+    """Recall and precision of each rule of the policy `balanced` on synthetic faces."""
+    data = DataConfig(synthetic=SyntheticConfig(num_images=num_images))
+    raw = ingest_sources(store, data, seed)
+    scores = score_labels(store, raw, ScoringConfig(), seed)
+    cleaned = clean_snapshot(store, raw, CleaningConfig(), scores)
+    rows = score_cleaning(open_snapshot(store, cleaned).manifest, open_table(store, raw, "truth"))
+    return pd.DataFrame(
+        {
+            "seed": seed,
+            "defect": [row.defect or "(sound, set aside)" for row in rows],
+            "planted": [row.planted for row in rows],
+            "recall": [row.recall for row in rows],
+            "precision": [row.precision for row in rows],
+        }
+    )
+
+
+def bench_real(store: ArtifactStore, raw: SnapshotRef, seed: int = 0) -> dict[str, Any]:
+    """Label errors and non-faces of the real Training images, ranked without any look at votes."""
+    start = time.perf_counter()
+    scores = score_labels(store, raw, ScoringConfig(), seed)
+    seconds = time.perf_counter() - start
+    cleaned = clean_snapshot(store, raw, CleaningConfig(), scores)
+    manifest = open_snapshot(store, raw).manifest
+    table = open_table(store, cleaned, "decisions")
+    table["face_score"] = _face_scores(store, scores)
+    train = (manifest["split"] == "train").to_numpy()
+    truth = vote_truth(manifest)[train].reset_index(drop=True)
+    table = table[train].reset_index(drop=True)
+    return {
+        "seconds": seconds,
+        "facts": store.info(scores),
+        "reasons": store.info(cleaned)["reasons"],
+        "label_errors": worst_rows(table["score"], truth["disagrees"], truth["clear_error"]),
+        "curves": {
+            "label error (6 or more votes for another class)": curve(
+                table["score"], truth["clear_error"]
+            ),
+            "FER+ majority disagrees": curve(table["score"], truth["disagrees"]),
+            "not a face (5 or more votes)": curve(table["face_score"], truth["not_face"]),
+        },
+    }
+
+
+def vote_truth(manifest: Table) -> Table:
+    """What FER+ says of each image: majority elsewhere, a clear error, no face."""
+    votes = manifest[list(VOTE_COLUMNS)].to_numpy(dtype=np.int64)
+    label = manifest["label"].to_numpy(dtype=np.int64)
+    expression = np.array([int(VOTE_TO_EXPRESSION.get(vote, UNLABELLED)) for vote in FerPlusVote])
+    favoured = expression[votes.argmax(axis=1)]
+    disagrees = favoured != label
+    clear = disagrees & (favoured != UNLABELLED) & (votes.max(axis=1) >= _CLEAR_VOTES)
+    not_face = votes[:, FerPlusVote.NF] >= _NOT_FACE_VOTES
+    return pd.DataFrame({"disagrees": disagrees, "clear_error": clear, "not_face": not_face})
+
+
+def worst_rows(score: pd.Series, disagrees: pd.Series, clear: pd.Series) -> Table:
+    """Of the k images with the lowest scores: how many FER+ contradicts."""
+    order = np.argsort(score.to_numpy(), kind="stable")
+    rows = [
+        {
+            "worst": k,
+            "disagrees": disagrees.to_numpy()[order[:k]].mean(),
+            "clear_error": clear.to_numpy()[order[:k]].mean(),
+        }
+        for k in WORST
+    ]
+    chance = {"worst": len(order), "disagrees": disagrees.mean(), "clear_error": clear.mean()}
+    return pd.DataFrame([*rows, chance])
+
+
+def curve(score: pd.Series, truth: pd.Series) -> dict[str, Any]:
+    """Precision and recall as the threshold rises, and the average precision."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(truth, -score)
+    return {
+        "precision": precision,
+        "recall": recall,
+        "average_precision": float(average_precision_score(truth, -score)),
+        "positives": int(truth.sum()),
+        "chance": float(truth.mean()),
+    }
+
+
+def bench_pays(store: ArtifactStore, raw: SnapshotRef, seeds: tuple[int, ...]) -> Table:
+    """PublicTest accuracy of the quick model by what it was trained on.
+
+    All and only kept training images are learned from; PublicTest (3,589 images) is as it came.
+    `without copies` leaves out the PublicTest images that also stand in the raw training data.
+    """
+    scores = score_labels(store, raw, ScoringConfig(), 0)
+    policies = {
+        "raw": CleaningConfig(policy="off"),
+        "balanced, without label errors": CleaningConfig(max_label_error_quality=0.0),
+        "balanced": CleaningConfig(),
+        "strict": CleaningConfig(policy="strict"),
+        "balanced, relabelled by votes": CleaningConfig(relabel_by_votes=True),
+    }
+    snapshots = {
+        name: open_snapshot(store, clean_snapshot(store, raw, config, scores))
+        for name, config in policies.items()
+    }
+    jobs = [(name, seed) for seed in seeds for name in policies]
+
+    jobs = []
+    for seed, (name, snapshot) in itertools.product(seeds, snapshots.items()):
+        manifest = snapshot.manifest
+        learned = (manifest["split"] == "train") & (manifest["status"] == KEPT)
+        labels = manifest["label"].to_numpy(dtype=np.int64)
+        jobs.append((name, seed, snapshot.images, labels, learned.to_numpy(), manifest))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool:
+        return pd.DataFrame(list(pool.map(_train_once, jobs)))
+
+
+def _train_once(job: tuple[str, int, Any, Any, Any, Table]) -> dict[str, Any]:
+    import torch
+
+    from fer_models.quality.quick_model import judge_images
+
+    torch.set_num_threads(1)
+    name, seed, images, labels, learned, manifest = job
+    public = (manifest["split"] == "validation").to_numpy()
+    scoring = ScoringConfig()
+    probabilities = judge_images(
+        images[learned], labels[learned], images[public], scoring, seed, lambda _: None
+    )
+    right = probabilities.argmax(axis=1) == labels[public]
+    pixels = manifest["pixel_sha256"]
+    unseen = ~pixels[public].isin(pixels[manifest["split"] == "train"]).to_numpy()
+    return {
+        "trained on": name,
+        "images": int(learned.sum()),
+        "seed": seed,
+        "accuracy": right.mean(),
+        "without copies": right[unseen].mean(),
+    }
+
+
+def main() -> None:
+    """Print the tables, and whether they hold."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--images", type=Path, default=os.environ.get(IMAGES_VARIABLE))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--pays", action="store_true")
+    parser.add_argument("--plots", type=Path)
+    arguments = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryDirectory() as folder, listening(_Lines()):
+        store = ArtifactStore(StoreConfig(url=folder))
+        tables = [bench_synthetic(store, seed) for seed in range(arguments.seeds)]
+        _print("Synthetic faces: each rule against the planted truth", pd.concat(tables))
+        if not arguments.images:
+            print(f"no real images: name them with --images or {IMAGES_VARIABLE}")
+            return
+        raw = ingest_sources(store, DataConfig(sources=(str(arguments.images),)), 0)
+        _print_real(bench_real(store, raw), arguments.plots)
+        if arguments.pays:
+            table = bench_pays(store, raw, tuple(range(arguments.seeds)))
+            _print("Does cleaning pay? PublicTest accuracy of the quick model", table)
+            columns = ["accuracy", "without copies"]
+            means = table.groupby(["trained on", "images"], sort=False)[columns]
+            _print("means and standard deviations", means.agg(["mean", "std"]).reset_index())
+
+
+def _print_real(found: dict[str, Any], plots: Path | None) -> None:
+    print(f"scored in {found['seconds']:.0f} s (at most {MAX_SCORING_S}): {found['facts']}")
+    print(f"quarantine: {found['reasons']}")
+    _print("Label errors: share of the worst Training images", found["label_errors"])
+    for name, one in found["curves"].items():
+        print(
+            f"{name}: average precision {one['average_precision']:.3f} "
+            f"(n = {one['positives']}, chance {one['chance']:.3f})"
+        )
+        for recall in (0.1, 0.25, 0.5, 0.75, 0.9):
+            print(f"  recall {recall:.2f}: precision {_precision_at(one, recall):.3f}")
+    if plots:
+        _plot(found["curves"], plots / "cleaning-curves.png")
+
+
+def _precision_at(one: dict[str, Any], recall: float) -> float:
+    return float(one["precision"][one["recall"] >= recall].max())
+
+
+def _plot(curves: dict[str, dict[str, Any]], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for name, one in curves.items():
+        [line] = axes.plot(
+            one["recall"][:-1], one["precision"][:-1], label=f"{name}, n = {one['positives']:,}"
+        )
+        axes.axhline(one["chance"], color=line.get_color(), lw=0.8, ls=":")
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    axes.set_title("Found without votes, judged by FER+ votes (dotted: chance)", fontsize=10)
+    axes.legend(frameon=False, fontsize=9)
+    axes.grid(alpha=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
+def _face_scores(store: ArtifactStore, scores: ScoresRef) -> pd.Series:
+    return pd.read_parquet(store.fetch(scores, SCORES_FILE))["face_score"]
+
+
+def _print(title: str, table: Table) -> None:
+    print(f"\n{title}\n{table.round(3).to_string(index=False)}\n", flush=True)
+
+
+class _Lines:
+    """Tells how far the label scores are, a line a minute."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() - self._last > 60:
+            self._last = time.monotonic()
+            print(f"  {progress.stage} {progress.amount} {progress.note}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
