@@ -9,7 +9,7 @@ from fer_models.base_config import FrozenConfig
 SYNTHETIC = "synthetic"
 # By policy; measured in docs/data-quality.md.
 _FACE_SCORE_LIMIT = {"off": 0.0, "balanced": 0.45, "strict": 0.5}
-_LABEL_QUALITY_LIMIT = {"off": 0.0, "balanced": 0.18, "strict": 0.25}
+_LABEL_QUALITY_LIMIT = {"off": 0.0, "balanced": 0.2, "strict": 0.3}
 
 
 class SyntheticConfig(FrozenConfig):
@@ -201,7 +201,7 @@ class CleaningConfig(FrozenConfig):
         ge=0,
         le=1,
         description="Label quality (0..1) up to which a label is an error; by default the "
-        "policy's own: 0.18 (balanced), or 0.25 and all that confident learning doubts (strict).",
+        "policy's own: 0.2 (balanced), or 0.3 and all that confident learning doubts (strict).",
     )
     relabel_by_votes: bool = Field(
         default=False,

@@ -84,7 +84,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     # occlusion: mostly absent (below 0)
     "glasses": (-4.5, 1.0),
     "glasses_size": (0.2, 0.25),
-    "cover": (-24.0, 1.0),
+    "cover": (-40.0, 1.0),
     "cover_x": (-0.9, 0.9),
     "cover_y": (-0.8, 1.0),
 }
@@ -102,7 +102,7 @@ def draw_traits(labels: Integers, rng: np.random.Generator) -> Traits:
 def _draw_units(labels: Integers, rng: np.random.Generator) -> Traits:
     count = len(labels)
     # The whole expression is faint in some faces; the classes overlap with neutral there.
-    strength = 0.7 + 0.4 * rng.random(count)
+    strength = 0.75 + 0.35 * rng.random(count)
     units: Traits = {}
     for unit in ACTION_UNITS:
         by_class = np.array([PROTOTYPES[expression].get(unit, 0.0) for expression in Expression])

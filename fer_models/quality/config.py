@@ -7,7 +7,7 @@ from fer_models.models.config import NetworkConfig
 from fer_models.training.config import TrainingConfig
 
 QUICK_NETWORK = NetworkConfig(name="compact_cnn", dropout=0.1)
-QUICK_TRAINING = TrainingConfig(epochs=20, label_smoothing=0.1)
+QUICK_TRAINING = TrainingConfig(epochs=14, label_smoothing=0.1)
 
 
 class ScoringConfig(FrozenConfig):
@@ -18,7 +18,13 @@ class ScoringConfig(FrozenConfig):
         description="Whether labels are scored; without it cleaning finds no label errors.",
     )
     folds: int = Field(
-        default=4, ge=2, le=20, description="Parts of the training images; a network for each."
+        default=3, ge=2, le=20, description="Parts of the training images; a network for each."
+    )
+    repeats: int = Field(
+        default=2,
+        ge=1,
+        le=20,
+        description="How often the images are dealt out anew; the networks' opinions are averaged.",
     )
     network: NetworkConfig = Field(default=QUICK_NETWORK, description="The quick model.")
     training: TrainingConfig = Field(

@@ -1,10 +1,10 @@
-"""Label quality by confident learning on out-of-fold probabilities.
+"""Label quality from out-of-fold probabilities.
 
-N images, K classes. The method and its code are cleanlab's (Northcutt, Jiang & Chuang 2021,
-"Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70).
+N images, K classes. Which labels are wrong in number and kind is told by confident learning
+(Northcutt, Jiang & Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels",
+JAIR 70; the code is cleanlab's). Which come first is told by a ratio of two probabilities: on
+FER2013 it ranked contradicted labels higher than cleanlab's own scores did (docs/data-quality.md).
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,42 +13,45 @@ from fer_models.labels import NUM_CLASSES
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 _DECIMALS = 6
+# Probabilities far below it are not told apart: they are mostly the network's temper.
+_SMOOTHING = 0.02
 
 
-@dataclass(frozen=True)
-class LabelQuality:
-    """N values each.
+def label_quality(labels: Integers, probabilities: Floats) -> tuple[Floats, Integers]:
+    """How well each label stands against the likeliest other one.
 
-    Attributes:
-        quality: 0..1, lower is worse: half of one plus the margin between the probability of the
-            given label and that of the likeliest other one.
-        suggested: the likeliest class other than the given label, 0..6.
-        is_issue: whether confident learning takes the label for wrong.
+    With p the probability of the label and o that of the likeliest other class, the quality is
+    (p + 0.02) / (p + o + 0.04): 0.5 where both are as likely.
+
+    Args:
+        labels: N class numbers 0..6.
+        probabilities: N x K, out of fold, rows sum to 1.
+
+    Returns:
+        N qualities, 0..1, lower is worse; and N likeliest other classes, 0..6.
     """
+    assert probabilities.shape == (len(labels), NUM_CLASSES)
+    rows = np.arange(len(labels))
+    others = probabilities.copy()
+    others[rows, labels] = -1.0
+    suggested = others.argmax(axis=1).astype(np.int64)
+    given, other = probabilities[rows, labels], probabilities[rows, suggested]
+    quality = (given + _SMOOTHING) / (given + other + 2 * _SMOOTHING)
+    return np.round(quality, _DECIMALS), suggested
 
-    quality: Floats
-    suggested: Integers
-    is_issue: npt.NDArray[np.bool_]
 
-
-def judge_labels(labels: Integers, probabilities: Floats) -> LabelQuality:
-    """How well each label fits what networks that never saw the image say of it.
+def doubted_labels(labels: Integers, probabilities: Floats) -> Mask:
+    """The labels that confident learning takes for wrong: N booleans.
 
     Args:
         labels: N class numbers 0..6.
         probabilities: N x K, out of fold, rows sum to 1.
     """
     from cleanlab.filter import find_label_issues
-    from cleanlab.rank import get_label_quality_scores
 
-    assert probabilities.shape == (len(labels), NUM_CLASSES)
-    others = probabilities.copy()
-    others[np.arange(len(labels)), labels] = -1.0
-    quality = get_label_quality_scores(labels, probabilities, method="normalized_margin")
+    if len(np.unique(labels)) < 2:
+        return np.zeros(len(labels), dtype=bool)
     issues = find_label_issues(labels, probabilities, filter_by="confident_learning", n_jobs=1)
-    return LabelQuality(
-        quality=np.round(quality, _DECIMALS),
-        suggested=others.argmax(axis=1).astype(np.int64),
-        is_issue=np.asarray(issues, dtype=bool),
-    )
+    return np.asarray(issues, dtype=bool)

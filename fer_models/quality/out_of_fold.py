@@ -8,11 +8,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -44,8 +44,8 @@ def out_of_fold_probabilities(
     Args:
         images: uint8 N x 48 x 48.
         labels: N class numbers; read only where the fold is not -1.
-        folds: N fold numbers; -1 for an image that no network learns from (held out, unlabelled):
-            it gets the mean of all networks.
+        folds: R repeats x N fold numbers; -1 for an image that no network learns from (held out,
+            unlabelled): it gets the mean of all networks.
         config: number of folds, network and training.
         seed: of the trainings.
         folder: keeps the outcome of finished folds, so that a run that died goes on from there.
@@ -55,26 +55,33 @@ def out_of_fold_probabilities(
         Probabilities N x K, rows sum to 1.
 
     Raises:
-        TrainingError: a fold's process failed.
+        TrainingError: a training failed.
     """
     np.save(folder / fold_worker.IMAGES_FILE, images)
     np.save(folder / fold_worker.LABELS_FILE, labels)
     np.save(folder / fold_worker.FOLDS_FILE, folds)
     (folder / fold_worker.CONFIG_FILE).write_text(config.model_dump_json())
-    crew = _Crew(folder, seed, config)
-    with ThreadPoolExecutor(workers or _default_workers()) as pool, crew.ended_on_error():
+    jobs = range(config.folds * config.repeats)
+    open_jobs = [job for job in jobs if not fold_worker.outcome_file(folder, job).exists()]
+    crew = _Crew(folder, seed, config, open_jobs)
+    num_workers = min(workers or _default_workers(), len(open_jobs))
+    if num_workers:
         # Progress listeners hang on the context, which threads don't inherit.
-        contexts = [contextvars.copy_context() for _ in range(config.folds)]
-        list(pool.map(lambda fold: contexts[fold].run(crew.run_fold, fold), range(config.folds)))
+        contexts = [contextvars.copy_context() for _ in range(num_workers)]
+        with ThreadPoolExecutor(num_workers) as pool, crew.ended_on_error():
+            list(
+                pool.map(lambda number: contexts[number].run(crew.work, number), range(num_workers))
+            )
     return _joined(folds, config.folds, folder)
 
 
 def _joined(folds: Integers, num_folds: int, folder: Path) -> Probabilities:
-    total = np.zeros((len(folds), NUM_CLASSES))
-    times = np.zeros((len(folds), 1))
-    for fold in range(num_folds):
-        rows = fold_worker.judged_rows(folds, fold)
-        total[rows] += np.load(fold_worker.outcome_file(folder, fold))
+    num_repeats, num_images = folds.shape
+    total = np.zeros((num_images, NUM_CLASSES))
+    times = np.zeros((num_images, 1))
+    for job in range(num_repeats * num_folds):
+        rows = fold_worker.judged_rows(folds, job, num_folds)
+        total[rows] += np.load(fold_worker.outcome_file(folder, job))
         times[rows] += 1
     total /= times
     total /= total.sum(axis=1, keepdims=True)
@@ -87,17 +94,19 @@ def _default_workers() -> int:
     return _MAX_ON_A_GPU if torch.cuda.is_available() else num_cores()
 
 
-@dataclass
 class _Crew:
     """The processes at work, and how far they are together."""
 
-    folder: Path
-    seed: int
-    config: ScoringConfig
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _running: list[subprocess.Popen[str]] = field(default_factory=list)
-    _epochs: dict[int, int] = field(default_factory=dict)
-    _failed: bool = False
+    def __init__(
+        self, folder: Path, seed: int, config: ScoringConfig, open_jobs: Sequence[int]
+    ) -> None:
+        self._folder, self._seed, self._config = folder, seed, config
+        self._num_jobs = config.folds * config.repeats
+        self._open = list(open_jobs)
+        done = set(range(self._num_jobs)) - set(open_jobs)
+        self._epochs = dict.fromkeys(done, config.training.epochs)
+        self._lock = threading.Lock()
+        self._running: list[subprocess.Popen[str]] = []
 
     @contextmanager
     def ended_on_error(self) -> Iterator[None]:
@@ -106,40 +115,53 @@ class _Crew:
             yield
         except BaseException:
             with self._lock:
-                self._failed = True
+                self._open.clear()
                 for process in self._running:
                     process.kill()
             raise
 
-    def run_fold(self, fold: int) -> None:
-        if fold_worker.outcome_file(self.folder, fold).exists():
-            self._note(fold, self.config.training.epochs)
-            return
-        errors = self.folder / f"errors-{fold}.txt"
-        with errors.open("w") as error_stream, self._started(fold, error_stream) as process:
+    def work(self, number: int) -> None:
+        """Keep one process busy until no job is open."""
+        errors = self._folder / f"errors-{number}.txt"
+        with errors.open("w") as stream, self._started(stream) as process:
+            assert process.stdin is not None
             assert process.stdout is not None
+            self._order(process)
             for line in process.stdout:
-                if line.strip().isdecimal():
-                    self._note(fold, int(line))
+                job, epoch = (int(word) for word in line.split())
+                if epoch == fold_worker.DONE:
+                    self._order(process)
+                else:
+                    self._note(job, epoch)
         if process.returncode:
-            self._fail(fold, process.returncode, errors.read_text(errors="replace"))
+            self._fail(process.returncode, errors.read_text(errors="replace"))
+
+    def _order(self, process: "subprocess.Popen[str]") -> None:
+        """Give the process the next job, or let it go."""
+        assert process.stdin is not None
+        with self._lock:
+            job = self._open.pop(0) if self._open else None
+        try:
+            if job is not None:
+                process.stdin.write(f"{job}\n")
+                process.stdin.flush()
+            else:
+                process.stdin.close()
+        except BrokenPipeError:  # it is gone; its exit code tells why
+            pass
 
     @contextmanager
-    def _started(self, fold: int, errors: object) -> Iterator[subprocess.Popen[str]]:
+    def _started(self, errors: IO[str]) -> "Iterator[subprocess.Popen[str]]":
+        command = [sys.executable, "-m", "fer_models.quality.fold_worker"]
+        process = subprocess.Popen(  # noqa: S603
+            [*command, str(self._folder), str(self._seed)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=_environment(),
+        )
         with self._lock:
-            if self._failed:
-                raise TrainingError("label scores were given up: another fold failed")
-            process = subprocess.Popen(  # noqa: S603
-                [
-                    *(sys.executable, "-m", "fer_models.quality.fold_worker"),
-                    *(str(self.folder), str(fold), str(self.seed)),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,  # type: ignore[call-overload]
-                text=True,
-                env=_environment(),
-            )
             self._running.append(process)
         try:
             with process:
@@ -149,17 +171,17 @@ class _Crew:
             with self._lock:
                 self._running.remove(process)
 
-    def _note(self, fold: int, epochs: int) -> None:
+    def _note(self, job: int, epoch: int) -> None:
         with self._lock:
-            self._epochs[fold] = epochs
-            total = self.config.folds * self.config.training.epochs
+            self._epochs[job] = epoch
+            total = self._num_jobs * self._config.training.epochs
             report("score", sum(self._epochs.values()), total, "epochs", "judging labels")
 
-    def _fail(self, fold: int, code: int, errors: str) -> None:
+    def _fail(self, code: int, errors: str) -> None:
         lines = [line for line in errors.splitlines() if line.strip()]
         raise TrainingError(
-            f"label scores: the quick model of fold {fold} failed (exit {code}); "
-            "set scoring.enabled=false to go on without label scores",
+            f"label scores: a quick model could not be trained (exit {code}); mend what is told "
+            "here, or set scoring.enabled=false to go on without label scores",
             lines[-_SHOWN_ERROR_LINES:],
         )
 

@@ -20,7 +20,7 @@ from fer_models.lineage import lineage, package_version, source_sha
 from fer_models.progress import report
 from fer_models.quality.config import ScoringConfig
 from fer_models.quality.folds import Integers, assign_folds, join_groups
-from fer_models.quality.label_quality import judge_labels
+from fer_models.quality.label_quality import doubted_labels, label_quality
 from fer_models.quality.scores import PROBABILITY_COLUMNS, SCORES_FILE
 from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore, default_cache_dir
@@ -71,11 +71,12 @@ def score_labels(
         probabilities = out_of_fold_probabilities(
             opened.images, labels, folds, config, seed, work.path
         )
-        table = _score_table(opened.manifest, labels, folds, probabilities)
+        learned = folds[0] >= 0
+        table = _score_table(opened.manifest, labels, learned, probabilities)
         report("score", 0, 0, note="looking for faces")
         first = ~opened.manifest["pixel_sha256"].duplicated().to_numpy()
-        table["face_score"] = face_scores(opened.images, np.flatnonzero((folds >= 0) & first))
-        facts = _facts(table, labels, folds)
+        table["face_score"] = face_scores(opened.images, np.flatnonzero(learned & first))
+        facts = _facts(table, labels, learned)
         files = {SCORES_FILE: _parquet(table), "lineage.json": _lineage(snapshot, config, seed)}
         made = store.put(ScoresRef, key, files, {"snapshot_id": snapshot.id, **facts})
         work.discard()
@@ -120,9 +121,11 @@ def _folds(snapshot: DatasetSnapshot, config: ScoringConfig, seed: int) -> Integ
             "scoring.enabled=false",
             problems,
         )
-    folds = np.full(len(manifest), HELD_OUT_FOLD, dtype=np.int64)
+    folds = np.full((config.repeats, len(manifest)), HELD_OUT_FOLD, dtype=np.int64)
     labels = manifest["label"].to_numpy(dtype=np.int64)[rows]
-    folds[rows] = assign_folds(_group_names(snapshot, rows), labels, config.folds, seed)
+    names = _group_names(snapshot, rows)
+    for repeat in range(config.repeats):
+        folds[repeat, rows] = assign_folds(names, labels, config.folds, seed + repeat)
     return folds
 
 
@@ -140,27 +143,27 @@ def _group_names(snapshot: DatasetSnapshot, rows: Integers) -> pd.Series:
 def _score_table(
     manifest: pd.DataFrame,
     labels: Integers,
-    folds: Integers,
+    learned: npt.NDArray[np.bool_],
     probabilities: npt.NDArray[np.float64],
 ) -> pd.DataFrame:
-    """Quality of all labels; the classes' thresholds are those of the training images."""
-    table = pd.DataFrame({"image_id": manifest["image_id"], "fold": folds})
+    """Quality of all labels; confident learning looks at the training images only."""
+    table = pd.DataFrame({"image_id": manifest["image_id"], "out_of_fold": learned})
     table[list(PROBABILITY_COLUMNS)] = np.round(probabilities, _DECIMALS)
     table["label_quality"] = 1.0
     table["suggested_label"] = probabilities.argmax(axis=1)
     table["is_label_issue"] = False
-    for rows in (np.flatnonzero(folds >= 0), np.flatnonzero((folds < 0) & (labels >= 0))):
-        if not len(rows):
-            continue
-        judged = judge_labels(labels[rows], probabilities[rows])
-        table.loc[rows, "label_quality"] = judged.quality
-        table.loc[rows, "suggested_label"] = judged.suggested
-        table.loc[rows, "is_label_issue"] = judged.is_issue
+    known = np.flatnonzero(labels != UNLABELLED)
+    quality, suggested = label_quality(labels[known], probabilities[known])
+    table.loc[known, "label_quality"] = quality
+    table.loc[known, "suggested_label"] = suggested
+    rows = np.flatnonzero(learned)
+    table.loc[rows, "is_label_issue"] = doubted_labels(labels[rows], probabilities[rows])
     return table
 
 
-def _facts(table: pd.DataFrame, labels: Integers, folds: Integers) -> dict[str, object]:
-    learned = folds >= 0
+def _facts(
+    table: pd.DataFrame, labels: Integers, learned: npt.NDArray[np.bool_]
+) -> dict[str, object]:
     guessed = table[list(PROBABILITY_COLUMNS)].to_numpy().argmax(axis=1)
     return {
         "num_images": len(table),

@@ -19,7 +19,8 @@ def open_scores(
 ) -> pd.DataFrame:
     """The scores of a snapshot's images, one row an image in the manifest's order.
 
-    Columns: image_id; fold (-1 for held-out and unlabelled images); p_angry ... p_neutral (0..1);
+    Columns: image_id; out_of_fold (False for images that no network learned
+    from anyway: held out, unlabelled, in quarantine); p_angry ... p_neutral (0..1);
     label_quality (0..1, lower = worse; 1 without a label); suggested_label (the likeliest class
     other than the label, 0..6); is_label_issue; face_score (0..1, lower = less like a face).
 

@@ -19,7 +19,9 @@ def tiny_config(store_url: str, **changes: object) -> PipelineConfig:
         "store": StoreConfig(url=store_url),
         "data": {"synthetic": {"num_images": 420}},
         "validation": {"min_images_per_class": 5, "min_images_per_split": 20},
-        "scoring": ScoringConfig(folds=2, network=NetworkConfig(width=0.25), training=brief),
+        "scoring": ScoringConfig(
+            folds=2, repeats=1, network=NetworkConfig(width=0.25), training=brief
+        ),
         "members": (
             MemberConfig(name="compact_cnn", network=NetworkConfig(width=0.25), training=brief),
             MemberConfig(

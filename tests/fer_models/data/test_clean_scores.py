@@ -30,7 +30,7 @@ def scores_of(
     suggested: int = FEAR,
 ) -> ScoresRef:
     manifest = open_snapshot(store, snapshot).manifest
-    table = pd.DataFrame({"image_id": manifest["image_id"], "fold": 0})
+    table = pd.DataFrame({"image_id": manifest["image_id"], "out_of_fold": True})
     for name in CLASS_NAMES:
         table[f"p_{name}"] = 0.1
     table["label_quality"] = quality

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from fer_models.quality.label_quality import judge_labels
+from fer_models.quality.label_quality import doubted_labels, label_quality
 
 
 def confident_probabilities(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -19,11 +19,12 @@ def test_wrong_labels_come_first_and_the_true_class_is_suggested() -> None:
     probabilities = confident_probabilities(truth, rng)
     labels = truth.copy()
     labels[:30] = (truth[:30] + 1 + rng.integers(0, 6, size=30)) % 7
-    judged = judge_labels(labels, probabilities)
-    assert set(np.argsort(judged.quality)[:28]) <= set(range(30))
-    assert (judged.suggested[:30] == truth[:30]).mean() > 0.9
-    assert judged.is_issue[:30].mean() > 0.8
-    assert judged.is_issue[30:].mean() < 0.02
+    quality, suggested = label_quality(labels, probabilities)
+    assert set(np.argsort(quality)[:28]) <= set(range(30))
+    assert (suggested[:30] == truth[:30]).mean() > 0.9
+    doubted = doubted_labels(labels, probabilities)
+    assert doubted[:30].mean() > 0.8
+    assert doubted[30:].mean() < 0.02
 
 
 @settings(max_examples=40, deadline=None)
@@ -31,21 +32,33 @@ def test_wrong_labels_come_first_and_the_true_class_is_suggested() -> None:
     weights=st_numpy.arrays(np.float64, (25, 7), elements=st.floats(0.01, 1.0)),
     seed=st.integers(0, 50),
 )
-def test_quality_is_half_of_one_plus_the_margin(weights: np.ndarray, seed: int) -> None:
+def test_quality_weighs_the_label_against_the_likeliest_other_class(
+    weights: np.ndarray, seed: int
+) -> None:
     probabilities = weights / weights.sum(axis=1, keepdims=True)
     labels = np.concatenate([np.arange(7), np.random.default_rng(seed).integers(0, 7, size=18)])
-    judged = judge_labels(labels, probabilities)
+    quality, suggested = label_quality(labels, probabilities)
     for row, label in enumerate(labels):
-        others = np.delete(probabilities[row], label)
-        margin = probabilities[row, label] - others.max()
-        assert judged.quality[row] == pytest.approx((1 + margin) / 2, abs=1e-6)
-        assert probabilities[row, judged.suggested[row]] == others.max()
-        assert judged.suggested[row] != label
+        given, others = probabilities[row, label], np.delete(probabilities[row], label)
+        share = (given + 0.02) / (given + others.max() + 0.04)
+        assert quality[row] == pytest.approx(share, abs=1e-6)
+        assert (quality[row] < 0.5) == (given < others.max()) or abs(share - 0.5) < 1e-6
+        assert probabilities[row, suggested[row]] == others.max()
+        assert suggested[row] != label
+
+
+@pytest.mark.parametrize("labels", [[3], [3, 3], [0, 1, 2]])
+def test_few_labels_and_one_class_do_no_harm(labels: list[int]) -> None:
+    probabilities = np.full((len(labels), 7), 0.1)
+    probabilities[:, 3] = 0.4
+    quality, suggested = label_quality(np.array(labels), probabilities)
+    assert ((quality > 0.5) == (np.array(labels) == 3)).all()
+    assert doubted_labels(np.array(labels), probabilities).shape == (len(labels),)
+    assert (suggested != labels).all()
 
 
 def test_classes_that_are_absent_do_no_harm() -> None:
-    rng = np.random.default_rng(1)
     labels = np.repeat([3, 6], 20)
-    judged = judge_labels(labels, confident_probabilities(labels, rng))
-    assert not judged.is_issue.any()
-    assert (judged.quality > 0.5).all()
+    probabilities = confident_probabilities(labels, np.random.default_rng(1))
+    assert not doubted_labels(labels, probabilities).any()
+    assert (label_quality(labels, probabilities)[0] > 0.5).all()

@@ -19,11 +19,13 @@ from fer_models.training.config import TrainingConfig
 
 TINY = ScoringConfig(
     folds=2,
+    repeats=1,
     network=NetworkConfig(name="compact_cnn", width=0.25),
     training=TrainingConfig(epochs=2, batch_size=16, precision="32-true"),
 )
 LABELS = np.arange(36) % 3
 FOLDS = np.where(np.arange(36) < 30, np.arange(36) % 2, -1)
+REPEATS = FOLDS[None]
 IMAGES = (
     LABELS[:, None, None] * 90 + np.random.default_rng(0).integers(0, 60, (36, 48, 48))
 ).astype(np.uint8)
@@ -34,7 +36,9 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, Path, 
     folder = tmp_path_factory.mktemp("folds")
     heard: list[Progress] = []
     with listening(heard.append):
-        probabilities = out_of_fold_probabilities(IMAGES, LABELS, FOLDS, TINY, 3, folder, workers=2)
+        probabilities = out_of_fold_probabilities(
+            IMAGES, LABELS, REPEATS, TINY, 3, folder, workers=2
+        )
     return probabilities, folder, heard
 
 
@@ -50,7 +54,7 @@ def test_rows_are_probabilities_and_progress_counts_epochs(
 def test_number_of_workers_changes_nothing(
     judged: tuple[np.ndarray, Path, list[Progress]], tmp_path: Path
 ) -> None:
-    one = out_of_fold_probabilities(IMAGES, LABELS, FOLDS, TINY, 3, tmp_path, workers=1)
+    one = out_of_fold_probabilities(IMAGES, LABELS, REPEATS, TINY, 3, tmp_path, workers=1)
     assert np.array_equal(one, judged[0])
 
 
@@ -59,7 +63,7 @@ def test_finished_folds_are_not_trained_again(
 ) -> None:
     probabilities, folder, _ = judged
     before = [outcome_file(folder, fold).stat().st_mtime_ns for fold in range(2)]
-    again = out_of_fold_probabilities(IMAGES, LABELS, FOLDS, TINY, 3, folder)
+    again = out_of_fold_probabilities(IMAGES, LABELS, REPEATS, TINY, 3, folder)
     assert np.array_equal(again, probabilities)
     assert [outcome_file(folder, fold).stat().st_mtime_ns for fold in range(2)] == before
 
@@ -83,8 +87,8 @@ def test_diverging_quick_model_is_told_with_what_to_change(tmp_path: Path) -> No
         update={"optimizer": "sgd", "learning_rate": 10.0, "gradient_clip": 0.0, "epochs": 40}
     )
     config = TINY.model_copy(update={"training": wild})
-    with pytest.raises(TrainingError, match="fold") as caught:
-        out_of_fold_probabilities(IMAGES, LABELS, FOLDS, config, 0, tmp_path, workers=1)
+    with pytest.raises(TrainingError, match="quick model") as caught:
+        out_of_fold_probabilities(IMAGES, LABELS, REPEATS, config, 0, tmp_path, workers=1)
     assert "scoring.training.learning_rate" in str(caught.value)
 
 
