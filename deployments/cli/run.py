@@ -52,6 +52,8 @@ def command(no_cache: bool, verbose: bool, **options: Any) -> Produced:
     seconds = time.monotonic() - start
     produced = _summary(store, outcome) | tally.counts() | {"seconds": round(seconds, 1)}
     produced["report_file"] = str(local_report(store, outcome.run))
+    exploration = outcome.trained.prepared.exploration
+    produced["exploration_file"] = str(local_report(store, exploration))
     _show(produced, config)
     return produced
 
@@ -133,6 +135,7 @@ def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
     trained, promotion = outcome.trained, outcome.promotion
     return {
         "snapshot": trained.prepared.snapshot.id,
+        "exploration": trained.prepared.exploration.report_url,
         "models": [_model_facts(store, evaluation) for evaluation in trained.evaluations],
         "candidate": promotion.candidate_id,
         "champion": promotion.champion_now,
@@ -185,6 +188,7 @@ def _show(produced: Produced, config: PipelineConfig) -> None:
             "candidate": f"{produced['candidate']}: {verdict}",
             "why": produced["reason"],
             "report": produced["report_file"],
+            "data": produced["exploration_file"],
             "tasks": f"{done} done, {cached} from the cache, {produced['seconds']} s",
             "next": _next_command(config),
         }

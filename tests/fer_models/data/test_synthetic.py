@@ -25,7 +25,7 @@ from fer_models.labels import Expression
 
 SMALL = SyntheticConfig(num_images=140)
 # Taken from the first release. A change means that every user's synthetic data set changes.
-SMALL_SHA256 = "6fbeb17284c6e7db702d82a77b41853f1c1612c04e1b5523721b6bf6efae5771"
+SMALL_SHA256 = "ff22bff5129d2c3a93a0ad09c9b85aa329073a601d20c3b4d22984347988f605"
 
 HASH_SCRIPT = """
 import hashlib
