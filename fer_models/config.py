@@ -29,12 +29,12 @@ DEMO_MEMBERS = (
     MemberConfig(
         name="scratch_cnn",
         network=NetworkConfig(name="scratch_cnn"),
-        training=TrainingConfig(epochs=6, learning_rate=1e-3),
+        training=TrainingConfig(epochs=5, learning_rate=1e-3),
     ),
     MemberConfig(
         name="resnet10t",
         network=NetworkConfig(name="resnet10t"),
-        training=TrainingConfig(epochs=5),
+        training=TrainingConfig(epochs=3),
     ),
 )
 
