@@ -32,7 +32,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 	@echo "ready: .venv/bin/ferflow --help"
 
-run: $(STAMP)  ## Run the whole pipeline on synthetic faces (about three and a half minutes)
+run: $(STAMP)  ## Run the whole pipeline on synthetic faces (under four minutes)
 	@$(PY) -m deployments run $(ARGS)
 
 test: $(STAMP)  ## All tests that this machine can run in ten minutes
