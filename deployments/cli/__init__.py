@@ -13,9 +13,13 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "deployments.cli.review",
         "Write the page on which a person decides about doubtful images.",
     ),
+    "predict": ("deployments.cli.predict", "Predict the expressions of faces in pictures."),
     "up": ("deployments.cli.up", "Start Prefect with its UI and serve the deployments."),
     "recipes": ("deployments.cli.recipes", "List the recipes, or print one in full."),
-    "models": ("deployments.cli.models", "Show the champion, its history, and roll back."),
+    "models": (
+        "deployments.cli.models",
+        "List networks; show the champion, its history, roll back.",
+    ),
     "doctor": (
         "deployments.cli.doctor",
         "Look at this machine and the services; say what to mend.",

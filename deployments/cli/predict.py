@@ -1,0 +1,186 @@
+"""`ferflow predict`: the expressions of faces in pictures."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from deployments.cli.latest import find_model
+from deployments.cli.options import open_store, store_option
+from deployments.cli.output import Produced, print_facts, progress_display
+from deployments.cli.output import reporting_command as reporting
+from deployments.environment import quieten
+from fer_models.errors import DataError, FerError, StoreError
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.registry import CHAMPION, Registry
+from fer_models.storage.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from fer_models.inference.predict_faces import FacePredictions, Predictor
+
+T = TypeVar("T")
+_BUNDLED = "bundled"
+_MAX_ROWS = 20
+
+
+@click.command(name="predict")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--model",
+    "model_name",
+    default=_BUNDLED,
+    show_default=True,
+    metavar="NAME",
+    help="bundled, bundled:NAME, a bundle's file, champion, or the id of a stored model.",
+)
+@click.option(
+    "--faces",
+    type=click.Choice(["crop"]),
+    default="crop",
+    show_default=True,
+    help="crop: each picture is one face, cut out as in FER2013.",
+)
+@click.option("--out", metavar="FILE.csv", help="Write all predictions to this file.")
+@store_option
+@reporting
+def command(
+    paths: tuple[str, ...],
+    model_name: str,
+    faces: str,
+    out: str | None,
+    store_url: str | None,
+) -> Produced:
+    """Predict the expression on every picture of PATH..., files and folders.
+
+    A picture that can't be read is skipped and told; a path that is not there is an error, and
+    nothing is written then.
+
+    \b
+    ferflow predict face.png
+    ferflow predict faces/ --out expressions.csv
+    ferflow predict faces/ --model champion --store s3://bucket/prefix --out expressions.csv
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    quieten()
+    from fer_models.inference.faces import find_pictures
+    from fer_models.inference.predict_faces import predict_faces
+    from fer_models.inference.predictions_file import check_target, write_predictions
+
+    errors: list[FerError] = []
+    pictures = _attempt(lambda: find_pictures(paths), errors)
+    target = _attempt(lambda: check_target(Path(out)), errors) if out is not None else None
+    opened = _attempt(lambda: open_predictor(model_name, store_url), errors)
+    _raise_all(errors)
+    assert pictures is not None
+    assert opened is not None
+    model, predict = opened
+    with progress_display():
+        predictions = predict_faces(pictures, predict)
+    if target is not None:
+        write_predictions(predictions.table, target)
+    _show(predictions, target)
+    return {
+        "out": str(target) if target else None,
+        "model": model,
+        "faces": faces,
+        "pictures": len(predictions.table),
+        "counts": predictions.counts,
+        "skipped": [{"path": one.path, "reason": one.reason} for one in predictions.skipped],
+    }
+
+
+def stored_model(store: ArtifactStore, text: str) -> ModelRef:
+    """The model that `champion`, an id or its start names.
+
+    Raises:
+        StoreError: there is none, or several.
+    """
+    if not text.strip():
+        raise StoreError("expected the id of a model, got an empty text; list what there is")
+    if text != CHAMPION:
+        return find_model(store, text)
+    entry = Registry(store).current(CHAMPION)
+    if entry is None:
+        raise StoreError(
+            f"{store.url}: there is no champion yet; run the pipeline, name a model's id, or check "
+            "--store"
+        )
+    return find_model(store, entry.model_id)
+
+
+def open_predictor(name: str, store_url: str | None) -> "tuple[str, Predictor]":
+    """The full name of a model, and what predicts with it.
+
+    Raises:
+        FerError: there is no such model, or it is damaged.
+    """
+    from fer_models.inference.bundle import (
+        FACTS_SUFFIX,
+        WEIGHTS_SUFFIX,
+        default_bundle,
+        load_bundle,
+    )
+    from fer_models.training.predict import (
+        ENSEMBLE,
+        load_network,
+        predict_model,
+        predict_probabilities,
+    )
+
+    kind, colon, bundle_name = name.partition(":")
+    is_file = name.endswith((FACTS_SUFFIX, WEIGHTS_SUFFIX))
+    if is_file or kind == _BUNDLED:
+        which = name if is_file else (bundle_name if colon else default_bundle())
+        network, preprocessing, _ = load_bundle(which)
+        told = name if is_file else f"{_BUNDLED}:{which}"
+        return told, lambda images: predict_probabilities(network, preprocessing, images)
+    store = open_store(store_url)
+    model = stored_model(store, name)
+    if model.kind == ENSEMBLE:
+        return model.id, lambda images: predict_model(store, model, images)
+    network, preprocessing = load_network(store, model)
+    return model.id, lambda images: predict_probabilities(network, preprocessing, images)
+
+
+def _attempt(call: Callable[[], T], errors: list[FerError]) -> T | None:
+    try:
+        return call()
+    except FerError as error:
+        errors.append(error)
+        return None
+
+
+def _raise_all(errors: list[FerError]) -> None:
+    """Tell everything that is wrong with the input in one error."""
+    if len(errors) == 1:
+        raise errors[0]
+    lines = [
+        line
+        for error in errors
+        for line in [f"{error.message}: {problem}" for problem in error.problems] or [error.message]
+    ]
+    if lines:
+        raise DataError(f"the input can't be used: {len(lines)} problems", lines)
+
+
+def _show(predictions: "FacePredictions", target: Path | None) -> None:
+    from fer_models.inference.faces import printable
+    from fer_models.inference.predict_faces import skipped_lines
+
+    table, skipped = predictions.table, predictions.skipped
+    if skipped:
+        click.echo(f"skipped {len(skipped)} of {len(table) + len(skipped)}:", err=True)
+        for line in skipped_lines(skipped):
+            click.echo(f"  - {line}", err=True)
+    if target is not None:
+        counts = ", ".join(f"{name} {count}" for name, count in predictions.counts.items())
+        print_facts({"pictures": str(len(table)), "labels": counts, "out": str(target)})
+        return
+    # The path comes last: it may have any length.
+    click.echo(f"{'label':<8}  confidence  picture")
+    shown = table.head(_MAX_ROWS)
+    rows = zip(shown["path"], shown["label"], shown["confidence"], strict=True)
+    for path, label, confidence in rows:
+        click.echo(f"{label:<8}  {confidence:>10.4f}  {printable(path)}")
+    if len(table) > _MAX_ROWS:
+        click.echo(f"... and {len(table) - _MAX_ROWS} more; write all with --out FILE.csv")

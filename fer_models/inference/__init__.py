@@ -1,0 +1,1 @@
+"""Expressions of faces in pictures, by shipped weight bundles or stored models."""

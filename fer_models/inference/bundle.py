@@ -1,0 +1,236 @@
+"""Weight bundles: a trained network in two small files that need no store.
+
+`<name>.safetensors` holds the weights in half precision, `<name>.json` the facts about them. Those
+that ferflow ships lie in `fer_models/weights/`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+
+from fer_models.base_config import FrozenConfig
+from fer_models.errors import StoreError
+from fer_models.labels import CLASS_NAMES
+from fer_models.models.config import NetworkConfig
+from fer_models.models.registry import build_empty_network
+from fer_models.training.data import Preprocessing
+
+WEIGHTS_SUFFIX = ".safetensors"
+FACTS_SUFFIX = ".json"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
+_SHIPPED: Traversable = resources.files("fer_models") / "weights"
+_INSTEAD = "train a network and name its id, or export one with `ferflow models export`"
+
+
+class MeasuredAccuracy(FrozenConfig):
+    """Share of right answers, 0..1, among `n` images."""
+
+    accuracy: float = Field(ge=0, le=1)
+    n: int = Field(ge=1)
+
+
+class PreprocessingFacts(BaseModel):
+    """What a `Preprocessing` must hold; it may hold more."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    image_size_px: int
+    in_channels: int
+    mean: float
+    std: float
+    classes: list[str]
+
+
+class MemberFacts(BaseModel):
+    """The `MemberConfig` it was trained with: only the network must be known to this version."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str
+    network: NetworkConfig
+
+
+class BundleFacts(FrozenConfig):
+    """What `<name>.json` says of the weights beside it."""
+
+    name: str = Field(pattern=NAME_PATTERN)
+    member: MemberFacts
+    preprocessing: PreprocessingFacts
+    classes: list[str]
+    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    command: str
+    """What was typed to train the network; "" when nobody said."""
+    seed: int
+    train_seconds: float
+    machine: str
+    date: str
+    """Day of the export, such as 2026-11-24."""
+    accuracy: dict[str, MeasuredAccuracy]
+    """By set of images: `validation`, `validation_unseen`, ..."""
+    snapshot_id: str
+    """The dataset it was trained on."""
+    ferflow: str
+    """The version that trained it."""
+
+    @property
+    def validation_accuracy(self) -> float:
+        """The recorded validation accuracy; -1 where there is none."""
+        measured = self.accuracy.get("validation")
+        return measured.accuracy if measured else -1.0
+
+
+class Bundle(NamedTuple):
+    """A network in evaluation mode (float32, CPU), its preprocessing, and the facts."""
+
+    network: nn.Module
+    preprocessing: Preprocessing
+    facts: BundleFacts
+
+
+def bundled_names() -> list[str]:
+    """The names of the bundles that ferflow ships, sorted."""
+    if not _SHIPPED.is_dir():
+        return []
+    files = {entry.name for entry in _SHIPPED.iterdir()}
+    names = (name.removesuffix(FACTS_SUFFIX) for name in files if name.endswith(FACTS_SUFFIX))
+    return sorted(name for name in names if name + WEIGHTS_SUFFIX in files)
+
+
+def default_bundle() -> str:
+    """The name of the shipped bundle with the highest recorded validation accuracy.
+
+    Raises:
+        StoreError: none is shipped, or the facts of one are damaged.
+    """
+    names = bundled_names()
+    if not names:
+        raise StoreError(f"this version of ferflow ships no weights; {_INSTEAD}")
+    facts = [_read_facts(_SHIPPED / f"{name}{FACTS_SUFFIX}") for name in names]
+    best = max(range(len(names)), key=lambda number: facts[number].validation_accuracy)
+    return names[best]
+
+
+def load_bundle(which: str | Path) -> Bundle:
+    """Load a shipped bundle by its name, or any by the path of one of its two files.
+
+    Raises:
+        StoreError: it is absent, its weights are not those the facts tell of, its classes have
+            another order, or its network is not known to this version.
+    """
+    facts_file, weights_file = _files(which)
+    facts = _read_facts(facts_file)
+    weights = _read(weights_file)
+    found = hashlib.sha256(weights).hexdigest()
+    if found != facts.weights_sha256:
+        raise StoreError(
+            f"{weights_file}: expected weights with the sha256 {facts.weights_sha256[:12]}..., got "
+            f"{found[:12]}...; the file is damaged or belongs to other facts, copy both files again"
+        )
+    network = _network(facts.member.network, weights, str(weights_file))
+    return Bundle(network, cast("Preprocessing", facts.preprocessing.model_dump()), facts)
+
+
+def half_weights(network: nn.Module) -> dict[str, Tensor]:
+    """The network's state, floats rounded to half precision.
+
+    Raises:
+        StoreError: a weight is too large for it, or not finite.
+    """
+    halves = {name: _half(value).cpu().contiguous() for name, value in network.state_dict().items()}
+    wrong = [name for name, value in halves.items() if not bool(torch.isfinite(value).all())]
+    if wrong:
+        raise StoreError(
+            f"expected finite weights of at most 65504, got others in {', '.join(wrong)}; such a "
+            "network can't be kept in half precision, train it again"
+        )
+    return halves
+
+
+def full_network(config: NetworkConfig, weights: Mapping[str, Tensor], where: str) -> nn.Module:
+    """The network with weights of any precision, in float32 and evaluation mode.
+
+    Raises:
+        StoreError: the weights do not fit.
+    """
+    with torch.random.fork_rng(devices=[]):
+        network = build_empty_network(config)
+    try:
+        network.load_state_dict({name: _full(value) for name, value in weights.items()})
+    except RuntimeError as error:
+        raise StoreError(
+            f"{where}: its weights do not fit the network {config.name} of this version "
+            f"({str(error).splitlines()[0]}); take a bundle that was exported by this version"
+        ) from error
+    return network.to(memory_format=torch.channels_last).eval()
+
+
+def _network(config: NetworkConfig, weights: bytes, where: str) -> nn.Module:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        tensors = load(weights)
+    except SafetensorError as error:
+        raise StoreError(f"{where}: expected safetensors weights ({error})") from error
+    return full_network(config, tensors, where)
+
+
+def _files(which: str | Path) -> tuple[Traversable, Traversable]:
+    """The facts and the weights of a bundle."""
+    if isinstance(which, Path) or which.endswith((FACTS_SUFFIX, WEIGHTS_SUFFIX)):
+        path = Path(which)
+        return path.with_suffix(FACTS_SUFFIX), path.with_suffix(WEIGHTS_SUFFIX)
+    names = bundled_names()
+    if which not in names:
+        raise StoreError(
+            f"expected a bundle that ferflow ships ({', '.join(names) or 'there are none'}), got "
+            f"{which!r}; name one of them or the path of a bundle's .json file"
+        )
+    return _SHIPPED / f"{which}{FACTS_SUFFIX}", _SHIPPED / f"{which}{WEIGHTS_SUFFIX}"
+
+
+def _read_facts(file: Traversable) -> BundleFacts:
+    try:
+        facts = BundleFacts.model_validate_json(_read(file))
+    except ValidationError as error:
+        raise StoreError(
+            f"{file}: expected the facts of a weight bundle; copy it again, or take a bundle of "
+            "this version",
+            [_told(problem) for problem in error.errors(include_url=False)],
+        ) from error
+    for classes in (facts.classes, facts.preprocessing.classes):
+        if tuple(classes) != CLASS_NAMES:
+            raise StoreError(
+                f"{file}: expected the classes {', '.join(CLASS_NAMES)}, got "
+                f"{', '.join(classes) or 'none'}; its answers would carry wrong names, export "
+                "the network again"
+            )
+    return facts
+
+
+def _told(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else str(problem["msg"])
+
+
+def _read(file: Traversable) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise StoreError(
+            f"{file}: expected a file of a weight bundle, can't read it ({error.strerror}); a "
+            f"bundle is <name>{FACTS_SUFFIX} and <name>{WEIGHTS_SUFFIX} in one folder"
+        ) from error
+
+
+def _half(value: Tensor) -> Tensor:
+    return value.half() if value.is_floating_point() else value
+
+
+def _full(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value

@@ -1,0 +1,192 @@
+"""Writes a stored network as a weight bundle."""
+
+import datetime as dt
+import hashlib
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from fer_models.errors import StoreError
+from fer_models.inference.bundle import (
+    FACTS_SUFFIX,
+    NAME_PATTERN,
+    WEIGHTS_SUFFIX,
+    BundleFacts,
+    full_network,
+    half_weights,
+)
+from fer_models.progress import report
+from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
+from fer_models.training.data import Preprocessing
+from fer_models.training.predict import ENSEMBLE, load_network, predict_probabilities
+
+MAX_BYTES = 8_000_000
+_Accuracy = dict[str, dict[str, float | int]]
+
+
+def write_bundle(
+    store: ArtifactStore,
+    model: ModelRef,
+    folder: Path,
+    *,
+    name: str = "",
+    command: str = "",
+    machine: str = "",
+) -> BundleFacts:
+    """Write `<name>.safetensors` and `<name>.json` to `folder`, which is made if need be.
+
+    The accuracies are those of the weights in half precision, measured on the validation images;
+    `validation_unseen` leaves out those that also stand in the training split. Where the store
+    has lost the images, the accuracy noted at the training is kept.
+
+    Args:
+        store: holds the network and the dataset it was trained on.
+        model: the network.
+        folder: where to.
+        name: of the bundle, the model's id by default.
+        command: what was typed to train it; the store does not know.
+        machine: what it was trained on, the platform noted at the training by default.
+
+    Raises:
+        StoreError: it is absent, damaged, an ensemble or too large; or the folder can't be
+            written or holds another bundle of that name.
+    """
+    from safetensors.torch import save
+
+    if model.kind == ENSEMBLE:
+        raise StoreError(
+            f"{model.url}: expected a network, got an ensemble; export its members one by one"
+        )
+    name = name or model.id
+    _check_name(name)
+    network, preprocessing = load_network(store, model)
+    halves = half_weights(network)
+    weights = save(halves)
+    _check_size(model, len(weights))
+    _check_folder(folder, name, weights)
+    member = MemberConfig.model_validate_json(store.read_file(model, "config.json"))
+    rounded = full_network(member.network, halves, model.url)
+    facts = BundleFacts.model_validate(
+        {
+            "name": name,
+            "member": member.model_dump(mode="json"),
+            "preprocessing": preprocessing,
+            "classes": preprocessing["classes"],
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+            "command": command,
+            "accuracy": _accuracy(store, model, rounded, preprocessing),
+            **_stored_facts(store, model, machine),
+        }
+    )
+    _write(folder, name, weights, facts)
+    return facts
+
+
+def _stored_facts(store: ArtifactStore, model: ModelRef, machine: str) -> dict[str, Any]:
+    info = store.info(model)
+    lineage = store.read_json(model, "lineage.json")
+    return {
+        "seed": info["seed"],
+        "train_seconds": info["train_seconds"],
+        "snapshot_id": info["snapshot_id"],
+        "machine": machine or lineage["platform"],
+        "ferflow": lineage["ferflow"] or "unknown",
+        "date": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}",
+    }
+
+
+def _accuracy(
+    store: ArtifactStore, model: ModelRef, network: nn.Module, preprocessing: Preprocessing
+) -> _Accuracy:
+    from fer_models.data.snapshot import open_snapshot
+    from fer_models.evaluation.evaluate import is_leaked
+    from fer_models.training.data import split_images
+
+    info = store.info(model)
+    ref = SnapshotRef(
+        id=info["snapshot_id"], url=f"{store.url}/{SnapshotRef.folder}/{info['snapshot_id']}"
+    )
+    if not store.exists(ref):
+        return _noted_accuracy(store, model, info["validation_accuracy"])
+    snapshot = open_snapshot(store, ref)
+    part = split_images(snapshot, "validation")
+    report("export", 0, len(part), "images", "measuring on the validation images")
+    correct = predict_probabilities(network, preprocessing, part.images).argmax(1) == part.labels
+    report("export", len(part), len(part), "images")
+    unseen = ~is_leaked(snapshot, snapshot.positions("validation"))
+    sets = {"validation": correct, "validation_unseen": correct[unseen]}
+    return {
+        name: {"accuracy": float(np.mean(right)), "n": len(right)}
+        for name, right in sets.items()
+        if len(right)
+    }
+
+
+def _noted_accuracy(store: ArtifactStore, model: ModelRef, accuracy: float) -> _Accuracy:
+    with np.load(store.fetch(model, "probabilities.npz")) as arrays:
+        num_images = len(arrays["validation"])
+    return {"validation": {"accuracy": accuracy, "n": num_images}} if num_images else {}
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise StoreError(
+            f"expected a bundle name of a-z, 0-9, '.', '_' and '-', got {name!r}; change --name"
+        )
+
+
+def _check_size(model: ModelRef, num_bytes: int) -> None:
+    if num_bytes > MAX_BYTES:
+        raise StoreError(
+            f"{model.url}: expected a network of at most {MAX_BYTES / 1e6:.0f} MB in half "
+            f"precision, got {num_bytes / 1e6:.1f} MB; export a smaller one, or use this one "
+            f"from its store with --model {model.id}"
+        )
+
+
+def _check_folder(folder: Path, name: str, weights: bytes) -> None:
+    """Refuse a folder that can't be one, or whose bundle of that name has other weights."""
+    existing = folder / f"{name}{WEIGHTS_SUFFIX}"
+    try:
+        above = (path for path in (folder, *folder.absolute().parents) if path.exists())
+        place = next(above, folder)
+        is_other = existing.exists() and existing.read_bytes() != weights
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    if not place.is_dir():
+        raise StoreError(f"{folder}: expected a folder, {place} is a file; name another folder")
+    if is_other:
+        raise StoreError(
+            f"{existing}: there are other weights of that name; choose another --name, or remove "
+            "the old bundle first"
+        )
+
+
+def _unwritable(folder: Path, error: OSError) -> StoreError:
+    return StoreError(f"{folder}: can't write the bundle ({error.strerror}); name another folder")
+
+
+def _write(folder: Path, name: str, weights: bytes, facts: BundleFacts) -> None:
+    """Weights first, each file whole or not at all."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / f"{name}{WEIGHTS_SUFFIX}", weights)
+        text = facts.model_dump_json(indent=1) + "\n"
+        _replace(folder / f"{name}{FACTS_SUFFIX}", text.encode())
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{uuid.uuid4().hex}")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

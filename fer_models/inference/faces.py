@@ -1,0 +1,144 @@
+"""Pictures of single faces: which files they are, and their grey pixels, a few at a time.
+
+N faces; images are uint8 N x 48 x 48.
+"""
+
+import errno
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fer_models.data.snapshot import IMAGE_SIZE_PX, Images
+from fer_models.data.sources.decoding import quiet_decoding
+from fer_models.data.sources.findings import Findings
+from fer_models.data.sources.image_bytes import GreyImage, decode_image
+from fer_models.data.sources.image_folder import list_files, read_file
+from fer_models.data.sources.visible import is_utf8
+from fer_models.errors import DataError
+from fer_models.training.runtime import num_cores
+
+_FILES_PER_TASK = 32
+# One image may take hundreds of megabytes while it is decoded.
+_MAX_THREADS = 8
+_BROKEN_LINK = (errno.ENOENT, errno.ELOOP)
+_NOT_UTF8 = "expected a file name in UTF-8; rename it"
+_EMPTY_FOLDER = "there is no picture in this folder"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A picture that can't be read, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The files to read, in order, and what was skipped already."""
+
+    paths: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Some pictures' paths and images (uint8 N x 48 x 48), and those that can't be read."""
+
+    paths: tuple[str, ...]
+    images: Images
+    skipped: tuple[Skipped, ...]
+
+
+def find_pictures(paths: Sequence[str]) -> Pictures:
+    """The files that `paths` name, each once: files as given, and all files below folders.
+
+    Folders are walked in sorted order; hidden files and folders in them are left out.
+
+    Raises:
+        DataError: with every path that is not there or can't be listed.
+    """
+    found: list[str] = []
+    skipped: list[Skipped] = []
+    problems: list[str] = []
+    for path in paths:
+        problem = _path_problem(path)
+        if problem:
+            problems.append(problem)
+        elif Path(path).is_dir():
+            files = _files_below(path, problems)
+            found += files
+            if not files:
+                skipped.append(Skipped(path, _EMPTY_FOLDER))
+        else:
+            found.append(str(Path(path)))
+    if problems:
+        raise DataError("expected pictures and folders of pictures", problems)
+    unique = dict.fromkeys(found)
+    skipped += [Skipped(path, _NOT_UTF8) for path in unique if not is_utf8(path)]
+    return Pictures(tuple(path for path in unique if is_utf8(path)), tuple(skipped))
+
+
+def read_faces(paths: Sequence[str], batch_size: int) -> Iterator[Faces]:
+    """Decode pictures on all cores, `batch_size` of them at a time; see `decode_image`."""
+    with ThreadPoolExecutor(min(num_cores(), _MAX_THREADS)) as pool:
+        for start in range(0, len(paths), batch_size):
+            batch = paths[start : start + batch_size]
+            # Small images would spend more time on being handed out one by one.
+            groups = [batch[i : i + _FILES_PER_TASK] for i in range(0, len(batch), _FILES_PER_TASK)]
+            with quiet_decoding():
+                outcomes = [one for group in pool.map(_decode_group, groups) for one in group]
+            yield _faces(batch, outcomes)
+
+
+def printable(text: str) -> str:
+    """The text with everything escaped that a terminal obeys or can't show, as in file names."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _path_problem(path: str) -> str:
+    if not path:
+        return "expected a path, got an empty one; leave it out"
+    try:
+        Path(path).stat()
+    except PermissionError:
+        return f"{printable(path)}: can't be read; give this user read access"
+    except (OSError, ValueError) as error:
+        is_link = isinstance(error, OSError) and error.errno in _BROKEN_LINK
+        if is_link and Path(path).is_symlink():
+            return f"{printable(path)}: a link that leads nowhere; mend it or leave it out"
+        return f"{printable(path)}: there is no such file or folder; check the spelling"
+    return ""
+
+
+def _files_below(folder: str, problems: list[str]) -> list[str]:
+    findings = Findings(folder)
+    files = list_files(Path(folder), findings)
+    problems += [printable(fault) for fault in findings.faults]
+    return [str(Path(folder) / file) for file in files]
+
+
+def _decode_group(paths: Sequence[str]) -> list[GreyImage | str]:
+    return [_decode(path) for path in paths]
+
+
+def _decode(path: str) -> GreyImage | str:
+    data = read_file(Path(path))
+    return data if isinstance(data, str) else decode_image(data)
+
+
+def _faces(paths: Sequence[str], outcomes: Sequence[GreyImage | str]) -> Faces:
+    read: list[str] = []
+    images: list[GreyImage] = []
+    skipped: list[Skipped] = []
+    for path, outcome in zip(paths, outcomes, strict=True):
+        if isinstance(outcome, str):
+            skipped.append(Skipped(path, outcome))
+        else:
+            read.append(path)
+            images.append(outcome)
+    none = np.zeros((0, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
+    return Faces(tuple(read), np.stack(images) if images else none, tuple(skipped))

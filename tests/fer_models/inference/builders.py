@@ -1,0 +1,80 @@
+"""Small stored networks with random weights, and pictures."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save
+
+from fer_models.data.snapshot import open_snapshot
+from fer_models.models.config import NetworkConfig
+from fer_models.models.registry import build_network, count_parameters
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.artifact import probabilities_file
+from fer_models.training.config import MemberConfig
+from fer_models.training.data import preprocessing_for, split_images
+from fer_models.training.epochs import copied_weights
+from fer_models.training.predict import predict_probabilities
+from tests.fer_models.training.faces import write_faces
+
+MEMBER = MemberConfig(name="small", network=NetworkConfig(width=0.25))
+
+
+def stored_network(
+    store: ArtifactStore, seed: int = 0, member: MemberConfig = MEMBER, scale: float = 1.0
+) -> ModelRef:
+    """A network as a training would store it, but untrained; its weights are times `scale`."""
+    ref = write_faces(store)
+    snapshot = open_snapshot(store, ref)
+    parts = {split: split_images(snapshot, split) for split in ("train", "validation", "test")}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_network(member.network).eval()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(scale)
+    preprocessing = preprocessing_for(member.network, parts["train"].images)
+    probabilities = {
+        split: predict_probabilities(network, preprocessing, parts[split].images)
+        for split in ("validation", "test")
+    }
+    right = probabilities["validation"].argmax(1) == parts["validation"].labels
+    files = {
+        "weights.safetensors": save(copied_weights(network)),
+        "config.json": member.model_dump_json().encode(),
+        "preprocessing.json": json.dumps(preprocessing).encode(),
+        "probabilities.npz": probabilities_file(**probabilities),
+        "lineage.json": json.dumps({"platform": "a computer", "ferflow": "0.1.0"}).encode(),
+    }
+    info = {
+        "name": member.name,
+        "kind": "network",
+        "snapshot_id": ref.id,
+        "seed": seed,
+        "parameters": count_parameters(network),
+        "validation_accuracy": float(np.mean(right)),
+        "train_seconds": 1.5,
+    }
+    return store.put(ModelRef, f"{member.name}-{seed}", files, info, name=member.name)
+
+
+def stored_ensemble(store: ArtifactStore, members: list[ModelRef]) -> ModelRef:
+    """The mean of some networks."""
+    listed = [{"model_id": one.id, "name": one.name, "weight": 1.0} for one in members]
+    files = {"members.json": json.dumps(listed).encode()}
+    info = {"name": "ensemble-mean", "kind": "ensemble"}
+    return store.put(ModelRef, "ensemble-mean", files, info, name="ensemble-mean", kind="ensemble")
+
+
+def write_picture(path: Path, image: Image.Image | np.ndarray, kind: str = "PNG") -> bytes:
+    """Write a picture whatever the file's suffix; gives its bytes."""
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    buffer = io.BytesIO()
+    picture.save(buffer, kind)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
+    return buffer.getvalue()

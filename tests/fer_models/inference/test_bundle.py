@@ -1,0 +1,286 @@
+"""Bundles hold what was stored, and refuse what is not theirs."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fer_models.data.snapshot import open_snapshot
+from fer_models.errors import StoreError
+from fer_models.evaluation.evaluate import is_leaked
+from fer_models.inference import bundle as module
+from fer_models.inference.bundle import bundled_names, default_bundle, load_bundle
+from fer_models.inference.export import write_bundle
+from fer_models.labels import CLASS_NAMES
+from fer_models.models.config import NetworkConfig
+from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
+from fer_models.training.data import split_images
+from fer_models.training.predict import load_network, predict_probabilities
+from tests.fer_models.data.builders import random_images
+from tests.fer_models.inference.builders import MEMBER, stored_ensemble, stored_network
+from tests.fer_models.inference.conftest import Exported
+
+
+@pytest.fixture
+def copied(exported: Exported, tmp_path: Path) -> Path:
+    """A copy of the bundle's folder, to damage."""
+    return Path(shutil.copytree(exported.folder, tmp_path / "copied"))
+
+
+def change_facts(folder: Path, **changes: Any) -> Path:
+    file = folder / "small.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes), encoding="utf-8")
+    return file
+
+
+def test_a_bundle_predicts_nearly_what_the_stored_network_does(exported: Exported) -> None:
+    images = random_images(40)
+    network, preprocessing = load_network(exported.store, exported.model)
+    bundle = load_bundle(exported.folder / "small.json")
+    assert bundle.preprocessing == preprocessing
+    np.testing.assert_allclose(
+        predict_probabilities(bundle.network, bundle.preprocessing, images),
+        predict_probabilities(network, preprocessing, images),
+        atol=2e-3,
+    )
+
+
+def test_weights_are_the_stored_ones_rounded_to_half_precision(exported: Exported) -> None:
+    network, _ = load_network(exported.store, exported.model)
+    bundled = load_bundle(exported.folder / "small.json").network
+    assert not bundled.training
+    for name, value in network.state_dict().items():
+        found = bundled.state_dict()[name]
+        assert found.dtype == value.dtype
+        expected = value.half().float() if value.is_floating_point() else value
+        assert torch.equal(found, expected), name
+
+
+def test_either_file_names_the_bundle(exported: Exported) -> None:
+    paths = [exported.folder / f"small{suffix}" for suffix in (".json", ".safetensors")]
+    assert [load_bundle(str(path)).facts for path in paths] == [exported.facts] * 2
+
+
+def test_the_facts_tell_what_was_trained_and_how_well(exported: Exported) -> None:
+    facts = exported.facts
+    assert (facts.name, facts.command, facts.machine) == ("small", "ferflow run", "a computer")
+    assert (facts.seed, facts.train_seconds) == (0, 1.5)
+    assert facts.classes == list(CLASS_NAMES)
+    assert facts.snapshot_id == exported.store.info(exported.model)["snapshot_id"]
+
+
+def test_the_way_of_training_is_kept_but_need_not_be_known(copied: Path) -> None:
+    member = json.loads((copied / "small.json").read_text())["member"]
+    assert member == MEMBER.model_dump(mode="json")
+    member["training"] = {"a_setting_of_another_version": 1}
+    assert load_bundle(change_facts(copied, member=member)).facts.name == "small"
+
+
+def test_accuracies_are_those_of_the_rounded_weights(exported: Exported) -> None:
+    ref = SnapshotRef(id=exported.facts.snapshot_id, url="")
+    snapshot = open_snapshot(exported.store, ref)
+    part = split_images(snapshot, "validation")
+    network, preprocessing, facts = load_bundle(exported.folder / "small.json")
+    right = predict_probabilities(network, preprocessing, part.images).argmax(1) == part.labels
+    unseen = ~is_leaked(snapshot, snapshot.positions("validation"))
+    for name, expected in {"validation": right, "validation_unseen": right[unseen]}.items():
+        assert facts.accuracy[name].n == len(expected)
+        assert facts.accuracy[name].accuracy == pytest.approx(expected.mean())
+
+
+def test_without_its_images_the_noted_accuracy_is_kept(store: ArtifactStore) -> None:
+    model = stored_network(store)
+    shutil.rmtree(store.local_root / "datasets")
+    facts = write_bundle(store, model, store.local_root / "out")
+    assert facts.name == model.id
+    assert set(facts.accuracy) == {"validation"}
+    assert facts.accuracy["validation"].n == 42
+    assert facts.accuracy["validation"].accuracy == store.info(model)["validation_accuracy"]
+
+
+def test_the_same_network_may_be_exported_again(exported: Exported, copied: Path) -> None:
+    facts = write_bundle(exported.store, exported.model, copied, name="small", command="other")
+    assert load_bundle(copied / "small.json").facts == facts
+    assert sorted(path.name for path in copied.iterdir()) == ["small.json", "small.safetensors"]
+
+
+# -- what is refused -----------------------------------------------------------------------------
+
+
+def test_an_ensemble_is_refused(store: ArtifactStore, tmp_path: Path) -> None:
+    model = stored_ensemble(store, [stored_network(store)])
+    with pytest.raises(StoreError, match="got an ensemble; export its members"):
+        write_bundle(store, model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_large_a_network_is_refused(store: ArtifactStore, tmp_path: Path) -> None:
+    network = NetworkConfig(name="scratch_cnn", width=1.5)
+    model = stored_network(store, member=MemberConfig(name="large", network=network))
+    with pytest.raises(StoreError, match=r"at most 8 MB in half precision, got \d+\.\d MB"):
+        write_bundle(store, model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_too_large_for_half_precision_are_refused(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    model = stored_network(store, scale=1e6)
+    with pytest.raises(StoreError, match="at most 65504"):
+        write_bundle(store, model, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["Large Letters", "../up", ".hidden", "a/b"])
+def test_a_name_that_is_no_file_name_is_refused(
+    exported: Exported, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(StoreError, match="change --name"):
+        write_bundle(exported.store, exported.model, tmp_path / "out", name=name)
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_weights_of_the_same_name_are_not_overwritten(
+    exported: Exported, store: ArtifactStore, copied: Path
+) -> None:
+    before = (copied / "small.safetensors").read_bytes()
+    with pytest.raises(StoreError, match="choose another --name"):
+        write_bundle(store, stored_network(store, seed=1), copied, name="small")
+    assert (copied / "small.safetensors").read_bytes() == before
+
+
+def test_a_file_in_place_of_the_folder_is_refused(exported: Exported, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="expected a folder"):
+        write_bundle(exported.store, exported.model, tmp_path / "file" / "deeper")
+
+
+def test_damaged_weights_are_refused(copied: Path) -> None:
+    file = copied / "small.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(StoreError, match=r"small.safetensors: expected weights with the sha256"):
+        load_bundle(copied / "small.json")
+
+
+@pytest.mark.parametrize("where", ["classes", "preprocessing"])
+def test_another_order_of_the_classes_is_refused(copied: Path, where: str) -> None:
+    order = sorted(CLASS_NAMES, reverse=True)
+    facts = json.loads((copied / "small.json").read_text())
+    changed = order if where == "classes" else facts[where] | {"classes": order}
+    with pytest.raises(StoreError, match="expected the classes angry, disgust"):
+        load_bundle(change_facts(copied, **{where: changed}))
+
+
+def test_all_that_is_wrong_with_the_facts_is_told(copied: Path) -> None:
+    file = change_facts(copied, weights_sha256="abc", seed="many")
+    with pytest.raises(StoreError, match="facts of a weight bundle") as caught:
+        load_bundle(file)
+    assert len(caught.value.problems) == 2
+    file.write_text("{", encoding="utf-8")
+    with pytest.raises(StoreError, match="facts of a weight bundle"):
+        load_bundle(file)
+
+
+def test_weights_of_another_network_are_refused(copied: Path) -> None:
+    member = json.loads((copied / "small.json").read_text())["member"]
+    member["network"]["width"] = 0.5
+    with pytest.raises(StoreError, match="do not fit the network compact_cnn"):
+        load_bundle(change_facts(copied, member=member))
+
+
+def test_what_is_no_safetensors_file_is_refused(copied: Path) -> None:
+    data = b"not weights at all"
+    (copied / "small.safetensors").write_bytes(data)
+    with pytest.raises(StoreError, match="expected safetensors weights"):
+        load_bundle(change_facts(copied, weights_sha256=hashlib.sha256(data).hexdigest()))
+
+
+@pytest.mark.parametrize("gone", [".json", ".safetensors"])
+def test_half_a_bundle_is_refused(copied: Path, gone: str) -> None:
+    (copied / f"small{gone}").unlink()
+    with pytest.raises(StoreError, match=f"small{gone}.*in one folder"):
+        load_bundle(copied / "small.json")
+
+
+# -- those that are shipped ----------------------------------------------------------------------
+
+
+def test_without_shipped_weights_the_error_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SHIPPED", tmp_path)
+    assert bundled_names() == []
+    with pytest.raises(StoreError, match="ships no weights; train a network"):
+        default_bundle()
+
+
+def test_the_best_on_validation_is_the_default(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SHIPPED", copied)
+    weights, text = copied / "small.safetensors", (copied / "small.json").read_text()
+    for name, accuracy in (("better", 0.9), ("worse", 0.1), ("unmeasured", None)):
+        measured = {} if accuracy is None else {"validation": {"accuracy": accuracy, "n": 9}}
+        facts = json.loads(text) | {"name": name, "accuracy": measured}
+        (copied / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
+        shutil.copy(weights, copied / f"{name}.safetensors")
+    (copied / "README.md").write_text("no bundle")
+    assert bundled_names() == ["better", "small", "unmeasured", "worse"]
+    assert default_bundle() == "better"
+    assert load_bundle("worse").facts.accuracy["validation"].accuracy == 0.1
+    with pytest.raises(StoreError, match=r"\(better, small, unmeasured, worse\), got 'wors'"):
+        load_bundle("wors")
+
+
+def test_every_shipped_bundle_can_be_loaded_and_is_small() -> None:
+    for name in bundled_names():
+        network, preprocessing, facts = load_bundle(name)
+        assert facts.name == name
+        assert facts.command
+        assert facts.validation_accuracy > 0
+        size = preprocessing["image_size_px"]
+        assert network(torch.zeros(1, preprocessing["in_channels"], size, size)).shape == (1, 7)
+
+
+_LEAN = """
+import sys
+ABSENT = {"prefect", "ray", "pytorch_lightning", "lightning", "great_expectations", "wandb",
+          "s3fs", "sklearn", "scipy", "matplotlib", "pyarrow", "torchmetrics", "cleanlab"}
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ABSENT:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from fer_models.inference.bundle import load_bundle
+from fer_models.inference.faces import find_pictures
+from fer_models.inference.predict_faces import predict_faces
+from fer_models.inference.predictions_file import write_predictions
+from fer_models.training.predict import predict_probabilities
+from pathlib import Path
+network, preprocessing, _ = load_bundle(sys.argv[1])
+found = find_pictures([sys.argv[2]])
+done = predict_faces(found, lambda images: predict_probabilities(network, preprocessing, images))
+write_predictions(done.table, Path(sys.argv[3]))
+"""
+
+
+def test_prediction_needs_only_torch_numpy_pandas_and_pillow(
+    exported: Exported, tmp_path: Path
+) -> None:
+    Image.new("L", (48, 48), 90).save(tmp_path / "face.png")
+    arguments = [exported.folder / "small.json", tmp_path / "face.png", tmp_path / "out.csv"]
+    command = [sys.executable, "-c", _LEAN, *map(str, arguments)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 2

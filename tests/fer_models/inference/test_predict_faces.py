@@ -1,0 +1,93 @@
+"""The table of predictions, against predictions of the same pixels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_models.errors import DataError
+from fer_models.inference.bundle import load_bundle
+from fer_models.inference.faces import Pictures, find_pictures
+from fer_models.inference.predict_faces import COLUMNS, PROBABILITY_COLUMNS, predict_faces
+from fer_models.labels import CLASS_NAMES
+from fer_models.progress import Progress, listening
+from fer_models.training.predict import Probabilities, predict_probabilities
+from tests.fer_models.data.builders import random_images, write_folder
+from tests.fer_models.inference.conftest import Exported
+
+IMAGES = random_images(11)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Pictures:
+    """Eleven faces and one file that is none."""
+    files = {f"{i:02}.png": image for i, image in enumerate(IMAGES)}
+    return find_pictures([str(write_folder(tmp_path / "faces", {**files, "05x.png": b"none"}))])
+
+
+def first_pixel(images: np.ndarray) -> Probabilities:
+    """Sure of the class that the first pixel names."""
+    return np.eye(7, dtype=np.float32)[images[:, 0, 0] % 7]
+
+
+def test_predictions_are_those_of_the_decoded_pixels(
+    exported: Exported, pictures: Pictures
+) -> None:
+    network, preprocessing, _ = load_bundle(exported.folder / "small.json")
+    done = predict_faces(
+        pictures, lambda images: predict_probabilities(network, preprocessing, images)
+    )
+    expected = predict_probabilities(network, preprocessing, IMAGES)
+    probabilities = done.table[list(PROBABILITY_COLUMNS)].to_numpy()
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+    np.testing.assert_array_equal(done.table["confidence"], probabilities.max(1))
+    assert done.table["label"].tolist() == [CLASS_NAMES[k] for k in expected.argmax(1)]
+
+
+def test_columns_are_in_the_order_of_the_classes(pictures: Pictures) -> None:
+    table = predict_faces(pictures, first_pixel).table
+    assert tuple(table.columns) == COLUMNS
+    names = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+    assert tuple(table.columns[4:]) == tuple(f"p_{name}" for name in names)
+    assert (table["face"] == 0).all()
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 6, 12, 100])
+def test_batches_change_nothing(pictures: Pictures, batch_size: int) -> None:
+    done = predict_faces(pictures, first_pixel, batch_size)
+    assert [Path(path).stem for path in done.table["path"]] == [f"{i:02}" for i in range(11)]
+    assert done.table["label"].tolist() == [CLASS_NAMES[k] for k in IMAGES[:, 0, 0] % 7]
+    assert [Path(one.path).name for one in done.skipped] == ["05x.png"]
+
+
+def test_counts_are_by_class_and_whole(pictures: Pictures) -> None:
+    done = predict_faces(pictures, first_pixel)
+    expected = np.bincount(IMAGES[:, 0, 0] % 7, minlength=7)
+    assert done.counts == dict(zip(CLASS_NAMES, expected.tolist(), strict=True))
+
+
+def test_no_more_than_a_batch_of_pixels_is_predicted_at_once(pictures: Pictures) -> None:
+    sizes = []
+
+    def noting(images: np.ndarray) -> Probabilities:
+        sizes.append(len(images))
+        assert images.dtype == np.uint8
+        return first_pixel(images)
+
+    heard: list[Progress] = []
+    with listening(heard.append):
+        predict_faces(pictures, noting, batch_size=5)
+    assert sizes == [5, 4, 2]
+    assert [(one.stage, one.done, one.total) for one in heard] == [
+        ("predict", done, 12) for done in (0, 5, 10, 12)
+    ]
+
+
+def test_when_nothing_can_be_read_the_first_reasons_are_told(tmp_path: Path) -> None:
+    write_folder(tmp_path, {f"{i:02}.png": b"none" for i in range(12)})
+    with pytest.raises(DataError, match="none of the pictures") as caught:
+        predict_faces(find_pictures([str(tmp_path)]), first_pixel)
+    assert len(caught.value.problems) == 11
+    assert "00.png: not a readable image" in caught.value.problems[0]
+    assert caught.value.problems[-1] == "and 2 more"

@@ -1,0 +1,106 @@
+"""The CSV file can be read back, is no danger to spreadsheets, and is whole or not there."""
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_models.errors import DataError, FerError
+from fer_models.inference.predict_faces import COLUMNS, PROBABILITY_COLUMNS
+from fer_models.inference.predictions_file import check_target, safe_path, write_predictions
+from fer_models.labels import CLASS_NAMES
+
+ODD_PATHS = [
+    "faces/plain.png",
+    "=cmd|' /C calc'!A0.png",
+    "+1.png",
+    "-1.png",
+    "@SUM(A1).png",
+    " =1+1.png",
+    "\t=1+1.png",
+    "\r=1+1.png",
+    "\uff1d1+1.png",
+    'a;=1+1,"b".png',
+    "two\nlines.png",
+    "Gesicht \U0001f600 日本.png",
+    "/absolute/=1.png",
+]
+
+
+def predictions(paths: list[str]) -> pd.DataFrame:
+    probs_NK = np.random.default_rng(0).dirichlet(np.ones(7), len(paths)).astype(np.float32)
+    columns = {
+        "path": paths,
+        "face": 0,
+        "label": [CLASS_NAMES[k] for k in probs_NK.argmax(1)],
+        "confidence": probs_NK.max(1),
+        **dict(zip(PROBABILITY_COLUMNS, probs_NK.T, strict=True)),
+    }
+    return pd.DataFrame(columns)
+
+
+def test_the_file_reads_back_as_the_table(tmp_path: Path) -> None:
+    table = predictions(["a.png", "b/c.png"])
+    write_predictions(table, tmp_path / "out.csv")
+    read = pd.read_csv(tmp_path / "out.csv")
+    assert tuple(read.columns) == COLUMNS
+    pd.testing.assert_frame_equal(read, table, check_dtype=False, atol=1e-6)
+    np.testing.assert_allclose(read[list(PROBABILITY_COLUMNS)].sum(axis=1), 1, atol=1e-5)
+
+
+def test_paths_are_no_formulas_and_still_name_their_files(tmp_path: Path) -> None:
+    write_predictions(predictions(ODD_PATHS), tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as stream:
+        read = [row["path"] for row in csv.DictReader(stream)]
+    assert [os.path.normpath(path) for path in read] == ODD_PATHS
+    assert not [path for path in read if path.lstrip()[0] in "=+-@\uff1d"]
+
+
+def test_plain_paths_stay_as_they_are() -> None:
+    for path in ("faces/a.png", "/faces/=a.png", "./-a.png", "a=b.png"):
+        assert safe_path(path) == path
+
+
+def test_an_old_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "out.csv").write_text("old\n" * 1000)
+    write_predictions(predictions(["a.png"]), tmp_path / "out.csv")
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out.csv").write_text("old")
+
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(FerError, match=r"No space left on device.*another file"):
+        write_predictions(predictions(["a.png"]), tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    for name, expected in {
+        ".": "it is a folder",
+        "absent/out.csv": "there is no folder .*absent .make it first",
+        "face.PNG": "it is a picture",
+        "x" * 300: "name too long",
+    }.items():
+        with pytest.raises(DataError, match=expected):
+            check_target(tmp_path / name)
+    with pytest.raises(DataError, match="device or pipe"):
+        check_target(Path(os.devnull))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_is_followed_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real" / "out.csv")
+    assert check_target(tmp_path / "link.csv") == (tmp_path / "real" / "out.csv").resolve()
