@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test test-all bench-data check format lock clean-venv
+.PHONY: help setup run test test-all bench-data bench-train check format lock clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ test-all: $(STAMP)  ## The slow ones, too
 
 bench-data: $(STAMP)  ## Ratios and scores of the data stages (--images in ARGS: the real ones, too)
 	@$(PY) -m tests.benchmarks $(ARGS)
+
+bench-train: $(STAMP)  ## Ratios of the training path (data, steps, networks)
+	@$(PY) -m tests.benchmarks.bench_train $(ARGS)
 
 check: $(STAMP)  ## ruff, mypy strict, import-linter
 	@$(PY) -m ruff format --check .

@@ -10,9 +10,10 @@ from fer_models.tuning.tune import apply_tuning
 from tasks.publish import publish_table
 from tasks.stage import stage
 from tasks.tables import model_rows
+from tasks.weights import content_of_weights
 
 
-@stage("fer_models.training.train")
+@stage("fer_models.training.train", key_extra=content_of_weights)
 def train(
     snapshot: SnapshotRef,
     member: MemberConfig,

@@ -9,9 +9,10 @@ from fer_models.tuning.tune import tune_member
 from tasks.publish import publish_table
 from tasks.stage import stage
 from tasks.tables import trial_rows
+from tasks.weights import content_of_weights
 
 
-@stage("fer_models.tuning.tune")
+@stage("fer_models.tuning.tune", key_extra=content_of_weights)
 def tune(
     snapshot: SnapshotRef,
     member: MemberConfig,

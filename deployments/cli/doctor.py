@@ -178,5 +178,8 @@ def _weights() -> Finding:
     problem = hub_problem()
     if problem is None:
         return Finding("weights", "ok", "timm's hub of pretrained weights answers")
-    advice = "networks train from random weights; network.pretrained=true needs the hub"
+    advice = (
+        "networks train from random weights; network.pretrained=true needs the hub, or a folder "
+        "that has them (--weights-dir)"
+    )
     return Finding("weights", "note", f"no pretrained weights to fetch: {problem}", advice)

@@ -1,10 +1,12 @@
-"""`ferflow models`: the champion, its history, and the way back."""
+"""`ferflow models`: the networks there are; the champion, its history, and the way back."""
 
 import datetime as dt
 
 import click
 
 from deployments.cli.latest import find_model
+from deployments.cli.models_export import export
+from deployments.cli.models_summary import list_networks, summary
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_table
 from deployments.cli.output import reporting_command as reporting
@@ -14,7 +16,7 @@ from fer_models.storage.registry import CHAMPION, Registry, RegistryEntry
 
 @click.group(name="models")
 def command() -> None:
-    """Show the champion and its history; roll back."""
+    """List and summarise networks; show the champion and its history; roll back; export."""
 
 
 @command.command()
@@ -50,6 +52,11 @@ def rollback(model_id: str | None, store_url: str | None, reason: str) -> Produc
     entry = registry.set(CHAMPION, model.id, reason)
     click.echo(f"champion is now {model.id} (entry {entry.number})")
     return {"champion": model.id, "entry": entry.number, "previous": entry.previous_id}
+
+
+command.add_command(export)
+command.add_command(list_networks)
+command.add_command(summary)
 
 
 def _when(entry: RegistryEntry) -> str:

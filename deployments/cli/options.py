@@ -10,8 +10,11 @@ import click
 from deployments.recipes import load_config
 from fer_models.config import PipelineConfig
 from fer_models.data.config import SYNTHETIC
+from fer_models.errors import ConfigError
+from fer_models.models.config import NetworkConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 STORE_VARIABLE = "FERFLOW_STORE"
@@ -56,8 +59,18 @@ def store_option(function: F) -> F:
     )(function)
 
 
+def weights_option(function: F) -> F:
+    """Add `--weights-dir`, for the commands that train."""
+    return click.option(
+        "--weights-dir",
+        "weights_dir",
+        metavar="DIR",
+        help="Folder with the pretrained weights of the members that start from some.",
+    )(function)
+
+
 def config_from(options: Mapping[str, Any]) -> PipelineConfig:
-    """The configuration that the options of `config_options` ask for.
+    """The configuration that the options of `config_options` (and `weights_option`) ask for.
 
     Paths and the store are made absolute: served flows run elsewhere.
 
@@ -81,6 +94,7 @@ def config_from(options: Mapping[str, Any]) -> PipelineConfig:
                 update={"expectations_file": _absolute(expectations) if expectations else ""}
             ),
             "store": ArtifactStore(config.store).config,
+            "members": _with_weights(config.members, options.get("weights_dir")),
             "tracking": config.tracking.model_copy(update={"folder": str(folder)}),
         }
     )
@@ -89,6 +103,29 @@ def config_from(options: Mapping[str, Any]) -> PipelineConfig:
 def open_store(store_url: str | None) -> ArtifactStore:
     """The store that `--store` names, or the default one."""
     return ArtifactStore(StoreConfig(url=store_url) if store_url else StoreConfig())
+
+
+def _with_weights(
+    members: tuple[MemberConfig, ...], weights_dir: str | None
+) -> tuple[MemberConfig, ...]:
+    """The members, those that start from pretrained weights with the folder of these."""
+    pretrained = [member.name for member in members if member.network.pretrained]
+    if weights_dir and not pretrained:
+        raise ConfigError(
+            f"--weights-dir {weights_dir}: expected a member with network.pretrained=true, but all "
+            f"of {', '.join(member.name for member in members)} train from scratch; add "
+            "--set members.NUMBER.network.pretrained=true, or leave the option out"
+        )
+    return tuple(
+        member.model_copy(update={"network": _with_folder(member.network, weights_dir)})
+        for member in members
+    )
+
+
+def _with_folder(network: NetworkConfig, weights_dir: str | None) -> NetworkConfig:
+    folder = (weights_dir or network.weights_dir) if network.pretrained else None
+    absolute = _absolute(os.path.expanduser(folder)) if folder else None  # noqa: PTH111
+    return network.model_copy(update={"weights_dir": absolute})
 
 
 def _absolute(source: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deployments.cli.latest import local_report
-from deployments.cli.options import config_from, config_options
+from deployments.cli.options import config_from, config_options, weights_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import quieten
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 @click.command(name="run")
 @config_options
+@weights_option
 @click.option("--no-cache", is_flag=True, help="Do everything anew, whatever was done before.")
 @reporting
 def command(no_cache: bool, verbose: bool, **options: Any) -> Produced:
@@ -87,6 +88,10 @@ def _check_inputs(config: PipelineConfig, store: ArtifactStore) -> None:
 
         check_reviewable()
     check_settings(store, config.validation)
+    if any(member.network.pretrained for member in config.members):
+        from fer_models.models.pretrained import check_pretrained
+
+        check_pretrained([member.network for member in config.members])
     fingerprint_sources(config.data, config.seed)
     store.check_writable()
 

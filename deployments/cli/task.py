@@ -2,7 +2,7 @@
 
 import click
 
-from deployments.cli import task_data, task_explore, task_models
+from deployments.cli import task_data, task_explore, task_find_rate, task_models
 
 
 @click.group(name="task")
@@ -19,6 +19,7 @@ def command() -> None:
     clean      raw snapshot           -> snapshot with a quarantine
     split      cleaned snapshot       -> snapshot with train, validation, test
     explore    split snapshot         -> plots and faces on one HTML page
+    find-rate  split snapshot         -> plot of the loss over the learning rate
     tune       split snapshot         -> best setting of one member
     train      split snapshot         -> one model a member
     evaluate   models                 -> metrics
@@ -38,6 +39,7 @@ for _step in (
     task_data.clean,
     task_data.split,
     task_explore.explore,
+    task_find_rate.find_rate,
     task_models.tune,
     task_models.train,
     task_models.evaluate,

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from deployments.cli.latest import find_model, local_report, recall, recall_if_any, remember
-from deployments.cli.options import config_options
+from deployments.cli.options import config_options, weights_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.task_step import Step, model_option, number, short, snapshot_option
@@ -22,6 +22,7 @@ from fer_models.storage.refs import (
 
 @click.command()
 @config_options
+@weights_option
 @snapshot_option
 @reporting
 def tune(snapshot_id: str | None, **options: Any) -> Produced:
@@ -48,6 +49,7 @@ def tune(snapshot_id: str | None, **options: Any) -> Produced:
 
 @click.command()
 @config_options
+@weights_option
 @snapshot_option
 @click.option("--member", "names", multiple=True, help="Only this member; repeatable.")
 @click.option("--no-tuning", is_flag=True, help="Leave the last search's setting aside.")

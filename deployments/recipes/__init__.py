@@ -78,7 +78,15 @@ def _read(recipe: str) -> dict[str, Any]:
         raise ConfigError(
             f"recipe {path}: expected `key: value` lines, got {type(changes).__name__}"
         )
-    return _merged(PipelineConfig().model_dump(mode="json"), changes)
+    return _completed(_merged(PipelineConfig().model_dump(mode="json"), changes))
+
+
+def _completed(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with all defaults, those of a recipe's members, too: any can be assigned."""
+    try:
+        return PipelineConfig.model_validate(settings).model_dump(mode="json")
+    except ValidationError:
+        return settings  # what is wrong is told when all assignments are made
 
 
 def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -223,6 +223,12 @@ class CleaningConfig(FrozenConfig):
         default=168.0, gt=0, le=8760, description="How long the flow waits for a person, in hours."
     )
 
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any) -> Any:
+        # YAML takes a bare `off` for false.
+        return "off" if value is False else value
+
     @property
     def face_score_limit(self) -> float:
         """The face score below which an image is no face."""

@@ -4,6 +4,7 @@ timm is loaded only when one of its networks is asked for: its import takes seco
 """
 
 import difflib
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +13,18 @@ from torch import nn
 
 from fer_models.errors import ConfigError
 from fer_models.labels import NUM_CLASSES
-from fer_models.models.compact import CompactCNN
+from fer_models.models.checkpointing import checkpoint_gradients
+from fer_models.models.compact import CompactCNN, FaceCNN
 from fer_models.models.config import NetworkConfig
 from fer_models.models.scratch import ScratchCNN, ScratchMLP
 
 
 def _compact_cnn(config: NetworkConfig) -> nn.Module:
     return CompactCNN(config.in_channels, NUM_CLASSES, config.width, config.dropout)
+
+
+def _face_cnn(config: NetworkConfig) -> nn.Module:
+    return FaceCNN(config.in_channels, NUM_CLASSES, config.width, config.dropout)
 
 
 def _scratch_cnn(config: NetworkConfig) -> nn.Module:
@@ -35,6 +41,7 @@ def _scratch_mlp(config: NetworkConfig) -> nn.Module:
 
 _OWN: dict[str, Callable[[NetworkConfig], nn.Module]] = {
     "compact_cnn": _compact_cnn,
+    "face_cnn": _face_cnn,
     "scratch_cnn": _scratch_cnn,
     "scratch_mlp": _scratch_mlp,
 }
@@ -48,17 +55,21 @@ def build_network(config: NetworkConfig) -> nn.Module:
     Weights are drawn from torch's generator as it stands: fork and seed it to repeat them.
 
     Raises:
-        ConfigError: no such network, it can't take images of that size, or pretrained weights
-            are asked for and can't be had.
+        ConfigError: no such network, it can't take images of that size, it can't checkpoint
+            gradients, or pretrained weights are asked for and can't be had.
     """
     if config.name not in _OWN:
-        return _build_timm(config, pretrained=config.pretrained)
-    if config.pretrained:
+        network = _build_timm(config, pretrained=config.pretrained)
+    elif config.pretrained:
         raise ConfigError(
             f"network {config.name}: there are no pretrained weights for it; "
             "set network.pretrained=false or name one of timm's networks"
         )
-    return _OWN[config.name](config)
+    else:
+        network = _OWN[config.name](config)
+    if config.gradient_checkpointing:
+        checkpoint_gradients(network, config.name)
+    return network
 
 
 def build_empty_network(config: NetworkConfig) -> nn.Module:
@@ -76,23 +87,26 @@ def count_parameters(network: nn.Module) -> int:
 def _build_timm(config: NetworkConfig, pretrained: bool) -> nn.Module:
     import timm
 
+    from fer_models.models.pretrained import create_pretrained, published_weights
+
     if not timm.is_model(config.name):
         raise _unknown(config.name, timm.list_models())
+    published_weights(config.name)  # a tag in the name must be one of timm's
     options: dict[str, Any] = {"num_classes": NUM_CLASSES, "in_chans": config.in_channels}
     if config.dropout > 0:
         options["drop_rate"] = config.dropout
-    if pretrained:
-        from fer_models.models.pretrained import pretrained_options
-
-        options |= pretrained_options(config.name)
-    network = _create_timm(config, options)
+    create = functools.partial(_create_timm, config, options)
+    network = create_pretrained(config, create) if pretrained else create({})
     _check_size(network, config)
     return network
 
 
-def _create_timm(config: NetworkConfig, options: dict[str, Any]) -> nn.Module:
+def _create_timm(
+    config: NetworkConfig, options: dict[str, Any], weights: dict[str, Any]
+) -> nn.Module:
     import timm
 
+    options = options | weights
     try:
         # Networks with position embeddings are made for one size; the others refuse the option.
         network: nn.Module = timm.create_model(
@@ -136,6 +150,5 @@ def _unknown(name: str, timm_names: list[str]) -> ConfigError:
     suggestion = f"did you mean {', '.join(near)}?" if near else "no name comes near it."
     return ConfigError(
         f"network.name: expected {', '.join(_OWN)} or one of timm's {len(timm_names)} networks, "
-        f"got {name!r}; {suggestion} List timm's with: "
-        "python -c \"import timm; print(*timm.list_models('*resnet*'), sep='\\n')\""
+        f"got {name!r}; {suggestion} List timm's with: ferflow models list --timm '*resnet*'"
     )

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
 from fer_models.data.snapshot import Images
 from fer_models.errors import TrainingError
@@ -20,7 +19,7 @@ from fer_models.quality.config import ScoringConfig
 from fer_models.training.batches import TrainBatches, as_float, derived_seed, to_inputs
 from fer_models.training.config import TrainingConfig
 from fer_models.training.data import Labels, Preprocessing, SplitImages, preprocessing_for
-from fer_models.training.optimizer import build_optimizer, one_cycle
+from fer_models.training.optimizer import build_optimizer, build_schedule
 from fer_models.training.runtime import best_device, resolve_precision
 
 Probabilities = npt.NDArray[np.float64]
@@ -59,17 +58,14 @@ def judge_images(
     batches = TrainBatches(
         SplitImages(train_images, train_labels),
         preprocessing,
-        batch_size=config.training.batch_size,
-        augmentation=config.training.augment,
+        config=config.training,
         seed=seed,
         epoch=lambda: epoch,
         device=device,
     )
     optimizer = build_optimizer(network, config.training)
     num_steps = len(batches) * config.training.epochs
-    schedule = LambdaLR(
-        optimizer, lambda step: one_cycle(step, num_steps, config.training.warmup_fraction)
-    )
+    schedule = build_schedule(optimizer, config.training, num_steps)
     for epoch in range(config.training.epochs):
         network.train()
         for inputs, labels in batches:

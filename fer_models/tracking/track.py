@@ -4,14 +4,19 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from fer_models.tracking.config import TrackingConfig
 
+Counts = npt.NDArray[np.int64]
 _Mode = Literal["offline", "online"]
+_Note = Callable[[Any], None]  # says something to a wandb run
 _LOGGER = logging.getLogger(__name__)
 _INIT_TIMEOUT_S = 20.0
 _FINISH_TIMEOUT_S = 20.0
@@ -23,9 +28,15 @@ class Tracker(Protocol):
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Note the metrics of one step; returns at once."""
 
+    def log_confusion(self, counts_KK: Counts, classes: Sequence[str]) -> None:
+        """Draw counts K x K (rows true, columns predicted) of the K named classes."""
+
 
 class _Nowhere:
     def log(self, metrics: Mapping[str, float], step: int) -> None:
+        pass
+
+    def log_confusion(self, counts_KK: Counts, classes: Sequence[str]) -> None:
         pass
 
 
@@ -72,7 +83,7 @@ class _BackgroundRun:
         self, config: TrackingConfig, mode: _Mode, name: str, run_config: Mapping[str, Any]
     ) -> None:
         self._name = name
-        self._lines: queue.SimpleQueue[tuple[dict[str, float], int] | None] = queue.SimpleQueue()
+        self._notes: queue.SimpleQueue[_Note | None] = queue.SimpleQueue()
         self._exit_code = 0
         self._abandoned = threading.Event()
         self._thread = threading.Thread(
@@ -84,11 +95,15 @@ class _BackgroundRun:
         self._thread.start()
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        self._lines.put((dict(metrics), step))
+        line = dict(metrics)
+        self._notes.put(lambda run: run.log(line, step=step))
+
+    def log_confusion(self, counts_KK: Counts, classes: Sequence[str]) -> None:
+        self._notes.put(lambda run: run.log({"confusion": _confusion_plot(counts_KK, classes)}))
 
     def close(self, exit_code: int) -> None:
         self._exit_code = exit_code
-        self._lines.put(None)
+        self._notes.put(None)
         self._thread.join(_FINISH_TIMEOUT_S)
         if self._thread.is_alive():
             self._abandoned.set()
@@ -101,14 +116,26 @@ class _BackgroundRun:
     def _work(self, config: TrackingConfig, mode: _Mode, name: str, run_config: Any) -> None:
         try:
             run = _start(config, mode, name, run_config)
-            while (line := self._lines.get()) is not None:
-                metrics, step = line
-                run.log(metrics, step=step)
+            while (note := self._notes.get()) is not None:
+                note(run)
             run.finish(exit_code=self._exit_code)
         except Exception as error:  # noqa: BLE001 - tracking must never fail a training
             if not self._abandoned.is_set():
                 reason = " ".join(str(error).split()) or type(error).__name__
                 _LOGGER.warning("wandb does not track run %s: %s", name, reason)
+
+
+def _confusion_plot(counts_KK: Counts, classes: Sequence[str]) -> Any:
+    import wandb
+
+    true, predicted = np.indices(counts_KK.shape)
+    repeats = counts_KK.ravel()
+    return wandb.plot.confusion_matrix(
+        y_true=np.repeat(true.ravel(), repeats).tolist(),
+        preds=np.repeat(predicted.ravel(), repeats).tolist(),
+        class_names=list(classes),
+        title="Validation",
+    )
 
 
 def _start(config: TrackingConfig, mode: _Mode, name: str, run_config: Any) -> Any:

@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from fer_models.data.snapshot import Images
 from fer_models.training.augment import augment
-from fer_models.training.config import AugmentConfig
+from fer_models.training.config import TrainingConfig
 from fer_models.training.data import Preprocessing, SplitImages
+from fer_models.training.targets import blend, epoch_order, training_targets
 
 Batch = tuple[Tensor, Tensor]
 _WHITE = 255
@@ -31,18 +32,18 @@ class TrainBatches:
         split: SplitImages,
         preprocessing: Preprocessing,
         *,
-        batch_size: int,
-        augmentation: AugmentConfig,
+        config: TrainingConfig,
         seed: int,
         epoch: Callable[[], int],
         device: torch.device,
     ) -> None:
         """Put the images on `device`; `epoch` is asked for the epoch's number when it begins."""
         self._images = uint8_tensor(split.images, device)
-        self._labels = torch.from_numpy(split.labels).to(device)
+        self._labels = split.labels
+        self._targets = training_targets(split, config.vote_weight).to(device)
         self._preprocessing = preprocessing
-        self._bounds = batch_bounds(len(split), batch_size)
-        self._augmentation = augmentation
+        self._bounds = batch_bounds(len(split), config.batch_size)
+        self._config = config
         self._seed = seed
         self._epoch = epoch
 
@@ -51,13 +52,15 @@ class TrainBatches:
         return len(self._bounds)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Inputs (float B x C x S x S) and labels (B)."""
+        """Inputs (float B x C x S x S) and targets: class numbers B or probabilities B x K."""
         generator = torch.Generator().manual_seed(derived_seed(self._seed, self._epoch()))
-        order = torch.randperm(len(self._labels), generator=generator).to(self._labels.device)
+        order = epoch_order(self._labels, self._config, generator).to(self._images.device)
+        changes = self._config.augment
         for start, stop in self._bounds:
             chosen = order[start:stop]
-            images = augment(as_float(self._images[chosen]), self._augmentation, generator)
-            yield to_inputs(images, self._preprocessing), self._labels[chosen]
+            images = augment(as_float(self._images[chosen]), changes, generator)
+            images, targets = blend(images, self._targets[chosen], changes, generator)
+            yield to_inputs(images, self._preprocessing), targets
 
 
 class EvalBatches:

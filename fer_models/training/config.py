@@ -28,6 +28,19 @@ class AugmentConfig(FrozenConfig):
     erase: float = Field(
         default=0.0, ge=0, le=1, description="Probability that a random box is greyed out."
     )
+    mixup: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="Images are blended in pairs with shares from Beta(mixup, mixup); 0: never.",
+    )
+    cutmix: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Probability that a batch gets boxes of other images instead (and their label "
+        "by area).",
+    )
 
 
 class TrainingConfig(FrozenConfig):
@@ -35,15 +48,32 @@ class TrainingConfig(FrozenConfig):
 
     epochs: int = Field(default=8, ge=1, le=10_000, description="Passes over the training split.")
     batch_size: int = Field(default=64, ge=1, le=65_536, description="Images a step.")
-    optimizer: Literal["adamw", "sgd"] = Field(
-        default="adamw", description="sgd has Nesterov momentum 0.9."
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        le=4096,
+        description="Batches whose gradients make one step: large batches in little memory.",
     )
-    learning_rate: float = Field(
-        default=6e-3, gt=0, le=10, description="Peak of the one-cycle schedule."
+    optimizer: Literal["adamw", "sgd", "muon"] = Field(
+        default="adamw",
+        description="sgd has Nesterov momentum; muon makes the updates of convolution kernels "
+        "orthogonal and leaves the other weights to adamw.",
     )
-    weight_decay: float = Field(default=0.02, ge=0, le=1, description="Decoupled for adamw.")
+    learning_rate: float = Field(default=6e-3, gt=0, le=10, description="Peak of the schedule.")
+    other_learning_rate: float = Field(
+        default=3e-3, gt=0, le=10, description="Peak for the weights that muon leaves to adamw."
+    )
+    momentum: float = Field(
+        default=0.9, ge=0, lt=1, description="Of sgd and of muon's kernels; beta 1 of adamw."
+    )
+    weight_decay: float = Field(
+        default=0.02, ge=0, le=1, description="Decoupled for adamw; muon's kernels need none."
+    )
     label_smoothing: float = Field(
         default=0.05, ge=0, lt=1, description="Probability mass spread over the other classes."
+    )
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        default="cosine", description="How the learning rate falls after its peak."
     )
     warmup_fraction: float = Field(
         default=0.25, gt=0, lt=1, description="Share of the steps until the peak learning rate."
@@ -53,6 +83,41 @@ class TrainingConfig(FrozenConfig):
     )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         default="auto", description="auto: bf16-mixed where the processor has it, else 32-true."
+    )
+    vote_weight: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the FER+ votes in the target; the rest is the label. Images without "
+        "votes keep their label.",
+    )
+    class_weighting: Literal["none", "loss", "sampling"] = Field(
+        default="none",
+        description="Rare classes count more in the loss, or are drawn as often as the others.",
+    )
+    average_decay: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Decay a step of the moving average of the weights that is validated and "
+        "kept; 0 switches it off.",
+    )
+    patience: int = Field(
+        default=0,
+        ge=0,
+        description="Epochs without a better validation accuracy after which training stops; "
+        "0 trains to the end.",
+    )
+    frozen_epochs: int = Field(
+        default=0,
+        ge=0,
+        description="First epochs in which only the classifier learns (fine-tuning).",
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Processor threads; by default OMP_NUM_THREADS, else one less than the cores.",
     )
     augment: AugmentConfig = Field(default=AugmentConfig(), description="Training-image changes.")
 
@@ -68,3 +133,13 @@ class MemberConfig(FrozenConfig):
     )
     network: NetworkConfig = Field(default=NetworkConfig(), description="The network.")
     training: TrainingConfig = Field(default=TrainingConfig(), description="Its training.")
+    seed_offset: int = Field(
+        default=0,
+        ge=0,
+        description="Added to the run's seed: twins of one network draw other numbers.",
+    )
+    test_time: Literal["none", "flip", "crops"] = Field(
+        default="none",
+        description="Views whose mean predicts an image: itself; and its mirror image; or those of "
+        "five crops, 2 px apart.",
+    )

@@ -4,14 +4,14 @@ N images, C channels, S side of the network's input in pixels.
 """
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from fer_models.data.snapshot import DatasetSnapshot, Images
 from fer_models.errors import DataError
-from fer_models.labels import CLASS_NAMES
+from fer_models.labels import CLASS_NAMES, NUM_CLASSES, VOTE_COLUMNS, VOTE_TO_EXPRESSION
 from fer_models.models.config import NetworkConfig
 
 Labels = npt.NDArray[np.int64]
@@ -20,25 +20,38 @@ _MIN_TRAIN_IMAGES = 2  # batch normalisation can't learn from one
 
 
 class Preprocessing(TypedDict):
-    """How grey images become the network's input; `mean` and `std` on the 0..1 grey scale."""
+    """How grey images become the network's input; `mean` and `std` on the 0..1 grey scale.
+
+    `test_time` names the views whose mean predicts an image, see `fer_models.training.views`.
+    """
 
     image_size_px: int
     in_channels: int
     mean: float
     std: float
     classes: list[str]
+    test_time: NotRequired[str]
 
 
 @dataclass(frozen=True)
 class SplitImages:
-    """The images (uint8 N x 48 x 48) and class numbers (N) of one split."""
+    """The images (uint8 N x 48 x 48) and class numbers (N) of one split.
+
+    `votes_NK` holds how FER+ taggers voted among the K classes; a row of zeros where nobody did.
+    """
 
     images: Images
     labels: Labels
+    votes_NK: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         """Number of images."""
         return len(self.labels)
+
+    def at(self, positions: npt.NDArray[np.int64]) -> "SplitImages":
+        """The images at these positions, with all that is known of them."""
+        votes_NK = None if self.votes_NK is None else self.votes_NK[positions]
+        return SplitImages(self.images[positions], self.labels[positions], votes_NK)
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,18 @@ class TrainingData:
 def split_images(snapshot: DatasetSnapshot, split: str) -> SplitImages:
     """The kept, labelled images of a split, in the order of `snapshot.positions(split)`."""
     positions = snapshot.positions(split)
-    return SplitImages(np.asarray(snapshot.images[positions]), snapshot.labels(positions))
+    votes = snapshot.manifest[list(VOTE_COLUMNS)].to_numpy(dtype=np.float32)[positions]
+    return SplitImages(
+        np.asarray(snapshot.images[positions]), snapshot.labels(positions), class_votes(votes)
+    )
+
+
+def class_votes(votes_NV: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Votes N x 10 of FER+ taggers (below 0: none) as N x K, for the K classes only."""
+    votes_NK = np.zeros((len(votes_NV), NUM_CLASSES), dtype=np.float32)
+    for vote, expression in VOTE_TO_EXPRESSION.items():
+        votes_NK[:, int(expression)] += np.maximum(votes_NV[:, int(vote)], 0)
+    return votes_NK
 
 
 def training_data(snapshot: DatasetSnapshot) -> TrainingData:

@@ -13,18 +13,30 @@ from pydantic import BaseModel, ConfigDict
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
+from fer_models.training.averaging import WeightAverage
 from fer_models.training.module import FerModule
+from fer_models.training.running_score import RunningScore
+
+_TELL_EVERY_STEPS = 50
 
 
 class EpochResult(BaseModel):
-    """One line of the training curve; losses are cross-entropies, accuracies 0..1."""
+    """One line of the training curve; losses are cross-entropies, the other scores 0..1.
+
+    The training loss is the one that is minimised: labels smoothed, classes weighted.
+    """
 
     model_config = ConfigDict(frozen=True)
     epoch: int
+    step: int
     train_loss: float
     train_accuracy: float
+    train_macro_f1: float
+    train_auroc: float | None = None
     validation_loss: float
     validation_accuracy: float
+    validation_macro_f1: float
+    validation_auroc: float | None = None
     learning_rate: float
     images_per_s: float
 
@@ -39,6 +51,14 @@ class EpochResult(BaseModel):
         return self.validation_accuracy, -loss if math.isfinite(loss) else -math.inf
 
 
+class StepResult(BaseModel):
+    """Scores of the training batches since the last such line, after step number `step`."""
+
+    model_config = ConfigDict(frozen=True)
+    step: int
+    scores: dict[str, float]
+
+
 class EpochKeeper(Checkpoint):
     """Follows a training: the curve, the best weights so far, and one checkpoint file.
 
@@ -47,20 +67,60 @@ class EpochKeeper(Checkpoint):
     """
 
     def __init__(
-        self, on_epoch: Callable[[EpochResult], None], checkpoint: Path | None = None
+        self,
+        on_epoch: Callable[[EpochResult], None],
+        checkpoint: Path | None = None,
+        average: WeightAverage | None = None,
+        patience: int = 0,
+        on_step: Callable[[StepResult], None] | None = None,
     ) -> None:
-        """Tell every finished epoch to `on_epoch`, after it was written to `checkpoint`."""
+        """Tell every finished epoch to `on_epoch`, after it was written to `checkpoint`.
+
+        `on_step` hears of every 50 steps. With an `average`, its weights are those that are
+        validated and kept. After `patience` epochs without a better one the training is stopped
+        (0: never).
+        """
         self.curve: list[EpochResult] = []
         self.best: EpochResult | None = None
         self.best_weights: dict[str, Tensor] = {}
         self.seconds = 0.0
         self._on_epoch = on_epoch
         self._checkpoint = checkpoint
-        self._started_s = time.perf_counter()
+        self._average = average
+        self._patience = patience
+        self._on_step = on_step
+        self._started_s = self._step_started_s = time.perf_counter()
+
+    @property
+    def callbacks(self) -> list[pl.Callback]:
+        """This one, and what it needs beside it."""
+        return [self] if self._average is None else [self._average, self]
+
+    def on_train_start(self, trainer: pl.Trainer, *_: object) -> None:
+        """A training that had stopped when it was interrupted does not go on."""
+        self._stop_if_exhausted(trainer)
 
     def on_train_epoch_start(self, *_: object) -> None:
         """Start the clock."""
-        self._started_s = time.perf_counter()
+        self._started_s = self._step_started_s = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object
+    ) -> None:
+        """Tell how the last steps went."""
+        assert isinstance(pl_module, FerModule)
+        if self._on_step is None or trainer.global_step % _TELL_EVERY_STEPS:
+            return
+        seen, pl_module.step_score = pl_module.step_score, RunningScore()
+        if not seen.num_images:
+            return  # between two batches that make one step
+        scores = {
+            **seen.scores().named("train"),
+            "learning_rate": _learning_rate(trainer),
+            "images_per_s": seen.num_images / (time.perf_counter() - self._step_started_s),
+        }
+        self._step_started_s = time.perf_counter()
+        self._on_step(StepResult(step=trainer.global_step, scores=scores))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Runs after validation: write the epoch down, then tell it."""
@@ -70,9 +130,10 @@ class EpochKeeper(Checkpoint):
         self.curve.append(result)
         if self.best is None or result.score > self.best.score:
             self.best = result
-            self.best_weights = copied_weights(pl_module.network)
+            self.best_weights = copied_weights(self._kept_network(pl_module))
         if self._checkpoint is not None:
             self._save(trainer, self._checkpoint)
+        self._stop_if_exhausted(trainer)
         self._on_epoch(result)
 
     def state_dict(self) -> dict[str, Any]:
@@ -94,18 +155,23 @@ class EpochKeeper(Checkpoint):
         }
         self.seconds = state_dict["seconds"]
 
+    def _kept_network(self, module: FerModule) -> torch.nn.Module:
+        return module.network if self._average is None else self._average.network
+
+    def _stop_if_exhausted(self, trainer: pl.Trainer) -> None:
+        if self._patience and self.best and len(self.curve) - self.best.epoch >= self._patience:
+            trainer.should_stop = True
+
     def _measure(self, trainer: pl.Trainer, module: FerModule) -> EpochResult:
         elapsed_s = time.perf_counter() - self._started_s
         self.seconds += elapsed_s
-        train, validation = module.train_score, module.validation_score
         return EpochResult(
             epoch=trainer.current_epoch + 1,
-            train_loss=train.loss,
-            train_accuracy=train.accuracy,
-            validation_loss=validation.loss,
-            validation_accuracy=validation.accuracy,
-            learning_rate=float(trainer.optimizers[0].param_groups[0]["lr"]),
-            images_per_s=train.num_images / max(elapsed_s, 1e-9),
+            step=trainer.global_step,
+            learning_rate=_learning_rate(trainer),
+            images_per_s=module.train_score.num_images / max(elapsed_s, 1e-9),
+            **module.train_score.scores().named("train"),
+            **module.validation_score.scores().named("validation"),
         )
 
     @staticmethod
@@ -115,6 +181,10 @@ class EpochKeeper(Checkpoint):
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
         part.replace(checkpoint)
+
+
+def _learning_rate(trainer: pl.Trainer) -> float:
+    return float(trainer.optimizers[0].param_groups[0]["lr"])
 
 
 def copied_weights(network: torch.nn.Module) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """One training from start, or from its checkpoint, to the weights of its best epoch."""
 
+import math
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from torch import nn
 
 from fer_models.errors import ConfigError
 from fer_models.models.registry import build_network
+from fer_models.training.averaging import WeightAverage
 from fer_models.training.batches import EvalBatches, TrainBatches, derived_seed
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import Preprocessing, TrainingData, preprocessing_for
-from fer_models.training.epochs import EpochKeeper, EpochResult
+from fer_models.training.epochs import EpochKeeper, EpochResult, StepResult
 from fer_models.training.module import FerModule
 from fer_models.training.runtime import (
     Precision,
@@ -24,6 +26,7 @@ from fer_models.training.runtime import (
     resolve_precision,
     training_runtime,
 )
+from fer_models.training.targets import loss_weights
 
 EVAL_BATCH_SIZE = 512
 
@@ -45,6 +48,7 @@ def fit(
     seed: int,
     on_epoch: Callable[[EpochResult], None],
     checkpoint: Path | None = None,
+    on_step: Callable[[StepResult], None] | None = None,
 ) -> Fitted:
     """Train a member; the epoch with the best validation accuracy (ties: lower loss) is kept.
 
@@ -57,6 +61,7 @@ def fit(
         seed: start of every random draw.
         on_epoch: hears of every finished epoch, after it was written to the checkpoint.
         checkpoint: file to go on from where it exists, and to keep the state in.
+        on_step: hears how every 50 steps went.
 
     Raises:
         ConfigError: network and settings do not fit together or to this machine.
@@ -65,8 +70,12 @@ def fit(
     device = best_device()
     precision = resolve_precision(member.training, device)
     preprocessing = preprocessing_for(member.network, data.train.images)
-    keeper = EpochKeeper(on_epoch, checkpoint)
-    with training_runtime(derived_seed(seed)), explained_memory(member):
+    preprocessing["test_time"] = member.test_time
+    average = (
+        WeightAverage(member.training.average_decay) if member.training.average_decay else None
+    )
+    keeper = EpochKeeper(on_epoch, checkpoint, average, member.training.patience, on_step)
+    with training_runtime(derived_seed(seed), member.training.threads), explained_memory(member):
         network = build_network(member.network)
         _require_batches(network, member)
         network = network.to(memory_format=torch.channels_last)
@@ -101,8 +110,7 @@ def _run(
     train_batches = TrainBatches(
         data.train,
         preprocessing,
-        batch_size=training.batch_size,
-        augmentation=training.augment,
+        config=training,
         seed=seed,
         epoch=lambda: module.current_epoch,
         device=device,
@@ -110,7 +118,9 @@ def _run(
     validation_batches = EvalBatches(
         data.validation, preprocessing, batch_size=EVAL_BATCH_SIZE, device=device
     )
-    module = FerModule(network, member, seed, num_steps=len(train_batches) * training.epochs)
+    num_steps = math.ceil(len(train_batches) / training.accumulate) * training.epochs
+    weights_K = loss_weights(data.train.labels, training)
+    module = FerModule(network, member, seed, num_steps, weights_K)
     trainer = _trainer(member, keeper, precision, device)
     resume = checkpoint is not None and epochs_done(checkpoint) > 0
     trainer.fit(
@@ -131,7 +141,8 @@ def _trainer(
         max_epochs=member.training.epochs,
         precision=precision,
         gradient_clip_val=member.training.gradient_clip or None,
-        callbacks=[keeper],
+        accumulate_grad_batches=member.training.accumulate,
+        callbacks=keeper.callbacks,
         logger=False,
         enable_checkpointing=True,
         enable_progress_bar=False,

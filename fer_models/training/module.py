@@ -4,65 +4,46 @@ B images of a batch, K classes.
 """
 
 import math
-from dataclasses import dataclass
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import LambdaLR
 
 from fer_models.errors import TrainingError
+from fer_models.models.freezing import freeze_features
 from fer_models.training.batches import Batch, derived_seed
 from fer_models.training.config import MemberConfig
-from fer_models.training.optimizer import build_optimizer, one_cycle
+from fer_models.training.optimizer import build_optimizer, build_schedule
+from fer_models.training.running_score import RunningScore
 
 _CHECK_EVERY_STEPS = 50
 
 
-@dataclass
-class RunningScore:
-    """Sums over the images seen so far; kept on the device so that no step waits for it."""
-
-    loss_sum: Tensor
-    num_correct: Tensor
-    num_images: int = 0
-
-    @classmethod
-    def empty(cls, device: torch.device) -> "RunningScore":
-        """Nothing seen yet."""
-        return cls(torch.zeros((), device=device), torch.zeros((), device=device))
-
-    def add(self, loss: Tensor, logits_BK: Tensor, labels_B: Tensor) -> None:
-        """Count one batch; `loss` is its mean."""
-        self.loss_sum += loss.detach().float() * len(labels_B)
-        self.num_correct += (logits_BK.detach().argmax(1) == labels_B).sum()
-        self.num_images += len(labels_B)
-
-    @property
-    def loss(self) -> float:
-        """Mean loss."""
-        return float(self.loss_sum) / max(1, self.num_images)
-
-    @property
-    def accuracy(self) -> float:
-        """Share of images whose largest logit is their class, 0..1."""
-        return float(self.num_correct) / max(1, self.num_images)
-
-
 class FerModule(pl.LightningModule):
-    """Trains a network that returns logits with cross-entropy and a one-cycle schedule."""
+    """Trains a network that returns logits with cross-entropy."""
 
-    def __init__(self, network: nn.Module, member: MemberConfig, seed: int, num_steps: int) -> None:
-        """Take the network over; `num_steps` is the length of the schedule in batches."""
+    class_weights_K: Tensor | None
+
+    def __init__(
+        self,
+        network: nn.Module,
+        member: MemberConfig,
+        seed: int,
+        num_steps: int,
+        class_weights_K: Tensor | None = None,
+    ) -> None:
+        """Take the network over; `num_steps` is the length of the schedule in optimiser steps."""
         super().__init__()
         self.network = network
         self.member = member
         self.seed = seed
         self.num_steps = num_steps
-        self.train_score = RunningScore.empty(torch.device("cpu"))
-        self.validation_score = RunningScore.empty(torch.device("cpu"))
+        self.register_buffer("class_weights_K", class_weights_K, persistent=False)
+        self.train_score = RunningScore()
+        self.step_score = RunningScore()
+        self.validation_score = RunningScore()
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits B x K of inputs B x C x S x S."""
@@ -72,16 +53,23 @@ class FerModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Seed dropout by the epoch's number, so that a resumed epoch draws what it would have."""
         torch.manual_seed(derived_seed(self.seed, self.current_epoch, 1))
-        self.train_score = RunningScore.empty(self.device)
+        frozen_epochs = self.member.training.frozen_epochs
+        if frozen_epochs:
+            freeze_features(self.network, frozen=self.current_epoch < frozen_epochs)
+        self.train_score = RunningScore()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Cross-entropy of one batch, labels smoothed."""
-        images, labels = batch
+        images, targets = batch
         logits = self(images)
         loss = functional.cross_entropy(
-            logits.float(), labels, label_smoothing=self.member.training.label_smoothing
+            logits.float(),
+            targets,
+            weight=self.class_weights_K,
+            label_smoothing=self.member.training.label_smoothing,
         )
-        self.train_score.add(loss, logits, labels)
+        self.train_score.add(loss, logits, targets)
+        self.step_score.add(loss, logits, targets)
         # Looking at a number makes a GPU wait for it: not in every step.
         if batch_idx % _CHECK_EVERY_STEPS == 0:
             self.require_finite(float(loss.detach()))
@@ -89,7 +77,7 @@ class FerModule(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Start counting anew."""
-        self.validation_score = RunningScore.empty(self.device)
+        self.validation_score = RunningScore()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         """Plain cross-entropy in float32, as predictions are made later."""
@@ -118,8 +106,7 @@ class FerModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser, and the schedule stepped after every batch."""
         optimizer = build_optimizer(self.network, self.member.training)
-        warmup = self.member.training.warmup_fraction
-        schedule = LambdaLR(optimizer, lambda step: one_cycle(step, self.num_steps, warmup))
+        schedule = build_schedule(optimizer, self.member.training, self.num_steps)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

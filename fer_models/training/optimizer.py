@@ -1,18 +1,35 @@
-"""Optimisers and the learning-rate schedule: plain torch, for Lightning and for the quick model."""
+"""Optimisers and learning-rate schedules: plain torch, for Lightning and for the quick model."""
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from fer_models.training.config import TrainingConfig
+from fer_models.training.muon import Muon, is_kernel
 
 _START_SHARE = 0.04
 _END_SHARE = 1e-4
 
 
-def one_cycle(step: int, num_steps: int, warmup_fraction: float) -> float:
-    """Share of the peak learning rate at a step: linear up, cosine down (Smith 2018).
+def build_schedule(
+    optimizer: torch.optim.Optimizer, config: TrainingConfig, num_steps: int
+) -> LambdaLR:
+    """The schedule that the config names, stepped `num_steps` times in all."""
+    shape, warmup = config.schedule, config.warmup_fraction
+    return LambdaLR(optimizer, lambda step: schedule_share(shape, step, num_steps, warmup))
+
+
+def schedule_share(shape: str, step: int, num_steps: int, warmup_fraction: float) -> float:
+    """Share (0..1) of the peak learning rate at a step: linear up, then down as `shape` says.
+
+    Args:
+        shape: cosine (one cycle, Smith 2018), linear (to zero) or constant.
+        step: 0 for the first one.
+        num_steps: length of the schedule.
+        warmup_fraction: share of the steps on the way up.
 
     torch's OneCycleLR divides by zero where the way up is one step long (1803.09820's shape
     is kept, its momentum cycle is not).
@@ -21,18 +38,36 @@ def one_cycle(step: int, num_steps: int, warmup_fraction: float) -> float:
     if step < peak:
         return _START_SHARE + (1 - _START_SHARE) * (step + 1) / (peak + 1)
     down = min(1.0, (step - peak) / max(1.0, num_steps - peak))
-    return _END_SHARE + (1 - _END_SHARE) * 0.5 * (1 + math.cos(math.pi * down))
+    if shape == "constant":
+        return 1.0
+    left = 1 - down if shape == "linear" else 0.5 * (1 + math.cos(math.pi * down))
+    return _END_SHARE + (1 - _END_SHARE) * left
 
 
 def build_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimiser that the config names, over all weights of the network."""
+    """The optimiser that the config names, over all weights of the network that are trained."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    if config.optimizer == "muon":
+        others = _groups([p for p in parameters if not is_kernel(p)], config.weight_decay)
+        return Muon(
+            [p for p in parameters if is_kernel(p)],
+            others,
+            learning_rate=config.learning_rate,
+            other_learning_rate=config.other_learning_rate,
+            momentum=config.momentum,
+        )
+    groups = _groups(parameters, config.weight_decay)
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0
+        )
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.momentum, 0.999))
+
+
+def _groups(parameters: list[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
     # Norms and biases are not decayed: it would only shrink their scale.
-    parameters = list(network.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    groups = [group for group in groups if group["params"]]
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    return [group for group in groups if group["params"]]

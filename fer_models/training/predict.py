@@ -21,6 +21,7 @@ from fer_models.training.batches import as_float, to_inputs, uint8_tensor
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import Preprocessing
 from fer_models.training.runtime import best_device, limited_threads
+from fer_models.training.views import views
 
 Probabilities = npt.NDArray[np.float32]
 ENSEMBLE = "ensemble"
@@ -107,5 +108,8 @@ def _batches(
     for start in range(0, len(images), batch_size):
         with torch.inference_mode():
             batch = as_float(uint8_tensor(images[start : start + batch_size], device))
-            logits = network(to_inputs(batch, preprocessing)).float()
-            yield torch.softmax(logits, dim=1).cpu().numpy()
+            opinions = [
+                torch.softmax(network(to_inputs(view, preprocessing)).float(), dim=1)
+                for view in views(batch, preprocessing.get("test_time", "none"))
+            ]
+            yield torch.stack(opinions).mean(0).cpu().numpy()

@@ -51,14 +51,16 @@ def _has_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def training_threads() -> int:
-    """Threads that torch computes with: OMP_NUM_THREADS, else one less than the cores.
+def training_threads(wanted_threads: int | None = None) -> int:
+    """Threads that torch computes with: as wanted, OMP_NUM_THREADS, or one less than the cores.
 
     The spare core is for the rest of the run (flow server, tracking). Threads that wait for each
     other on a busy machine cost far more than the core: on two cores shared with other work a
     small network learned 26 images/s with two threads and 360 with one. The number is fixed for a
     machine, not read from its load, because sums depend on it in their last digits.
     """
+    if wanted_threads:
+        return wanted_threads
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
@@ -73,10 +75,10 @@ def num_cores() -> int:
 
 
 @contextmanager
-def limited_threads() -> Iterator[None]:
-    """Torch computes with `training_threads()` threads inside the block."""
+def limited_threads(wanted_threads: int | None = None) -> Iterator[None]:
+    """Torch computes with `training_threads(wanted_threads)` threads inside the block."""
     before = torch.get_num_threads()
-    torch.set_num_threads(training_threads())
+    torch.set_num_threads(training_threads(wanted_threads))
     try:
         yield
     finally:
@@ -84,14 +86,14 @@ def limited_threads() -> Iterator[None]:
 
 
 @contextmanager
-def training_runtime(seed: int) -> Iterator[None]:
+def training_runtime(seed: int, threads: int | None = None) -> Iterator[None]:
     """Seeded, deterministic torch and quiet Lightning inside the block, all put back after it."""
     with ExitStack() as stack:
         stack.enter_context(_ONE_AT_A_TIME)
         devices = [0] if torch.cuda.is_available() else []
         stack.enter_context(torch.random.fork_rng(devices=devices))
         torch.manual_seed(seed)
-        stack.enter_context(limited_threads())
+        stack.enter_context(limited_threads(threads))
         stack.enter_context(_deterministic())
         stack.enter_context(_quiet())
         stack.enter_context(_interruptible())

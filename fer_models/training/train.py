@@ -1,5 +1,6 @@
 """Train one member: the door to this package; torch and Lightning are loaded behind it."""
 
+from fer_models.labels import CLASS_NAMES
 from fer_models.progress import report
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -23,7 +24,7 @@ def train_member(
         store: where the snapshot lies and the model goes.
         snapshot: cleaned and split images.
         member: network and training.
-        seed: start of every random draw.
+        seed: start of every random draw; the member's `seed_offset` is added.
         tracking: where the curve goes besides.
 
     Raises:
@@ -32,14 +33,17 @@ def train_member(
         StoreError: the snapshot can't be read or the model not written.
         TrainingError: the loss is not finite, or memory ran out.
     """
+    seed += member.seed_offset
     epochs = member.training.epochs
     report("train", 0, epochs, "epochs", note=f"{member.name}: loading")
     from fer_models.data.snapshot import open_snapshot
+    from fer_models.evaluation.metrics import confusion_matrix
+    from fer_models.evaluation.predictions import read_predictions
     from fer_models.lineage import lineage
     from fer_models.tracking.track import track_run
     from fer_models.training.artifact import write_model
     from fer_models.training.data import training_data
-    from fer_models.training.epochs import EpochResult
+    from fer_models.training.epochs import EpochResult, StepResult
     from fer_models.training.loop import epochs_done, fit
     from fer_models.training.work_folder import training_key, work_folder
 
@@ -57,9 +61,15 @@ def train_member(
 
         def on_epoch(result: EpochResult) -> None:
             report("train", result.epoch, epochs, "epochs", note=f"{member.name}: {result}")
-            run.log(result.model_dump(exclude={"epoch"}), step=result.epoch)
+            run.log(result.model_dump(exclude_none=True, exclude={"step"}), step=result.step)
 
-        fitted = fit(data, member, seed, on_epoch, work.checkpoint)
+        def on_step(result: StepResult) -> None:
+            scores = {f"step/{name}": value for name, value in result.scores.items()}
+            run.log(scores, step=result.step)
+
+        fitted = fit(data, member, seed, on_epoch, work.checkpoint, on_step)
         model = write_model(store, opened, member, seed, fitted)
+        answers = read_predictions(store, opened, model)["validation"]
+        run.log_confusion(confusion_matrix(answers.probs_NK, answers.labels), CLASS_NAMES)
         work.discard()
     return model

@@ -17,8 +17,11 @@ from fer_models.tuning.config import SearchDimension
 Value = float | int | str | bool
 Setting = dict[str, Value]
 _SIGNIFICANT_DIGITS = 4
-# The search sets the epochs itself, and the name tells the members apart.
-_NOT_TUNABLE = frozenset({"name", "training.epochs"})
+# The search sets the epochs and threads itself; the name tells the members apart; trials are judged
+# by one view.
+_NOT_TUNABLE = frozenset(
+    {"name", "seed_offset", "test_time", "training.epochs", "training.threads"}
+)
 
 
 def tunable_fields() -> tuple[str, ...]:

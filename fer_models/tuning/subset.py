@@ -20,7 +20,7 @@ def balanced_subset(split: SplitImages, max_images: int, seed: int) -> SplitImag
         for label, count in enumerate(shares)
     ]
     positions = np.sort(np.concatenate(chosen))
-    return SplitImages(split.images[positions], split.labels[positions])
+    return split.at(positions)
 
 
 def _shares(counts: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:

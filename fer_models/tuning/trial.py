@@ -28,7 +28,7 @@ def run_trial(
 
     os.environ["OMP_NUM_THREADS"] = str(num_threads)  # this process is the trial's own
     tuned = apply_setting(member, settings[config["trial"]])
-    training = tuned.training.model_copy(update={"epochs": max_epochs})
+    training = tuned.training.model_copy(update={"epochs": max_epochs, "threads": num_threads})
     best: EpochResult | None = None
 
     def on_epoch(result: EpochResult) -> None:

@@ -76,3 +76,28 @@ def test_unknown_key_in_a_recipe_is_named(tmp_path: Path) -> None:
     path.write_text("tunning: {enabled: false}\n")
     with pytest.raises(ConfigError, match="tunning: there is no such setting"):
         load_config(str(path))
+
+
+def test_a_bare_off_is_the_policy_of_that_name(tmp_path: Path) -> None:
+    assert load_config("demo", ["cleaning.policy=off"]).cleaning.policy == "off"
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("cleaning: {policy: off}\n")
+    assert load_config(str(recipe)).cleaning.policy == "off"
+
+
+def test_the_seed_baselines_are_the_networks_of_the_origin() -> None:
+    config = load_config("seed-baselines")
+    assert [member.network.name for member in config.members] == [
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "visformer_small",
+        "vit_base_patch16_224",
+        "vit_base_r50_s16_224",
+        "vgg16_bn",
+        "vgg19_bn",
+        "scratch_cnn",
+        "scratch_mlp",
+    ]
+    assert all(member.network.image_size_px == 224 for member in config.members)
+    assert all(member.network.pretrained for member in config.members[:8])

@@ -63,9 +63,76 @@ def test_unknown_network_names_its_neighbours_and_how_to_list() -> None:
     with pytest.raises(ConfigError) as caught:
         build_network(NetworkConfig(name="resnet10"))
     assert "resnet10t" in str(caught.value)
-    assert "list_models" in str(caught.value)
+    assert "ferflow models list --timm" in str(caught.value)
     with pytest.raises(ConfigError, match="compact_cnn"):
         build_network(NetworkConfig(name="compact_cn"))
+
+
+def gradients_of(config: NetworkConfig) -> dict[str, torch.Tensor]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = build_network(config).train()
+        images = torch.rand(4, config.in_channels, config.image_size_px, config.image_size_px)
+        network(images).square().sum().backward()
+    gradients = {name: weights.grad for name, weights in network.named_parameters()}
+    return {name: gradient for name, gradient in gradients.items() if gradient is not None}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["test_resnet", "test_vit", "scratch_cnn", pytest.param("vgg11_bn", marks=pytest.mark.slow)],
+)
+def test_gradient_checkpointing_changes_no_gradient(name: str) -> None:
+    size = 32 if name == "vgg11_bn" else 48
+    plain = gradients_of(NetworkConfig(name=name, image_size_px=size))
+    thrifty = gradients_of(
+        NetworkConfig(name=name, image_size_px=size, gradient_checkpointing=True)
+    )
+    assert plain.keys() == thrifty.keys()
+    for key, gradient in plain.items():
+        torch.testing.assert_close(thrifty[key], gradient, msg=key)
+
+
+def test_gradient_checkpointing_leaves_the_names_of_the_weights() -> None:
+    with torch.device("meta"):
+        plain, thrifty = (
+            build_network(NetworkConfig(name="vgg11_bn", gradient_checkpointing=choice))
+            for choice in (False, True)
+        )
+    assert list(plain.state_dict()) == list(thrifty.state_dict())
+
+
+def saved_bytes(config: NetworkConfig) -> int:
+    """Bytes of activations that the forward pass keeps for the backward pass."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    network = build_network(config).train()
+    weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        logits = network(torch.rand(4, 1, config.image_size_px, config.image_size_px))
+    assert logits.requires_grad
+    return sum(size for pointer, size in kept.items() if pointer not in weights)
+
+
+@pytest.mark.parametrize("name", ["resnet26", "scratch_cnn"])
+def test_gradient_checkpointing_keeps_less_in_memory(name: str) -> None:
+    plain, thrifty = (
+        saved_bytes(NetworkConfig(name=name, image_size_px=64, gradient_checkpointing=choice))
+        for choice in (False, True)
+    )
+    assert thrifty < plain / 2
+
+
+@pytest.mark.parametrize("name", ["compact_cnn", "scratch_mlp", "dla34", "darknet17"])
+def test_networks_that_cannot_checkpoint_gradients_are_told(name: str) -> None:
+    config = NetworkConfig(name=name, image_size_px=96, gradient_checkpointing=True)
+    with pytest.raises(ConfigError, match=r"can't checkpoint gradients; set .*=false"):
+        build_network(config)
 
 
 def test_own_networks_refuse_pretrained_weights() -> None:

@@ -1,9 +1,11 @@
+import json
 import logging
 import sys
 import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fer_models.tracking import track
@@ -88,6 +90,21 @@ def test_everything_logged_arrives_in_order(
             run.log({"loss": 1.0 / (step + 1)}, step=step)
     assert sink.lines == [({"loss": 1.0 / (step + 1)}, step) for step in range(5)]
     assert sink.exit_codes == [0]
+
+
+def test_the_confusion_matrix_is_drawn(tmp_path: Path) -> None:
+    counts = np.array([[3, 1], [0, 2]])
+    with track_run(offline(tmp_path), "run", {}) as run:
+        run.log({"loss": 1.0}, step=7)
+        run.log_confusion(counts, ["angry", "happy"])
+    (table,) = (tmp_path / "wandb files").rglob("*.table.json")
+    rows = json.loads(table.read_text())["data"]
+    assert {(true, predicted): n for true, predicted, n in rows} == {
+        ("angry", "angry"): 3,
+        ("angry", "happy"): 1,
+        ("happy", "angry"): 0,
+        ("happy", "happy"): 2,
+    }
 
 
 def test_a_failed_training_is_a_failed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

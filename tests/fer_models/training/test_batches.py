@@ -8,9 +8,9 @@ from torch.nn import functional
 from fer_models.labels import CLASS_NAMES
 from fer_models.training.augment import _affine_grid, augment
 from fer_models.training.batches import TrainBatches, as_float, batch_bounds, to_inputs
-from fer_models.training.config import AugmentConfig
+from fer_models.training.config import AugmentConfig, TrainingConfig
 from fer_models.training.data import Preprocessing, SplitImages, grey_statistics
-from fer_models.training.optimizer import one_cycle
+from fer_models.training.optimizer import schedule_share
 
 NO_CHANGE = AugmentConfig(
     flip=False, rotate_deg=0, shift=0, scale=0, brightness=0, contrast=0, erase=0
@@ -41,8 +41,7 @@ def epoch_of(number: int, seed: int = 0) -> list[torch.Tensor]:
     batches = TrainBatches(
         SplitImages(images, np.arange(30)),
         preprocessing(),
-        batch_size=8,
-        augmentation=AugmentConfig(erase=0.5),
+        config=TrainingConfig(batch_size=8, augment=AugmentConfig(erase=0.5)),
         seed=seed,
         epoch=lambda: number,
         device=torch.device("cpu"),
@@ -118,7 +117,7 @@ def test_images_without_contrast_do_not_divide_by_zero() -> None:
 @settings(deadline=None)
 @given(st.integers(1, 300), st.floats(0.01, 0.8))
 def test_one_cycle_goes_up_then_down(num_steps: int, warmup: float) -> None:
-    shares = [one_cycle(step, num_steps, warmup) for step in range(num_steps + 1)]
+    shares = [schedule_share("cosine", step, num_steps, warmup) for step in range(num_steps + 1)]
     assert all(0 < share <= 1 for share in shares)
     peak = shares.index(max(shares))
     assert shares[: peak + 1] == sorted(shares[: peak + 1])

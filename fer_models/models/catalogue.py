@@ -1,0 +1,99 @@
+"""Which networks there are, and the input that each is usually given."""
+
+import difflib
+from typing import Any
+
+from pydantic import ValidationError
+
+from fer_models.errors import ConfigError
+from fer_models.models.config import NetworkConfig
+from fer_models.models.registry import OWN_NETWORKS
+
+# The pretrained networks of the origin project (Aryan-Garg/Fast-Facial-Expression-Recognition).
+BASELINES = (
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "visformer_small",
+    "vit_base_patch16_224",
+    "vit_base_r50_s16_224",
+    "vgg16_bn",
+    "vgg19_bn",
+)
+_TIMM_INPUT = (3, 224, 224)
+_LARGEST_PX = 512  # of NetworkConfig
+_WILDCARDS = frozenset("*?[")
+
+
+def usual_config(
+    name: str,
+    *,
+    image_size_px: int | None = None,
+    in_channels: int | None = None,
+    width: float | None = None,
+) -> NetworkConfig:
+    """A network at its usual input, or at the one given.
+
+    Usual is for our own what `NetworkConfig` defaults to, and for timm's what their published
+    weights were trained with (3 x 224 x 224 for most; that, too, for those above 512 px).
+
+    Raises:
+        ConfigError: with every value that is wrong.
+    """
+    settings: dict[str, Any] = {"name": name}
+    if name not in OWN_NETWORKS:
+        settings["in_channels"], side = _timm_input(name)
+        settings["image_size_px"] = side if side <= _LARGEST_PX else _TIMM_INPUT[-1]
+    given = {"image_size_px": image_size_px, "in_channels": in_channels, "width": width}
+    settings |= {key: value for key, value in given.items() if value is not None}
+    problems = []
+    if width is not None and name not in OWN_NETWORKS:
+        problems.append(
+            f"width: only {', '.join(OWN_NETWORKS)} have one, got {width:g} for {name}; "
+            "leave it out"
+        )
+    try:
+        config = NetworkConfig.model_validate(settings)
+    except ValidationError as error:
+        problems += [_explain(item) for item in error.errors()]
+    if problems:
+        raise ConfigError(f"network {name} can't be built so:", problems)
+    return config
+
+
+def timm_names(pattern: str) -> list[str]:
+    """Timm's networks whose name holds `pattern`, or matches it where it has wildcards (* ? []).
+
+    A dot in the pattern asks for weights, too: `resnet34.*` gives `resnet34.a1_in1k` and others.
+
+    Raises:
+        ConfigError: there is none; it tells the nearest names.
+    """
+    import timm
+
+    wanted = pattern if _WILDCARDS & set(pattern) else f"*{pattern}*"
+    names: list[str] = timm.list_models(wanted, pretrained="." in wanted)
+    if not names:
+        near = difflib.get_close_matches(pattern.strip("*"), timm.list_models(), n=5, cutoff=0.5)
+        hint = f"near it are {', '.join(near)}" if near else "no name comes near it"
+        raise ConfigError(
+            f"--timm: none of timm's {len(timm.list_models())} networks matches {pattern!r}; "
+            f"{hint}. Use * for any text, as in '*resnet*'"
+        )
+    return names
+
+
+def _timm_input(name: str) -> tuple[int, int]:
+    from timm.models import get_pretrained_cfg
+
+    try:
+        published = get_pretrained_cfg(name)
+    except RuntimeError:  # no such weights: told when the network is built
+        published = None
+    channels, height, width = (published and published.input_size) or _TIMM_INPUT
+    return channels, max(height, width)
+
+
+def _explain(item: Any) -> str:
+    where = ".".join(str(part) for part in item["loc"]) or "settings"
+    return f"{where}: {item['msg']}, got {item['input']!r}"

@@ -1,0 +1,32 @@
+"""Fine-tuning: the features of a network held still while its classifier learns."""
+
+from torch import nn
+
+from fer_models.errors import ConfigError
+
+
+def freeze_features(network: nn.Module, *, frozen: bool) -> None:
+    """Hold all weights but the classifier's still, or let all of them learn.
+
+    Raises:
+        ConfigError: the network has no linear classifier.
+    """
+    for weights in network.parameters():
+        weights.requires_grad_(not frozen)
+    for weights in classifier_of(network).parameters():
+        weights.requires_grad_(True)
+
+
+def classifier_of(network: nn.Module) -> nn.Linear:
+    """The last linear layer.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    if not layers:
+        raise ConfigError(
+            "training.frozen_epochs needs a network that ends in a linear layer, and this one has "
+            "none; set training.frozen_epochs=0"
+        )
+    return layers[-1]

@@ -1,0 +1,74 @@
+"""Pretrained weights in a folder of the user's: what their files may be called."""
+
+from pathlib import Path
+
+from fer_models.errors import ConfigError
+
+_SUFFIXES = (".safetensors", ".bin", ".pth")
+# What a repository of the hub calls its weights.
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+_MOST_SHOWN = 8
+
+
+def find_weights(folder: str, name: str, hub_id: str | None) -> Path:
+    """The file in `folder` that holds the weights of timm's network `name`.
+
+    Args:
+        folder: the user's folder (`network.weights_dir`).
+        name: timm name, with or without the tag of its weights (`resnet34.a1_in1k`).
+        hub_id: where timm publishes them (`timm/resnet34.a1_in1k`), if it does.
+
+    Raises:
+        ConfigError: no such folder, or no such file in it; it tells what was looked for.
+    """
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        came = "a file" if path.exists() else "nothing there"
+        raise ConfigError(
+            f"network {name}: network.weights_dir (--weights-dir) is {folder}: expected a folder "
+            f"with pretrained weights, found {came}; name the folder, not a file in it"
+        )
+    candidates = _candidates(name, hub_id)
+    try:
+        found_file = next((path / file for file in candidates if (path / file).is_file()), None)
+        found_file = found_file or (cached_file(hub_id, path) if hub_id else None)
+        if found_file is None:
+            raise ConfigError(_not_found(name, hub_id, path, candidates))
+    except OSError as error:
+        raise ConfigError(
+            f"network {name}: network.weights_dir (--weights-dir) {folder} can't be read: {error}; "
+            "make it readable or name another folder"
+        ) from error
+    return found_file
+
+
+def cached_file(hub_id: str, cache_folder: Path | None = None) -> Path | None:
+    """Weights that huggingface_hub keeps in its cache folder (by default the user's)."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for name in HUB_FILES:
+        path = try_to_load_from_cache(hub_id, name, cache_dir=cache_folder)
+        if isinstance(path, str):
+            return Path(path)
+    return None
+
+
+def _candidates(name: str, hub_id: str | None) -> list[str]:
+    published = hub_id.rpartition("/")[2] if hub_id else name
+    names = list(dict.fromkeys([name, published]))
+    files = [f"{stem}{suffix}" for stem in names for suffix in _SUFFIXES]
+    if hub_id:
+        files += [f"{hub_id.replace('/', '--')}/{file}" for file in HUB_FILES]
+    return files
+
+
+def _not_found(name: str, hub_id: str | None, folder: Path, candidates: list[str]) -> str:
+    cache = f", models--{hub_id.replace('/', '--')} (the hub's cache)" if hub_id else ""
+    there = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    more = f" and {len(there) - _MOST_SHOWN} more" if len(there) > _MOST_SHOWN else ""
+    content = f"{', '.join(there[:_MOST_SHOWN])}{more}" if there else "nothing"
+    return (
+        f"network {name}: its pretrained weights are not in {folder} (network.weights_dir); looked "
+        f"for {', '.join(candidates)}{cache}; there is {content}. Put one of these files there, "
+        "or set network.pretrained=false to train from scratch"
+    )

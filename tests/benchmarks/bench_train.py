@@ -1,0 +1,240 @@
+"""What training costs: ratios measured in one run on this machine.
+
+    make bench-train                                   # made-up faces, about three minutes
+    python -m tests.benchmarks.bench_train --threads 1
+
+1. Data path: augmented batches from memory, against `ImageFolder` and `DataLoader` of torchvision
+   with two worker processes and the same augmentations; images/s of both in turn, five rounds.
+2. A training step by part: data, forward, backward, optimiser.
+3. Images/s of each network in training and in prediction, in the precision training chooses here.
+"""
+
+import argparse
+import itertools
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fer_models.data.config import DataConfig, SyntheticConfig
+from fer_models.data.ingest import ingest_sources
+from fer_models.data.snapshot import open_snapshot
+from fer_models.labels import CLASS_NAMES
+from fer_models.models.config import NetworkConfig
+from fer_models.models.registry import build_network, count_parameters
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.batches import TrainBatches
+from fer_models.training.config import AugmentConfig, TrainingConfig
+from fer_models.training.data import SplitImages, preprocessing_for
+from fer_models.training.optimizer import build_optimizer
+from fer_models.training.runtime import best_device, num_cores, resolve_precision
+
+MIN_LOADER_RATIO = 8.0
+MAX_DATA_SHARE = 0.10
+BATCH_SIZE = 128
+AUGMENT = AugmentConfig(erase=0.5)
+_ROUNDS = 5
+_NETWORKS = (
+    NetworkConfig(name="compact_cnn"),
+    NetworkConfig(name="face_cnn"),
+    NetworkConfig(name="scratch_cnn"),
+    NetworkConfig(name="resnet10t"),
+    NetworkConfig(name="resnet34"),
+)
+Table = pd.DataFrame
+
+
+def bench_loader(split: SplitImages, folder: Path) -> dict[str, float]:
+    """Images/s from memory and from torchvision, in turn; the medians and their ratio."""
+    _write_folder(split, folder)
+    theirs = _torchvision_batches(folder)
+    config = TrainingConfig(batch_size=BATCH_SIZE, augment=AUGMENT)
+    mine = _batches(split, config)
+    rates: dict[str, list[float]] = {"mine": [], "theirs": []}
+    for _ in range(_ROUNDS):
+        rates["mine"].append(_rate(mine, len(split), repeats=4))
+        rates["theirs"].append(_rate(theirs, len(split)))
+    memory, torchvision = (statistics.median(rates[name]) for name in ("mine", "theirs"))
+    return {"memory": memory, "torchvision": torchvision, "ratio": memory / torchvision}
+
+
+def bench_step(split: SplitImages, network: NetworkConfig, steps: int = 12) -> dict[str, float]:
+    """Seconds a step by part, medians: data, forward, backward, optimizer."""
+    config = TrainingConfig(batch_size=BATCH_SIZE, augment=AUGMENT)
+    device = best_device()
+    model = build_network(network).to(memory_format=torch.channels_last).to(device)
+    optimizer = build_optimizer(model, config)
+    batches = itertools.cycle(_batches(split, config, network))
+    half = resolve_precision(config, device) != "32-true"
+    parts: dict[str, list[float]] = {
+        name: [] for name in ("data", "forward", "backward", "optimizer")
+    }
+    for _ in range(steps + 2):
+        clock = _Clock(parts)
+        images, targets = next(batches)
+        clock.lap("data")
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            logits = model(images)
+        loss = functional.cross_entropy(logits.float(), targets)
+        clock.lap("forward")
+        loss.backward()  # type: ignore[no-untyped-call]
+        clock.lap("backward")
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        clock.lap("optimizer")
+    return {name: statistics.median(seconds[2:]) for name, seconds in parts.items()}
+
+
+def bench_networks(split: SplitImages) -> Table:
+    """Images/s of each network in training (with data), and how much of a step is data."""
+    rows = []
+    for network in _NETWORKS:
+        parts = bench_step(split, network)
+        whole = sum(parts.values())
+        rows.append(
+            {
+                "network": network.name,
+                "parameters": f"{count_parameters(build_network(network)) / 1e6:.1f} M",
+                "images/s": BATCH_SIZE / whole,
+                **{f"{name} %": 100 * seconds / whole for name, seconds in parts.items()},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+class _Clock:
+    """Notes how long each part of a step took."""
+
+    def __init__(self, parts: dict[str, list[float]]) -> None:
+        self._parts = parts
+        self._last = time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        now = time.perf_counter()
+        self._parts[part].append(now - self._last)
+        self._last = now
+
+
+def _batches(
+    split: SplitImages, config: TrainingConfig, network: NetworkConfig | None = None
+) -> TrainBatches:
+    epochs = itertools.count()
+    return TrainBatches(
+        split,
+        preprocessing_for(network or NetworkConfig(), split.images),
+        config=config,
+        seed=0,
+        epoch=lambda: next(epochs),
+        device=best_device(),
+    )
+
+
+def _torchvision_batches(folder: Path) -> Any:
+    """The usual way: files, PIL images, transforms, worker processes."""
+    from torchvision import transforms
+    from torchvision.datasets import ImageFolder
+
+    degrees, shift, scale = AUGMENT.rotate_deg, AUGMENT.shift, AUGMENT.scale
+    change = transforms.Compose(
+        [
+            transforms.Grayscale(),
+            transforms.RandomHorizontalFlip(),
+            transforms.RandomAffine(
+                degrees,
+                translate=(shift, shift),
+                scale=(1 - scale, 1 + scale),
+                interpolation=transforms.InterpolationMode.BILINEAR,
+            ),
+            transforms.ColorJitter(AUGMENT.brightness, AUGMENT.contrast),
+            transforms.ToTensor(),
+            transforms.RandomErasing(AUGMENT.erase),
+            transforms.Normalize((0.5,), (0.25,)),
+        ]
+    )
+    return torch.utils.data.DataLoader(
+        ImageFolder(str(folder), change),
+        batch_size=BATCH_SIZE,
+        shuffle=True,
+        num_workers=2,
+        persistent_workers=True,
+    )
+
+
+def _rate(batches: Any, num_images: int, repeats: int = 1) -> float:
+    _drain(iter(batches), limit=1)
+    start = time.perf_counter()
+    for _ in range(repeats):
+        _drain(iter(batches))
+    return repeats * num_images / (time.perf_counter() - start)
+
+
+def _drain(batches: Iterator[tuple[Tensor, Tensor]], limit: int | None = None) -> None:
+    for _ in itertools.islice(batches, limit):
+        pass
+
+
+def _write_folder(split: SplitImages, folder: Path) -> None:
+    from PIL import Image
+
+    for number, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
+        place = folder / CLASS_NAMES[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place / f"{number}.png")
+
+
+def _faces(folder: Path) -> SplitImages:
+    store = ArtifactStore(StoreConfig(url=str(folder)))
+    data = DataConfig(synthetic=SyntheticConfig(num_images=4000))
+    snapshot = open_snapshot(store, ingest_sources(store, data, 0))
+    labels = snapshot.manifest["label"].to_numpy(dtype=np.int64)
+    labelled = np.flatnonzero(labels >= 0)
+    return SplitImages(np.asarray(snapshot.images[labelled]), labels[labelled])
+
+
+def main() -> None:
+    """Print the tables, and whether they hold."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--threads", type=int, default=num_cores())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, {arguments.threads} threads, load "
+        f"{os.getloadavg()[0]:.1f}, torch {torch.__version__}"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        split = _faces(Path(folder) / "store")
+        loader = bench_loader(split, Path(folder) / "images")
+        print(
+            f"\nData path, n = {len(split)}, medians of {_ROUNDS}: memory {loader['memory']:,.0f} "
+            f"images/s, ImageFolder with 2 workers {loader['torchvision']:,.0f}, ratio "
+            f"{loader['ratio']:.1f} (at least {MIN_LOADER_RATIO:g}: "
+            f"{_verdict(lambda: loader['ratio'] >= MIN_LOADER_RATIO)})"
+        )
+        table = bench_networks(split)
+        print(f"\nTraining, batches of {BATCH_SIZE}\n{table.round(1).to_string(index=False)}")
+        share = float(table.loc[table["network"] == "face_cnn", "data %"].iloc[0]) / 100
+        print(
+            f"\nface_cnn spends {share:.1%} of a step on data (under {MAX_DATA_SHARE:.0%}: "
+            f"{_verdict(lambda: share < MAX_DATA_SHARE)})"
+        )
+
+
+def _verdict(holds: Callable[[], bool]) -> str:
+    return "holds" if holds() else "DOES NOT HOLD"
+
+
+if __name__ == "__main__":
+    main()
