@@ -11,6 +11,7 @@ import numpy as np
 
 from fer_models.data.snapshot import DatasetSnapshot
 from fer_models.lineage import lineage
+from fer_models.models.pretrained import pretrained_fingerprint
 from fer_models.models.registry import count_parameters
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
@@ -19,6 +20,7 @@ from fer_models.training.data import split_images
 from fer_models.training.epochs import EpochResult, copied_weights
 from fer_models.training.loop import Fitted
 from fer_models.training.predict import Probabilities, predict_probabilities
+from fer_models.training.work_folder import with_portable_network
 
 _ID_LENGTH = 12
 
@@ -37,6 +39,8 @@ def write_model(
     """
     from safetensors.torch import save
 
+    started_from = pretrained_fingerprint(member.network)
+    member = with_portable_network(member)
     weights = save(copied_weights(fitted.network))
     config = _json_bytes(member.model_dump(mode="json"))
     preprocessing = _json_bytes(dict(fitted.preprocessing))
@@ -48,7 +52,7 @@ def write_model(
         "preprocessing.json": preprocessing,
         "probabilities.npz": probabilities_file(**probabilities),
         "curve.csv": curve_file(fitted.curve),
-        "lineage.json": _json_bytes(lineage(snapshot.ref, seed)),
+        "lineage.json": _json_bytes({**lineage(snapshot.ref, seed), "pretrained": started_from}),
     }
     info = {
         "name": member.name,

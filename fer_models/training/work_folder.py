@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_models.lineage import package_version, source_sha
+from fer_models.models.pretrained import pretrained_fingerprint, without_weights_dir
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import default_cache_dir
 from fer_models.training.config import MemberConfig
@@ -48,7 +49,8 @@ def training_key(snapshot: SnapshotRef, member: MemberConfig, seed: int) -> str:
     device = best_device()
     parts = {
         "snapshot": snapshot.id,
-        "member": member.model_dump(mode="json"),
+        "member": with_portable_network(member).model_dump(mode="json"),
+        "pretrained": pretrained_fingerprint(member.network),
         "seed": seed,
         "source": source_sha(),
         "torch": package_version("torch"),
@@ -56,6 +58,11 @@ def training_key(snapshot: SnapshotRef, member: MemberConfig, seed: int) -> str:
         "precision": resolve_precision(member.training, device),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def with_portable_network(member: MemberConfig) -> MemberConfig:
+    """The member without the place where pretrained weights lay: their content is what counts."""
+    return member.model_copy(update={"network": without_weights_dir(member.network)})
 
 
 @contextmanager

@@ -186,3 +186,26 @@ def test_ten_views_predict_in_the_artifact(store: ArtifactStore) -> None:
     assert store.read_json(model, "preprocessing.json")["test_time"] == "crops"
     arrays = np.load(io.BytesIO(store.read_file(model, "probabilities.npz")))
     np.testing.assert_allclose(arrays["validation"].sum(1), 1, atol=1e-5)
+
+
+def test_where_pretrained_weights_lay_does_not_change_the_model(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    timm = pytest.importorskip("timm")
+    from safetensors.torch import save_file
+
+    torch.manual_seed(5)
+    weights = timm.create_model("resnet10t", num_classes=1000).state_dict()
+    snapshot, ids = write_faces(store, num_train=14, num_validation=7, num_test=7), []
+    for name in ("here", "there"):
+        folder = tmp_path / name
+        folder.mkdir()
+        save_file(weights, folder / "resnet10t.safetensors")
+        network = NetworkConfig(name="resnet10t", pretrained=True, weights_dir=str(folder))
+        training = MEMBER.training.model_copy(update={"epochs": 1})
+        member = MEMBER.model_copy(update={"network": network, "training": training})
+        ids.append(train_member(store, snapshot, member, 0, UNTRACKED))
+    assert ids[0].id == ids[1].id
+    lineage = store.read_json(ids[0], "lineage.json")
+    assert lineage["pretrained"].startswith("sha256:")
+    assert str(tmp_path) not in store.read_file(ids[0], "config.json").decode()
