@@ -16,7 +16,7 @@ def command(name: str | None) -> Produced:
         recipes = {recipe: load_config(recipe) for recipe in recipe_names()}
         for recipe, config in recipes.items():
             members = ", ".join(member.name for member in config.members)
-            click.echo(f"{recipe:12} {members}")
+            click.echo(f"{recipe:17} {members}")
         return {"recipes": list(recipes)}
     import yaml
 

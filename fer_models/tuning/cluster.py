@@ -28,7 +28,8 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    # How much of a search is lost at most when its process is killed.
+    "TUNE_GLOBAL_CHECKPOINT_S": "2",
     "TUNE_WARN_THRESHOLD_S": "60",
 }
 

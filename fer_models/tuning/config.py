@@ -39,6 +39,14 @@ class TuningConfig(FrozenConfig):
 
     enabled: bool = Field(default=True, description="Whether to search at all.")
     member: str = Field(default="compact_cnn", description="Name of the member to tune.")
+    search: Literal["latin_hypercube", "optuna"] = Field(
+        default="latin_hypercube",
+        description="How settings are found: all drawn beforehand, spread evenly; or each proposed "
+        "by Optuna (TPE) from the trials before it.",
+    )
+    scheduler: Literal["asha", "none"] = Field(
+        default="asha", description="Whether ASHA stops the worse trials early."
+    )
     num_trials: int = Field(default=4, ge=1, le=10_000, description="Settings to try.")
     max_epochs: int = Field(default=3, ge=1, description="Epochs of the longest trial.")
     grace_epochs: int = Field(

@@ -1,24 +1,26 @@
-"""The search itself: trials on Ray Tune, stopped early by ASHA."""
+"""The search itself: trials on Ray Tune, restored when it was killed."""
 
-import tempfile
-import time
+import shutil
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from ray import tune
-from ray.tune import Callback
-from ray.tune.schedulers import ASHAScheduler
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from fer_models.errors import TrainingError
-from fer_models.progress import report
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import TrainingData
 from fer_models.training.runtime import training_threads
 from fer_models.tuning.config import TuningConfig
-from fer_models.tuning.space import Setting
+from fer_models.tuning.follower import SearchFollower
+from fer_models.tuning.space import Setting, draw_settings
+from fer_models.tuning.trial import run_trial, setting_of
 
 _METRIC = "validation_accuracy"
-_SILENCE_LIMIT_S = 300.0
+_NAME = "search"
+# Times that a trial which was lost with its worker is run again.
+_MAX_LOSSES = 2
 
 
 @dataclass(frozen=True)
@@ -38,67 +40,21 @@ class Trial:
         return self.validation_accuracy, -self.validation_loss, -self.trial
 
 
-class SearchFollower(Callback):
-    """Collects what the trials report, in the process that asked for the search.
-
-    Ray calls the hooks by keyword.
-    """
-
-    def __init__(self, num_trials: int, max_epochs: int) -> None:
-        self.last: dict[int, dict[str, Any]] = {}
-        self._finished = 0
-        self._started_s = time.monotonic()
-        self._num_trials = num_trials
-        self._max_epochs = max_epochs
-
-    def on_trial_result(  # type: ignore[override]
-        self, *, trial: Any, result: dict[str, Any], **_: Any
-    ) -> None:
-        """An epoch of a trial ended."""
-        self.last[trial.config["trial"]] = result
-        if result["epoch"] < self._max_epochs:
-            self._report(self._finished + result["epoch"] / self._max_epochs)
-
-    def on_trial_complete(self, **_: Any) -> None:  # type: ignore[override]
-        """A trial ran to its end or was stopped by ASHA."""
-        self._finished += 1
-        self._report(self._finished)
-
-    def on_trial_error(self, *, trial: Any, **_: Any) -> None:  # type: ignore[override]
-        """A trial failed: the others go on."""
-        self.last.pop(trial.config["trial"], None)
-        self._finished += 1
-        self._report(self._finished)
-
-    def on_step_end(self, **_: Any) -> None:  # type: ignore[override]
-        """Runs all the time: give up when no worker ever comes to life.
-
-        Raises:
-            TrainingError: nothing was heard of any trial for minutes.
-        """
-        waited_s = time.monotonic() - self._started_s
-        if self.last or self._finished or waited_s < _SILENCE_LIMIT_S:
-            return
-        raise TrainingError(
-            f"tuning: no trial has finished an epoch within {_SILENCE_LIMIT_S:.0f} s; look into "
-            "Ray's logs (/tmp/ray/session_latest/logs), lower tuning.max_train_images, or set "
-            "tuning.enabled=false"
-        )
-
-    def _report(self, done: float) -> None:
-        best = max((line["best_accuracy"] for line in self.last.values()), default=None)
-        note = "no trial has finished an epoch" if best is None else f"best accuracy {best:.3f}"
-        report("tune", done, self._num_trials, "trials", note=note)
-
-
 def run_search(
     data: TrainingData,
     member: MemberConfig,
-    settings: list[Setting],
     config: TuningConfig,
     seed: int,
+    folder: Path,
 ) -> tuple[list[Trial], dict[int, str]]:
-    """Try all settings on the Ray cluster that is connected.
+    """Try all settings on the Ray cluster that is connected, or those that are left.
+
+    Args:
+        data: images to train and to validate on.
+        member: what is tuned.
+        config: space and budget of the search.
+        seed: start of every random draw.
+        folder: keeps the state of the search; one that was killed goes on from it.
 
     Returns:
         The trials that ended well, by number, and the reasons of those that failed.
@@ -106,29 +62,47 @@ def run_search(
     Raises:
         TrainingError: all trials failed.
     """
-    follower = SearchFollower(len(settings), config.max_epochs)
-    with tempfile.TemporaryDirectory(prefix="ferflow-tune-", ignore_cleanup_errors=True) as folder:
-        tuner = _tuner(data, member, settings, config, seed, follower, folder)
-        errors = _fit(tuner)
-    trials = [
-        Trial(
-            trial=number,
-            setting=settings[number],
-            epochs=int(line["epoch"]),
-            validation_accuracy=float(line["best_accuracy"]),
-            validation_loss=float(line["best_loss"]),
-            stopped_early=int(line["epoch"]) < config.max_epochs,
-        )
-        for number, line in sorted(follower.last.items())
-    ]
+    settings: list[Setting] = []
+    if not _proposes(config):
+        settings = draw_settings(config.search_space, config.num_trials, seed)
+    results = _fit(_tuner(data, member, settings, config, seed, folder))
+    trials, errors = _outcome(results, settings, config)
     if not trials:
+        shutil.rmtree(folder / _NAME, ignore_errors=True)
         reasons = [f"trial {number}: {text}" for number, text in sorted(errors.items())]
         raise TrainingError(
-            f"tuning {member.name}: all {len(settings)} trials failed; mend what they tell, "
+            f"tuning {member.name}: all {config.num_trials} trials failed; mend what they tell, "
             "narrow tuning.search_space, or set tuning.enabled=false",
             reasons,
         )
     return trials, errors
+
+
+def _outcome(
+    results: tune.ResultGrid, settings: list[Setting], config: TuningConfig
+) -> tuple[list[Trial], dict[int, str]]:
+    trials: list[Trial] = []
+    errors: dict[int, str] = {}
+    for result in (results[place] for place in range(len(results))):
+        if result.config is None:
+            continue
+        number, line = int(result.config["trial"]), result.metrics or {}
+        if result.error is not None:
+            errors[number] = _reason(result.error)
+        elif line.get("error") or "best_accuracy" not in line:
+            errors[number] = line.get("error", "it told no epoch")
+        else:
+            trials.append(
+                Trial(
+                    trial=number,
+                    setting=setting_of(result.config, settings),
+                    epochs=int(line["epoch"]),
+                    validation_accuracy=float(line["best_accuracy"]),
+                    validation_loss=float(line["best_loss"]),
+                    stopped_early=int(line["epoch"]) < config.max_epochs,
+                )
+            )
+    return sorted(trials, key=lambda trial: trial.trial), errors
 
 
 def _tuner(
@@ -137,12 +111,9 @@ def _tuner(
     settings: list[Setting],
     config: TuningConfig,
     seed: int,
-    follower: SearchFollower,
-    folder: str,
+    folder: Path,
 ) -> tune.Tuner:
-    from fer_models.tuning.trial import run_trial
-
-    trainable = tune.with_parameters(
+    parameters = tune.with_parameters(
         run_trial,
         settings=settings,
         member=member,
@@ -152,24 +123,55 @@ def _tuner(
         num_threads=min(config.cpus_per_trial, training_threads()),
     )
     resources = {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}
+    trainable = tune.with_resources(parameters, resources)
+    place = folder / _NAME
+    # A search that was killed before its first trial began left nothing to go on from.
+    if tune.Tuner.can_restore(str(place)) and any(place.glob("experiment_state-*")):
+        return tune.Tuner.restore(str(place), trainable, restart_errored=True)
+    shutil.rmtree(place, ignore_errors=True)
+    follower = SearchFollower(config.num_trials, config.max_epochs)
     return tune.Tuner(
-        tune.with_resources(trainable, resources),
+        trainable,
         # Numbers of settings that were drawn before: nothing is left to Ray's own sampling.
-        param_space={"trial": tune.grid_search(list(range(len(settings))))},
-        tune_config=tune.TuneConfig(
-            metric=_METRIC,
-            mode="max",
-            scheduler=_scheduler(config),
-            max_concurrent_trials=config.max_concurrent_trials,
-            reuse_actors=True,  # the imports of a trial take longer than the trial
-        ),
+        param_space={"trial": tune.grid_search(list(range(len(settings))))} if settings else {},
+        tune_config=_tune_config(config, seed),
         run_config=tune.RunConfig(
-            name="search", storage_path=folder, verbose=0, callbacks=[follower]
+            name=_NAME,
+            storage_path=str(folder),
+            verbose=0,
+            callbacks=[follower],
+            failure_config=tune.FailureConfig(max_failures=_MAX_LOSSES),
         ),
     )
 
 
-def _scheduler(config: TuningConfig) -> ASHAScheduler:
+def _tune_config(config: TuningConfig, seed: int) -> tune.TuneConfig:
+    search, num_samples = None, 1
+    if _proposes(config):
+        from fer_models.tuning.optuna_search import optuna_search
+
+        search = optuna_search(config.search_space, "best_accuracy", seed)
+        num_samples = config.num_trials
+    return tune.TuneConfig(
+        metric=_METRIC,
+        mode="max",
+        scheduler=_scheduler(config),
+        search_alg=search,
+        num_samples=num_samples,
+        max_concurrent_trials=config.max_concurrent_trials,
+        reuse_actors=True,  # the imports of a trial take longer than the trial
+    )
+
+
+def _proposes(config: TuningConfig) -> bool:
+    """Whether settings come one by one; Optuna has nothing to propose in an empty space."""
+    return config.search == "optuna" and bool(config.search_space)
+
+
+def _scheduler(config: TuningConfig) -> TrialScheduler:
+    if config.scheduler == "none":
+        fifo: Any = FIFOScheduler
+        return cast("TrialScheduler", fifo())
     return ASHAScheduler(
         time_attr="epoch",
         max_t=config.max_epochs,
@@ -178,20 +180,13 @@ def _scheduler(config: TuningConfig) -> ASHAScheduler:
     )
 
 
-def _fit(tuner: tune.Tuner) -> dict[int, str]:
-    """Run the search; the reasons of the trials that failed, by number."""
+def _fit(tuner: tune.Tuner) -> tune.ResultGrid:
     try:
-        results = tuner.fit()
+        return tuner.fit()
     except tune.TuneError as error:
         if isinstance(error.__cause__, TrainingError):
             raise error.__cause__ from None
         raise TrainingError(f"tuning: Ray Tune failed: {error.__cause__ or error}") from error
-    ended = [results[number] for number in range(len(results))]
-    return {
-        int(result.config["trial"]): _reason(result.error)
-        for result in ended
-        if result.error is not None and result.config is not None
-    }
 
 
 def _reason(error: Exception) -> str:

@@ -115,8 +115,12 @@ def _value(dimension: SearchDimension, u: float) -> Value:
         value = math.exp(math.log(low) + u * (math.log(high) - math.log(low)))
     else:
         value = low + u * (high - low)
-    # Digits that nobody would type only hide which settings are alike.
-    return min(high, max(low, float(f"{value:.{_SIGNIFICANT_DIGITS}g}")))
+    return min(high, max(low, rounded(value)))
+
+
+def rounded(value: float) -> float:
+    """Without the digits that nobody would type: they only hide which settings are alike."""
+    return float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
 
 
 def _refused_values(member: MemberConfig, dimension: SearchDimension) -> list[str]:

@@ -27,7 +27,8 @@ def tune_member(
     """Try settings of a member in short trainings and write down which was best.
 
     Trials train on a class-balanced part of the training split and are compared by validation
-    accuracy. With `max_concurrent_trials=1` the same seed gives the same outcome.
+    accuracy. With `max_concurrent_trials=1` the same seed gives the same outcome. A search that was
+    killed goes on when it is called again: its finished trials are not run anew.
 
     Args:
         store: where the snapshot lies and the outcome goes.
@@ -46,25 +47,28 @@ def tune_member(
     from fer_models.data.snapshot import open_snapshot
     from fer_models.training.data import TrainingData, training_data
     from fer_models.tuning.cluster import ray_cluster
-    from fer_models.tuning.space import check_space, draw_settings
+    from fer_models.tuning.space import check_space
     from fer_models.tuning.subset import balanced_subset
+    from fer_models.tuning.work_folder import search_folder
 
     check_space(member, config.search_space)
     everything = training_data(open_snapshot(store, snapshot))
     train = balanced_subset(everything.train, config.max_train_images, seed)
-    settings = draw_settings(config.search_space, config.num_trials, seed)
     started_s = time.perf_counter()
-    with ray_cluster(config):
-        from fer_models.tuning.search import run_search
+    with search_folder(snapshot, member, config, seed) as work:
+        with ray_cluster(config):
+            from fer_models.tuning.search import run_search
 
-        data = TrainingData(train, everything.validation)
-        trials, errors = run_search(data, member, settings, config, seed)
-    told = {
-        "num_train_images": len(train),
-        "failed": {str(number): reason for number, reason in sorted(errors.items())},
-        "tune_seconds": time.perf_counter() - started_s,
-    }
-    return _write(store, snapshot, member, config, seed, trials, told)
+            data = TrainingData(train, everything.validation)
+            trials, errors = run_search(data, member, config, seed, work.path)
+        told = {
+            "num_train_images": len(train),
+            "failed": {str(number): reason for number, reason in sorted(errors.items())},
+            "tune_seconds": time.perf_counter() - started_s,
+        }
+        tuning = _write(store, snapshot, member, config, seed, trials, told)
+        work.discard()
+    return tuning
 
 
 def _write(

@@ -42,7 +42,14 @@ def test_task_help_shows_the_chain() -> None:
 def test_json_is_one_line_on_stdout_and_all_else_goes_to_stderr(tmp_path: Path) -> None:
     done = _process("recipes", "--json", cwd=tmp_path)
     assert done.returncode == 0
-    assert json.loads(done.stdout)["recipes"] == ["demo", "fer2013", "seed-baselines"]
+    assert json.loads(done.stdout)["recipes"] == [
+        "demo",
+        "fer2013",
+        "fer2013-ensemble",
+        "fer2013-quick",
+        "fer2013-single",
+        "seed-baselines",
+    ]
     assert "compact_cnn" in done.stderr
     assert len(done.stdout.splitlines()) == 1
 

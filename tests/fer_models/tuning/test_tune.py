@@ -13,7 +13,8 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig, TrainingConfig
 from fer_models.tuning import cluster
 from fer_models.tuning.config import SearchDimension, TuningConfig
-from fer_models.tuning.search import SearchFollower, Trial
+from fer_models.tuning.follower import SearchFollower
+from fer_models.tuning.search import Trial
 from fer_models.tuning.tune import apply_tuning, tune_member
 from tests.fer_models.training.faces import write_faces
 
@@ -53,6 +54,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     heard: list[Progress] = []
     with pytest.MonkeyPatch.context() as patch, listening(heard.append):
         patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.chdir(folder)
         tuning = tune_member(store, write_faces(store), MEMBER, SEARCH, 0)
     assert {path.name for path in folder.iterdir()} == {"store"}
@@ -107,9 +109,9 @@ def test_the_best_setting_is_put_into_its_member_only(searched: Searched) -> Non
 
 
 def test_an_unknown_field_is_refused_before_anything_starts(store: ArtifactStore) -> None:
-    dimension = SearchDimension(field="training.momentum", kind="uniform", low=0, high=1)
+    dimension = SearchDimension(field="training.nothing", kind="uniform", low=0, high=1)
     config = SEARCH.model_copy(update={"search_space": (dimension,)})
-    with pytest.raises(ConfigError, match=r"training\.momentum.*training\.learning_rate"):
+    with pytest.raises(ConfigError, match=r"training\.nothing.*training\.learning_rate"):
         tune_member(store, write_faces(store), MEMBER, config, 0)
 
 
@@ -142,7 +144,7 @@ def test_a_failed_trial_is_no_longer_the_best() -> None:
 def test_workers_that_never_start_are_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     follower = SearchFollower(1, 2)
     follower.on_step_end()
-    monkeypatch.setattr("fer_models.tuning.search._SILENCE_LIMIT_S", 0.0)
+    monkeypatch.setattr("fer_models.tuning.follower._SILENCE_LIMIT_S", 0.0)
     with pytest.raises(TrainingError, match=r"no trial .*tuning\.enabled=false"):
         follower.on_step_end()
 

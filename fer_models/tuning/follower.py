@@ -1,0 +1,80 @@
+"""Follows a search in the process that asked for it: progress, and a way out of silence."""
+
+import time
+from typing import Any
+
+from ray.tune import Callback
+
+from fer_models.errors import TrainingError
+from fer_models.progress import report
+
+_SILENCE_LIMIT_S = 300.0
+
+
+class SearchFollower(Callback):
+    """Tells what the trials report; a restored search goes on with the counts it had.
+
+    Ray calls the hooks by keyword.
+    """
+
+    def __init__(self, num_trials: int, max_epochs: int) -> None:
+        self.last: dict[int, dict[str, Any]] = {}
+        self._finished = 0
+        self._started_s = time.monotonic()
+        self._num_trials = num_trials
+        self._max_epochs = max_epochs
+
+    def setup(self, **_: Any) -> None:  # type: ignore[override]
+        """The search starts, or goes on in another process than the one that made this object."""
+        self._started_s = time.monotonic()
+
+    def get_state(self) -> dict[str, Any]:
+        """What Ray keeps for a search that is restored."""
+        return {"last": self.last, "finished": self._finished}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what was kept."""
+        self.last = dict(state["last"])
+        self._finished = state["finished"]
+
+    def on_trial_result(  # type: ignore[override]
+        self, *, trial: Any, result: dict[str, Any], **_: Any
+    ) -> None:
+        """An epoch of a trial ended, or the trial tells why it failed."""
+        if result.get("error"):
+            self.last.pop(trial.config["trial"], None)
+            return
+        self.last[trial.config["trial"]] = result
+        if result["epoch"] < self._max_epochs:
+            self._report(self._finished + result["epoch"] / self._max_epochs)
+
+    def on_trial_complete(self, **_: Any) -> None:  # type: ignore[override]
+        """A trial ran to its end or was stopped by ASHA."""
+        self._finished += 1
+        self._report(self._finished)
+
+    def on_trial_error(self, *, trial: Any, **_: Any) -> None:  # type: ignore[override]
+        """A trial was lost: the others go on."""
+        self.last.pop(trial.config["trial"], None)
+        self._finished += 1
+        self._report(self._finished)
+
+    def on_step_end(self, **_: Any) -> None:  # type: ignore[override]
+        """Runs all the time: give up when no worker ever comes to life.
+
+        Raises:
+            TrainingError: nothing was heard of any trial for minutes.
+        """
+        waited_s = time.monotonic() - self._started_s
+        if self.last or self._finished or waited_s < _SILENCE_LIMIT_S:
+            return
+        raise TrainingError(
+            f"tuning: no trial has finished an epoch within {_SILENCE_LIMIT_S:.0f} s; look into "
+            "Ray's logs (/tmp/ray/session_latest/logs), lower tuning.max_train_images, or set "
+            "tuning.enabled=false"
+        )
+
+    def _report(self, done: float) -> None:
+        best = max((line["best_accuracy"] for line in self.last.values()), default=None)
+        note = "no trial has finished an epoch" if best is None else f"best accuracy {best:.3f}"
+        report("tune", done, self._num_trials, "trials", note=note)
