@@ -12,6 +12,7 @@ from fer_models.training.muon import Muon, is_kernel
 
 _START_SHARE = 0.04
 _END_SHARE = 1e-4
+_EPSILON = 1e-9
 
 
 def build_schedule(
@@ -37,7 +38,7 @@ def schedule_share(shape: str, step: int, num_steps: int, warmup_fraction: float
     peak = max(1.0, warmup_fraction * num_steps)
     if step < peak:
         return _START_SHARE + (1 - _START_SHARE) * (step + 1) / (peak + 1)
-    down = min(1.0, (step - peak) / max(1.0, num_steps - peak))
+    down = min(1.0, (step - peak) / max(_EPSILON, num_steps - peak))
     if shape == "constant":
         return 1.0
     left = 1 - down if shape == "linear" else 0.5 * (1 + math.cos(math.pi * down))

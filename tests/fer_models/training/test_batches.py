@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -116,6 +116,7 @@ def test_images_without_contrast_do_not_divide_by_zero() -> None:
 
 @settings(deadline=None)
 @given(st.integers(1, 300), st.floats(0.01, 0.8))
+@example(3, 0.75)
 def test_one_cycle_goes_up_then_down(num_steps: int, warmup: float) -> None:
     shares = [schedule_share("cosine", step, num_steps, warmup) for step in range(num_steps + 1)]
     assert all(0 < share <= 1 for share in shares)
