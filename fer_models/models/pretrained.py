@@ -123,7 +123,7 @@ def _local_file(config: NetworkConfig) -> Path | None:
     if config.weights_dir is not None:
         return find_weights(config.weights_dir, config.name, hub_id)
     _published(config.name)
-    return _cached_file(hub_id) if hub_id else None
+    return cached_file(hub_id) if hub_id else None
 
 
 def published_weights(name: str) -> tuple[str | None, str | None]:
@@ -232,7 +232,3 @@ def _ask(url: str, timeout_s: float) -> str | None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         return f"{url}: {reason}"
-
-
-def _cached_file(hub_id: str) -> Path | None:
-    return cached_file(hub_id)

@@ -3,13 +3,13 @@
 N images, K classes. No Lightning here: its import takes longer than a small training.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from fer_models.data.snapshot import Images
 from fer_models.errors import TrainingError
@@ -20,7 +20,8 @@ from fer_models.training.batches import TrainBatches, as_float, derived_seed, to
 from fer_models.training.config import TrainingConfig
 from fer_models.training.data import Labels, Preprocessing, SplitImages, preprocessing_for
 from fer_models.training.optimizer import build_optimizer, build_schedule
-from fer_models.training.runtime import best_device, resolve_precision
+from fer_models.training.plain_step import autocast, plain_step
+from fer_models.training.runtime import best_device
 
 Probabilities = npt.NDArray[np.float64]
 _PREDICTED_AT_ONCE = 512
@@ -68,34 +69,20 @@ def judge_images(
     schedule = build_schedule(optimizer, config.training, num_steps)
     for epoch in range(config.training.epochs):
         network.train()
-        for inputs, labels in batches:
-            _step(network, inputs, labels, optimizer, config.training)
+        for batch in batches:
+            _require_finite(plain_step(network, batch, optimizer, config.training), config.training)
             schedule.step()
         on_epoch(epoch + 1)
     return _judge(network, judged_images, preprocessing, config.training)
 
 
-def _step(
-    network: nn.Module,
-    inputs: Tensor,
-    labels: Tensor,
-    optimizer: torch.optim.Optimizer,
-    config: TrainingConfig,
-) -> None:
-    with _autocast(config, inputs.device):
-        logits = network(inputs)
-    loss = functional.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing)
-    if not torch.isfinite(loss):
+def _require_finite(loss: float, config: TrainingConfig) -> None:
+    if not math.isfinite(loss):
         raise TrainingError(
-            f"the quick model's loss became {float(loss)}; set a smaller "
+            f"the quick model's loss became {loss}; set a smaller "
             f"scoring.training.learning_rate (now {config.learning_rate:g}), or switch label "
             "scores off with scoring.enabled=false"
         )
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    if config.gradient_clip:
-        nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
-    optimizer.step()
 
 
 def _judge(
@@ -107,13 +94,8 @@ def _judge(
     for start in range(0, len(images), _PREDICTED_AT_ONCE):
         batch = torch.from_numpy(np.array(images[start : start + _PREDICTED_AT_ONCE])).to(device)
         inputs = to_inputs(as_float(batch), preprocessing)
-        with torch.inference_mode(), _autocast(config, device):
+        with torch.inference_mode(), autocast(config, device):
             both = [network(inputs), network(inputs.flip(3))]
         mean = sum(logits.float().softmax(1) for logits in both) / 2
         parts.append(mean.double().cpu().numpy())
     return np.concatenate(parts)
-
-
-def _autocast(config: TrainingConfig, device: torch.device) -> torch.autocast:
-    is_half = resolve_precision(config, device) != "32-true"
-    return torch.autocast(device.type, torch.bfloat16, enabled=is_half)

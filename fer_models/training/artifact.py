@@ -11,7 +11,6 @@ import numpy as np
 
 from fer_models.data.snapshot import DatasetSnapshot
 from fer_models.lineage import lineage
-from fer_models.models.pretrained import pretrained_fingerprint
 from fer_models.models.registry import count_parameters
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
@@ -31,15 +30,15 @@ def write_model(
     member: MemberConfig,
     seed: int,
     fitted: Fitted,
+    started_from: str | None = None,
 ) -> ModelRef:
     """Predict the validation and test images and write the model artifact.
 
     The id is taken over weights, config, preprocessing, data and seed, not over timings: the same
-    training twice is the same model.
+    training twice is the same model. `started_from` is the fingerprint of pretrained weights.
     """
     from safetensors.torch import save
 
-    started_from = pretrained_fingerprint(member.network)
     member = with_portable_network(member)
     weights = save(copied_weights(fitted.network))
     config = _json_bytes(member.model_dump(mode="json"))

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from fer_models.training.averaging import WeightAverage
 from fer_models.training.module import FerModule
-from fer_models.training.running_score import RunningScore
 
 _TELL_EVERY_STEPS = 50
 
@@ -89,6 +88,7 @@ class EpochKeeper(Checkpoint):
         self._average = average
         self._patience = patience
         self._on_step = on_step
+        self._told_step = 0
         self._started_s = self._step_started_s = time.perf_counter()
 
     @property
@@ -109,18 +109,19 @@ class EpochKeeper(Checkpoint):
     ) -> None:
         """Tell how the last steps went."""
         assert isinstance(pl_module, FerModule)
-        if self._on_step is None or trainer.global_step % _TELL_EVERY_STEPS:
+        step = trainer.global_step
+        # Several batches may make one step: it is told once.
+        if self._on_step is None or step % _TELL_EVERY_STEPS or step == self._told_step:
             return
-        seen, pl_module.step_score = pl_module.step_score, RunningScore()
-        if not seen.num_images:
-            return  # between two batches that make one step
+        self._told_step = step
+        seen = pl_module.train_score.news()
         scores = {
             **seen.scores().named("train"),
             "learning_rate": _learning_rate(trainer),
             "images_per_s": seen.num_images / (time.perf_counter() - self._step_started_s),
         }
         self._step_started_s = time.perf_counter()
-        self._on_step(StepResult(step=trainer.global_step, scores=scores))
+        self._on_step(StepResult(step=step, scores=scores))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Runs after validation: write the epoch down, then tell it."""

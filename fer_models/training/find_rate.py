@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import nn
-from torch.nn import functional
 
 from fer_models.errors import TrainingError
 from fer_models.models.registry import build_network
@@ -19,12 +17,8 @@ from fer_models.training.batches import Batch, TrainBatches, derived_seed
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import SplitImages, preprocessing_for
 from fer_models.training.optimizer import build_optimizer
-from fer_models.training.runtime import (
-    best_device,
-    explained_memory,
-    resolve_precision,
-    training_runtime,
-)
+from fer_models.training.plain_step import plain_step
+from fer_models.training.runtime import best_device, explained_memory, training_runtime
 
 MIN_RATE, MAX_RATE = 1e-5, 10.0
 MIN_STEPS = 20
@@ -73,9 +67,9 @@ def find_rate(split: SplitImages, member: MemberConfig, seed: int, num_steps: in
         mean = 0.0
         for step in range(num_steps):
             rate = MIN_RATE * (MAX_RATE / MIN_RATE) ** (step / (num_steps - 1))
-            mean = mean * _SMOOTHING + (1 - _SMOOTHING) * _step(
-                network, next(batches), optimizer, member, rate
-            )
+            _set_rate(optimizer, member, rate)
+            loss = plain_step(network, next(batches), optimizer, member.training)
+            mean = mean * _SMOOTHING + (1 - _SMOOTHING) * loss
             smoothed = mean / (1 - _SMOOTHING ** (step + 1))
             report("find-rate", step + 1, num_steps, "steps", note=f"{rate:.1e} {smoothed:.3f}")
             if not math.isfinite(smoothed) or smoothed > _RAN_AWAY * min([*losses, smoothed]):
@@ -97,31 +91,10 @@ def _curve(member: MemberConfig, rates: list[float], losses: list[float]) -> Rat
     return RateCurve(tuple(rates), tuple(losses), lowest, float(f"{lowest / _SAFETY:.2g}"))
 
 
-def _step(
-    network: nn.Module,
-    batch: Batch,
-    optimizer: torch.optim.Optimizer,
-    member: MemberConfig,
-    rate: float,
-) -> float:
-    """One step at the rate; the loss before it."""
-    inputs, targets = batch
-    training = member.training
-    tested = optimizer.param_groups[:1] if training.optimizer == "muon" else optimizer.param_groups
-    for group in tested:
+def _set_rate(optimizer: torch.optim.Optimizer, member: MemberConfig, rate: float) -> None:
+    groups = optimizer.param_groups
+    for group in groups[:1] if member.training.optimizer == "muon" else groups:
         group["lr"] = rate
-    half = resolve_precision(training, inputs.device) != "32-true"
-    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=half):
-        logits = network(inputs)
-    loss = functional.cross_entropy(
-        logits.float(), targets, label_smoothing=training.label_smoothing
-    )
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    if training.gradient_clip:
-        nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
-    optimizer.step()
-    return float(loss.detach())
 
 
 def _endless(split: SplitImages, member: MemberConfig, seed: int) -> Iterator[Batch]:

@@ -42,7 +42,6 @@ class FerModule(pl.LightningModule):
         self.num_steps = num_steps
         self.register_buffer("class_weights_K", class_weights_K, persistent=False)
         self.train_score = RunningScore()
-        self.step_score = RunningScore()
         self.validation_score = RunningScore()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -69,7 +68,6 @@ class FerModule(pl.LightningModule):
             label_smoothing=self.member.training.label_smoothing,
         )
         self.train_score.add(loss, logits, targets)
-        self.step_score.add(loss, logits, targets)
         # Looking at a number makes a GPU wait for it: not in every step.
         if batch_idx % _CHECK_EVERY_STEPS == 0:
             self.require_finite(float(loss.detach()))

@@ -43,6 +43,7 @@ class RunningScore:
     _losses: list[Tensor] = field(default_factory=list)
     _logits: list[Tensor] = field(default_factory=list)
     _labels: list[Tensor] = field(default_factory=list)
+    _num_batches_told: int = 0
     num_images: int = 0
 
     def add(self, loss: Tensor, logits_BK: Tensor, targets: Tensor) -> None:
@@ -52,6 +53,15 @@ class RunningScore:
         self._logits.append(logits_BK.detach().float())
         self._labels.append(labels_B)
         self.num_images += len(labels_B)
+
+    def news(self) -> "RunningScore":
+        """The batches that were added since the last call."""
+        start, self._num_batches_told = self._num_batches_told, len(self._losses)
+        labels = self._labels[start:]
+        num_images = sum(len(labels_B) for labels_B in labels)
+        return RunningScore(
+            self._losses[start:], self._logits[start:], labels, num_images=num_images
+        )
 
     @property
     def loss(self) -> float:

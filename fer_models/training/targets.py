@@ -117,6 +117,6 @@ def _stretch(length: int, share: float, place: float) -> slice:
 
 
 def _beta(alpha: float, num: int, generator: torch.Generator) -> Tensor:
-    """Draws from Beta(alpha, alpha) by Joehnk's or the gamma method of numpy, seeded by torch."""
+    """Draws from Beta(alpha, alpha), seeded by the generator."""
     seed = int(torch.randint(2**62, (), generator=generator))
     return torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, num)).float()

@@ -40,6 +40,7 @@ def train_member(
     from fer_models.evaluation.metrics import confusion_matrix
     from fer_models.evaluation.predictions import read_predictions
     from fer_models.lineage import lineage
+    from fer_models.models.pretrained import pretrained_fingerprint
     from fer_models.tracking.track import track_run
     from fer_models.training.artifact import write_model
     from fer_models.training.data import training_data
@@ -49,6 +50,8 @@ def train_member(
 
     opened = open_snapshot(store, snapshot)
     data = training_data(opened)
+    # Asked before the training: the folder may be gone after it.
+    started_from = pretrained_fingerprint(member.network)
     run_config = {"member": member.model_dump(mode="json"), **lineage(snapshot, seed)}
     with (
         track_run(tracking, member.name, run_config) as run,
@@ -68,7 +71,7 @@ def train_member(
             run.log(scores, step=result.step)
 
         fitted = fit(data, member, seed, on_epoch, work.checkpoint, on_step)
-        model = write_model(store, opened, member, seed, fitted)
+        model = write_model(store, opened, member, seed, fitted, started_from)
         answers = read_predictions(store, opened, model)["validation"]
         run.log_confusion(confusion_matrix(answers.probs_NK, answers.labels), CLASS_NAMES)
         work.discard()

@@ -6,7 +6,7 @@
 1. Data path: augmented batches from memory, against `ImageFolder` and `DataLoader` of torchvision
    with two worker processes and the same augmentations; images/s of both in turn, five rounds.
 2. A training step by part: data, forward, backward, optimiser.
-3. Images/s of each network in training and in prediction, in the precision training chooses here.
+3. Images/s of each network in training, in the precision that training chooses here.
 """
 
 import argparse

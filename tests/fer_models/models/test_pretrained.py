@@ -208,7 +208,7 @@ def test_all_missing_weights_are_told_at_once(tmp_path: Path) -> None:
 
 def test_the_hub_is_asked_once_for_all_missing_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[None] = []
-    monkeypatch.setattr(pretrained, "_cached_file", lambda *_: None)
+    monkeypatch.setattr(pretrained, "cached_file", lambda *_: None)
     monkeypatch.setattr(pretrained, "hub_problem", lambda: asked.append(None) or "no network")
     with pytest.raises(ConfigError) as caught:
         check_pretrained([NetworkConfig(name=name, pretrained=True) for name in BASELINES])

@@ -142,7 +142,7 @@ def test_own_networks_refuse_pretrained_weights() -> None:
 
 @pytest.fixture
 def empty_hub_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretrained, "_cached_file", lambda *_: None)
+    monkeypatch.setattr(pretrained, "cached_file", lambda *_: None)
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("no_proxy", "*")

@@ -18,6 +18,7 @@ from fer_models.progress import listening
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import training_data
+from fer_models.training.epochs import StepResult
 from fer_models.training.loop import Fitted, fit
 from fer_models.training.train import train_member
 from fer_models.tuning.space import apply_setting
@@ -209,3 +210,16 @@ def test_where_pretrained_weights_lay_does_not_change_the_model(
     lineage = store.read_json(ids[0], "lineage.json")
     assert lineage["pretrained"].startswith("sha256:")
     assert str(tmp_path) not in store.read_file(ids[0], "config.json").decode()
+
+
+def test_every_other_step_is_told_once_with_the_images_since_the_last(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_models.training.epochs._TELL_EVERY_STEPS", 2)
+    data = training_data(open_snapshot(trained.store, trained.snapshot))
+    told: list[StepResult] = []
+    member = changed(batch_size=14, accumulate=2)  # ten batches, five steps an epoch
+    fit(data, member, 0, lambda _: None, on_step=told.append)
+    assert [line.step for line in told] == [2, 4, 6, 8, 10, 12, 14]
+    assert all(0 <= line.scores["train_accuracy"] <= 1 for line in told)
+    assert all(line.scores["images_per_s"] > 0 for line in told)
