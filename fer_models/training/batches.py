@@ -15,6 +15,7 @@ from fer_models.data.snapshot import Images
 from fer_models.training.augment import augment
 from fer_models.training.config import TrainingConfig
 from fer_models.training.data import Preprocessing, SplitImages
+from fer_models.training.growth import epoch_size_px
 from fer_models.training.targets import blend, epoch_order, training_targets
 
 Batch = tuple[Tensor, Tensor]
@@ -40,7 +41,7 @@ class TrainBatches:
         """Put the images on `device`; `epoch` is asked for the epoch's number when it begins."""
         self._images = uint8_tensor(split.images, device)
         self._labels = split.labels
-        self._targets = training_targets(split, config.vote_weight).to(device)
+        self._targets = training_targets(split, config).to(device)
         self._preprocessing = preprocessing
         self._bounds = batch_bounds(len(split), config.batch_size)
         self._config = config
@@ -52,15 +53,22 @@ class TrainBatches:
         return len(self._bounds)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Inputs (float B x C x S x S) and targets: class numbers B or probabilities B x K."""
+        """Inputs, float B x C x S x S (smaller ones in the first epochs), and targets, B or B x K.
+
+        With a vote head the targets are B x (K + V), see `training_targets`.
+        """
         generator = torch.Generator().manual_seed(derived_seed(self._seed, self._epoch()))
         order = epoch_order(self._labels, self._config, generator).to(self._images.device)
         changes = self._config.augment
+        preprocessing = self._preprocessing.copy()
+        preprocessing["image_size_px"] = epoch_size_px(
+            self._config, preprocessing["image_size_px"], self._epoch()
+        )
         for start, stop in self._bounds:
             chosen = order[start:stop]
             images = augment(as_float(self._images[chosen]), changes, generator)
             images, targets = blend(images, self._targets[chosen], changes, generator)
-            yield to_inputs(images, self._preprocessing), targets
+            yield to_inputs(images, preprocessing), targets
 
 
 class EvalBatches:

@@ -18,6 +18,7 @@ from fer_models.training.batches import EvalBatches, TrainBatches, derived_seed
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import Preprocessing, TrainingData, preprocessing_for
 from fer_models.training.epochs import EpochKeeper, EpochResult, StepResult
+from fer_models.training.growth import require_start_size
 from fer_models.training.module import FerModule
 from fer_models.training.runtime import (
     Precision,
@@ -27,6 +28,7 @@ from fer_models.training.runtime import (
     training_runtime,
 )
 from fer_models.training.targets import loss_weights
+from fer_models.training.vote_head import VoteHead
 
 EVAL_BATCH_SIZE = 512
 
@@ -78,6 +80,7 @@ def fit(
     with training_runtime(derived_seed(seed), member.training.threads), explained_memory(member):
         network = build_network(member.network)
         _require_batches(network, member)
+        require_start_size(network, member)
         network = network.to(memory_format=torch.channels_last)
         _run(network, data, member, seed, preprocessing, keeper, precision, device, checkpoint)
     assert keeper.best is not None
@@ -120,7 +123,9 @@ def _run(
     )
     num_steps = math.ceil(len(train_batches) / training.accumulate) * training.epochs
     weights_K = loss_weights(data.train.labels, training)
-    module = FerModule(network, member, seed, num_steps, weights_K)
+    asks_votes = training.vote_head_weight and data.train.num_with_votes
+    vote_head = VoteHead(network) if asks_votes else None
+    module = FerModule(network, member, seed, num_steps, weights_K, vote_head)
     trainer = _trainer(member, keeper, precision, device)
     resume = checkpoint is not None and epochs_done(checkpoint) > 0
     trainer.fit(
