@@ -72,7 +72,7 @@ class TrainBatches:
 
 
 class EvalBatches:
-    """All images once, in order, unchanged."""
+    """All images once, in order, unchanged but for their size."""
 
     def __init__(
         self,
@@ -81,11 +81,13 @@ class EvalBatches:
         *,
         batch_size: int,
         device: torch.device,
+        size_px: Callable[[], int] | None = None,
     ) -> None:
-        """Put the images on `device`."""
+        """Put the images on `device`; `size_px` is asked for their side before each pass."""
         self._images = uint8_tensor(split.images, device)
         self._labels = torch.from_numpy(split.labels).to(device)
         self._preprocessing = preprocessing
+        self._size_px = size_px or (lambda: preprocessing["image_size_px"])
         self._batch_size = batch_size
 
     def __len__(self) -> int:
@@ -94,9 +96,11 @@ class EvalBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Inputs (float B x C x S x S) and labels (B)."""
+        preprocessing = self._preprocessing.copy()
+        preprocessing["image_size_px"] = self._size_px()
         for start in range(0, len(self._labels), self._batch_size):
             part = slice(start, start + self._batch_size)
-            yield to_inputs(as_float(self._images[part]), self._preprocessing), self._labels[part]
+            yield to_inputs(as_float(self._images[part]), preprocessing), self._labels[part]
 
 
 def batch_bounds(num_images: int, batch_size: int) -> list[tuple[int, int]]:

@@ -16,13 +16,20 @@ _STEP_PX = 8
 def epoch_size_px(config: TrainingConfig, full_px: int, epoch: int) -> int:
     """Side of the training images in an epoch (0 for the first), `start_size_px` to `full_px`.
 
-    Each size gets the same share of the epochs that `growth_fraction` sets aside.
+    Each size gets the same share of the epochs that `growth_fraction` sets aside; the last epoch
+    has the full size in any case.
     """
     sizes = range(config.start_size_px, full_px, _STEP_PX) if config.start_size_px else range(0)
-    growing_epochs = config.growth_fraction * config.epochs
+    growing_epochs = min(config.growth_fraction * config.epochs, config.epochs - 1)
     if not sizes or epoch >= growing_epochs:
         return full_px
     return sizes[int(epoch / growing_epochs * len(sizes))]
+
+
+def num_growing_epochs(config: TrainingConfig, full_px: int) -> int:
+    """How many epochs have smaller images than the last."""
+    sizes = [epoch_size_px(config, full_px, epoch) for epoch in range(config.epochs)]
+    return sizes.index(full_px)
 
 
 def require_start_size(network: nn.Module, member: MemberConfig) -> None:

@@ -18,7 +18,7 @@ from fer_models.training.batches import EvalBatches, TrainBatches, derived_seed
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import Preprocessing, TrainingData, preprocessing_for
 from fer_models.training.epochs import EpochKeeper, EpochResult, StepResult
-from fer_models.training.growth import require_start_size
+from fer_models.training.growth import epoch_size_px, num_growing_epochs, require_start_size
 from fer_models.training.module import FerModule
 from fer_models.training.runtime import (
     Precision,
@@ -54,6 +54,8 @@ def fit(
 ) -> Fitted:
     """Train a member; the epoch with the best validation accuracy (ties: lower loss) is kept.
 
+    Epochs on smaller images are validated on such, and never kept.
+
     The same data, member and seed give the same weights on one CPU configuration, whether or not
     the training was interrupted on the way.
 
@@ -76,7 +78,14 @@ def fit(
     average = (
         WeightAverage(member.training.average_decay) if member.training.average_decay else None
     )
-    keeper = EpochKeeper(on_epoch, checkpoint, average, member.training.patience, on_step)
+    keeper = EpochKeeper(
+        on_epoch,
+        checkpoint,
+        average,
+        member.training.patience,
+        on_step,
+        num_growing_epochs(member.training, member.network.image_size_px),
+    )
     with training_runtime(derived_seed(seed), member.training.threads), explained_memory(member):
         network = build_network(member.network)
         _require_batches(network, member)
@@ -110,6 +119,7 @@ def _run(
     checkpoint: Path | None,
 ) -> None:
     training = member.training
+    full_px = member.network.image_size_px
     train_batches = TrainBatches(
         data.train,
         preprocessing,
@@ -119,7 +129,11 @@ def _run(
         device=device,
     )
     validation_batches = EvalBatches(
-        data.validation, preprocessing, batch_size=EVAL_BATCH_SIZE, device=device
+        data.validation,
+        preprocessing,
+        batch_size=EVAL_BATCH_SIZE,
+        device=device,
+        size_px=lambda: epoch_size_px(training, full_px, module.current_epoch),
     )
     num_steps = math.ceil(len(train_batches) / training.accumulate) * training.epochs
     weights_K = loss_weights(data.train.labels, training)

@@ -10,7 +10,8 @@ from fer_models.models.registry import build_network
 from fer_models.training.batches import TrainBatches
 from fer_models.training.config import TrainingConfig
 from fer_models.training.data import preprocessing_for, training_data
-from fer_models.training.growth import epoch_size_px, require_start_size
+from fer_models.training.growth import epoch_size_px, num_growing_epochs, require_start_size
+from fer_models.training.loop import fit
 from tests.fer_models.training.conftest import MEMBER, Trained
 
 
@@ -24,7 +25,8 @@ def test_sizes_never_shrink_and_end_at_the_full_size(
     assert all(size == full_px or start_px <= size < full_px for size in sizes)
     growing = [epoch for epoch, size in enumerate(sizes) if size < full_px]
     assert len(growing) <= growth_fraction * epochs + 1
-    assert epoch_size_px(config, full_px, epochs) == full_px
+    assert sizes[-1] == full_px
+    assert num_growing_epochs(config, full_px) == len(growing)
 
 
 def test_each_size_gets_the_same_share_of_the_growing_epochs() -> None:
@@ -48,6 +50,19 @@ def test_batches_have_the_size_of_their_epoch(trained: Trained) -> None:
     assert {inputs.shape[-2:] for inputs, _ in batches} == {(32, 32)}
     epoch = 1
     assert {inputs.shape[-2:] for inputs, _ in batches} == {(48, 48)}
+
+
+def test_epochs_on_small_images_are_validated_on_such_and_never_kept(trained: Trained) -> None:
+    data = training_data(open_snapshot(trained.store, trained.snapshot))
+    update = {"epochs": 3, "start_size_px": 32, "growth_fraction": 0.6}
+    member = MEMBER.model_copy(
+        update={"training": MEMBER.training.model_copy(update=update)},
+    )
+    learned = fit(data, member, 0, lambda _: None)
+    assert num_growing_epochs(member.training, 48) == 2
+    assert len(learned.curve) == 3
+    assert learned.best.epoch == 3
+    assert learned.preprocessing["image_size_px"] == 48
 
 
 @pytest.mark.parametrize(
