@@ -48,6 +48,12 @@ class SplitImages:
         """Number of images."""
         return len(self.labels)
 
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        votes = 0 if self.votes_NK is None else self.votes_NK.nbytes
+        return self.images.nbytes + self.labels.nbytes + votes
+
     def at(self, positions: npt.NDArray[np.int64]) -> "SplitImages":
         """The images at these positions, with all that is known of them."""
         votes_NK = None if self.votes_NK is None else self.votes_NK[positions]
@@ -60,6 +66,11 @@ class TrainingData:
 
     train: SplitImages
     validation: SplitImages
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        return self.train.nbytes + self.validation.nbytes
 
 
 def split_images(snapshot: DatasetSnapshot, split: str) -> SplitImages:
