@@ -16,9 +16,10 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import split_images
-from fer_models.training.epochs import EpochResult, copied_weights
+from fer_models.training.epochs import copied_weights
 from fer_models.training.loop import Fitted
 from fer_models.training.predict import Probabilities, predict_probabilities
+from fer_models.training.results import EpochResult
 from fer_models.training.work_folder import member_identity, with_portable_network
 
 _ID_LENGTH = 12

@@ -18,8 +18,9 @@ from fer_models.training.averaging import WeightAverage
 from fer_models.training.batches import EvalBatches, TrainBatches, derived_seed
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import Preprocessing, TrainingData, preprocessing_for
-from fer_models.training.epochs import EpochKeeper, EpochResult, StepResult
+from fer_models.training.epochs import EpochKeeper
 from fer_models.training.module import FerModule
+from fer_models.training.results import EpochResult, StepResult
 from fer_models.training.runtime import (
     Precision,
     best_device,

@@ -12,8 +12,8 @@ from fer_models.training.config import MemberConfig
 if TYPE_CHECKING:
     from fer_models.tracking.track import Tracker
     from fer_models.training.data import TrainingData
-    from fer_models.training.epochs import EpochResult, StepResult
     from fer_models.training.loop import Fitted
+    from fer_models.training.results import EpochResult, StepResult
     from fer_models.training.work_folder import WorkFolder
 
 

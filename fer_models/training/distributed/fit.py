@@ -13,11 +13,13 @@ from fer_models.models.registry import build_empty_network
 from fer_models.ray_cluster import node_resources, num_gpus, require_room
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import TrainingData
+from fer_models.training.distributed.failing import StopAtOurErrors
 from fer_models.training.distributed.listener import Listener
 from fer_models.training.distributed.mailbox import open_mailbox
 from fer_models.training.distributed.place import Place
+from fer_models.training.distributed.task import Learned, Task
 from fer_models.training.distributed.train import worker_demand
-from fer_models.training.distributed.worker import Learned, Task, run_worker
+from fer_models.training.distributed.worker import run_worker
 from fer_models.training.loop import Fitted, member_preprocessing
 
 _LISTEN_S = 0.5
@@ -62,24 +64,10 @@ def _trainer(task: Task, place: Place) -> Any:
                 max_failures=training.worker_losses,
                 controller_failure_limit=training.worker_losses,
             ),
-            callbacks=[_StopAtOurErrors(task.mailbox)],
+            callbacks=[StopAtOurErrors(task.mailbox)],
             logging_config=v2.LoggingConfig(log_level="CRITICAL"),
         ),
     )
-
-
-class _StopAtOurErrors(ray.train.UserCallback):
-    """Lets Ray Train replace workers that were lost, and not those that gave up with a reason."""
-
-    def __init__(self, mailbox: Any) -> None:
-        self._mailbox = mailbox
-
-    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
-        """Runs in Ray Train's controller, before it decides whether to try again."""
-        del run_context, worker_exceptions
-        failure = ray.get(self._mailbox.failure.remote())
-        if failure is not None:
-            raise failure
 
 
 class _Run:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fer_models.training.distributed.mailbox import Letter, Resumed
-from fer_models.training.epochs import EpochResult, StepResult
+from fer_models.training.results import EpochResult, StepResult
 
 
 @dataclass

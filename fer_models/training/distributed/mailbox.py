@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_models.errors import FerError
-from fer_models.training.epochs import EpochResult, StepResult
+from fer_models.training.results import EpochResult, StepResult
 
 
 @dataclass(frozen=True)

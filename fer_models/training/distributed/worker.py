@@ -1,7 +1,6 @@
 """What runs in each worker of a distributed training."""
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +10,18 @@ import ray.train
 import ray.train.torch
 from pytorch_lightning.core.module import LightningModule
 from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
-from torch import Tensor
 
 from fer_models.errors import FerError
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import TrainingData
 from fer_models.training.distributed.mailbox import Resumed
-from fer_models.training.epochs import EpochKeeper, EpochResult, StepResult
+from fer_models.training.distributed.task import Learned, Task
+from fer_models.training.epochs import EpochKeeper
 from fer_models.training.loop import Seat, average_of, epochs_done, learn
+from fer_models.training.results import EpochResult, StepResult
 from fer_models.training.shard import Shard
 
 CHECKPOINT_FILE = "last.ckpt"
-
-
-@dataclass(frozen=True)
-class Task:
-    """What every worker is given; the data comes by reference from the node's object store."""
-
-    member: MemberConfig
-    seed: int
-    data: Any
-    mailbox: Any
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What the first worker gives back."""
-
-    curve: tuple[EpochResult, ...]
-    best: EpochResult
-    best_weights: dict[str, Tensor]
-    seconds: float
 
 
 def run_worker(config: dict[str, Any]) -> Learned | None:
