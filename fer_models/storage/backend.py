@@ -6,7 +6,7 @@ Keys are paths below the store's root, with `/` between their parts. Every metho
 
 import hashlib
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -46,6 +46,12 @@ class Backend(Protocol):
 
     def remove(self, key: str) -> None:
         """Remove an object."""
+
+    def remove_folder(self, key: str) -> None:
+        """Remove all objects below `key`; there may be none."""
+
+    def arrow_folder(self, key: str) -> tuple[str, Any]:
+        """A pyarrow file system and the path of `key` on it, for libraries that write by it."""
 
     def local_path(self, entry: FileEntry) -> Path:
         """A local file with the object's bytes; a StoreError when they are not the entry's."""

@@ -5,8 +5,9 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from fer_models.errors import StoreError
 from fer_models.storage.backend import FileEntry, damaged_text, holds
@@ -75,6 +76,17 @@ class FolderBackend:
             (self.root / key).unlink()
             if not any((self.root / key).parent.iterdir()):
                 (self.root / key).parent.rmdir()
+
+    def remove_folder(self, key: str) -> None:
+        """See `Backend`."""
+        with self._explained(), suppress(FileNotFoundError):
+            shutil.rmtree(self.root / key)
+
+    def arrow_folder(self, key: str) -> tuple[str, Any]:
+        """See `Backend`."""
+        from pyarrow.fs import LocalFileSystem
+
+        return str(self.root / key), LocalFileSystem()
 
     def local_path(self, entry: FileEntry) -> Path:
         """See `Backend`: the object itself."""

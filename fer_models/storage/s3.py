@@ -7,7 +7,7 @@ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or from an AWS profile.
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,17 @@ class S3Backend:
         """See `Backend`."""
         with self._explained(key):
             self._fs.rm_file(self._path(key))
+
+    def remove_folder(self, key: str) -> None:
+        """See `Backend`."""
+        with self._explained(), suppress(FileNotFoundError):
+            self._fs.rm(self._path(key), recursive=True)
+
+    def arrow_folder(self, key: str) -> tuple[str, Any]:
+        """See `Backend`."""
+        from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+        return self._path(key), PyFileSystem(FSSpecHandler(self._fs))
 
     def local_path(self, entry: FileEntry) -> Path:
         """See `Backend`: a copy in the cache, fetched again when the one there was damaged."""

@@ -212,6 +212,21 @@ class ArtifactStore:
         """The keys of all objects below `prefix`, sorted; none when there is no such prefix."""
         return self._backend.keys(prefix)
 
+    def remove_folder(self, key: str) -> None:
+        """Remove what others than artifacts keep below `key`; there may be nothing.
+
+        Raises:
+            StoreError: the store can't be written.
+        """
+        self._backend.remove_folder(key)
+
+    def arrow_folder(self, key: str) -> tuple[str, Any]:
+        """The path of `key` and the pyarrow file system it is on.
+
+        For libraries that write by one, from several machines; they need the same environment.
+        """
+        return self._backend.arrow_folder(key)
+
     def check_writable(self) -> None:
         """Write, read back and remove a small object.
 

@@ -16,10 +16,11 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import split_images
-from fer_models.training.epochs import EpochResult, copied_weights
+from fer_models.training.epochs import copied_weights
 from fer_models.training.loop import Fitted
 from fer_models.training.predict import Probabilities, predict_probabilities
-from fer_models.training.work_folder import with_portable_network
+from fer_models.training.results import EpochResult
+from fer_models.training.work_folder import member_identity, with_portable_network
 
 _ID_LENGTH = 12
 
@@ -43,7 +44,8 @@ def write_model(
     weights = save(copied_weights(fitted.network))
     config = _json_bytes(member.model_dump(mode="json"))
     preprocessing = _json_bytes(dict(fitted.preprocessing))
-    parts = [weights, config, preprocessing, snapshot.ref.id.encode(), str(seed).encode()]
+    identity = _json_bytes(member_identity(member))
+    parts = [weights, identity, preprocessing, snapshot.ref.id.encode(), str(seed).encode()]
     probabilities, accuracy = _predict(snapshot, fitted)
     files = {
         "weights.safetensors": weights,

@@ -4,6 +4,7 @@ N images, C channels, S side of the network's input in pixels.
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -16,16 +17,20 @@ from fer_models.training.augment import augment
 from fer_models.training.config import TrainingConfig
 from fer_models.training.data import Preprocessing, SplitImages
 from fer_models.training.growth import epoch_size_px
+from fer_models.training.shard import WHOLE, Shard
 from fer_models.training.targets import blend, epoch_order, training_targets
 
 Batch = tuple[Tensor, Tensor]
 _WHITE = 255
+_OWN_DRAWS = 2  # tells the seeds of a process's augmentation from those of dropout
 
 
 class TrainBatches:
     """Shuffled, augmented batches; what an epoch brings depends on the seed and its number only.
 
     So an epoch that is done again after an interruption sees the same images in the same order.
+    Of several processes each takes its shard of every batch, and augments it with numbers of its
+    own: which images make a step does not depend on how many there are.
     """
 
     def __init__(
@@ -37,16 +42,18 @@ class TrainBatches:
         seed: int,
         epoch: Callable[[], int],
         device: torch.device,
+        shard: Shard = WHOLE,
     ) -> None:
         """Put the images on `device`; `epoch` is asked for the epoch's number when it begins."""
-        self._images = uint8_tensor(split.images, device)
+        self._images = _resident(split.images, device)
         self._labels = split.labels
         self._targets = training_targets(split, config).to(device)
         self._preprocessing = preprocessing
-        self._bounds = batch_bounds(len(split), config.batch_size)
+        self._bounds = batch_bounds(len(split), config.batch_size, shard.count)
         self._config = config
         self._seed = seed
         self._epoch = epoch
+        self._shard = shard
 
     def __len__(self) -> int:
         """Number of batches."""
@@ -57,22 +64,25 @@ class TrainBatches:
 
         With a vote head the targets are B x (K + V), see `training_targets`.
         """
-        generator = torch.Generator().manual_seed(derived_seed(self._seed, self._epoch()))
+        epoch = self._epoch()
+        generator = torch.Generator().manual_seed(derived_seed(self._seed, epoch))
         order = epoch_order(self._labels, self._config, generator).to(self._images.device)
+        if self._shard.count > 1:
+            generator.manual_seed(derived_seed(self._seed, epoch, _OWN_DRAWS, self._shard.rank))
         changes = self._config.augment
         preprocessing = self._preprocessing.copy()
         preprocessing["image_size_px"] = epoch_size_px(
-            self._config, preprocessing["image_size_px"], self._epoch()
+            self._config, preprocessing["image_size_px"], epoch
         )
         for start, stop in self._bounds:
-            chosen = order[start:stop]
+            chosen = order[start:stop][self._shard.own]
             images = augment(as_float(self._images[chosen]), changes, generator)
             images, targets = blend(images, self._targets[chosen], changes, generator)
             yield to_inputs(images, preprocessing), targets
 
 
 class EvalBatches:
-    """All images once, in order, unchanged but for their size."""
+    """All images of the shard once, in order, unchanged but for their size."""
 
     def __init__(
         self,
@@ -82,10 +92,11 @@ class EvalBatches:
         batch_size: int,
         device: torch.device,
         size_px: Callable[[], int] | None = None,
+        shard: Shard = WHOLE,
     ) -> None:
         """Put the images on `device`; `size_px` is asked for their side before each pass."""
-        self._images = uint8_tensor(split.images, device)
-        self._labels = torch.from_numpy(split.labels).to(device)
+        self._images = uint8_tensor(split.images[shard.own], device)
+        self._labels = torch.from_numpy(split.labels[shard.own]).to(device)
         self._preprocessing = preprocessing
         self._size_px = size_px or (lambda: preprocessing["image_size_px"])
         self._batch_size = batch_size
@@ -103,13 +114,15 @@ class EvalBatches:
             yield to_inputs(as_float(self._images[part]), preprocessing), self._labels[part]
 
 
-def batch_bounds(num_images: int, batch_size: int) -> list[tuple[int, int]]:
-    """Start and stop of every batch; a last image left alone joins the batch before it.
+def batch_bounds(num_images: int, batch_size: int, num_workers: int = 1) -> list[tuple[int, int]]:
+    """Start and stop of every batch; a rest too small for all workers joins the batch before it.
 
-    Batch normalisation can't learn from a single image.
+    Batch normalisation can't learn from a single image: each worker gets at least two, where
+    batches are that large.
     """
+    smallest = num_workers * min(2, max(1, batch_size // num_workers))
     starts = list(range(0, num_images, batch_size))
-    if batch_size > 1 and len(starts) > 1 and num_images - starts[-1] == 1:
+    if len(starts) > 1 and num_images - starts[-1] < smallest:
         starts.pop()
     return list(zip(starts, [*starts[1:], num_images], strict=True))
 
@@ -123,6 +136,15 @@ def derived_seed(*numbers: int) -> int:
 def uint8_tensor(images: Images, device: torch.device) -> Tensor:
     """Images as a uint8 tensor on `device`; a copy, so a read-only file stays untouched."""
     return torch.tensor(images, dtype=torch.uint8, device=device)
+
+
+def _resident(images: Images, device: torch.device) -> Tensor:
+    """Images as they lie in memory, maybe shared with other processes: nothing writes to them."""
+    if device.type != "cpu" or not images.flags.c_contiguous:
+        return uint8_tensor(images, device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch can't tell a tensor that it is read-only
+        return torch.from_numpy(images)
 
 
 def as_float(images: Tensor) -> Tensor:

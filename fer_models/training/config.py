@@ -47,7 +47,9 @@ class TrainingConfig(FrozenConfig):
     """Optimiser, schedule and budget."""
 
     epochs: int = Field(default=8, ge=1, le=10_000, description="Passes over the training split.")
-    batch_size: int = Field(default=64, ge=1, le=65_536, description="Images a step.")
+    batch_size: int = Field(
+        default=64, ge=1, le=65_536, description="Images a step, of all workers together."
+    )
     accumulate: int = Field(
         default=1,
         ge=1,
@@ -138,6 +140,27 @@ class TrainingConfig(FrozenConfig):
         ge=1,
         le=1024,
         description="Processor threads; by default OMP_NUM_THREADS, else one less than the cores.",
+    )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="Processes that share every batch, on Ray Train; with 1 Ray is not used. Each "
+        "gets a GPU where the cluster has any.",
+    )
+    cpus_per_worker: float = Field(
+        default=1.0,
+        gt=0,
+        le=1024,
+        description="Processor cores that Ray sets aside for a worker; a share such as 0.5 lets "
+        "two workers run on one core.",
+    )
+    worker_losses: int = Field(
+        default=3,
+        ge=0,
+        le=1000,
+        description="Times that lost workers are replaced and training goes on from the last "
+        "epoch.",
     )
     augment: AugmentConfig = Field(default=AugmentConfig(), description="Training-image changes.")
 

@@ -49,6 +49,12 @@ class SplitImages:
         """Number of images."""
         return len(self.labels)
 
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        votes = 0 if self.votes_NV is None else self.votes_NV.nbytes
+        return self.images.nbytes + self.labels.nbytes + votes
+
     def at(self, positions: npt.NDArray[np.int64]) -> "SplitImages":
         """The images at these positions, with all that is known of them."""
         votes_NV = None if self.votes_NV is None else self.votes_NV[positions]
@@ -66,6 +72,11 @@ class TrainingData:
 
     train: SplitImages
     validation: SplitImages
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        return self.train.nbytes + self.validation.nbytes
 
 
 def split_images(snapshot: DatasetSnapshot, split: str) -> SplitImages:

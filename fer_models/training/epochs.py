@@ -1,6 +1,5 @@
 """What is kept of every epoch: its numbers, the best weights, and a checkpoint to go on from."""
 
-import math
 import os
 import time
 from collections.abc import Callable
@@ -9,53 +8,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pydantic import BaseModel, ConfigDict
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from fer_models.training.averaging import WeightAverage
 from fer_models.training.module import FerModule
+from fer_models.training.results import EpochResult, StepResult
 
 _TELL_EVERY_STEPS = 50
-
-
-class EpochResult(BaseModel):
-    """One line of the training curve; losses are cross-entropies, the other scores 0..1.
-
-    The training loss is the one that is minimised: labels smoothed, classes weighted.
-    """
-
-    model_config = ConfigDict(frozen=True)
-    epoch: int
-    step: int
-    train_loss: float
-    train_accuracy: float
-    train_macro_f1: float
-    train_auroc: float | None = None
-    validation_loss: float
-    validation_accuracy: float
-    validation_macro_f1: float
-    validation_auroc: float | None = None
-    learning_rate: float
-    images_per_s: float
-
-    def __str__(self) -> str:
-        """For a line of progress."""
-        return f"loss {self.train_loss:.3f}, validation accuracy {self.validation_accuracy:.3f}"
-
-    @property
-    def score(self) -> tuple[float, float]:
-        """Larger is better: the accuracy decides, then the lower loss."""
-        loss = self.validation_loss
-        return self.validation_accuracy, -loss if math.isfinite(loss) else -math.inf
-
-
-class StepResult(BaseModel):
-    """Scores of the training batches since the last such line, after step number `step`."""
-
-    model_config = ConfigDict(frozen=True)
-    step: int
-    scores: dict[str, float]
 
 
 class EpochKeeper(Checkpoint):
@@ -116,7 +76,7 @@ class EpochKeeper(Checkpoint):
         if self._on_step is None or step % _TELL_EVERY_STEPS or step == self._told_step:
             return
         self._told_step = step
-        seen = pl_module.train_score.news()
+        seen = pl_module.train_score.news().of_all(pl_module.shard)
         scores = {
             **seen.scores().named("train"),
             "learning_rate": _learning_rate(trainer),
@@ -128,17 +88,20 @@ class EpochKeeper(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Runs after validation: write the epoch down, then tell it."""
         assert isinstance(pl_module, FerModule)
-        pl_module.require_finite(pl_module.train_score.loss)
         result = self._measure(trainer, pl_module)
         self.curve.append(result)
         is_kept = result.epoch > self._num_growing_epochs
         if is_kept and (self.best is None or result.score > self.best.score):
             self.best = result
             self.best_weights = copied_weights(self._kept_network(pl_module))
-        if self._checkpoint is not None:
-            self._save(trainer, self._checkpoint)
+        self._save(trainer)
         self._stop_if_exhausted(trainer)
         self._on_epoch(result)
+
+    @property
+    def state_key(self) -> str:
+        """Its name in a checkpoint, also for the classes made of it."""
+        return EpochKeeper.__qualname__
 
     def state_dict(self) -> dict[str, Any]:
         """What the checkpoint keeps of this callback."""
@@ -169,17 +132,22 @@ class EpochKeeper(Checkpoint):
     def _measure(self, trainer: pl.Trainer, module: FerModule) -> EpochResult:
         elapsed_s = time.perf_counter() - self._started_s
         self.seconds += elapsed_s
+        train_score = module.train_score.of_all(module.shard)
+        module.require_finite(train_score.loss)
         return EpochResult(
             epoch=trainer.current_epoch + 1,
             step=trainer.global_step,
             learning_rate=_learning_rate(trainer),
-            images_per_s=module.train_score.num_images / max(elapsed_s, 1e-9),
-            **module.train_score.scores().named("train"),
-            **module.validation_score.scores().named("validation"),
+            images_per_s=train_score.num_images / max(elapsed_s, 1e-9),
+            **train_score.scores().named("train"),
+            **module.validation_score.of_all(module.shard).scores().named("validation"),
         )
 
-    @staticmethod
-    def _save(trainer: pl.Trainer, checkpoint: Path) -> None:
+    def _save(self, trainer: pl.Trainer) -> None:
+        """Keep what a restarted training needs."""
+        checkpoint = self._checkpoint
+        if checkpoint is None:
+            return
         part = checkpoint.with_suffix(".part")
         trainer.save_checkpoint(part)
         with part.open("rb") as stream:

@@ -26,9 +26,10 @@ def epoch_size_px(config: TrainingConfig, full_px: int, epoch: int) -> int:
     return sizes[int(epoch / growing_epochs * len(sizes))]
 
 
-def num_growing_epochs(config: TrainingConfig, full_px: int) -> int:
+def num_growing_epochs(member: MemberConfig) -> int:
     """How many epochs have smaller images than the last."""
-    sizes = [epoch_size_px(config, full_px, epoch) for epoch in range(config.epochs)]
+    training, full_px = member.training, member.network.image_size_px
+    sizes = [epoch_size_px(training, full_px, epoch) for epoch in range(training.epochs)]
     return sizes.index(full_px)
 
 

@@ -2,9 +2,10 @@
 
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -17,9 +18,10 @@ from fer_models.training.averaging import WeightAverage
 from fer_models.training.batches import EvalBatches, TrainBatches, derived_seed
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import Preprocessing, TrainingData, preprocessing_for
-from fer_models.training.epochs import EpochKeeper, EpochResult, StepResult
+from fer_models.training.epochs import EpochKeeper
 from fer_models.training.growth import epoch_size_px, num_growing_epochs, require_start_size
 from fer_models.training.module import FerModule
+from fer_models.training.results import EpochResult, StepResult
 from fer_models.training.runtime import (
     Precision,
     best_device,
@@ -27,6 +29,7 @@ from fer_models.training.runtime import (
     resolve_precision,
     training_runtime,
 )
+from fer_models.training.shard import WHOLE, Shard
 from fer_models.training.targets import loss_weights
 from fer_models.training.vote_head import VoteHead
 
@@ -42,6 +45,30 @@ class Fitted:
     curve: tuple[EpochResult, ...]
     best: EpochResult
     train_seconds: float
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where one process of a training computes, and which share of it.
+
+    `trainer_options` are Lightning's: how the process stands to the others.
+    """
+
+    device: torch.device
+    trainer_options: Mapping[str, Any]
+    shard: Shard = WHOLE
+
+
+def only_seat() -> Seat:
+    """That of a training in one process: the first GPU, else the CPU."""
+    device = best_device()
+    options = {
+        "accelerator": "gpu" if device.type == "cuda" else "cpu",
+        "devices": 1,
+        # One process on this machine, also inside a cluster job that Lightning would detect.
+        "plugins": [LightningEnvironment()],
+    }
+    return Seat(device, options)
 
 
 def fit(
@@ -71,31 +98,35 @@ def fit(
         ConfigError: network and settings do not fit together or to this machine.
         TrainingError: the loss is not finite, or memory ran out.
     """
-    device = best_device()
-    precision = resolve_precision(member.training, device)
-    preprocessing = preprocessing_for(member.network, data.train.images)
-    preprocessing["test_time"] = member.test_time
-    average = (
-        WeightAverage(member.training.average_decay) if member.training.average_decay else None
-    )
+    average = average_of(member)
     keeper = EpochKeeper(
         on_epoch,
         checkpoint,
         average,
         member.training.patience,
         on_step,
-        num_growing_epochs(member.training, member.network.image_size_px),
+        num_growing_epochs(member),
     )
-    with training_runtime(derived_seed(seed), member.training.threads), explained_memory(member):
-        network = build_network(member.network)
-        _require_batches(network, member)
-        require_start_size(network, member)
-        network = network.to(memory_format=torch.channels_last)
-        _run(network, data, member, seed, preprocessing, keeper, precision, device, checkpoint)
+    resume = checkpoint if checkpoint is not None and epochs_done(checkpoint) > 0 else None
+    network = learn(data, member, seed, keeper, only_seat(), resume)
     assert keeper.best is not None
     network.cpu().load_state_dict(keeper.best_weights)
     network.eval()
+    preprocessing = member_preprocessing(member, data)
     return Fitted(network, preprocessing, tuple(keeper.curve), keeper.best, keeper.seconds)
+
+
+def average_of(member: MemberConfig) -> WeightAverage | None:
+    """The moving average of the weights, where the member asks for one."""
+    decay = member.training.average_decay
+    return WeightAverage(decay) if decay else None
+
+
+def member_preprocessing(member: MemberConfig, data: TrainingData) -> Preprocessing:
+    """How the member's images are prepared, and by which views they are predicted."""
+    preprocessing = preprocessing_for(member.network, data.train.images)
+    preprocessing["test_time"] = member.test_time
+    return preprocessing
 
 
 def epochs_done(checkpoint: Path) -> int:
@@ -107,56 +138,75 @@ def epochs_done(checkpoint: Path) -> int:
         return 0
 
 
-def _run(
-    network: nn.Module,
+def learn(
     data: TrainingData,
     member: MemberConfig,
     seed: int,
-    preprocessing: Preprocessing,
     keeper: EpochKeeper,
-    precision: Precision,
-    device: torch.device,
-    checkpoint: Path | None,
-) -> None:
+    seat: Seat,
+    resume: Path | None = None,
+) -> nn.Module:
+    """Run the epochs of a training, or those that `resume` lacks; the keeper has what came of them.
+
+    Every process of the training calls it, with the same data, member and seed.
+
+    Returns:
+        The network as the last step left it.
+    """
     training = member.training
-    full_px = member.network.image_size_px
+    precision = resolve_precision(training, seat.device)
+    with training_runtime(derived_seed(seed), training.threads), explained_memory(member):
+        network = build_network(member.network)
+        require_batches(network, member)
+        require_start_size(network, member)
+        network = network.to(memory_format=torch.channels_last)
+        module, batches = _module_and_batches(network, data, member, seed, seat)
+        _trainer(member, keeper, precision, seat).fit(
+            module,
+            train_dataloaders=batches[0],
+            val_dataloaders=batches[1],
+            ckpt_path=resume,
+            weights_only=True,
+        )
+    return network
+
+
+def _module_and_batches(
+    network: nn.Module, data: TrainingData, member: MemberConfig, seed: int, seat: Seat
+) -> tuple[FerModule, tuple[TrainBatches, EvalBatches]]:
+    training = member.training
+    preprocessing = member_preprocessing(member, data)
     train_batches = TrainBatches(
         data.train,
         preprocessing,
         config=training,
         seed=seed,
         epoch=lambda: module.current_epoch,
-        device=device,
+        device=seat.device,
+        shard=seat.shard,
     )
     validation_batches = EvalBatches(
         data.validation,
         preprocessing,
         batch_size=EVAL_BATCH_SIZE,
-        device=device,
-        size_px=lambda: epoch_size_px(training, full_px, module.current_epoch),
+        device=seat.device,
+        size_px=lambda: epoch_size_px(
+            training, preprocessing["image_size_px"], module.current_epoch
+        ),
+        shard=seat.shard,
     )
     num_steps = math.ceil(len(train_batches) / training.accumulate) * training.epochs
     weights_K = loss_weights(data.train.labels, training)
     asks_votes = training.vote_head_weight and data.train.num_with_votes
     vote_head = VoteHead(network) if asks_votes else None
-    module = FerModule(network, member, seed, num_steps, weights_K, vote_head)
-    trainer = _trainer(member, keeper, precision, device)
-    resume = checkpoint is not None and epochs_done(checkpoint) > 0
-    trainer.fit(
-        module,
-        train_dataloaders=train_batches,
-        val_dataloaders=validation_batches,
-        ckpt_path=checkpoint if resume else None,
-        weights_only=True,
-    )
+    module = FerModule(network, member, seed, num_steps, weights_K, vote_head, seat.shard)
+    return module, (train_batches, validation_batches)
 
 
 def _trainer(
-    member: MemberConfig, keeper: EpochKeeper, precision: Precision, device: torch.device
+    member: MemberConfig, keeper: EpochKeeper, precision: Precision, seat: Seat
 ) -> pl.Trainer:
     return pl.Trainer(
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1,
         max_epochs=member.training.epochs,
         precision=precision,
         gradient_clip_val=member.training.gradient_clip or None,
@@ -168,15 +218,30 @@ def _trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         inference_mode=True,
-        # One process on this machine, also inside a cluster job that Lightning would detect.
-        plugins=[LightningEnvironment()],
+        use_distributed_sampler=False,
+        **seat.trainer_options,
     )
 
 
-def _require_batches(network: nn.Module, member: MemberConfig) -> None:
+def require_batches(network: nn.Module, member: MemberConfig) -> None:
+    """Refuse batches that leave a worker less than it can learn from.
+
+    Raises:
+        ConfigError: with the smallest batch size that works.
+    """
     norms = (nn.modules.batchnorm._BatchNorm,)  # noqa: SLF001
-    if member.training.batch_size == 1 and any(isinstance(m, norms) for m in network.modules()):
-        raise ConfigError(
-            f"{member.name}: training.batch_size is 1, and {member.network.name} normalises over "
-            "the batch, which takes at least 2; set training.batch_size=2 or more"
-        )
+    normalises = any(isinstance(module, norms) for module in network.modules())
+    batch_size, workers = member.training.batch_size, member.training.workers
+    smallest = workers * (2 if normalises else 1)
+    if batch_size >= smallest:
+        return
+    why = (
+        f"{member.network.name} normalises over the batch, which takes at least 2"
+        if normalises
+        else "each takes at least 1"
+    )
+    shared = f" for {workers} workers" if workers > 1 else ""
+    raise ConfigError(
+        f"{member.name}: training.batch_size is {batch_size}{shared}, and {why}; set "
+        f"training.batch_size={smallest} or more"
+    )

@@ -18,6 +18,7 @@ from fer_models.training.batches import Batch, derived_seed
 from fer_models.training.config import MemberConfig
 from fer_models.training.optimizer import build_optimizer, build_schedule
 from fer_models.training.running_score import RunningScore
+from fer_models.training.shard import WHOLE, Shard
 from fer_models.training.targets import class_part
 from fer_models.training.vote_head import VoteHead, classifier_inputs
 
@@ -37,6 +38,7 @@ class FerModule(pl.LightningModule):
         num_steps: int,
         class_weights_K: Tensor | None = None,
         vote_head: VoteHead | None = None,
+        shard: Shard = WHOLE,
     ) -> None:
         """Take the network over; `num_steps` is the length of the schedule in optimiser steps.
 
@@ -47,6 +49,7 @@ class FerModule(pl.LightningModule):
         self.member = member
         self.seed = seed
         self.num_steps = num_steps
+        self.shard = shard
         self.register_buffer("class_weights_K", class_weights_K, persistent=False)
         self.vote_head = vote_head
         self.train_score = RunningScore()
@@ -59,7 +62,7 @@ class FerModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout by the epoch's number, so that a resumed epoch draws what it would have."""
-        torch.manual_seed(derived_seed(self.seed, self.current_epoch, 1))
+        torch.manual_seed(derived_seed(self.seed, self.current_epoch, 1, *self._own_number))
         frozen_epochs = self.member.training.frozen_epochs
         if frozen_epochs:
             freeze_features(self.network, frozen=self.current_epoch < frozen_epochs)
@@ -87,11 +90,13 @@ class FerModule(pl.LightningModule):
         # Looking at a number makes a GPU wait for it: not in every step.
         if batch_idx % _CHECK_EVERY_STEPS == 0:
             self.require_finite(float(loss.detach()))
-        return loss
+        return loss if self.shard.count == 1 else loss * self._share(targets)
 
     def on_validation_epoch_start(self) -> None:
-        """Start counting anew."""
+        """Start counting anew; all processes validate the network of the first one."""
         self.validation_score = RunningScore()
+        # Gradients are shared, running statistics are not.
+        self.shard.copy_from_first(self.network.buffers())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         """Plain cross-entropy in float32, as predictions are made later."""
@@ -99,6 +104,22 @@ class FerModule(pl.LightningModule):
         with torch.autocast(self.device.type, enabled=False):
             logits = self(images)
         self.validation_score.add(functional.cross_entropy(logits, labels), logits, labels)
+
+    @property
+    def _own_number(self) -> tuple[int, ...]:
+        """Tells the random draws of one process from those of the others."""
+        return () if self.shard.count == 1 else (self.shard.rank,)
+
+    def _share(self, targets: Tensor) -> Tensor:
+        """What the mean loss of this shard counts, so that the mean over shards is the batch's.
+
+        Shards may differ by an image, and with weighted classes in what their images weigh.
+        """
+        weighted = self.class_weights_K is not None and targets.ndim == 1
+        amount = torch.tensor(float(len(targets)), device=targets.device)
+        if weighted and self.class_weights_K is not None:
+            amount = self.class_weights_K[targets].sum()
+        return amount * self.shard.count / self.shard.total(amount)
 
     def require_finite(self, loss: float) -> None:
         """Refuse a loss that has run away.

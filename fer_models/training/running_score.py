@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fer_models.evaluation.metrics import auroc, confusion_matrix, macro_f1
+from fer_models.training.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,19 @@ class RunningScore:
         return RunningScore(
             self._losses[start:], self._logits[start:], labels, num_images=num_images
         )
+
+    def of_all(self, shard: Shard) -> "RunningScore":
+        """What all processes of a training have seen; each must ask, and has seen an image."""
+        if shard.count == 1:
+            return self
+        mine = (
+            torch.stack(self._losses).sum().cpu(),
+            torch.cat(self._logits).cpu(),
+            torch.cat(self._labels).cpu(),
+        )
+        losses, logits, labels = (list(parts) for parts in zip(*shard.gather(mine), strict=True))
+        num_images = sum(len(labels_N) for labels_N in labels)
+        return RunningScore(losses, logits, labels, num_images=num_images)
 
     @property
     def loss(self) -> float:

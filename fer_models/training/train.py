@@ -1,11 +1,20 @@
 """Train one member: the door to this package; torch and Lightning are loaded behind it."""
 
+from typing import TYPE_CHECKING
+
 from fer_models.labels import CLASS_NAMES
 from fer_models.progress import report
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import MemberConfig
+
+if TYPE_CHECKING:
+    from fer_models.tracking.track import Tracker
+    from fer_models.training.data import TrainingData
+    from fer_models.training.loop import Fitted
+    from fer_models.training.results import EpochResult, StepResult
+    from fer_models.training.work_folder import WorkFolder
 
 
 def train_member(
@@ -28,7 +37,8 @@ def train_member(
         tracking: where the curve goes besides.
 
     Raises:
-        ConfigError: unknown network, or settings that do not fit together or to this machine.
+        ConfigError: unknown network, or settings that do not fit together, to this machine or to
+            the Ray cluster.
         DataError: no images to train or to validate on.
         StoreError: the snapshot can't be read or the model not written.
         TrainingError: the loss is not finite, or memory ran out.
@@ -44,8 +54,6 @@ def train_member(
     from fer_models.tracking.track import track_run
     from fer_models.training.artifact import write_model
     from fer_models.training.data import training_data
-    from fer_models.training.epochs import EpochResult, StepResult
-    from fer_models.training.loop import epochs_done, fit
     from fer_models.training.work_folder import training_key, work_folder
 
     opened = open_snapshot(store, snapshot)
@@ -60,22 +68,54 @@ def train_member(
         track_run(tracking, member.name, run_config) as run,
         work_folder(training_key(snapshot, member, seed)) as work,
     ):
-        done = epochs_done(work.checkpoint)
-        if done:
-            note = f"{member.name}: resumed after epoch {done}"
-            report("train", done, epochs, "epochs", note=note)
-
-        def on_epoch(result: EpochResult) -> None:
-            report("train", result.epoch, epochs, "epochs", note=f"{member.name}: {result}")
-            run.log(result.model_dump(exclude_none=True, exclude={"step"}), step=result.step)
-
-        def on_step(result: StepResult) -> None:
-            scores = {f"step/{name}": value for name, value in result.scores.items()}
-            run.log(scores, step=result.step)
-
-        fitted = fit(data, member, seed, on_epoch, work.checkpoint, on_step)
+        fitted = _fit(store, data, member, seed, work, run)
         model = write_model(store, opened, member, seed, fitted, started_from)
         answers = read_predictions(store, opened, model)["validation"]
         run.log_confusion(confusion_matrix(answers.probs_NK, answers.labels), CLASS_NAMES)
-        work.discard()
+        _forget(store, member, work)
     return model
+
+
+def _fit(
+    store: ArtifactStore,
+    data: "TrainingData",
+    member: MemberConfig,
+    seed: int,
+    work: "WorkFolder",
+    run: "Tracker",
+) -> "Fitted":
+    """Train in this process or with workers, telling both progress and tracking how it goes."""
+    epochs = member.training.epochs
+
+    def on_resumed(done: int) -> None:
+        note = f"{member.name}: resumed after epoch {done}"
+        report("train", done, epochs, "epochs", note=note)
+
+    def on_epoch(result: "EpochResult") -> None:
+        report("train", result.epoch, epochs, "epochs", note=f"{member.name}: {result}")
+        run.log(result.model_dump(exclude_none=True, exclude={"step"}), step=result.step)
+
+    def on_step(result: "StepResult") -> None:
+        scores = {f"step/{name}": value for name, value in result.scores.items()}
+        run.log(scores, step=result.step)
+
+    if member.training.workers > 1:
+        from fer_models.training.distributed.listener import Listener
+        from fer_models.training.distributed.train import train_on_workers
+
+        listener = Listener(on_epoch, on_step, on_resumed)
+        return train_on_workers(store, data, member, seed, work, listener)
+    from fer_models.training.loop import epochs_done, fit
+
+    if done := epochs_done(work.checkpoint):
+        on_resumed(done)
+    return fit(data, member, seed, on_epoch, work.checkpoint, on_step)
+
+
+def _forget(store: ArtifactStore, member: MemberConfig, work: "WorkFolder") -> None:
+    """Remove what the training could have gone on from."""
+    if member.training.workers > 1:
+        from fer_models.training.distributed.place import forget_checkpoints
+
+        forget_checkpoints(store, work)
+    work.discard()

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fer_models.lineage import package_version, source_sha
 from fer_models.models.pretrained import pretrained_fingerprint, without_weights_dir
@@ -49,7 +50,7 @@ def training_key(snapshot: SnapshotRef, member: MemberConfig, seed: int) -> str:
     device = best_device()
     parts = {
         "snapshot": snapshot.id,
-        "member": with_portable_network(member).model_dump(mode="json"),
+        "member": member_identity(member),
         "pretrained": pretrained_fingerprint(member.network),
         "seed": seed,
         "source": source_sha(),
@@ -63,6 +64,18 @@ def training_key(snapshot: SnapshotRef, member: MemberConfig, seed: int) -> str:
 def with_portable_network(member: MemberConfig) -> MemberConfig:
     """The member without the place where pretrained weights lay: their content is what counts."""
     return member.model_copy(update={"network": without_weights_dir(member.network)})
+
+
+def member_identity(member: MemberConfig) -> dict[str, Any]:
+    """The settings that a member's weights depend on, as JSON values.
+
+    In one process the settings for several workers are none of them.
+    """
+    settings: dict[str, Any] = with_portable_network(member).model_dump(mode="json")
+    if member.training.workers == 1:
+        for name in ("workers", "cpus_per_worker", "worker_losses"):
+            del settings["training"][name]
+    return settings
 
 
 @contextmanager

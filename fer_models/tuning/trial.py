@@ -7,8 +7,8 @@ from typing import Any
 
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import TrainingData
-from fer_models.training.epochs import EpochResult
 from fer_models.training.loop import fit
+from fer_models.training.results import EpochResult
 from fer_models.tuning.space import Setting, apply_setting
 
 _LOGGER = logging.getLogger(__name__)

@@ -8,12 +8,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fer_models.progress import report
+from fer_models.ray_cluster import Demand, ray_cluster
 from fer_models.storage.refs import SnapshotRef, TuningRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.tuning.config import TuningConfig
 
 if TYPE_CHECKING:
+    from fer_models.training.data import TrainingData
     from fer_models.tuning.search import Trial
 
 
@@ -46,7 +48,6 @@ def tune_member(
     report("tune", 0, config.num_trials, "trials", note=f"{member.name}: starting Ray")
     from fer_models.data.snapshot import open_snapshot
     from fer_models.training.data import TrainingData, training_data
-    from fer_models.tuning.cluster import ray_cluster
     from fer_models.tuning.space import check_space
     from fer_models.tuning.subset import balanced_subset
     from fer_models.tuning.work_folder import search_folder
@@ -56,10 +57,10 @@ def tune_member(
     train = balanced_subset(everything.train, config.max_train_images, seed)
     started_s = time.perf_counter()
     with search_folder(snapshot, member, config, seed) as work:
-        with ray_cluster(config):
+        data = TrainingData(train, everything.validation)
+        with ray_cluster(_demand(config, data)):
             from fer_models.tuning.search import run_search
 
-            data = TrainingData(train, everything.validation)
             trials, errors = run_search(data, member, config, seed, work.path)
         told = {
             "num_train_images": len(train),
@@ -69,6 +70,18 @@ def tune_member(
         tuning = _write(store, snapshot, member, config, seed, trials, told)
         work.discard()
     return tuning
+
+
+def _demand(config: TuningConfig, data: "TrainingData") -> Demand:
+    """One trial must find room; more at a time run when there is room for them."""
+    return Demand(
+        who="tuning: a trial",
+        remedy="lower tuning.cpus_per_trial or tuning.gpus_per_trial",
+        pieces=1,
+        cpus=config.cpus_per_trial,
+        gpus=config.gpus_per_trial,
+        object_bytes=data.nbytes,
+    )
 
 
 def _write(

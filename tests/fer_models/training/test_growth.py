@@ -8,7 +8,7 @@ from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
 from fer_models.models.registry import build_network
 from fer_models.training.batches import TrainBatches
-from fer_models.training.config import TrainingConfig
+from fer_models.training.config import MemberConfig, TrainingConfig
 from fer_models.training.data import preprocessing_for, training_data
 from fer_models.training.growth import epoch_size_px, num_growing_epochs, require_start_size
 from fer_models.training.loop import fit
@@ -26,7 +26,10 @@ def test_sizes_never_shrink_and_end_at_the_full_size(
     growing = [epoch for epoch, size in enumerate(sizes) if size < full_px]
     assert len(growing) <= growth_fraction * epochs + 1
     assert sizes[-1] == full_px
-    assert num_growing_epochs(config, full_px) == len(growing)
+    member = MemberConfig(
+        name="grows", network=NetworkConfig(image_size_px=full_px), training=config
+    )
+    assert num_growing_epochs(member) == len(growing)
 
 
 def test_each_size_gets_the_same_share_of_the_growing_epochs() -> None:
@@ -59,7 +62,7 @@ def test_epochs_on_small_images_are_validated_on_such_and_never_kept(trained: Tr
         update={"training": MEMBER.training.model_copy(update=update)},
     )
     learned = fit(data, member, 0, lambda _: None)
-    assert num_growing_epochs(member.training, 48) == 2
+    assert num_growing_epochs(member) == 2
     assert len(learned.curve) == 3
     assert learned.best.epoch == 3
     assert learned.preprocessing["image_size_px"] == 48

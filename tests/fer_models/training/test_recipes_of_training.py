@@ -18,8 +18,8 @@ from fer_models.progress import listening
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import training_data
-from fer_models.training.epochs import StepResult
 from fer_models.training.loop import Fitted, fit
+from fer_models.training.results import StepResult
 from fer_models.training.train import train_member
 from fer_models.tuning.space import apply_setting
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED, Trained

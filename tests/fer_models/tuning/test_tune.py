@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from fer_models import ray_cluster
 from fer_models.errors import ConfigError, TrainingError
 from fer_models.models.config import NetworkConfig
 from fer_models.progress import Progress, listening
@@ -11,7 +12,6 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import TuningRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig, TrainingConfig
-from fer_models.tuning import cluster
 from fer_models.tuning.config import SearchDimension, TuningConfig
 from fer_models.tuning.follower import SearchFollower
 from fer_models.tuning.search import Trial
@@ -151,13 +151,13 @@ def test_workers_that_never_start_are_given_up_on(monkeypatch: pytest.MonkeyPatc
 
 def test_an_interpreter_in_a_path_with_a_space_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/plain/.venv/bin/python")
-    assert cluster._worker_environment() == {}
+    assert ray_cluster._worker_environment() == {}
     monkeypatch.setattr(sys, "executable", "/a b/python")
-    assert cluster._worker_environment() == {"py_executable": "'/a b/python'"}
+    assert ray_cluster._worker_environment() == {"py_executable": "'/a b/python'"}
 
 
 def test_variables_are_lent_and_the_users_own_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERFLOW_OWN", "mine")
-    with cluster.environment({"FERFLOW_OWN": "theirs", "FERFLOW_NEW": "x"}):
+    with ray_cluster.environment({"FERFLOW_OWN": "theirs", "FERFLOW_NEW": "x"}):
         assert (os.environ["FERFLOW_OWN"], os.environ["FERFLOW_NEW"]) == ("mine", "x")
     assert "FERFLOW_NEW" not in os.environ

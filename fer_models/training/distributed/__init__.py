@@ -1,0 +1,1 @@
+"""Trainings whose batches are shared by several workers, on Ray Train."""

@@ -1,0 +1,57 @@
+"""The door to distributed training: Ray is loaded behind it."""
+
+from fer_models.ray_cluster import Demand, ray_cluster
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
+from fer_models.training.data import TrainingData
+from fer_models.training.distributed.listener import Listener
+from fer_models.training.distributed.place import checkpoint_place
+from fer_models.training.loop import Fitted
+from fer_models.training.work_folder import WorkFolder
+
+
+def train_on_workers(
+    store: ArtifactStore,
+    data: TrainingData,
+    member: MemberConfig,
+    seed: int,
+    work: WorkFolder,
+    listener: Listener,
+) -> Fitted:
+    """Train a member with `training.workers` workers, on RAY_ADDRESS or on a Ray started here.
+
+    Each step sees the images that a training in one process sees. An exact repeat needs the same
+    number of workers, too: each augments with numbers of its own, and batch normalisation looks at
+    each worker's share. A training that was killed goes on from its last epoch.
+
+    Args:
+        store: holds the checkpoints on a cluster.
+        data: training and validation images; the workers of a node share one copy.
+        member: network and training.
+        seed: start of every random draw.
+        work: holds the checkpoints on this machine.
+        listener: hears of the training in this thread, while it runs.
+
+    Raises:
+        ConfigError: network, settings and cluster do not fit together.
+        DataError: there are fewer images than workers need.
+        TrainingError: the loss is not finite, memory ran out, Ray can't be used, or workers were
+            lost too often.
+    """
+    with ray_cluster(worker_demand(member, data)):
+        from fer_models.training.distributed.fit import fit_on_workers
+
+        return fit_on_workers(data, member, seed, checkpoint_place(store, work), listener)
+
+
+def worker_demand(member: MemberConfig, data: TrainingData, gpus: float = 0.0) -> Demand:
+    """What the workers of a member ask of a cluster, with so many GPUs each."""
+    training = member.training
+    return Demand(
+        who=f"training {member.name}: training.workers={training.workers}",
+        remedy="lower training.workers or training.cpus_per_worker, or add nodes to the cluster",
+        pieces=training.workers,
+        cpus=training.cpus_per_worker,
+        gpus=gpus,
+        object_bytes=data.nbytes,
+    )
