@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.plots import plot_courses
+
 GOALS = (0.65, 0.7014)  # people; the best network of the notebook project
 _LINE = re.compile(r"\[\s*([\d.]+) s\] train .*?(\d+)/\d+ epochs.*validation accuracy ([\d.]+)")
 
@@ -82,25 +84,6 @@ def told(course: Course) -> str:
     return "\n".join(lines)
 
 
-def plot_courses(courses: Sequence[Course], path: Path) -> None:
-    """Accuracy over the seconds of each command, with the goals: a PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 4.0), layout="constrained", dpi=144)
-    axes = figure.subplots()
-    for course in courses:
-        minutes = [second / 60 for second in course.seconds]
-        axes.plot(minutes, [100 * a for a in course.accuracies], ".-", label=course.recipe)
-    for goal in GOALS:
-        axes.axhline(100 * goal, color="grey", linewidth=0.8, linestyle="--")
-        axes.annotate(f"{100 * goal:g} %", (0, 100 * goal), va="bottom", fontsize=8, color="grey")
-    axes.set(xlabel="minutes since the command started", ylabel="validation accuracy, one view, %")
-    axes.set_ylim(bottom=30)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower right", frameon=False)
-    figure.savefig(path)
-
-
 def main() -> None:
     """Run, print the figures, and draw the curves."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -113,7 +96,7 @@ def main() -> None:
         courses.append(bench_accuracy(arguments.images, recipe, options))
         print(told(courses[-1]), flush=True)
     if arguments.plot:
-        plot_courses(courses, arguments.plot)
+        plot_courses(courses, GOALS, arguments.plot)
         print(f"plot: {arguments.plot}")
 
 

@@ -1,6 +1,9 @@
 from pathlib import Path
 
-from tests.benchmarks.bench_accuracy import plot_courses, read_course, told
+import pandas as pd
+
+from tests.benchmarks.bench_accuracy import GOALS, read_course, told
+from tests.benchmarks.plots import plot_courses, plot_networks
 
 PROGRESS = """\
 [   2.5 s] ingest  32298/32298 images
@@ -26,6 +29,13 @@ def test_seconds_to_an_accuracy_are_those_of_the_first_epoch_that_reached_it() -
     assert "67.00%, n = 3589" in told(course)
 
 
-def test_the_curves_are_drawn(tmp_path: Path) -> None:
-    plot_courses([read_course("quick", PROGRESS, PRODUCED)], tmp_path / "curves.png")
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+def test_the_figures_are_drawn(tmp_path: Path) -> None:
+    plot_courses([read_course("quick", PROGRESS, PRODUCED)], GOALS, tmp_path / "curves.png")
+    parts = {"data %": 5.0, "forward %": 30.0, "backward %": 60.0, "optimizer %": 5.0}
+    rows = [
+        {"network": "a", "images/s": 900.0, **parts},
+        {"network": "b", "images/s": 90.0, **parts},
+    ]
+    plot_networks(pd.DataFrame(rows), tmp_path / "networks.png")
+    for name in ("curves", "networks"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
