@@ -41,7 +41,7 @@ def plot_networks(table: pd.DataFrame, path: Path) -> None:
         axes.annotate(f" {rate:,.0f} images/s", (total, name), va="center", fontsize=8)
     axes.set_xlim(right=1.25 * float(left.max()))
     axes.set_xlabel("milliseconds an image in training")
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="upper right", frameon=False)
     figure.savefig(path)
 
 
