@@ -56,7 +56,7 @@ def test_a_damaged_checkpoint_is_not_resumed(
     assert train_member(store, snapshot, MEMBER, 3, UNTRACKED).id == trained.model.id
 
 
-_KILLED = """
+KILLED_AFTER_TWO_EPOCHS = """
 import os, signal, sys
 from fer_models.progress import listening
 from fer_models.storage.config import StoreConfig
@@ -83,7 +83,14 @@ def test_a_killed_process_is_resumed(
     store: ArtifactStore, trained: Trained, cache_folder: Path
 ) -> None:
     snapshot = write_faces(store)
-    command = [sys.executable, "-c", _KILLED, store.url, snapshot.id, MEMBER.model_dump_json()]
+    command = [
+        sys.executable,
+        "-c",
+        KILLED_AFTER_TWO_EPOCHS,
+        store.url,
+        snapshot.id,
+        MEMBER.model_dump_json(),
+    ]
     done = subprocess.run(command, env=dict(os.environ), check=False, timeout=200)
     assert done.returncode == -signal.SIGKILL
     assert store.list_ids(type(trained.model)) == []
