@@ -13,12 +13,12 @@ def freeze_features(network: nn.Module, *, frozen: bool) -> None:
     """
     for weights in network.parameters():
         weights.requires_grad_(not frozen)
-    for weights in classifier_of(network).parameters():
+    for weights in classifier_of(network, "training.frozen_epochs").parameters():
         weights.requires_grad_(True)
 
 
-def classifier_of(network: nn.Module) -> nn.Linear:
-    """The last linear layer.
+def classifier_of(network: nn.Module, setting: str) -> nn.Linear:
+    """The last linear layer, which `setting` asks for.
 
     Raises:
         ConfigError: there is none.
@@ -26,7 +26,7 @@ def classifier_of(network: nn.Module) -> nn.Linear:
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
     if not layers:
         raise ConfigError(
-            "training.frozen_epochs needs a network that ends in a linear layer, and this one has "
-            "none; set training.frozen_epochs=0"
+            f"{setting} needs a network that ends in a linear layer, and this one has none; "
+            f"set {setting}=0"
         )
     return layers[-1]

@@ -16,6 +16,7 @@ from fer_models.data.snapshot import Images
 from fer_models.training.augment import augment
 from fer_models.training.config import TrainingConfig
 from fer_models.training.data import Preprocessing, SplitImages
+from fer_models.training.growth import epoch_size_px
 from fer_models.training.shard import WHOLE, Shard
 from fer_models.training.targets import blend, epoch_order, training_targets
 
@@ -46,7 +47,7 @@ class TrainBatches:
         """Put the images on `device`; `epoch` is asked for the epoch's number when it begins."""
         self._images = _resident(split.images, device)
         self._labels = split.labels
-        self._targets = training_targets(split, config.vote_weight).to(device)
+        self._targets = training_targets(split, config).to(device)
         self._preprocessing = preprocessing
         self._bounds = batch_bounds(len(split), config.batch_size, config.workers)
         self._config = config
@@ -59,22 +60,29 @@ class TrainBatches:
         return len(self._bounds)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Inputs (float B x C x S x S) and targets: class numbers B or probabilities B x K."""
+        """Inputs, float B x C x S x S (smaller ones in the first epochs), and targets, B or B x K.
+
+        With a vote head the targets are B x (K + V), see `training_targets`.
+        """
         epoch = self._epoch()
         generator = torch.Generator().manual_seed(derived_seed(self._seed, epoch))
         order = epoch_order(self._labels, self._config, generator).to(self._images.device)
         if self._shard.count > 1:
             generator.manual_seed(derived_seed(self._seed, epoch, _OWN_DRAWS, self._shard.rank))
         changes = self._config.augment
+        preprocessing = self._preprocessing.copy()
+        preprocessing["image_size_px"] = epoch_size_px(
+            self._config, preprocessing["image_size_px"], epoch
+        )
         for start, stop in self._bounds:
             chosen = order[start:stop][self._shard.own]
             images = augment(as_float(self._images[chosen]), changes, generator)
             images, targets = blend(images, self._targets[chosen], changes, generator)
-            yield to_inputs(images, self._preprocessing), targets
+            yield to_inputs(images, preprocessing), targets
 
 
 class EvalBatches:
-    """All images of the shard once, in order, unchanged."""
+    """All images of the shard once, in order, unchanged but for their size."""
 
     def __init__(
         self,
@@ -83,12 +91,14 @@ class EvalBatches:
         *,
         batch_size: int,
         device: torch.device,
+        size_px: Callable[[], int] | None = None,
         shard: Shard = WHOLE,
     ) -> None:
-        """Put the images on `device`."""
+        """Put the images on `device`; `size_px` is asked for their side before each pass."""
         self._images = uint8_tensor(split.images[shard.own], device)
         self._labels = torch.from_numpy(split.labels[shard.own]).to(device)
         self._preprocessing = preprocessing
+        self._size_px = size_px or (lambda: preprocessing["image_size_px"])
         self._batch_size = batch_size
 
     def __len__(self) -> int:
@@ -97,9 +107,11 @@ class EvalBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Inputs (float B x C x S x S) and labels (B)."""
+        preprocessing = self._preprocessing.copy()
+        preprocessing["image_size_px"] = self._size_px()
         for start in range(0, len(self._labels), self._batch_size):
             part = slice(start, start + self._batch_size)
-            yield to_inputs(as_float(self._images[part]), self._preprocessing), self._labels[part]
+            yield to_inputs(as_float(self._images[part]), preprocessing), self._labels[part]
 
 
 def batch_bounds(num_images: int, batch_size: int, num_workers: int = 1) -> list[tuple[int, int]]:

@@ -93,6 +93,13 @@ class TrainingConfig(FrozenConfig):
         description="Share of the FER+ votes in the target; the rest is the label. Images without "
         "votes keep their label.",
     )
+    vote_head_weight: float = Field(
+        default=0.0,
+        ge=0,
+        le=100,
+        description="Weight in the loss of a second head that foretells all ten FER+ votes and is "
+        "dropped after the training; images without votes leave it out. 0: no such head.",
+    )
     class_weighting: Literal["none", "loss", "sampling"] = Field(
         default="none",
         description="Rare classes count more in the loss, or are drawn as often as the others.",
@@ -114,6 +121,19 @@ class TrainingConfig(FrozenConfig):
         default=0,
         ge=0,
         description="First epochs in which only the classifier learns (fine-tuning).",
+    )
+    start_size_px: int = Field(
+        default=0,
+        ge=0,
+        le=512,
+        description="Side of the training images in the first epochs, px; it grows to the "
+        "network's in steps of 8 px. 0: full size from the start.",
+    )
+    growth_fraction: float = Field(
+        default=0.7,
+        gt=0,
+        le=1,
+        description="Share of the epochs until training images have their full size.",
     )
     threads: int | None = Field(
         default=None,

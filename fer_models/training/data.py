@@ -1,6 +1,6 @@
 """What a training sees of a snapshot: uint8 images in memory, and how they become inputs.
 
-N images, C channels, S side of the network's input in pixels.
+N images, C channels, S side of the network's input in pixels, K classes, V vote columns of FER+.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from fer_models.labels import CLASS_NAMES, NUM_CLASSES, VOTE_COLUMNS, VOTE_TO_EX
 from fer_models.models.config import NetworkConfig
 
 Labels = npt.NDArray[np.int64]
+Votes = npt.NDArray[np.float32]
 _GREY_LEVELS = 256
 _MIN_TRAIN_IMAGES = 2  # batch normalisation can't learn from one
 
@@ -37,12 +38,12 @@ class Preprocessing(TypedDict):
 class SplitImages:
     """The images (uint8 N x 48 x 48) and class numbers (N) of one split.
 
-    `votes_NK` holds how FER+ taggers voted among the K classes; a row of zeros where nobody did.
+    `votes_NV` holds how FER+ taggers voted, in the columns' order; a row of zeros where nobody did.
     """
 
     images: Images
     labels: Labels
-    votes_NK: npt.NDArray[np.float32] | None = None
+    votes_NV: Votes | None = None
 
     def __len__(self) -> int:
         """Number of images."""
@@ -51,13 +52,18 @@ class SplitImages:
     @property
     def nbytes(self) -> int:
         """Size in memory."""
-        votes = 0 if self.votes_NK is None else self.votes_NK.nbytes
+        votes = 0 if self.votes_NV is None else self.votes_NV.nbytes
         return self.images.nbytes + self.labels.nbytes + votes
 
     def at(self, positions: npt.NDArray[np.int64]) -> "SplitImages":
         """The images at these positions, with all that is known of them."""
-        votes_NK = None if self.votes_NK is None else self.votes_NK[positions]
-        return SplitImages(self.images[positions], self.labels[positions], votes_NK)
+        votes_NV = None if self.votes_NV is None else self.votes_NV[positions]
+        return SplitImages(self.images[positions], self.labels[positions], votes_NV)
+
+    @property
+    def num_with_votes(self) -> int:
+        """Images that any tagger voted on."""
+        return 0 if self.votes_NV is None else int((self.votes_NV.sum(1) > 0).sum())
 
 
 @dataclass(frozen=True)
@@ -76,17 +82,18 @@ class TrainingData:
 def split_images(snapshot: DatasetSnapshot, split: str) -> SplitImages:
     """The kept, labelled images of a split, in the order of `snapshot.positions(split)`."""
     positions = snapshot.positions(split)
-    votes = snapshot.manifest[list(VOTE_COLUMNS)].to_numpy(dtype=np.float32)[positions]
+    votes_NV = snapshot.manifest[list(VOTE_COLUMNS)].to_numpy(dtype=np.float32)[positions]
+    # Columns hold -1 where an image has no votes.
     return SplitImages(
-        np.asarray(snapshot.images[positions]), snapshot.labels(positions), class_votes(votes)
+        np.asarray(snapshot.images[positions]), snapshot.labels(positions), np.maximum(votes_NV, 0)
     )
 
 
-def class_votes(votes_NV: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Votes N x 10 of FER+ taggers (below 0: none) as N x K, for the K classes only."""
+def class_votes(votes_NV: Votes) -> Votes:
+    """Votes N x V of FER+ taggers as N x K, for the K classes only."""
     votes_NK = np.zeros((len(votes_NV), NUM_CLASSES), dtype=np.float32)
     for vote, expression in VOTE_TO_EXPRESSION.items():
-        votes_NK[:, int(expression)] += np.maximum(votes_NV[:, int(vote)], 0)
+        votes_NK[:, int(expression)] += votes_NV[:, int(vote)]
     return votes_NK
 
 

@@ -32,12 +32,13 @@ class EpochKeeper(Checkpoint):
         average: WeightAverage | None = None,
         patience: int = 0,
         on_step: Callable[[StepResult], None] | None = None,
+        num_growing_epochs: int = 0,
     ) -> None:
         """Tell every finished epoch to `on_epoch`, after it was written to `checkpoint`.
 
         `on_step` hears of every 50 steps. With an `average`, its weights are those that are
         validated and kept. After `patience` epochs without a better one the training is stopped
-        (0: never).
+        (0: never). The first `num_growing_epochs`, on smaller images, are not kept.
         """
         self.curve: list[EpochResult] = []
         self.best: EpochResult | None = None
@@ -48,6 +49,7 @@ class EpochKeeper(Checkpoint):
         self._average = average
         self._patience = patience
         self._on_step = on_step
+        self._num_growing_epochs = num_growing_epochs
         self._told_step = 0
         self._started_s = self._step_started_s = time.perf_counter()
 
@@ -88,7 +90,8 @@ class EpochKeeper(Checkpoint):
         assert isinstance(pl_module, FerModule)
         result = self._measure(trainer, pl_module)
         self.curve.append(result)
-        if self.best is None or result.score > self.best.score:
+        is_kept = result.epoch > self._num_growing_epochs
+        if is_kept and (self.best is None or result.score > self.best.score):
             self.best = result
             self.best_weights = copied_weights(self._kept_network(pl_module))
         self._save(trainer)

@@ -19,6 +19,7 @@ from fer_models.training.batches import EvalBatches, TrainBatches, derived_seed
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import Preprocessing, TrainingData, preprocessing_for
 from fer_models.training.epochs import EpochKeeper
+from fer_models.training.growth import epoch_size_px, num_growing_epochs, require_start_size
 from fer_models.training.module import FerModule
 from fer_models.training.results import EpochResult, StepResult
 from fer_models.training.runtime import (
@@ -30,6 +31,7 @@ from fer_models.training.runtime import (
 )
 from fer_models.training.shard import WHOLE, Shard
 from fer_models.training.targets import loss_weights
+from fer_models.training.vote_head import VoteHead
 
 EVAL_BATCH_SIZE = 512
 
@@ -79,6 +81,8 @@ def fit(
 ) -> Fitted:
     """Train a member; the epoch with the best validation accuracy (ties: lower loss) is kept.
 
+    Epochs on smaller images are validated on such, and never kept.
+
     The same data, member and seed give the same weights on one CPU configuration, whether or not
     the training was interrupted on the way.
 
@@ -95,7 +99,14 @@ def fit(
         TrainingError: the loss is not finite, or memory ran out.
     """
     average = average_of(member)
-    keeper = EpochKeeper(on_epoch, checkpoint, average, member.training.patience, on_step)
+    keeper = EpochKeeper(
+        on_epoch,
+        checkpoint,
+        average,
+        member.training.patience,
+        on_step,
+        num_growing_epochs(member),
+    )
     resume = checkpoint if checkpoint is not None and epochs_done(checkpoint) > 0 else None
     network = learn(data, member, seed, keeper, only_seat(), resume)
     assert keeper.best is not None
@@ -147,6 +158,7 @@ def learn(
     with training_runtime(derived_seed(seed), training.threads), explained_memory(member):
         network = build_network(member.network)
         require_batches(network, member)
+        require_start_size(network, member)
         network = network.to(memory_format=torch.channels_last)
         module, batches = _module_and_batches(network, data, member, seed, seat)
         _trainer(member, keeper, precision, seat).fit(
@@ -178,11 +190,16 @@ def _module_and_batches(
         preprocessing,
         batch_size=EVAL_BATCH_SIZE,
         device=seat.device,
+        size_px=lambda: epoch_size_px(
+            training, preprocessing["image_size_px"], module.current_epoch
+        ),
         shard=seat.shard,
     )
     num_steps = math.ceil(len(train_batches) / training.accumulate) * training.epochs
     weights_K = loss_weights(data.train.labels, training)
-    module = FerModule(network, member, seed, num_steps, weights_K, seat.shard)
+    asks_votes = training.vote_head_weight and data.train.num_with_votes
+    vote_head = VoteHead(network) if asks_votes else None
+    module = FerModule(network, member, seed, num_steps, weights_K, vote_head, seat.shard)
     return module, (train_batches, validation_batches)
 
 

@@ -4,6 +4,7 @@ B images of a batch, K classes.
 """
 
 import math
+from contextlib import nullcontext
 
 import pytorch_lightning as pl
 import torch
@@ -18,6 +19,8 @@ from fer_models.training.config import MemberConfig
 from fer_models.training.optimizer import build_optimizer, build_schedule
 from fer_models.training.running_score import RunningScore
 from fer_models.training.shard import WHOLE, Shard
+from fer_models.training.targets import class_part
+from fer_models.training.vote_head import VoteHead, classifier_inputs
 
 _CHECK_EVERY_STEPS = 50
 
@@ -34,9 +37,13 @@ class FerModule(pl.LightningModule):
         seed: int,
         num_steps: int,
         class_weights_K: Tensor | None = None,
+        vote_head: VoteHead | None = None,
         shard: Shard = WHOLE,
     ) -> None:
-        """Take the network over; `num_steps` is the length of the schedule in optimiser steps."""
+        """Take the network over; `num_steps` is the length of the schedule in optimiser steps.
+
+        With a `vote_head` the targets are B x (K + V), see `training_targets`.
+        """
         super().__init__()
         self.network = network
         self.member = member
@@ -44,6 +51,7 @@ class FerModule(pl.LightningModule):
         self.num_steps = num_steps
         self.shard = shard
         self.register_buffer("class_weights_K", class_weights_K, persistent=False)
+        self.vote_head = vote_head
         self.train_score = RunningScore()
         self.validation_score = RunningScore()
 
@@ -61,16 +69,24 @@ class FerModule(pl.LightningModule):
         self.train_score = RunningScore()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Cross-entropy of one batch, labels smoothed."""
+        """Cross-entropy of one batch, labels smoothed; that of the votes is added, not told."""
         images, targets = batch
-        logits = self(images)
+        with (
+            classifier_inputs(self.network)
+            if self.vote_head
+            else nullcontext(list[Tensor]()) as features
+        ):
+            logits = self(images)
         loss = functional.cross_entropy(
             logits.float(),
-            targets,
+            class_part(targets),
             weight=self.class_weights_K,
             label_smoothing=self.member.training.label_smoothing,
         )
-        self.train_score.add(loss, logits, targets)
+        self.train_score.add(loss, logits, class_part(targets))
+        if self.vote_head is not None:
+            votes_loss = self.vote_head.loss(features[0], targets)
+            loss = loss + self.member.training.vote_head_weight * votes_loss
         # Looking at a number makes a GPU wait for it: not in every step.
         if batch_idx % _CHECK_EVERY_STEPS == 0:
             self.require_finite(float(loss.detach()))
@@ -124,7 +140,8 @@ class FerModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser, and the schedule stepped after every batch."""
-        optimizer = build_optimizer(self.network, self.member.training)
+        parts = [self.network] if self.vote_head is None else [self.network, self.vote_head]
+        optimizer = build_optimizer(nn.ModuleList(parts), self.member.training)
         schedule = build_schedule(optimizer, self.member.training, self.num_steps)
         return {
             "optimizer": optimizer,

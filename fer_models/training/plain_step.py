@@ -7,6 +7,7 @@ from torch.nn import functional
 from fer_models.training.batches import Batch
 from fer_models.training.config import TrainingConfig
 from fer_models.training.runtime import resolve_precision
+from fer_models.training.targets import class_part
 
 
 def plain_step(
@@ -16,7 +17,9 @@ def plain_step(
     inputs, targets = batch
     with autocast(config, inputs.device):
         logits = network(inputs)
-    loss = functional.cross_entropy(logits.float(), targets, label_smoothing=config.label_smoothing)
+    loss = functional.cross_entropy(
+        logits.float(), class_part(targets), label_smoothing=config.label_smoothing
+    )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     if config.gradient_clip:

@@ -1,6 +1,6 @@
 """What a network is to answer: labels and votes as probabilities, blended batches, class weights.
 
-N images, B of a batch, K classes.
+N images, B of a batch, K classes, V vote columns of FER+.
 """
 
 import numpy as np
@@ -10,23 +10,37 @@ from torch.nn import functional
 
 from fer_models.labels import NUM_CLASSES
 from fer_models.training.config import AugmentConfig, TrainingConfig
-from fer_models.training.data import Labels, SplitImages
+from fer_models.training.data import Labels, SplitImages, class_votes
 
 
-def training_targets(split: SplitImages, vote_weight: float) -> Tensor:
-    """Class numbers N, or with a vote weight above 0 probabilities N x K.
+def training_targets(split: SplitImages, config: TrainingConfig) -> Tensor:
+    """Class numbers N; probabilities N x K with a vote weight; N x (K + V) with a vote head.
 
     The probabilities are (1 - w) times the label and w times the share of the FER+ votes; an image
-    without votes keeps its label.
+    without votes keeps its label. The V columns are the shares of all votes, or zeros.
     """
     labels_N = torch.from_numpy(split.labels)
-    if vote_weight <= 0 or split.votes_NK is None:
+    if split.votes_NV is None or not (config.vote_weight or config.vote_head_weight):
         return labels_N
-    hard_NK = functional.one_hot(labels_N, NUM_CLASSES).float()
-    votes_NK = torch.from_numpy(split.votes_NK)
-    total_N1 = votes_NK.sum(1, keepdim=True)
-    soft_NK = torch.where(total_N1 > 0, votes_NK / total_N1.clamp(min=1), hard_NK)
-    return (1 - vote_weight) * hard_NK + vote_weight * soft_NK
+    targets_NK = functional.one_hot(labels_N, NUM_CLASSES).float()
+    if config.vote_weight:
+        shares_NK = _shares(torch.from_numpy(class_votes(split.votes_NV)))
+        voted_N1 = shares_NK.sum(1, keepdim=True) > 0
+        soft_NK = torch.where(voted_N1, shares_NK, targets_NK)
+        targets_NK = (1 - config.vote_weight) * targets_NK + config.vote_weight * soft_NK
+    if not config.vote_head_weight:
+        return targets_NK
+    return torch.cat([targets_NK, _shares(torch.from_numpy(split.votes_NV))], 1)
+
+
+def class_part(targets: Tensor) -> Tensor:
+    """What of the targets is about the classes: numbers B, or probabilities B x K."""
+    return targets if targets.ndim == 1 else targets[:, :NUM_CLASSES]
+
+
+def _shares(votes: Tensor) -> Tensor:
+    """Votes as shares that sum to 1; a row without votes stays zero."""
+    return votes / votes.sum(1, keepdim=True).clamp(min=1)
 
 
 def class_shares(labels: Labels) -> np.ndarray:

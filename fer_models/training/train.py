@@ -58,6 +58,9 @@ def train_member(
 
     opened = open_snapshot(store, snapshot)
     data = training_data(opened)
+    if member.training.vote_head_weight and not data.train.num_with_votes:
+        note = f"{member.name}: no image has FER+ votes, so there is no vote head"
+        report("train", 0, epochs, "epochs", note=note)
     # Asked before the training: the folder may be gone after it.
     started_from = pretrained_fingerprint(member.network)
     run_config = {"member": member.model_dump(mode="json"), **lineage(snapshot, seed)}

@@ -1,12 +1,14 @@
 """What training costs: ratios measured in one run on this machine.
 
-    make bench-train                                   # made-up faces, about three minutes
+    make bench-train                                   # made-up faces, some minutes
+    make bench-train ARGS="--images fer2013_with_votes.parquet --plots docs/images"
     python -m tests.benchmarks.bench_train --threads 1
 
 1. Data path: augmented batches from memory, against `ImageFolder` and `DataLoader` of torchvision
    with two worker processes and the same augmentations; images/s of both in turn, five rounds.
 2. A training step by part: data, forward, backward, optimiser.
 3. Images/s of each network in training, in the precision that training chooses here.
+4. With --images: the minutes that `fer2013-quick` and `fer2013-single` take to an accuracy.
 """
 
 import argparse
@@ -39,6 +41,8 @@ from fer_models.training.config import AugmentConfig, TrainingConfig
 from fer_models.training.data import SplitImages, preprocessing_for
 from fer_models.training.optimizer import build_optimizer
 from fer_models.training.runtime import best_device, num_cores, resolve_precision
+from tests.benchmarks.bench_accuracy import GOALS, bench_accuracy, told
+from tests.benchmarks.plots import plot_courses, plot_networks
 
 MIN_LOADER_RATIO = 8.0
 MAX_DATA_SHARE = 0.10
@@ -208,6 +212,8 @@ def main() -> None:
     """Print the tables, and whether they hold."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, default=num_cores())
+    parser.add_argument("--images", type=Path, help="table of labelled faces, for accuracies")
+    parser.add_argument("--plots", type=Path, help="folder for pictures of the figures")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print(
@@ -230,6 +236,19 @@ def main() -> None:
             f"\nface_cnn spends {share:.1%} of a step on data (under {MAX_DATA_SHARE:.0%}: "
             f"{_verdict(lambda: share < MAX_DATA_SHARE)})"
         )
+    if arguments.plots:
+        plot_networks(table, arguments.plots / "bench-networks.png")
+    if arguments.images:
+        _bench_accuracies(arguments.images, arguments.plots)
+
+
+def _bench_accuracies(images: Path, plots: Path | None) -> None:
+    courses = []
+    for recipe in ("fer2013-quick", "fer2013-single"):
+        courses.append(bench_accuracy(images, recipe))
+        print(f"\n{told(courses[-1])}", flush=True)
+    if plots:
+        plot_courses(courses, GOALS, plots / "bench-accuracy.png")
 
 
 def _verdict(holds: Callable[[], bool]) -> str:

@@ -17,6 +17,7 @@ from fer_models.training.data import TrainingData
 from fer_models.training.distributed.mailbox import Resumed
 from fer_models.training.distributed.task import Learned, Task
 from fer_models.training.epochs import EpochKeeper
+from fer_models.training.growth import num_growing_epochs
 from fer_models.training.loop import Seat, average_of, epochs_done, learn
 from fer_models.training.results import EpochResult, StepResult
 from fer_models.training.shard import Shard
@@ -99,6 +100,7 @@ class ReportingKeeper(EpochKeeper):
             average=average_of(member),
             patience=member.training.patience,
             on_step=self._tell,
+            num_growing_epochs=num_growing_epochs(member),
         )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -28,7 +28,8 @@ from tests.fer_models.training.test_resume import InterruptedHereError, interrup
 
 
 def fitted(trained: Trained, **setting: Any) -> Fitted:
-    data = training_data(open_snapshot(trained.store, trained.snapshot))
+    snapshot = write_faces(trained.store, voted=True)
+    data = training_data(open_snapshot(trained.store, snapshot))
     return fit(data, changed(**setting), 0, lambda _: None)
 
 
@@ -51,6 +52,8 @@ def changed(**setting: Any) -> MemberConfig:
         {"class_weighting": "sampling"},
         {"average_decay": 0.9},
         {"accumulate": 3},
+        {"vote_head_weight": 1.0},
+        {"start_size_px": 32},
     ],
     ids=str,
 )
@@ -70,13 +73,14 @@ def test_every_setting_learns_and_gives_the_same_numbers_twice(
         {"average_decay": 0.9},
         {"optimizer": "muon", "learning_rate": 0.05, "accumulate": 2},
         {"augment__mixup": 0.4, "frozen_epochs": 1},
+        {"vote_head_weight": 1.0, "augment__mixup": 0.4, "start_size_px": 32},
     ],
     ids=str,
 )
 def test_an_interrupted_training_goes_on_as_if_nothing_had_been(
     store: ArtifactStore, setting: dict[str, Any]
 ) -> None:
-    member, snapshot = changed(**setting), write_faces(store)
+    member, snapshot = changed(**setting), write_faces(store, voted=True)
     whole = train_member(store, snapshot, member, 3, UNTRACKED)
     curve = store.read_file(whole, "curve.csv")
     with pytest.raises(InterruptedHereError), listening(interrupt_after(2)):
@@ -156,7 +160,7 @@ def test_a_network_without_a_classifier_can_not_be_frozen() -> None:
     with pytest.raises(ConfigError, match="frozen_epochs=0"):
         freeze_features(torch.nn.Conv2d(1, 7, 3), frozen=True)
     network = build_network(NetworkConfig(width=0.25))
-    assert classifier_of(network).out_features == 7
+    assert classifier_of(network, "x").out_features == 7
 
 
 def test_gradients_of_several_batches_make_one_step(trained: Trained) -> None:

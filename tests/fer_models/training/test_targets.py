@@ -7,10 +7,11 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from fer_models.labels import NUM_CLASSES, VOTE_TO_EXPRESSION, FerPlusVote
 from fer_models.training.config import AugmentConfig, TrainingConfig
-from fer_models.training.data import SplitImages, class_votes
+from fer_models.training.data import SplitImages
 from fer_models.training.targets import (
     as_probabilities,
     blend,
+    class_part,
     class_shares,
     epoch_order,
     loss_weights,
@@ -25,21 +26,20 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def split_with_votes() -> SplitImages:
-    votes = np.full((len(LABELS), 10), -1, dtype=np.float32)
+    votes = np.zeros((len(LABELS), 10), dtype=np.float32)
     happy = next(int(v) for v, e in VOTE_TO_EXPRESSION.items() if int(e) == 3)
     neutral = next(int(v) for v, e in VOTE_TO_EXPRESSION.items() if int(e) == 6)
-    votes[0] = 0
     votes[0, happy], votes[0, neutral], votes[0, int(FerPlusVote.NF)] = 6, 2, 2
     images = np.zeros((len(LABELS), 48, 48), dtype=np.uint8)
-    return SplitImages(images, LABELS, class_votes(votes))
+    return SplitImages(images, LABELS, votes)
 
 
 def test_targets_are_the_labels_without_votes() -> None:
-    assert training_targets(split_with_votes(), 0).tolist() == LABELS.tolist()
+    assert training_targets(split_with_votes(), TrainingConfig()).tolist() == LABELS.tolist()
 
 
 def test_votes_for_the_classes_share_their_part_of_the_target() -> None:
-    targets = training_targets(split_with_votes(), 0.4)
+    targets = training_targets(split_with_votes(), TrainingConfig(vote_weight=0.4))
     assert targets.shape == (8, NUM_CLASSES)
     # 6 of the 8 votes for one of the seven classes say happy.
     assert float(targets[0, 3]) == pytest.approx(0.6 + 0.4 * 6 / 8)
@@ -48,8 +48,19 @@ def test_votes_for_the_classes_share_their_part_of_the_target() -> None:
 
 
 def test_images_without_votes_keep_their_label() -> None:
-    targets = training_targets(split_with_votes(), 1.0)
+    targets = training_targets(split_with_votes(), TrainingConfig(vote_weight=1))
     assert torch.equal(targets[1:], as_probabilities(torch.tensor(LABELS[1:])))
+
+
+def test_a_vote_head_gets_the_shares_of_all_votes_beside_the_label() -> None:
+    targets = training_targets(split_with_votes(), TrainingConfig(vote_head_weight=1))
+    assert targets.shape == (8, NUM_CLASSES + len(FerPlusVote))
+    assert torch.equal(class_part(targets), as_probabilities(torch.tensor(LABELS)))
+    shares = targets[0, NUM_CLASSES:]
+    assert float(shares[FerPlusVote.HAPPINESS]) == pytest.approx(0.6)
+    assert float(shares[FerPlusVote.NEUTRAL]) == pytest.approx(0.2)
+    assert float(shares[FerPlusVote.NF]) == pytest.approx(0.2)
+    assert not targets[1:, NUM_CLASSES:].any()
 
 
 def test_class_weights_are_scikit_learns() -> None:
