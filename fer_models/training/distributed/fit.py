@@ -84,11 +84,7 @@ class _Run:
             TrainingError: it did not end well; or whatever the listener raises, which ends it.
         """
         self._thread.start()
-        try:
-            self._listen(listener)
-        except BaseException:
-            self._stop()
-            raise
+        self._listen(listener)
         if self._error is not None:
             raise self._explained(self._error) from self._error
         assert self._result is not None
@@ -109,11 +105,15 @@ class _Run:
                 if not self._thread.is_alive():
                     return
                 continue
-            listener.hear(envelope.letter)
+            try:
+                listener.hear(envelope.letter)
+            except BaseException:
+                self._stop()
+                raise
             self._mailbox.answer.remote(envelope.number)
 
     def _stop(self) -> None:
-        """Let the workers end after the epoch they are at, so that others can have their room."""
+        """Let the workers end after the epoch that was told, so that others can have their room."""
         with suppress(ray.exceptions.RayError):
             ray.get(self._mailbox.stop.remote(), timeout=_LISTEN_S)
             self._thread.join(_GOODBYE_S)

@@ -63,6 +63,7 @@ def probabilities_of(store: ArtifactStore, model: ModelRef) -> np.ndarray:
     return np.load(io.BytesIO(store.read_file(model, "probabilities.npz")))["validation"]
 
 
+@pytest.mark.timeout(900)
 def test_two_workers_learn_what_one_process_learns(store: ArtifactStore) -> None:
     snapshot = write_faces(store, num_train=141, num_validation=43)
     alone = train_member(store, snapshot, PLAIN, 0, UNTRACKED)
@@ -116,6 +117,7 @@ SHARED = with_training(MEMBER, workers=2, average_decay=0.8)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_a_lost_worker_is_replaced_and_nothing_else_changes(
     store: ArtifactStore, uninterrupted: tuple[ModelRef, pd.DataFrame], cache_folder: Path
 ) -> None:
@@ -131,6 +133,7 @@ def test_a_lost_worker_is_replaced_and_nothing_else_changes(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_a_killed_driver_is_resumed(
     store: ArtifactStore, uninterrupted: tuple[ModelRef, pd.DataFrame]
 ) -> None:
@@ -148,6 +151,7 @@ def test_a_killed_driver_is_resumed(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_a_loss_that_runs_away_is_told_once_and_not_tried_again(store: ArtifactStore) -> None:
     member = with_training(
         PLAIN, workers=2, learning_rate=10.0, gradient_clip=0.0, weight_decay=0.0
