@@ -25,12 +25,16 @@ _GOODBYE_S = 60.0
 
 
 def fit_on_workers(
-    data: TrainingData, member: MemberConfig, seed: int, place: Place, listener: Listener
+    data: "ray.ObjectRef[TrainingData]",
+    member: MemberConfig,
+    seed: int,
+    place: Place,
+    listener: Listener,
 ) -> Learned:
-    """What `train_on_workers` does, on the Ray cluster that is connected."""
-    require_room(worker_demand(member, data, _gpus_per_worker(member)), node_resources())
+    """What `train_on_workers` does, on the Ray cluster that is connected and holds the data."""
+    require_room(worker_demand(member, gpus=_gpus_per_worker(member)), node_resources())
     mailbox = open_mailbox()
-    task = Task(_with_threads(member), seed, ray.put(data), mailbox)
+    task = Task(_with_threads(member), seed, data, mailbox)
     return _Run(_trainer(task, place), mailbox, member).follow(listener)
 
 

@@ -44,17 +44,20 @@ def train_on_workers(
     _require_images(data, member)
     network = build_empty_network(member.network)
     require_batches(network, member)
-    with ray_cluster(worker_demand(member, data)):
+    with ray_cluster(worker_demand(member, data.nbytes)):
+        import ray
+
         from fer_models.training.distributed.fit import fit_on_workers
 
-        learned = fit_on_workers(data, member, seed, checkpoint_place(store, work), listener)
+        place = checkpoint_place(store, work)
+        learned = fit_on_workers(ray.put(data), member, seed, place, listener)
     network.load_state_dict(learned.best_weights)
     network.eval()
     preprocessing = member_preprocessing(member, data)
     return Fitted(network, preprocessing, learned.curve, learned.best, learned.seconds)
 
 
-def worker_demand(member: MemberConfig, data: TrainingData, gpus: float = 0.0) -> Demand:
+def worker_demand(member: MemberConfig, object_bytes: int = 0, gpus: float = 0.0) -> Demand:
     """What the workers of a member ask of a cluster, with so many GPUs each."""
     training = member.training
     return Demand(
@@ -63,7 +66,7 @@ def worker_demand(member: MemberConfig, data: TrainingData, gpus: float = 0.0) -
         pieces=training.workers,
         cpus=training.cpus_per_worker,
         gpus=gpus,
-        object_bytes=data.nbytes,
+        object_bytes=object_bytes,
     )
 
 
