@@ -14,7 +14,7 @@ from fer_models.training.config import MemberConfig
 from fer_models.tuning.config import TuningConfig
 
 if TYPE_CHECKING:
-    from fer_models.tuning.search import Trial
+    from fer_models.tuning.outcome import Trial
 
 
 def tune_member(
@@ -47,11 +47,14 @@ def tune_member(
     from fer_models.data.snapshot import open_snapshot
     from fer_models.training.data import TrainingData, training_data
     from fer_models.tuning.cluster import ray_cluster
+    from fer_models.tuning.population import check_population
     from fer_models.tuning.space import check_space
     from fer_models.tuning.subset import balanced_subset
     from fer_models.tuning.work_folder import search_folder
 
     check_space(member, config.search_space)
+    if config.scheduler == "pbt":
+        check_population(config)
     everything = training_data(open_snapshot(store, snapshot))
     train = balanced_subset(everything.train, config.max_train_images, seed)
     started_s = time.perf_counter()
