@@ -83,7 +83,7 @@ def _write(
     trials: "Sequence[Trial]",
     told: dict[str, Any],
 ) -> TuningRef:
-    """Write the outcome; its id is taken over inputs and trials, not over timings."""
+    """Write the outcome and its plots; the id is taken over inputs and trials, not over timings."""
     best = max(trials, key=lambda trial: trial.score)
     content = {
         "trials": [asdict(trial) for trial in trials],
@@ -92,10 +92,14 @@ def _write(
         "snapshot": snapshot.id,
         "seed": seed,
     }
+    from fer_models.reporting.tuning_charts import search_charts
+
+    plots = search_charts(content["trials"], config.search_space)
     tuning_id = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
     files = {
         "trials.json": _json_bytes(content["trials"]),
         "best.json": _json_bytes(best.setting),
+        **{plot.file: plot.png for plot in plots},
     }
     info = {
         "member": member.name,
@@ -106,6 +110,7 @@ def _write(
         "best_trial": best.trial,
         "best_accuracy": best.validation_accuracy,
         "best_setting": best.setting,
+        "plots": {plot.file: plot.title for plot in plots},
         **told,
     }
     return store.put(TuningRef, tuning_id, files, info)
