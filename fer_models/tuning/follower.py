@@ -34,12 +34,18 @@ class SearchFollower(Callback):
 
     def get_state(self) -> dict[str, Any]:
         """What Ray keeps for a search that is restored."""
-        return {"last": self.last, "finished": self._finished, "lines": self._lines}
+        return {
+            "last": self.last,
+            "finished": self._finished,
+            "running": self._running,
+            "lines": self._lines,
+        }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from what was kept."""
         self.last = dict(state["last"])
         self._finished = state["finished"]
+        self._running = dict(state["running"])
         self._lines = dict(state["lines"])
 
     def on_trial_result(  # type: ignore[override]
