@@ -84,8 +84,7 @@ def _tuner(
     resources = {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}
     trainable = tune.with_resources(parameters, resources)
     place = folder / _NAME
-    tuner = restored_tuner(place, trainable)
-    if tuner is not None:
+    if (tuner := restored_tuner(place, trainable)) is not None:
         return tuner
     shutil.rmtree(place, ignore_errors=True)
     follower = SearchFollower(config.num_trials, config.max_epochs)

@@ -84,23 +84,20 @@ def _write(
     told: dict[str, Any],
 ) -> TuningRef:
     """Write the outcome and its plots; the id is taken over inputs and trials, not over timings."""
+    from fer_models.reporting.tuning_charts import search_charts
+
     best = max(trials, key=lambda trial: trial.score)
+    rows = [asdict(trial) for trial in trials]
+    plots = search_charts(rows, config.search_space)
     content = {
-        "trials": [asdict(trial) for trial in trials],
+        "trials": rows,
         "member": member.model_dump(mode="json"),
         "config": config.model_dump(mode="json"),
         "snapshot": snapshot.id,
         "seed": seed,
     }
-    from fer_models.reporting.tuning_charts import search_charts
-
-    plots = search_charts(content["trials"], config.search_space)
     tuning_id = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
-    files = {
-        "trials.json": _json_bytes(content["trials"]),
-        "best.json": _json_bytes(best.setting),
-        **{plot.file: plot.png for plot in plots},
-    }
+    files = {"trials.json": _json_bytes(rows), "best.json": _json_bytes(best.setting)}
     info = {
         "member": member.name,
         "snapshot_id": snapshot.id,
@@ -113,7 +110,8 @@ def _write(
         "plots": {plot.file: plot.title for plot in plots},
         **told,
     }
-    return store.put(TuningRef, tuning_id, files, info)
+    pictures = {plot.file: plot.png for plot in plots}
+    return store.put(TuningRef, tuning_id, {**files, **pictures}, info)
 
 
 def apply_tuning(
