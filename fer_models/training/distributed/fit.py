@@ -17,7 +17,7 @@ from fer_models.training.distributed.listener import Listener
 from fer_models.training.distributed.mailbox import open_mailbox
 from fer_models.training.distributed.place import Place
 from fer_models.training.distributed.task import Learned, Task
-from fer_models.training.distributed.train import worker_demand
+from fer_models.training.distributed.train import worker_demand, worker_threads
 from fer_models.training.distributed.worker import run_worker
 
 _LISTEN_S = 0.5
@@ -156,7 +156,5 @@ def _gpus_per_worker(member: MemberConfig) -> float:
 
 
 def _with_threads(member: MemberConfig) -> MemberConfig:
-    """The member with as many threads a worker as it has cores of its own."""
-    training = member.training
-    threads = training.threads or max(1, int(training.cpus_per_worker))
-    return member.model_copy(update={"training": training.model_copy(update={"threads": threads})})
+    training = member.training.model_copy(update={"threads": worker_threads(member)})
+    return member.model_copy(update={"training": training})

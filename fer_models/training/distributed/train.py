@@ -70,6 +70,11 @@ def worker_demand(member: MemberConfig, object_bytes: int = 0, gpus: float = 0.0
     )
 
 
+def worker_threads(member: MemberConfig) -> int:
+    """Threads of each worker: as many as it has cores of its own, unless the member says more."""
+    return member.training.threads or max(1, int(member.training.cpus_per_worker))
+
+
 def _require_images(data: TrainingData, member: MemberConfig) -> None:
     workers = member.training.workers
     problems = [

@@ -6,9 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from fer_models.data.snapshot import open_snapshot
 from fer_models.progress import Listener, Progress, listening
 from fer_models.storage.store import ArtifactStore
+from fer_models.training.data import training_data
+from fer_models.training.loop import fit
+from fer_models.training.results import EpochResult
 from fer_models.training.train import train_member
 from fer_models.training.work_folder import training_key, work_folder
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED, Trained
@@ -54,6 +59,30 @@ def test_a_damaged_checkpoint_is_not_resumed(
     folder.mkdir(parents=True)
     (folder / "last.ckpt").write_bytes(b"PK\x03\x04 not a checkpoint")
     assert train_member(store, snapshot, MEMBER, 3, UNTRACKED).id == trained.model.id
+
+
+def test_a_training_can_go_on_with_other_settings(store: ArtifactStore, tmp_path: Path) -> None:
+    data = training_data(open_snapshot(store, write_faces(store)))
+    checkpoint = tmp_path / "last.ckpt"
+    last = MEMBER.training.epochs
+    alone = fit(data, MEMBER, 3, lambda _: None)
+
+    def interrupt(result: EpochResult) -> None:
+        if result.epoch == last - 1:
+            raise InterruptedHereError
+
+    with pytest.raises(InterruptedHereError):
+        fit(data, MEMBER, 3, interrupt, checkpoint)
+    changes = {"learning_rate": MEMBER.training.learning_rate / 2, "weight_decay": 0.5}
+    training = MEMBER.training.model_copy(update=changes)
+    other = MEMBER.model_copy(update={"training": training})
+    changed = fit(data, other, 3, lambda _: None, checkpoint)
+    for before, after in zip(alone.curve[:-1], changed.curve[:-1], strict=True):
+        same = {"images_per_s"}
+        assert before.model_dump(exclude=same) == after.model_dump(exclude=same)
+    assert changed.curve[-1].learning_rate == pytest.approx(alone.curve[-1].learning_rate / 2)
+    groups = torch.load(checkpoint, weights_only=True)["optimizer_states"][0]["param_groups"]
+    assert {group["weight_decay"] for group in groups} == {0.5, 0.0}
 
 
 KILLED_AFTER_TWO_EPOCHS = """
