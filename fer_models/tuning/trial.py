@@ -56,13 +56,8 @@ def run_trial(
             return
         with _checkpoint_file() as teller.checkpoint:
             # All of a population train equally long.
-            fit(
-                images,
-                _with(tuned, {**changes, "patience": 0}),
-                seed,
-                teller.tell,
-                teller.checkpoint,
-            )
+            equal = _with(tuned, {**changes, "patience": 0})
+            fit(images, equal, seed, teller.tell, teller.checkpoint)
     except Exception as error:
         _LOGGER.warning("trial %s failed", config["trial"], exc_info=True)
         teller.tell_failure(error)
