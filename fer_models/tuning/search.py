@@ -74,10 +74,7 @@ def _tuner(
     seed: int,
     folder: Path,
 ) -> tune.Tuner:
-    num_threads = min(config.cpus_per_trial, training_threads())
-    resources = {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}
-    if member.training.workers > 1:
-        num_threads, resources = worker_threads(member), {"cpu": DRIVER_CPUS}
+    num_threads, resources = _share(config, member)
     parameters = tune.with_parameters(
         run_trial,
         settings=settings,
@@ -108,6 +105,14 @@ def _tuner(
             failure_config=tune.FailureConfig(max_failures=_MAX_LOSSES),
         ),
     )
+
+
+def _share(config: TuningConfig, member: MemberConfig) -> tuple[int, dict[str, float]]:
+    """Threads that a trial computes with, and what Ray sets aside for it (not for its workers)."""
+    if member.training.workers > 1:
+        return worker_threads(member), {"cpu": DRIVER_CPUS}
+    resources = {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}
+    return min(config.cpus_per_trial, training_threads()), resources
 
 
 def _tune_config(
