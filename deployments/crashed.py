@@ -9,31 +9,14 @@ runs it serves are watched by heartbeats, too (`deployments.heartbeat`).
 
 import contextlib
 import os
-import socket
 from collections.abc import Mapping
 from uuid import UUID
 
 import psutil
 
-_PREFIX = "process"
+from fer_models.processes import is_dead, process_tag
+
 _VARIABLE = "FERFLOW_PROCESS"
-
-
-def process_tag() -> str:
-    """A tag that names this process on this host, safe against reused process numbers."""
-    process = psutil.Process()
-    return f"{_PREFIX}:{socket.gethostname()}:{process.pid}:{int(process.create_time())}"
-
-
-def is_dead(tag: str) -> bool:
-    """Whether the tag names a process of this host that is gone; other tags are never dead."""
-    parts = tag.split(":")
-    if len(parts) != 4 or parts[0] != _PREFIX or parts[1] != socket.gethostname():
-        return False
-    try:
-        return int(psutil.Process(int(parts[2])).create_time()) != int(parts[3])
-    except psutil.NoSuchProcess:
-        return True
 
 
 def mark_children() -> None:

@@ -14,9 +14,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fer_models.errors import ConfigError, TrainingError
+from fer_models.processes import process_tag
+from fer_models.tuning.orphans import FOLDER_PREFIX, OWNER_VARIABLE, mark_folder, sweep_orphans
 
 _MIN_OBJECT_STORE_BYTES = 128 * 2**20
 # Unix sockets lie below Ray's folder and their paths are limited to about 100 bytes.
@@ -29,6 +32,8 @@ _ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    # Ray would let its workers run after everything else on the machine.
+    "RAY_worker_niceness": "0",
     # How long the loss of a worker may go unnoticed.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",
     "RAY_TRAIN_METRICS_ENABLED": "0",
@@ -79,7 +84,8 @@ def ray_cluster(demand: Demand) -> Iterator[None]:
         TrainingError: Ray can't be started or reached.
     """
     with ExitStack() as stack:
-        stack.enter_context(environment(_ENVIRONMENT))
+        sweep_orphans(Path(tempfile.gettempdir()))
+        stack.enter_context(environment({**_ENVIRONMENT, OWNER_VARIABLE: process_tag()}))
         stack.enter_context(_quiet())
         import ray
 
@@ -182,8 +188,9 @@ def _short_folder(stack: ExitStack) -> str | None:
     base = tempfile.gettempdir()
     if len(base) > _MAX_FOLDER_LENGTH or " " in base:
         return None
-    folder = tempfile.mkdtemp(prefix="ray-", dir=base)
+    folder = tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=base)
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    mark_folder(Path(folder))
     return folder
 
 

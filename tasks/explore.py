@@ -1,13 +1,12 @@
 """Show what a dataset looks like, before and after cleaning."""
 
-import base64
 from typing import Any
 
 from fer_models.exploration.explore import SUMMARY_FILE, explore_snapshot
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ExplorationRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.publish import publish_link, publish_markdown
+from tasks.publish import picture_texts, publish_link, publish_markdown
 from tasks.stage import stage
 
 _SHOWN = ("classes.png", "mean_faces.png", "ferplus.png")
@@ -19,7 +18,10 @@ def explore(snapshot: SnapshotRef, store: StoreConfig) -> ExplorationRef:
     artifacts = ArtifactStore(store)
     exploration = explore_snapshot(artifacts, snapshot)
     publish_link("exploration", exploration.report_url, "Figures, plots and faces of the dataset")
-    text = "\n\n".join([figures_text(artifacts, exploration), *_pictures(artifacts, exploration)])
+    plots = artifacts.info(exploration)["plots"]
+    shown = [file for file in _SHOWN if file in plots]
+    pictures = picture_texts(artifacts, exploration, shown)
+    text = "\n\n".join([figures_text(artifacts, exploration), *pictures])
     publish_markdown("exploration-figures", text, "The dataset in figures")
     return exploration
 
@@ -62,16 +64,6 @@ def figures_text(store: ArtifactStore, exploration: ExplorationRef) -> str:
     figures = [["", "figure"], *map(list, main_figures(summary).items())]
     classes = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
     return "\n".join([*_table(figures), "", *_table(classes)])
-
-
-def _pictures(store: ArtifactStore, exploration: ExplorationRef) -> list[str]:
-    """Plots inside the Markdown itself: Prefect's UI can't read the store."""
-    plots = store.info(exploration)["plots"]
-    return [
-        f"![{file}](data:image/png;base64,{base64.b64encode(content).decode()})"
-        for file in _SHOWN
-        if file in plots and (content := store.read_file(exploration, file))
-    ]
 
 
 def _table(rows: list[list[str]]) -> list[str]:

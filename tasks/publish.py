@@ -1,10 +1,13 @@
 """Prefect artifacts: what a person reads in the UI about a finished task."""
 
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from fer_models.storage.refs import ArtifactRef
+from fer_models.storage.store import ArtifactStore
 from tasks.stage import in_task_run
 
 
@@ -26,6 +29,15 @@ def publish_link(key: str, url: str, description: str) -> None:
     """Show a link; nothing happens outside a task run."""
     if in_task_run():
         create_link_artifact(key=_slug(key), link=url, description=description)
+
+
+def picture_texts(store: ArtifactStore, ref: ArtifactRef, files: Iterable[str]) -> list[str]:
+    """PNG files of an artifact as Markdown that holds them: Prefect's UI can't read the store."""
+    return [
+        f"![{file}](data:image/png;base64,{base64.b64encode(content).decode()})"
+        for file in files
+        if (content := store.read_file(ref, file))
+    ]
 
 
 def _slug(key: str) -> str:

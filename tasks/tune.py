@@ -6,7 +6,7 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.tuning.config import TuningConfig
 from fer_models.tuning.tune import tune_member
-from tasks.publish import publish_table
+from tasks.publish import picture_texts, publish_markdown, publish_table
 from tasks.stage import stage
 from tasks.tables import trial_rows
 from tasks.weights import content_of_weights
@@ -23,5 +23,8 @@ def tune(
     """Try settings of one member with Ray Tune and keep the best."""
     artifacts = ArtifactStore(store)
     tuning = tune_member(artifacts, snapshot, member, config, seed)
-    publish_table(f"tuning-{member.name}", trial_rows(artifacts, tuning), "Trials, best first")
+    key = f"tuning-{member.name}"
+    publish_table(key, trial_rows(artifacts, tuning), "Trials, best first")
+    pictures = picture_texts(artifacts, tuning, artifacts.info(tuning)["plots"])
+    publish_markdown(f"{key}-plots", "\n\n".join(pictures), "How the trials went")
     return tuning

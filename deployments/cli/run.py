@@ -110,9 +110,9 @@ def _run(config: PipelineConfig) -> "Outcome":
     from deployments.crashed import (
         end_orphaned_servers,
         mark_children,
-        process_tag,
         sweep_crashed_runs,
     )
+    from fer_models.processes import process_tag
     from flows.run_pipeline import run_pipeline
 
     end_orphaned_servers()

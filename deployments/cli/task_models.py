@@ -43,6 +43,7 @@ def tune(snapshot_id: str | None, **options: Any) -> Produced:
     print_table("Trials", list(rows[0]), [[str(value) for value in row.values()] for row in rows])
     facts = {"tuning": tuning.id, "member": member.name, "url": tuning.url, "trials": rows}
     facts["best"] = step.store.read_json(tuning, "best.json")
+    facts["plots"] = [f"{tuning.url}/{file}" for file in step.store.info(tuning)["plots"]]
     print_facts(short(facts, "trials"))
     return facts
 

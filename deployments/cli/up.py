@@ -60,9 +60,10 @@ def _serve(config: PipelineConfig, api_url: str, schedule: str | None, limit: in
     from prefect.exceptions import TerminationSignal
     from prefect.runner import Runner
 
-    from deployments.crashed import process_tag, sweep_crashed_runs
+    from deployments.crashed import sweep_crashed_runs
     from deployments.heartbeat import ensure_heartbeat_automation
     from deployments.serving import build_deployments
+    from fer_models.processes import process_tag
 
     # Runs of a server that was killed carry its tag: the next one finds them.
     made = build_deployments(config, schedule, tags=[process_tag()])

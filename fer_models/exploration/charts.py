@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.exploration.drawing import Drawing, drawing
 from fer_models.exploration.pixels import Floats, Ints
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES
+from fer_models.reporting.drawing import Drawing, drawing
 from fer_models.reporting.svg import (
     FULL_WIDTH_IN,
     HALF_WIDTH_IN,

@@ -10,13 +10,13 @@ import pandas as pd
 
 from fer_models.data.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.exploration import charts, facts, pixels
-from fer_models.exploration.drawing import Drawing
 from fer_models.exploration.examples import Examples
 from fer_models.exploration.page import TEMPLATES, render_page
 from fer_models.exploration.votes import vote_facts
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED
 from fer_models.lineage import source_sha
 from fer_models.progress import report
+from fer_models.reporting.drawing import Drawing
 from fer_models.storage.refs import ExplorationRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 

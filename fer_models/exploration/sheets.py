@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.exploration.drawing import Drawing, drawing
+from fer_models.reporting.drawing import Drawing, drawing
 from fer_models.reporting.svg import FULL_WIDTH_IN, INK, MUTED
 
 Greys = npt.NDArray[np.uint8]

@@ -189,40 +189,6 @@ def counts_chart(snapshot: DatasetSnapshot) -> str:
     return draw("counts", "Kept images by class and split", (HALF_WIDTH_IN, 3.3), plot)
 
 
-def tuning_chart(trials: list[dict[str, Any]], log_fields: set[str]) -> str:
-    """Validation accuracy of each trial against up to three of the searched values."""
-    fields = list(trials[0]["setting"])[:3]
-
-    def plot(figure: Any) -> None:
-        best = max(range(len(trials)), key=lambda i: trials[i]["validation_accuracy"])
-        panels = figure.subplots(1, len(fields), sharey=True, squeeze=False)[0]
-        for axes, field in zip(panels, fields, strict=True):
-            values = [trial["setting"][field] for trial in trials]
-            if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
-                values = [str(value) for value in values]
-            for number, trial in enumerate(trials):
-                colour = series_colour(3 if number == best else 0)
-                face = "none" if trial["stopped_early"] else colour
-                axes.plot(
-                    [values[number]],
-                    [trial["validation_accuracy"]],
-                    marker="o",
-                    markersize=7,
-                    linestyle="none",
-                    color=colour,
-                    markerfacecolor=face,
-                )
-            if field in log_fields:
-                axes.set_xscale("log")
-                _plain_log_axis(axes.xaxis)
-            axes.set_xlabel(field)
-            tidy(axes)
-        panels[0].set_ylabel("validation accuracy")
-        _percent_axis(panels[0].yaxis)
-
-    return draw("tuning", "Accuracy of each trial", (FULL_WIDTH_IN, 3.0), plot)
-
-
 def _points(
     axes: Any,
     shown: list[tuple[int, SplitMetrics]],
@@ -260,11 +226,3 @@ def _percent_axis(axis: Any) -> None:
     from matplotlib.ticker import PercentFormatter
 
     axis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
-
-
-def _plain_log_axis(axis: Any) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())

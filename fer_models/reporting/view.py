@@ -10,6 +10,7 @@ from fer_models.labels import CLASS_NAMES
 from fer_models.reporting import charts, gallery
 from fer_models.reporting.collect import RunFacts
 from fer_models.reporting.defects import DefectRow, score_cleaning
+from fer_models.reporting.tuning_charts import MAX_CURVES, lineage, search_charts
 
 THIN_SPACE = "\u202f"
 
@@ -73,6 +74,8 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "defects": _defects(facts),
         "rejected": _rejected(facts),
         "charts": _charts(facts),
+        "schedule": _schedule(facts),
+        "max_curves": MAX_CURVES,
         "curve_rows": [row for row in facts.rows if row.curve is not None],
         "faces": gallery.faces_by_class(facts.snapshot),
         "quarantined": gallery.quarantined(facts.snapshot),
@@ -150,11 +153,22 @@ def _charts(facts: RunFacts) -> dict[str, str]:
     curve_rows = [row for row in facts.rows if row.curve is not None]
     if curve_rows:
         drawn["curves"] = charts.curves_chart(curve_rows)
-    if facts.trials and facts.trials[0]["setting"]:
-        space = facts.config.tuning.search_space
-        log_fields = {d.field for d in space if d.kind == "log_uniform"}
-        drawn["tuning"] = charts.tuning_chart(facts.trials, log_fields)
+    if facts.trials:
+        plots = search_charts(facts.trials, facts.config.tuning.search_space)
+        drawn |= {plot.name: plot.svg for plot in plots}
     return drawn
+
+
+def _schedule(facts: RunFacts) -> list[dict[str, Any]]:
+    """The settings that led to the best trial of a population; empty for another search."""
+    if not any(trial.get("schedule") for trial in facts.trials):
+        return []
+    entries = lineage(facts.trials, facts.tuning_info["best_trial"])
+    return [
+        entry
+        for number, entry in enumerate(entries)
+        if not number or entry["copied_from"] is not None
+    ]
 
 
 def _lineage(facts: RunFacts) -> list[tuple[str, str]]:

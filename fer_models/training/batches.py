@@ -49,7 +49,7 @@ class TrainBatches:
         self._labels = split.labels
         self._targets = training_targets(split, config).to(device)
         self._preprocessing = preprocessing
-        self._bounds = batch_bounds(len(split), config.batch_size, shard.count)
+        self._bounds = batch_bounds(len(split), config.batch_size, config.workers)
         self._config = config
         self._seed = seed
         self._epoch = epoch

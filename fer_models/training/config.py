@@ -1,8 +1,8 @@
 """How one network is trained."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fer_models.base_config import FrozenConfig
 from fer_models.models.config import NetworkConfig
@@ -148,6 +148,13 @@ class TrainingConfig(FrozenConfig):
         description="Processes that share every batch, on Ray Train; with 1 Ray is not used. Each "
         "gets a GPU where the cluster has any.",
     )
+    min_workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Workers to go on with where lost ones find no room again; by default all, "
+        "which gives the same weights as without a loss.",
+    )
     cpus_per_worker: float = Field(
         default=1.0,
         gt=0,
@@ -163,6 +170,14 @@ class TrainingConfig(FrozenConfig):
         "epoch.",
     )
     augment: AugmentConfig = Field(default=AugmentConfig(), description="Training-image changes.")
+
+    @model_validator(mode="after")
+    def _no_more_than_all(self) -> Self:
+        if self.min_workers is not None and self.min_workers > self.workers:
+            raise ValueError(
+                f"min_workers: expected at most workers={self.workers}, got {self.min_workers}"
+            )
+        return self
 
 
 class MemberConfig(FrozenConfig):

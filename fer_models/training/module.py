@@ -11,12 +11,13 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
 
 from fer_models.errors import TrainingError
 from fer_models.models.freezing import freeze_features
 from fer_models.training.batches import Batch, derived_seed
 from fer_models.training.config import MemberConfig
-from fer_models.training.optimizer import build_optimizer, build_schedule
+from fer_models.training.optimizer import build_optimizer, build_schedule, hold_to_config
 from fer_models.training.running_score import RunningScore
 from fer_models.training.shard import WHOLE, Shard
 from fer_models.training.targets import class_part
@@ -59,6 +60,13 @@ class FerModule(pl.LightningModule):
         """Logits B x K of inputs B x C x S x S."""
         logits: Tensor = self.network(images)
         return logits
+
+    def on_train_start(self) -> None:
+        """A checkpoint may come from a training with other settings (population based tuning)."""
+        schedule = self.lr_schedulers()
+        assert isinstance(schedule, LambdaLR)
+        optimizer = schedule.optimizer
+        hold_to_config(optimizer, schedule, self.network, self.member.training)
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout by the epoch's number, so that a resumed epoch draws what it would have."""

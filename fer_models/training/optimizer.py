@@ -65,6 +65,23 @@ def build_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.O
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.momentum, 0.999))
 
 
+def hold_to_config(
+    optimizer: torch.optim.Optimizer, schedule: LambdaLR, network: nn.Module, config: TrainingConfig
+) -> None:
+    """Put the config's settings into an optimiser that a checkpoint brought back with its own.
+
+    Its moments and its place in the schedule stay, so a training can go on with another learning
+    rate. Nothing changes where the checkpoint was made with the same config.
+    """
+    fresh = build_optimizer(network, config)
+    share = schedule.lr_lambdas[0](schedule.last_epoch)
+    for group, wanted in zip(optimizer.param_groups, fresh.param_groups, strict=True):
+        group.update({name: value for name, value in wanted.items() if name != "params"})
+        group["initial_lr"] = wanted["lr"]
+        group["lr"] = wanted["lr"] * share
+    schedule.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
+
+
 def _groups(parameters: list[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
     # Norms and biases are not decayed: it would only shrink their scale.
     groups: list[dict[str, Any]] = [

@@ -73,7 +73,7 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
     """
     settings: dict[str, Any] = with_portable_network(member).model_dump(mode="json")
     if member.training.workers == 1:
-        for name in ("workers", "cpus_per_worker", "worker_losses"):
+        for name in ("workers", "min_workers", "cpus_per_worker", "worker_losses"):
             del settings["training"][name]
     return settings
 

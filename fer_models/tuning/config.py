@@ -44,8 +44,10 @@ class TuningConfig(FrozenConfig):
         description="How settings are found: all drawn beforehand, spread evenly; or each proposed "
         "by Optuna (TPE) from the trials before it.",
     )
-    scheduler: Literal["asha", "none"] = Field(
-        default="asha", description="Whether ASHA stops the worse trials early."
+    scheduler: Literal["asha", "pbt", "none"] = Field(
+        default="asha",
+        description="asha stops the worse trials early; pbt trains them as a population, in which "
+        "the worst go on from the weights of the best with slightly changed settings.",
     )
     num_trials: int = Field(default=4, ge=1, le=10_000, description="Settings to try.")
     max_epochs: int = Field(default=3, ge=1, description="Epochs of the longest trial.")
@@ -54,6 +56,9 @@ class TuningConfig(FrozenConfig):
     )
     reduction_factor: int = Field(
         default=2, ge=2, description="ASHA lets one in this many trials go on at each rung."
+    )
+    exchange_epochs: int = Field(
+        default=1, ge=1, description="Epochs from one exchange of a population (pbt) to the next."
     )
     max_train_images: int = Field(
         default=1200, ge=32, description="Training images a trial sees (a class-balanced draw)."

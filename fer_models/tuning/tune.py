@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from fer_models.progress import report
@@ -15,8 +15,7 @@ from fer_models.training.config import MemberConfig
 from fer_models.tuning.config import TuningConfig
 
 if TYPE_CHECKING:
-    from fer_models.training.data import TrainingData
-    from fer_models.tuning.search import Trial
+    from fer_models.tuning.outcome import Trial
 
 
 def tune_member(
@@ -48,17 +47,20 @@ def tune_member(
     report("tune", 0, config.num_trials, "trials", note=f"{member.name}: starting Ray")
     from fer_models.data.snapshot import open_snapshot
     from fer_models.training.data import TrainingData, training_data
+    from fer_models.tuning.population import check_population
     from fer_models.tuning.space import check_space
     from fer_models.tuning.subset import balanced_subset
     from fer_models.tuning.work_folder import search_folder
 
     check_space(member, config.search_space)
+    if config.scheduler == "pbt":
+        check_population(config, member.training.workers)
     everything = training_data(open_snapshot(store, snapshot))
     train = balanced_subset(everything.train, config.max_train_images, seed)
     started_s = time.perf_counter()
     with search_folder(snapshot, member, config, seed) as work:
         data = TrainingData(train, everything.validation)
-        with ray_cluster(_demand(config, data)):
+        with ray_cluster(trial_demand(config, member, data.nbytes)):
             from fer_models.tuning.search import run_search
 
             trials, errors = run_search(data, member, config, seed, work.path)
@@ -72,15 +74,21 @@ def tune_member(
     return tuning
 
 
-def _demand(config: TuningConfig, data: "TrainingData") -> Demand:
+def trial_demand(config: TuningConfig, member: MemberConfig, object_bytes: int) -> Demand:
     """One trial must find room; more at a time run when there is room for them."""
+    if member.training.workers > 1:
+        from fer_models.training.distributed.train import worker_demand
+        from fer_models.tuning.trial_workers import DRIVER_CPUS
+
+        workers = worker_demand(member, object_bytes)
+        return replace(workers, who=f"tuning: a trial with {workers.who}", more_cpus=DRIVER_CPUS)
     return Demand(
         who="tuning: a trial",
         remedy="lower tuning.cpus_per_trial or tuning.gpus_per_trial",
         pieces=1,
         cpus=config.cpus_per_trial,
         gpus=config.gpus_per_trial,
-        object_bytes=data.nbytes,
+        object_bytes=object_bytes,
     )
 
 
@@ -93,20 +101,21 @@ def _write(
     trials: "Sequence[Trial]",
     told: dict[str, Any],
 ) -> TuningRef:
-    """Write the outcome; its id is taken over inputs and trials, not over timings."""
+    """Write the outcome and its plots; the id is taken over inputs and trials, not over timings."""
+    from fer_models.reporting.tuning_charts import search_charts
+
     best = max(trials, key=lambda trial: trial.score)
+    rows = [asdict(trial) for trial in trials]
+    plots = search_charts(rows, config.search_space)
     content = {
-        "trials": [asdict(trial) for trial in trials],
+        "trials": rows,
         "member": member.model_dump(mode="json"),
         "config": config.model_dump(mode="json"),
         "snapshot": snapshot.id,
         "seed": seed,
     }
     tuning_id = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
-    files = {
-        "trials.json": _json_bytes(content["trials"]),
-        "best.json": _json_bytes(best.setting),
-    }
+    files = {"trials.json": _json_bytes(rows), "best.json": _json_bytes(best.setting)}
     info = {
         "member": member.name,
         "snapshot_id": snapshot.id,
@@ -116,9 +125,11 @@ def _write(
         "best_trial": best.trial,
         "best_accuracy": best.validation_accuracy,
         "best_setting": best.setting,
+        "plots": {plot.file: plot.title for plot in plots},
         **told,
     }
-    return store.put(TuningRef, tuning_id, files, info)
+    pictures = {plot.file: plot.png for plot in plots}
+    return store.put(TuningRef, tuning_id, {**files, **pictures}, info)
 
 
 def apply_tuning(

@@ -199,7 +199,8 @@ def _write_folder(split: SplitImages, folder: Path) -> None:
         Image.fromarray(image).save(place / f"{number}.png")
 
 
-def _faces(folder: Path) -> SplitImages:
+def faces(folder: Path) -> SplitImages:
+    """4,000 made-up faces, kept in a store in `folder`."""
     store = ArtifactStore(StoreConfig(url=str(folder)))
     data = DataConfig(synthetic=SyntheticConfig(num_images=4000))
     snapshot = open_snapshot(store, ingest_sources(store, data, 0))
@@ -221,7 +222,7 @@ def main() -> None:
         f"{os.getloadavg()[0]:.1f}, torch {torch.__version__}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        split = _faces(Path(folder) / "store")
+        split = faces(Path(folder) / "store")
         loader = bench_loader(split, Path(folder) / "images")
         print(
             f"\nData path, n = {len(split)}, medians of {_ROUNDS}: memory {loader['memory']:,.0f} "

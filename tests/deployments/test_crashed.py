@@ -7,7 +7,8 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Paused, Running
 
-from deployments.crashed import is_dead, process_tag, sweep_crashed_runs
+from deployments.crashed import sweep_crashed_runs
+from fer_models.processes import is_dead, process_tag
 
 
 @flow

@@ -226,6 +226,8 @@ def build_tuning(store: ArtifactStore, member: str = "compact_cnn", trials: int 
             "validation_accuracy": float(rng.uniform(0.3, 0.6)),
             "validation_loss": float(rng.uniform(1.1, 1.7)),
             "stopped_early": i % 3 == 0,
+            "curve": rng.uniform(0.1, 0.3, 1 if i % 3 == 0 else 3).tolist(),
+            "schedule": [],
         }
         for i in range(trials)
     ]
@@ -237,7 +239,13 @@ def build_tuning(store: ArtifactStore, member: str = "compact_cnn", trials: int 
             "trials.json": json.dumps(rows).encode(),
             "best.json": json.dumps(best["setting"]).encode(),
         },
-        {"member": member, "num_trials": trials, "best_accuracy": best["validation_accuracy"]},
+        {
+            "member": member,
+            "num_trials": trials,
+            "num_failed": 0,
+            "best_trial": best["trial"],
+            "best_accuracy": best["validation_accuracy"],
+        },
     )
 
 

@@ -8,8 +8,7 @@ import ray
 import ray.train
 from ray.train.torch import TorchTrainer
 
-from fer_models.errors import ConfigError, DataError, FerError, TrainingError
-from fer_models.models.registry import build_empty_network
+from fer_models.errors import ConfigError, FerError, TrainingError
 from fer_models.ray_cluster import node_resources, num_gpus, require_room
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import TrainingData
@@ -18,28 +17,25 @@ from fer_models.training.distributed.listener import Listener
 from fer_models.training.distributed.mailbox import open_mailbox
 from fer_models.training.distributed.place import Place
 from fer_models.training.distributed.task import Learned, Task
-from fer_models.training.distributed.train import worker_demand
+from fer_models.training.distributed.train import worker_demand, worker_threads
 from fer_models.training.distributed.worker import run_worker
-from fer_models.training.loop import Fitted, member_preprocessing
 
 _LISTEN_S = 0.5
 _GOODBYE_S = 60.0
 
 
 def fit_on_workers(
-    data: TrainingData, member: MemberConfig, seed: int, place: Place, listener: Listener
-) -> Fitted:
-    """What `train_on_workers` does, on the Ray cluster that is connected."""
-    _require_images(data, member)
-    require_room(worker_demand(member, data, _gpus_per_worker(member)), node_resources())
+    data: "ray.ObjectRef[TrainingData]",
+    member: MemberConfig,
+    seed: int,
+    place: Place,
+    listener: Listener,
+) -> Learned:
+    """What `train_on_workers` does, on the Ray cluster that is connected and holds the data."""
+    require_room(worker_demand(member, gpus=_gpus_per_worker(member)), node_resources())
     mailbox = open_mailbox()
-    task = Task(_with_threads(member), seed, ray.put(data), mailbox)
-    learned = _Run(_trainer(task, place), mailbox, member).follow(listener)
-    network = build_empty_network(member.network)
-    network.load_state_dict(learned.best_weights)
-    network.eval()
-    preprocessing = member_preprocessing(member, data)
-    return Fitted(network, preprocessing, learned.curve, learned.best, learned.seconds)
+    task = Task(_with_threads(member), seed, data, mailbox)
+    return _Run(_trainer(task, place), mailbox, member).follow(listener)
 
 
 def _trainer(task: Task, place: Place) -> Any:
@@ -47,12 +43,15 @@ def _trainer(task: Task, place: Place) -> Any:
     gpus = _gpus_per_worker(task.member)
     trainer: Any = TorchTrainer
     v2: Any = ray.train  # Ray 2.60 declares the types of its older interface
+    elastic = training.min_workers not in (None, training.workers)
     resources = {"CPU": training.cpus_per_worker} | ({"GPU": gpus} if gpus else {})
     return trainer(
         run_worker,
         train_loop_config={"task": task},
         scaling_config=v2.ScalingConfig(
-            num_workers=training.workers, use_gpu=bool(gpus), resources_per_worker=resources
+            num_workers=(training.min_workers, training.workers) if elastic else training.workers,
+            use_gpu=bool(gpus),
+            resources_per_worker=resources,
         ),
         run_config=v2.RunConfig(
             name=place.name,
@@ -89,11 +88,7 @@ class _Run:
             TrainingError: it did not end well; or whatever the listener raises, which ends it.
         """
         self._thread.start()
-        try:
-            self._listen(listener)
-        except BaseException:
-            self._stop()
-            raise
+        self._listen(listener)
         if self._error is not None:
             raise self._explained(self._error) from self._error
         assert self._result is not None
@@ -114,11 +109,15 @@ class _Run:
                 if not self._thread.is_alive():
                     return
                 continue
-            listener.hear(envelope.letter)
+            try:
+                listener.hear(envelope.letter)
+            except BaseException:
+                self._stop()
+                raise
             self._mailbox.answer.remote(envelope.number)
 
     def _stop(self) -> None:
-        """Let the workers end after the epoch they are at, so that others can have their room."""
+        """Let the workers end after the epoch that was told, so that others can have their room."""
         with suppress(ray.exceptions.RayError):
             ray.get(self._mailbox.stop.remote(), timeout=_LISTEN_S)
             self._thread.join(_GOODBYE_S)
@@ -157,21 +156,5 @@ def _gpus_per_worker(member: MemberConfig) -> float:
 
 
 def _with_threads(member: MemberConfig) -> MemberConfig:
-    """The member with as many threads a worker as it has cores of its own."""
-    training = member.training
-    threads = training.threads or max(1, int(training.cpus_per_worker))
-    return member.model_copy(update={"training": training.model_copy(update={"threads": threads})})
-
-
-def _require_images(data: TrainingData, member: MemberConfig) -> None:
-    workers = member.training.workers
-    problems = [
-        f"{name}: expected at least {needed} images for {workers} workers, got {len(split)}"
-        for name, split, needed in (
-            ("train", data.train, 2 * workers),
-            ("validation", data.validation, workers),
-        )
-        if len(split) < needed
-    ]
-    if problems:
-        raise DataError(f"{member.name}: too few images; lower training.workers", problems)
+    training = member.training.model_copy(update={"threads": worker_threads(member)})
+    return member.model_copy(update={"training": training})

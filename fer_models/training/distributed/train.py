@@ -1,12 +1,14 @@
 """The door to distributed training: Ray is loaded behind it."""
 
+from fer_models.errors import DataError
+from fer_models.models.registry import build_empty_network
 from fer_models.ray_cluster import Demand, ray_cluster
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import TrainingData
 from fer_models.training.distributed.listener import Listener
 from fer_models.training.distributed.place import checkpoint_place
-from fer_models.training.loop import Fitted
+from fer_models.training.loop import Fitted, member_preprocessing, require_batches
 from fer_models.training.work_folder import WorkFolder
 
 
@@ -38,13 +40,24 @@ def train_on_workers(
         TrainingError: the loss is not finite, memory ran out, Ray can't be used, or workers were
             lost too often.
     """
-    with ray_cluster(worker_demand(member, data)):
+    # Told before Ray starts, which takes a while.
+    _require_images(data, member)
+    network = build_empty_network(member.network)
+    require_batches(network, member)
+    with ray_cluster(worker_demand(member, data.nbytes)):
+        import ray
+
         from fer_models.training.distributed.fit import fit_on_workers
 
-        return fit_on_workers(data, member, seed, checkpoint_place(store, work), listener)
+        place = checkpoint_place(store, work)
+        learned = fit_on_workers(ray.put(data), member, seed, place, listener)
+    network.load_state_dict(learned.best_weights)
+    network.eval()
+    preprocessing = member_preprocessing(member, data)
+    return Fitted(network, preprocessing, learned.curve, learned.best, learned.seconds)
 
 
-def worker_demand(member: MemberConfig, data: TrainingData, gpus: float = 0.0) -> Demand:
+def worker_demand(member: MemberConfig, object_bytes: int = 0, gpus: float = 0.0) -> Demand:
     """What the workers of a member ask of a cluster, with so many GPUs each."""
     training = member.training
     return Demand(
@@ -53,5 +66,24 @@ def worker_demand(member: MemberConfig, data: TrainingData, gpus: float = 0.0) -
         pieces=training.workers,
         cpus=training.cpus_per_worker,
         gpus=gpus,
-        object_bytes=data.nbytes,
+        object_bytes=object_bytes,
     )
+
+
+def worker_threads(member: MemberConfig) -> int:
+    """Threads of each worker: as many as it has cores of its own, unless the member says more."""
+    return member.training.threads or max(1, int(member.training.cpus_per_worker))
+
+
+def _require_images(data: TrainingData, member: MemberConfig) -> None:
+    workers = member.training.workers
+    problems = [
+        f"{name}: expected at least {needed} images for {workers} workers, got {len(split)}"
+        for name, split, needed in (
+            ("train", data.train, 2 * workers),
+            ("validation", data.validation, workers),
+        )
+        if len(split) < needed
+    ]
+    if problems:
+        raise DataError(f"{member.name}: too few images; lower training.workers", problems)

@@ -53,9 +53,8 @@ def _learn(task: Task) -> Learned | None:
             if shard.is_first:
                 ray.get(task.mailbox.tell.remote(Resumed(epochs_done(resume))))
             learn(data, task.member, task.seed, keeper, _seat(task.member, shard), resume)
-    if not shard.is_first:
-        return None
-    assert keeper.best is not None
+    if not shard.is_first or keeper.best is None:
+        return None  # no epoch was kept: the driver said that it is enough
     return Learned(tuple(keeper.curve), keeper.best, keeper.best_weights, keeper.seconds)
 
 

@@ -1,6 +1,7 @@
 """What is particular to a store in a bucket, against a real server that checks signatures."""
 
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -170,3 +171,15 @@ def test_a_process_that_used_the_store_ends_quietly(s3_store: ArtifactStore) -> 
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_what_others_write_by_pyarrow_lies_in_the_store(s3_store: ArtifactStore) -> None:
+    path, filesystem = s3_store.arrow_folder("training")
+    elsewhere = pickle.loads(pickle.dumps(filesystem))  # as it reaches the nodes of a cluster
+    elsewhere.create_dir(f"{path}/key")
+    with elsewhere.open_output_stream(f"{path}/key/last.ckpt") as stream:
+        stream.write(b"state")
+    assert s3_store.read_bytes("training/key/last.ckpt") == b"state"
+    for _ in range(2):
+        s3_store.remove_folder("training/key")
+        assert s3_store.list_keys("training/key") == []

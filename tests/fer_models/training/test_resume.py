@@ -6,9 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from fer_models.data.snapshot import open_snapshot
 from fer_models.progress import Listener, Progress, listening
 from fer_models.storage.store import ArtifactStore
+from fer_models.training.data import training_data
+from fer_models.training.loop import fit
+from fer_models.training.results import EpochResult
 from fer_models.training.train import train_member
 from fer_models.training.work_folder import training_key, work_folder
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED, Trained
@@ -56,7 +61,31 @@ def test_a_damaged_checkpoint_is_not_resumed(
     assert train_member(store, snapshot, MEMBER, 3, UNTRACKED).id == trained.model.id
 
 
-_KILLED = """
+def test_a_training_can_go_on_with_other_settings(store: ArtifactStore, tmp_path: Path) -> None:
+    data = training_data(open_snapshot(store, write_faces(store)))
+    checkpoint = tmp_path / "last.ckpt"
+    last = MEMBER.training.epochs
+    alone = fit(data, MEMBER, 3, lambda _: None)
+
+    def interrupt(result: EpochResult) -> None:
+        if result.epoch == last - 1:
+            raise InterruptedHereError
+
+    with pytest.raises(InterruptedHereError):
+        fit(data, MEMBER, 3, interrupt, checkpoint)
+    changes = {"learning_rate": MEMBER.training.learning_rate / 2, "weight_decay": 0.5}
+    training = MEMBER.training.model_copy(update=changes)
+    other = MEMBER.model_copy(update={"training": training})
+    changed = fit(data, other, 3, lambda _: None, checkpoint)
+    for before, after in zip(alone.curve[:-1], changed.curve[:-1], strict=True):
+        same = {"images_per_s"}
+        assert before.model_dump(exclude=same) == after.model_dump(exclude=same)
+    assert changed.curve[-1].learning_rate == pytest.approx(alone.curve[-1].learning_rate / 2)
+    groups = torch.load(checkpoint, weights_only=True)["optimizer_states"][0]["param_groups"]
+    assert {group["weight_decay"] for group in groups} == {0.5, 0.0}
+
+
+KILLED_AFTER_TWO_EPOCHS = """
 import os, signal, sys
 from fer_models.progress import listening
 from fer_models.storage.config import StoreConfig
@@ -83,7 +112,14 @@ def test_a_killed_process_is_resumed(
     store: ArtifactStore, trained: Trained, cache_folder: Path
 ) -> None:
     snapshot = write_faces(store)
-    command = [sys.executable, "-c", _KILLED, store.url, snapshot.id, MEMBER.model_dump_json()]
+    command = [
+        sys.executable,
+        "-c",
+        KILLED_AFTER_TWO_EPOCHS,
+        store.url,
+        snapshot.id,
+        MEMBER.model_dump_json(),
+    ]
     done = subprocess.run(command, env=dict(os.environ), check=False, timeout=200)
     assert done.returncode == -signal.SIGKILL
     assert store.list_ids(type(trained.model)) == []

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,7 @@ import pytest
 
 from fer_models.models.config import NetworkConfig
 from fer_models.progress import Progress, listening
+from fer_models.storage.refs import SnapshotRef, TuningRef
 from fer_models.storage.store import ArtifactStore, default_cache_dir
 from fer_models.training.config import MemberConfig, TrainingConfig
 from fer_models.tuning.config import SearchDimension, TuningConfig
@@ -32,6 +34,15 @@ SEARCH = TuningConfig(
         SearchDimension(field="training.learning_rate", kind="log_uniform", low=1e-3, high=2e-2),
     ),
 )
+ASHA = SEARCH.model_copy(
+    update={
+        "search": "latin_hypercube",
+        "scheduler": "asha",
+        "num_trials": 8,
+        "max_epochs": 4,
+    }
+)
+PBT = ASHA.model_copy(update={"scheduler": "pbt", "num_trials": 4, "max_epochs": 6})
 _SEARCH = """
 import sys
 from fer_models.storage.config import StoreConfig
@@ -52,17 +63,18 @@ tune_member(
 """
 
 
-@pytest.mark.slow
-def test_a_killed_search_is_restored(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_killed_search_is_restored(store: ArtifactStore) -> None:
     snapshot = write_faces(store)
-    told = [store.url, snapshot.id, MEMBER.model_dump_json(), SEARCH.model_dump_json()]
-    process = subprocess.Popen([sys.executable, "-c", _SEARCH, *told], env=dict(os.environ))
     folder = default_cache_dir() / "tuning"
-    try:
-        finished = _wait_for_a_finished_trial(process, folder)
-    finally:
-        _kill_with_children(process)
+    children = _kill_search(store, snapshot, SEARCH, lambda: bool(_finished(folder)))
+    finished = _finished(folder)
     assert 1 <= len(finished) < SEARCH.num_trials
     heard: list[Progress] = []
     with listening(heard.append):
@@ -74,41 +86,93 @@ def test_a_killed_search_is_restored(store: ArtifactStore, monkeypatch: pytest.M
     completed = [p.done for p in heard if p.done >= 1 and p.done == int(p.done)]
     assert completed == list(range(len(finished) + 1, SEARCH.num_trials + 1))
     assert not any(folder.iterdir())
+    # The next search ends what is left of the killed one.
+    assert not [child for child in children if child.is_running()]
 
 
-def _wait_for_a_finished_trial(process: subprocess.Popen[bytes], folder: Path) -> dict[int, float]:
-    until_s = time.monotonic() + 150
-    while time.monotonic() < until_s:
-        assert process.poll() is None
-        finished = _finished(folder)
-        if finished:
-            return finished
-        time.sleep(0.1)
-    raise AssertionError("no trial finished")
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("config", [ASHA, PBT], ids=["asha", "pbt"])
+def test_a_killed_search_decides_as_one_that_was_not(
+    store: ArtifactStore, config: TuningConfig
+) -> None:
+    snapshot = write_faces(store)
+    whole = _outcome(store, tune_member(store, snapshot, MEMBER, config, 0))
+    folder = default_cache_dir() / "tuning"
+    half = config.num_trials * config.max_epochs // 3
+    _kill_search(store, snapshot, config, lambda: _epochs_told(folder) >= half)
+    heard: list[Progress] = []
+    with listening(heard.append):
+        restored = tune_member(store, snapshot, MEMBER, config, 0)
+    assert heard[1].done >= 1  # it did go on, not begin anew
+    assert _outcome(store, restored) == whole
+    if config.scheduler == "asha":
+        assert {trial["stopped_early"] for trial in store.read_json(restored, "trials.json")} == {
+            True,
+            False,
+        }
 
 
-def _finished(folder: Path) -> dict[int, float]:
-    """Best accuracy of the trials that the state on disk calls finished."""
-    found = {}
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_damaged_state_lets_the_search_begin_anew(
+    store: ArtifactStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    snapshot = write_faces(store)
+    config = ASHA.model_copy(update={"num_trials": 3, "max_epochs": 2})
+    folder = default_cache_dir() / "tuning"
+    _kill_search(store, snapshot, config, lambda: bool(_finished(folder)))
+    (state,) = folder.glob("*/search/experiment_state-*.json")
+    state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+    tuning = tune_member(store, snapshot, MEMBER, config, 0)
+    assert "starts from the beginning" in caplog.text
+    assert len(store.read_json(tuning, "trials.json")) == 3
+
+
+def _outcome(store: ArtifactStore, tuning: TuningRef) -> tuple[str, str]:
+    return tuning.id, json.dumps(store.read_json(tuning, "trials.json"), indent=1)
+
+
+def _kill_search(
+    store: ArtifactStore, snapshot: SnapshotRef, config: TuningConfig, when: Callable[[], bool]
+) -> list[psutil.Process]:
+    """Kill a search as soon as its state on disk says so; what it had started."""
+    told = [store.url, snapshot.id, MEMBER.model_dump_json(), config.model_dump_json()]
+    process = subprocess.Popen([sys.executable, "-c", _SEARCH, *told], env=dict(os.environ))
+    until_s = time.monotonic() + 400
+    try:
+        while not when():
+            assert process.poll() is None
+            assert time.monotonic() < until_s
+            time.sleep(0.05)
+    finally:
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    return children
+
+
+def _last_results(folder: Path) -> list[tuple[str, dict]]:
+    """Status and last result of the trials in the state on disk."""
+    found = []
     for path in folder.glob("*/search/experiment_state-*.json"):
         try:
             lines = json.loads(path.read_text())["trial_data"]
         except ValueError:
             continue  # half written
-        for state, metadata in ((json.loads(a), json.loads(b)) for a, b in lines):
-            if state["status"] == "TERMINATED":
-                last = metadata["last_result"]
-                found[int(last["config"]["trial"])] = float(last["best_accuracy"])
+        for state, metadata in lines:
+            found.append((json.loads(state)["status"], json.loads(metadata)["last_result"]))
     return found
 
 
-def _kill_with_children(process: subprocess.Popen[bytes]) -> None:
-    """Ray's processes notice in some seconds that their driver is gone; end those that do not."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    started_s = time.monotonic()
-    _, left = psutil.wait_procs(children, timeout=20)
-    print(f"{len(children)} children, {len(left)} left after {time.monotonic() - started_s:.1f} s")
-    for child in left:
-        child.kill()
+def _finished(folder: Path) -> dict[int, float]:
+    """Best accuracy of the trials that the state on disk calls finished."""
+    return {
+        int(last["config"]["trial"]): float(last["best_accuracy"])
+        for status, last in _last_results(folder)
+        if status == "TERMINATED"
+    }
+
+
+def _epochs_told(folder: Path) -> int:
+    return sum(last.get("epoch", 0) for _, last in _last_results(folder))

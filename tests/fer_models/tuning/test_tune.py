@@ -14,7 +14,7 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig, TrainingConfig
 from fer_models.tuning.config import SearchDimension, TuningConfig
 from fer_models.tuning.follower import SearchFollower
-from fer_models.tuning.search import Trial
+from fer_models.tuning.outcome import Trial
 from fer_models.tuning.tune import apply_tuning, tune_member
 from tests.fer_models.training.faces import write_faces
 
@@ -69,6 +69,9 @@ def test_a_search_writes_its_trials_and_the_best(searched: Searched) -> None:
         assert 0 <= trial["validation_accuracy"] <= 1
         assert 1e-3 <= trial["setting"]["training.learning_rate"] <= 2e-2
         assert trial["stopped_early"] == (trial["epochs"] < 2)
+        assert len(trial["curve"]) == trial["epochs"]
+        assert max(trial["curve"]) == pytest.approx(trial["validation_accuracy"], abs=1e-4)
+        assert trial["schedule"] == []
     best = max(trials, key=lambda t: (t["validation_accuracy"], -t["validation_loss"]))
     assert searched.store.read_json(searched.tuning, "best.json") == best["setting"]
     info = searched.store.info(searched.tuning)
@@ -135,7 +138,8 @@ def test_a_failed_trial_is_no_longer_the_best() -> None:
     heard: list[Progress] = []
     follower = SearchFollower(1, 2)
     with listening(heard.append):
-        follower.on_trial_result(trial=FakeTrial(0), result={"epoch": 1, "best_accuracy": 0.9})
+        line = {"epoch": 1, "validation_accuracy": 0.8, "best_accuracy": 0.9}
+        follower.on_trial_result(trial=FakeTrial(0), result=line)
         follower.on_trial_error(trial=FakeTrial(0))
     assert follower.last == {}
     assert heard[-1].note == "no trial has finished an epoch"

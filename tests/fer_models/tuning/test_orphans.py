@@ -1,0 +1,49 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fer_models.processes import is_dead, process_tag
+from fer_models.tuning.orphans import OWNER_VARIABLE, mark_folder, sweep_orphans
+
+
+@pytest.fixture(scope="module")
+def dead_tag() -> str:
+    """The tag of a process that has ended."""
+    command = "from fer_models.processes import process_tag; print(process_tag())"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
+    tag = done.stdout.decode().strip()
+    assert is_dead(tag)
+    return tag
+
+
+def _sleeper(name: str, tag: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, OWNER_VARIABLE: tag}
+    return subprocess.Popen([name, "60"], executable="/bin/sleep", env=environment)
+
+
+def test_only_rays_processes_of_dead_searches_are_ended(dead_tag: str, tmp_path: Path) -> None:
+    orphan = _sleeper("ray::DashboardAgent", dead_tag)
+    others = [_sleeper("ray::DashboardAgent", process_tag()), _sleeper("mine", dead_tag)]
+    try:
+        ended = sweep_orphans(tmp_path)
+        assert orphan.pid in ended
+        assert orphan.wait(timeout=10) != 0
+        assert [other.poll() for other in others] == [None, None]
+    finally:
+        for process in (orphan, *others):
+            process.kill()
+            process.wait()
+
+
+def test_only_folders_of_dead_searches_are_removed(dead_tag: str, tmp_path: Path) -> None:
+    for name in ("ray-dead", "ray-alive", "ray-unmarked", "other-dead"):
+        (tmp_path / name / "session").mkdir(parents=True)
+    mark_folder(tmp_path / "ray-alive")
+    for name in ("ray-dead", "other-dead"):
+        (tmp_path / name / "owner").write_text(dead_tag)
+    sweep_orphans(tmp_path)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["other-dead", "ray-alive", "ray-unmarked"]
