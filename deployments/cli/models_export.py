@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -9,6 +10,7 @@ from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.predict import stored_model
+from fer_models.training.config import TestTime
 
 
 @click.command()
@@ -21,11 +23,21 @@ from deployments.cli.predict import stored_model
     metavar="TEXT",
     help="What was typed to train it; kept in the bundle's facts.",
 )
+@click.option(
+    "--test-time",
+    type=click.Choice(get_args(TestTime)),
+    help="Views whose mean predicts an image.  [default: as it was trained]",
+)
 @click.option("--name", default="", help="Of the bundle.  [default: the model's id]")
 @store_option
 @reporting
 def export(
-    model_id: str, folder: Path, training_command: str, name: str, store_url: str | None
+    model_id: str,
+    folder: Path,
+    training_command: str,
+    test_time: TestTime | None,
+    name: str,
+    store_url: str | None,
 ) -> Produced:
     """Write network MODEL_ID (or `champion`) as a weight bundle to FOLDER.
 
@@ -38,7 +50,9 @@ def export(
     from fer_models.inference.export import write_bundle
 
     with progress_display():
-        facts = write_bundle(store, model, folder, name=name, command=training_command)
+        facts = write_bundle(
+            store, model, folder, name=name, command=training_command, test_time=test_time
+        )
     files = [folder / f"{facts.name}{suffix}" for suffix in (WEIGHTS_SUFFIX, FACTS_SUFFIX)]
     accuracy = {key: value.model_dump() for key, value in facts.accuracy.items()}
     print_facts(

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from fer_models.base_config import FrozenConfig
 from fer_models.models.config import NetworkConfig
 
+TestTime = Literal["none", "flip", "crops", "warps"]
+
 
 class AugmentConfig(FrozenConfig):
     """Random changes to training images, drawn anew for every image and epoch."""
@@ -196,7 +198,7 @@ class MemberConfig(FrozenConfig):
         ge=0,
         description="Added to the run's seed: twins of one network draw other numbers.",
     )
-    test_time: Literal["none", "flip", "crops", "warps"] = Field(
+    test_time: TestTime = Field(
         default="none",
         description="Views whose mean predicts an image: itself; and its mirror image; those of "
         "five crops, 2 px apart; or those of five pictures, turned by 6 degrees, 8 % smaller or "

@@ -55,6 +55,19 @@ def test_a_bundle_predicts_nearly_what_the_stored_network_does(exported: Exporte
     )
 
 
+def test_a_bundle_may_predict_by_other_views_than_the_training(
+    exported: Exported, tmp_path: Path
+) -> None:
+    facts = write_bundle(exported.store, exported.model, tmp_path, name="warped", test_time="warps")
+    bundle = load_bundle(tmp_path / "warped.json")
+    assert facts.member.test_time == "warps"
+    assert bundle.preprocessing["test_time"] == "warps"
+    images = random_images(20)
+    plain = load_bundle(exported.folder / "small.json")
+    found = [predict_probabilities(b.network, b.preprocessing, images) for b in (bundle, plain)]
+    assert np.abs(found[0] - found[1]).max() > 1e-4
+
+
 def test_weights_are_the_stored_ones_rounded_to_half_precision(exported: Exported) -> None:
     network, _ = load_network(exported.store, exported.model)
     bundled = load_bundle(exported.folder / "small.json").network
