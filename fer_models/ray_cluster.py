@@ -19,7 +19,7 @@ from typing import Any
 
 from fer_models.errors import ConfigError, TrainingError
 from fer_models.processes import process_tag
-from fer_models.tuning.orphans import FOLDER_PREFIX, OWNER_VARIABLE, mark_folder, sweep_orphans
+from fer_models.ray_orphans import FOLDER_PREFIX, OWNER_VARIABLE, mark_folder, sweep_orphans
 
 _MIN_OBJECT_STORE_BYTES = 128 * 2**20
 # Unix sockets lie below Ray's folder and their paths are limited to about 100 bytes.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fer_models.processes import is_dead, process_tag
-from fer_models.tuning.orphans import OWNER_VARIABLE, mark_folder, sweep_orphans
+from fer_models.ray_orphans import OWNER_VARIABLE, mark_folder, sweep_orphans
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What a killed search leaves behind of the Ray that it had started: processes and a folder.
+"""What a killed search or training leaves behind of the Ray that it had started: processes and a folder.
 
 Ray ends most of its processes with their driver at once. Two that its raylet had started (the
 agents for the dashboard and for environments) first try to tell the dead cluster about it, for
@@ -22,7 +22,7 @@ def mark_folder(folder: Path) -> None:
 
 
 def sweep_orphans(base: Path) -> list[int]:
-    """End Ray processes of dead searches of this host, and remove their folders below `base`.
+    """End Ray processes of dead drivers of this host, and remove their folders below `base`.
 
     Returns:
         Numbers of the processes that were ended.
