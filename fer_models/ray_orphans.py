@@ -1,4 +1,4 @@
-"""What a killed search or training leaves behind of the Ray that it had started: processes and a folder.
+"""What a dead process leaves behind of the Ray that it had started: processes and a folder.
 
 Ray ends most of its processes with their driver at once. Two that its raylet had started (the
 agents for the dashboard and for environments) first try to tell the dead cluster about it, for
