@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from fer_models.base_config import FrozenConfig
 from fer_models.models.config import NetworkConfig
 
-TestTime = Literal["none", "flip", "crops", "warps"]
+TestTime = Literal["none", "flip", "crops"]
 
 
 class AugmentConfig(FrozenConfig):
@@ -200,7 +200,6 @@ class MemberConfig(FrozenConfig):
     )
     test_time: TestTime = Field(
         default="none",
-        description="Views whose mean predicts an image: itself; and its mirror image; those of "
-        "five crops, 2 px apart; or those of five pictures, turned by 6 degrees, 8 % smaller or "
-        "larger.",
+        description="Views whose mean predicts an image: itself; and its mirror image; or those of "
+        "five crops, 2 px apart.",
     )

@@ -58,10 +58,12 @@ def test_a_bundle_predicts_nearly_what_the_stored_network_does(exported: Exporte
 def test_a_bundle_may_predict_by_other_views_than_the_training(
     exported: Exported, tmp_path: Path
 ) -> None:
-    facts = write_bundle(exported.store, exported.model, tmp_path, name="warped", test_time="warps")
-    bundle = load_bundle(tmp_path / "warped.json")
-    assert facts.member.test_time == "warps"
-    assert bundle.preprocessing["test_time"] == "warps"
+    facts = write_bundle(
+        exported.store, exported.model, tmp_path, name="ten-views", test_time="crops"
+    )
+    bundle = load_bundle(tmp_path / "ten-views.json")
+    assert facts.member.test_time == "crops"
+    assert bundle.preprocessing["test_time"] == "crops"
     images = random_images(20)
     plain = load_bundle(exported.folder / "small.json")
     found = [predict_probabilities(b.network, b.preprocessing, images) for b in (bundle, plain)]
