@@ -210,7 +210,7 @@ def _panels(figure: Any, number: int, **shared: Any) -> list[Any]:
     """So many small axes, in rows of four; the last row is filled up with nothing."""
     columns = min(_COLUMNS, number)
     rows = math.ceil(number / columns)
-    axes = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
+    axes: list[Any] = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
     for empty in axes[number:]:
         empty.set_visible(False)
     return axes[:number]

@@ -42,7 +42,12 @@ def _warp(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> 
         torch.stack([cos * mirror, -sin, shift[:, 0]], 1),
         torch.stack([sin * mirror, cos, shift[:, 1]], 1),
     ]
-    grid = _affine_grid(torch.stack(rows, 1).to(images.device), *images.shape[-2:])
+    return sampled(images, torch.stack(rows, 1).to(images.device))
+
+
+def sampled(images: Tensor, matrices: Tensor) -> Tensor:
+    """Images as seen through affine maps N x 2 x 3 of their coordinates (-1..1), edges mirrored."""
+    grid = _affine_grid(matrices, *images.shape[-2:])
     return functional.grid_sample(
         images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )

@@ -196,8 +196,9 @@ class MemberConfig(FrozenConfig):
         ge=0,
         description="Added to the run's seed: twins of one network draw other numbers.",
     )
-    test_time: Literal["none", "flip", "crops"] = Field(
+    test_time: Literal["none", "flip", "crops", "warps"] = Field(
         default="none",
-        description="Views whose mean predicts an image: itself; and its mirror image; or those of "
-        "five crops, 2 px apart.",
+        description="Views whose mean predicts an image: itself; and its mirror image; those of "
+        "five crops, 2 px apart; or those of five pictures, turned by 6 degrees, 8 % smaller or "
+        "larger.",
     )

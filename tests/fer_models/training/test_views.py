@@ -9,7 +9,9 @@ from fer_models.training.predict import predict_probabilities
 from fer_models.training.views import views
 
 
-@pytest.mark.parametrize(("test_time", "num"), [("none", 1), ("flip", 2), ("crops", 10)])
+@pytest.mark.parametrize(
+    ("test_time", "num"), [("none", 1), ("flip", 2), ("crops", 10), ("warps", 10)]
+)
 def test_views_have_the_pictures_shape_and_begin_with_it(test_time: str, num: int) -> None:
     images = torch.rand(3, 1, 48, 48)
     seen = list(views(images, test_time))
@@ -31,6 +33,23 @@ def test_crops_are_the_picture_moved_by_two_pixels_and_mirrored() -> None:
             )
         )
         assert abs(down) == abs(across)
+    for plain, mirrored in zip(seen[::2], seen[1::2], strict=True):
+        assert torch.equal(plain.flip(-1), mirrored)
+
+
+def test_warps_are_the_picture_turned_and_zoomed_as_torchvision_does_it() -> None:
+    from torchvision.transforms import v2
+
+    rows, columns = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    smooth = (0.5 + 0.4 * torch.sin(rows / 9) * torch.cos(columns / 7))[None, None]
+    seen = list(views(smooth, "warps"))
+    changes = [(0, 1.0), (6, 1.0), (-6, 1.0), (0, 0.92), (0, 1.08)]
+    for view, (degrees, zoom) in zip(seen[::2], changes, strict=True):
+        expected = v2.functional.affine(
+            smooth, degrees, [0, 0], zoom, [0.0], interpolation=v2.InterpolationMode.BILINEAR
+        )
+        inside = (..., slice(6, -6), slice(6, -6))
+        torch.testing.assert_close(view[inside], expected[inside], atol=5e-3, rtol=0)
     for plain, mirrored in zip(seen[::2], seen[1::2], strict=True):
         assert torch.equal(plain.flip(-1), mirrored)
 
