@@ -8,6 +8,7 @@ from fer_models.training.config import MemberConfig
 from fer_models.training.data import TrainingData
 from fer_models.training.distributed.listener import Listener
 from fer_models.training.distributed.place import checkpoint_place
+from fer_models.training.growth import require_start_size
 from fer_models.training.loop import Fitted, member_preprocessing, require_batches
 from fer_models.training.work_folder import WorkFolder
 
@@ -44,6 +45,7 @@ def train_on_workers(
     _require_images(data, member)
     network = build_empty_network(member.network)
     require_batches(network, member)
+    require_start_size(network, member)
     with ray_cluster(worker_demand(member, data.nbytes)):
         import ray
 

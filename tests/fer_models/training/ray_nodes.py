@@ -64,7 +64,6 @@ def two_nodes() -> Iterator[Cluster]:
     address = f"127.0.0.1:{port}"
     nodes: list[Node] = []
     head = ["--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false"]
-    head += [f"--ray-client-server-port={free_port()}"]
     try:
         for number, options in enumerate((head, [f"--address={address}"])):
             log = folder / f"{number}.log"

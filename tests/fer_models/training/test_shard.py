@@ -92,3 +92,8 @@ def test_what_fits_on_the_nodes_is_let_through(fits: Demand) -> None:
 def test_what_can_never_be_placed_is_refused(large: Demand) -> None:
     with pytest.raises(ConfigError, match=r"it asks for .*2 \+ 0, 3 \+ 1.*ask for less"):
         require_room(large, NODES)
+
+
+def test_fewer_workers_than_the_fewest_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most workers=2, got 3"):
+        TrainingConfig(workers=2, min_workers=3)
