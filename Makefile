@@ -44,8 +44,10 @@ test-all: $(STAMP)  ## The slow ones, too
 bench-data: $(STAMP)  ## Ratios and scores of the data stages (--images in ARGS: the real ones, too)
 	@$(PY) -m tests.benchmarks $(ARGS)
 
-bench-train: $(STAMP)  ## Ratios of the training path (data, steps, networks)
+bench-train: $(STAMP)  ## Ratios of the training path (data, steps, networks, Ray)
 	@$(PY) -m tests.benchmarks.bench_train $(ARGS)
+	@$(PY) -m tests.benchmarks.bench_tune
+	@$(PY) -m tests.benchmarks.bench_ray_train
 
 check: $(STAMP)  ## ruff, mypy strict, import-linter
 	@$(PY) -m ruff format --check .
