@@ -16,8 +16,8 @@ import psutil
 
 _START_S = 600.0  # on a machine that is busy with other work
 _OBJECT_STORE_BYTES = 100 * 2**20
-# Since Ray 2.60 `ray start --head` asks for a token, which it would put into the user's home.
-NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}
+# Since 2.60 a Ray head asks for a token; without these it would make one in the user's home.
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "only-for-tests-0123456789abcdef"}
 
 
 @dataclass
@@ -90,7 +90,7 @@ def _start(options: list[str], log: Path) -> Node:
     command += ["--min-worker-port=0", "--max-worker-port=0", "--disable-usage-stats"]
     command += [f"--object-store-memory={_OBJECT_STORE_BYTES}"]
     command += [f"--dashboard-agent-listen-port={free_port()}"]
-    environment = {**os.environ, "RAY_worker_niceness": "0", **NO_TOKEN}
+    environment = {**os.environ, "RAY_worker_niceness": "0", **TOKEN}
     environment.pop("RAY_ADDRESS", None)
     with log.open("wb") as output:
         return Node(

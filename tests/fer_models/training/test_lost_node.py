@@ -8,7 +8,7 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.training.train import train_member
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED
 from tests.fer_models.training.faces import write_faces
-from tests.fer_models.training.ray_nodes import NO_TOKEN, two_nodes
+from tests.fer_models.training.ray_nodes import TOKEN, two_nodes
 from tests.fer_models.training.test_distributed import curve_of, with_training
 
 
@@ -22,7 +22,7 @@ def test_training_goes_on_with_what_is_left_of_a_cluster(
     heard: list[Progress] = []
     with two_nodes() as cluster:
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-        for name, value in NO_TOKEN.items():
+        for name, value in TOKEN.items():
             monkeypatch.setenv(name, value)
         too_many = with_training(MEMBER, workers=3)
         with pytest.raises(ConfigError, match=r"workers=3 asks for 3 times 1 cores"):
