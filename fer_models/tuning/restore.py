@@ -39,7 +39,8 @@ def restored_tuner(place: Path, trainable: Callable[..., Any]) -> tune.Tuner | N
 def _require_readable(file: Path) -> None:
     if file.name.startswith("experiment_state-"):
         for state, metadata in json.loads(file.read_text())["trial_data"]:
-            RayTrial.from_json_state(state).restore_run_metadata(metadata)
+            # Stubs: in a new process Ray does not know the trainable yet.
+            RayTrial.from_json_state(state, stub=True).restore_run_metadata(metadata)
     elif file.suffix == ".json":
         json.loads(file.read_text())
     elif file.suffix == ".pkl" and "state" in file.name:

@@ -20,14 +20,14 @@ from fer_models.tuning.tune import tune_member
 from tests.fer_models.training.faces import write_faces
 
 MEMBER = MemberConfig(
-    name="small", network=NetworkConfig(width=0.25), training=TrainingConfig(batch_size=28)
+    name="small", network=NetworkConfig(width=0.25), training=TrainingConfig(batch_size=2)
 )
 SEARCH = TuningConfig(
     member="small",
     search="optuna",
     scheduler="none",
     num_trials=5,
-    max_epochs=3,
+    max_epochs=8,
     max_train_images=140,
     cpus_per_trial=1,
     search_space=(
