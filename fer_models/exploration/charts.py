@@ -15,6 +15,7 @@ from fer_models.reporting.svg import (
     INK,
     LINE,
     MUTED,
+    percent_axis,
     series_colour,
     tidy,
 )
@@ -62,7 +63,7 @@ def split_chart(table: Sequence[dict[str, Any]]) -> Drawing:
                 axes.barh(places + shift, shares, 0.36, color=colour)
             axes.set_title(f"{split}\n{totals['before']:,} to {totals['after']:,}", fontsize=9)
             axes.set_yticks(places, CLASS_NAMES)
-            _percent(axes.xaxis)
+            percent_axis(axes.xaxis, decimals=0)
             tidy(axes, grid="x")
         panels[0].xaxis.get_major_locator().set_params(nbins=3)
         figure.supxlabel("share of the split's images", fontsize=9.2, color=MUTED)
@@ -89,7 +90,7 @@ def histogram_chart(histograms: dict[str, Ints]) -> Drawing:
             tidy(axes)
         panels[0].set_xlim(0, 255)
         panels[0].set_xticks([0, 64, 128, 192, 255])
-        _percent(panels[0].yaxis, decimals=1)
+        percent_axis(panels[0].yaxis, decimals=1)
         for axes in panels[len(histograms) :]:
             axes.set_axis_off()
         panels[0].set_ylim(0, _height_of(histograms))
@@ -122,7 +123,7 @@ def image_chart(values: dict[str, tuple[Floats, int]], kept: npt.NDArray[np.bool
             axes.set_title(title)
             axes.set_xlabel("grey value")
             axes.yaxis.get_major_locator().set_params(nbins=5)
-            _percent(axes.yaxis)
+            percent_axis(axes.yaxis, decimals=0)
             tidy(axes)
         panels[0].set_ylabel("share of images")
         figure.legend(loc="outside upper left", ncols=2)
@@ -223,9 +224,3 @@ def _height_of(histograms: dict[str, Ints]) -> float:
     """Of the axes: the peaks at black and white, where cameras clip, may stick out."""
     inner = max(float(one[1:-1].max() / max(one.sum(), 1)) for one in histograms.values())
     return 1.5 * inner or 1.0
-
-
-def _percent(axis: Any, decimals: int = 0) -> None:
-    from matplotlib.ticker import PercentFormatter
-
-    axis.set_major_formatter(PercentFormatter(1.0, decimals=decimals, symbol=" %"))

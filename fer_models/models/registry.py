@@ -8,7 +8,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import nn
 
 from fer_models.errors import ConfigError
@@ -16,6 +15,7 @@ from fer_models.labels import NUM_CLASSES
 from fer_models.models.checkpointing import checkpoint_gradients
 from fer_models.models.compact import CompactCNN, FaceCNN
 from fer_models.models.config import NetworkConfig
+from fer_models.models.probe import SIZE_ERRORS, blank_logits, first_line
 from fer_models.models.scratch import ScratchCNN, ScratchMLP
 
 
@@ -114,22 +114,16 @@ def _create_timm(
         )
     except TypeError:
         network = timm.create_model(config.name, **options)
-    except (AssertionError, RuntimeError, ValueError) as error:
+    except SIZE_ERRORS as error:
         raise _wrong_size(config, error) from error
     return network
 
 
 def _check_size(network: nn.Module, config: NetworkConfig) -> None:
-    size = config.image_size_px
-    training = network.training
-    network.eval()
     try:
-        with torch.inference_mode():
-            logits = network(torch.zeros(2, config.in_channels, size, size))
-    except (AssertionError, RuntimeError, ValueError) as error:
+        logits = blank_logits(network, config.in_channels, config.image_size_px)
+    except SIZE_ERRORS as error:
         raise _wrong_size(config, error) from error
-    finally:
-        network.train(training)
     if logits.shape != (2, NUM_CLASSES):
         raise ConfigError(
             f"network {config.name}: expected logits of shape (2, {NUM_CLASSES}), it gives "
@@ -138,10 +132,10 @@ def _check_size(network: nn.Module, config: NetworkConfig) -> None:
 
 
 def _wrong_size(config: NetworkConfig, error: Exception) -> ConfigError:
-    lines = str(error).splitlines() or [type(error).__name__]
     return ConfigError(
-        f"network {config.name} can't take {config.image_size_px} px images ({lines[0]}); set "
-        "network.image_size_px to a size it is made for (224 suits most) or choose another network"
+        f"network {config.name} can't take {config.image_size_px} px images "
+        f"({first_line(error)}); set network.image_size_px to a size it is made for (224 suits "
+        "most) or choose another network"
     )
 
 

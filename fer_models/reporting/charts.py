@@ -16,6 +16,7 @@ from fer_models.reporting.svg import (
     MUTED,
     NUM_SERIES_COLOURS,
     draw,
+    percent_axis,
     series_colour,
     tidy,
 )
@@ -41,7 +42,7 @@ def accuracy_chart(rows: tuple[ModelRow, ...]) -> str:
             tick.set_fontweight("bold" if row.is_candidate else "normal")
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlabel("accuracy")
-        _percent_axis(axes.xaxis)
+        percent_axis(axes.xaxis)
         tidy(axes, grid="x")
         figure.legend(loc="outside upper left", ncols=3)
 
@@ -73,7 +74,7 @@ def class_chart(scores: SplitMetrics) -> str:
         labels = [f"{name} ({one.n:,})" for name, one in zip(CLASS_NAMES, classes, strict=True)]
         axes.set_yticks(places, labels)
         axes.set_xlim(0, 1.08)
-        _percent_axis(axes.xaxis)
+        percent_axis(axes.xaxis)
         tidy(axes, grid="x")
         figure.legend(loc="outside upper left", ncols=2)
 
@@ -106,12 +107,12 @@ def reliability_chart(bins: ReliabilityBins) -> str:
         )
         upper.set_ylabel("accuracy")
         upper.set_ylim(0, 1.02)
-        _percent_axis(upper.yaxis)
+        percent_axis(upper.yaxis)
         lower.bar(centres, bins.n, width * 0.9, color=series_colour(5))
         lower.set_ylabel("images")
         lower.set_xlabel("confidence (highest probability)")
         lower.set_xlim(0, 1)
-        _percent_axis(lower.xaxis)
+        percent_axis(lower.xaxis)
         for axes in (upper, lower):
             tidy(axes)
         figure.legend(loc="outside upper left", ncols=2)
@@ -149,7 +150,7 @@ def curves_chart(rows: list[ModelRow]) -> str:
             axes.set_xlabel("epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
             tidy(axes)
-        _percent_axis(panels[1].yaxis)
+        percent_axis(panels[1].yaxis)
         figure.legend(loc="outside upper left", ncols=4)
 
     return draw("curves", "Loss and accuracy by epoch", (FULL_WIDTH_IN, 3.6), plot)
@@ -220,9 +221,3 @@ def _majority_line(axes: Any, scores: SplitMetrics) -> None:
     axes.axvline(
         share, color=MUTED, linestyle=":", linewidth=1.4, label="always the commonest class"
     )
-
-
-def _percent_axis(axis: Any) -> None:
-    from matplotlib.ticker import PercentFormatter
-
-    axis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))

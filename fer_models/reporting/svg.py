@@ -60,6 +60,13 @@ def tidy(axes: Any, grid: str = "y") -> None:
     axes.grid(axis=grid, color=LINE, linewidth=0.8)
 
 
+def percent_axis(axis: Any, decimals: int | None = None) -> None:
+    """Write shares 0..1 as percent; by default with as many decimals as the ticks need."""
+    from matplotlib.ticker import PercentFormatter
+
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=decimals, symbol=" %"))
+
+
 @contextmanager
 def _style(name: str) -> Iterator[None]:
     import matplotlib as mpl

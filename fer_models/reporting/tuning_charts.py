@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fer_models.reporting.drawing import Drawing, drawing
-from fer_models.reporting.svg import FULL_WIDTH_IN, MUTED, series_colour, tidy
+from fer_models.reporting.svg import FULL_WIDTH_IN, MUTED, percent_axis, series_colour, tidy
 from fer_models.tuning.config import SearchDimension
 
 Trials = Sequence[dict[str, Any]]
@@ -59,7 +59,7 @@ def progress_chart(trials: Trials) -> Drawing:
         sofar.xaxis.get_major_locator().set_params(integer=True)
         for axes in (curves, sofar):
             tidy(axes)
-        _percent(curves.yaxis)
+        percent_axis(curves.yaxis)
         _legend(figure, trials)
 
     return drawing("tuning_progress", "Accuracy of the trials", (FULL_WIDTH_IN, 3.6), plot)
@@ -78,7 +78,7 @@ def settings_chart(trials: Trials, space: Sequence[SearchDimension]) -> Drawing:
             _scale(axes.xaxis, axes.set_xscale, dimension)
             axes.set_title(dimension.field, fontsize=8.6)
             tidy(axes)
-        _percent(panels[0].yaxis)
+        percent_axis(panels[0].yaxis)
         figure.supylabel("validation accuracy", fontsize=9.2, color=MUTED)
         _legend(figure, trials)
 
@@ -256,12 +256,6 @@ def _stairs(
     epochs = [step["epoch"] - 0.5 for step in steps]
     values = [_number(dimension, step["setting"][dimension.field]) for step in steps]
     return [*epochs, last_epoch + 0.5], [*values, values[-1]]
-
-
-def _percent(axis: Any) -> None:
-    from matplotlib.ticker import PercentFormatter
-
-    axis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
 
 
 def _plain_log(axis: Any, dimension: SearchDimension) -> None:

@@ -4,10 +4,10 @@ A convolution costs as the square of the side, so an epoch at 32 px takes less t
 one at 48 px, and what is learned there carries over (Howard 2018, DAWNBench; Tan, Le 2021).
 """
 
-import torch
 from torch import nn
 
 from fer_models.errors import ConfigError
+from fer_models.models.probe import SIZE_ERRORS, blank_logits, first_line
 from fer_models.training.config import MemberConfig, TrainingConfig
 
 _STEP_PX = 8
@@ -47,16 +47,11 @@ def require_start_size(network: nn.Module, member: MemberConfig) -> None:
             f"{member.name}: training.start_size_px is {start_px}, larger than "
             f"network.image_size_px, {full_px}; images grow to that size, so start below it"
         )
-    training = network.training
-    network.eval()
     try:
-        with torch.inference_mode():
-            network(torch.zeros(2, member.network.in_channels, start_px, start_px))
-    except (AssertionError, RuntimeError, ValueError) as error:
+        blank_logits(network, member.network.in_channels, start_px)
+    except SIZE_ERRORS as error:
         raise ConfigError(
             f"{member.name}: {member.network.name} can't take {start_px} px images "
-            f"({(str(error).splitlines() or [type(error).__name__])[0]}); set "
-            "training.start_size_px=0 (full size from the start) or a larger size"
+            f"({first_line(error)}); set training.start_size_px=0 (full size from the start) or a "
+            "larger size"
         ) from error
-    finally:
-        network.train(training)
