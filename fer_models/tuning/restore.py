@@ -23,8 +23,7 @@ def restored_tuner(place: Path, trainable: Callable[..., Any]) -> tune.Tuner | N
         return None
     try:
         # Ray itself would leave out what it can't read, and say so in its own log only.
-        for file in sorted(place.iterdir()):
-            _require_readable(file)
+        require_readable(place)
         return tune.Tuner.restore(str(place), trainable, restart_errored=True)
     except Exception as error:  # noqa: BLE001 - damaged pickles raise whatever they like
         _LOGGER.warning(
@@ -36,13 +35,16 @@ def restored_tuner(place: Path, trainable: Callable[..., Any]) -> tune.Tuner | N
         return None
 
 
-def _require_readable(file: Path) -> None:
-    if file.name.startswith("experiment_state-"):
-        for state, metadata in json.loads(file.read_text())["trial_data"]:
-            # Stubs: in a new process Ray does not know the trainable yet.
-            RayTrial.from_json_state(state, stub=True).restore_run_metadata(metadata)
-    elif file.suffix == ".json":
-        json.loads(file.read_text())
-    elif file.suffix == ".pkl" and "state" in file.name:
-        with file.open("rb") as stream:
-            pickle.load(stream)  # noqa: S301 - written by this program, in the user's cache folder
+def require_readable(place: Path) -> None:
+    """Read all that Ray would read of a state; raises whatever damaged files raise.
+
+    Ray names some of its pickles `.json`. Hidden files are those it was writing when it was killed.
+    """
+    for file in sorted(place.glob("[!.]*")):
+        if file.name.startswith("experiment_state-"):
+            for state, metadata in json.loads(file.read_text())["trial_data"]:
+                # Stubs: in a new process Ray does not know the trainable yet.
+                RayTrial.from_json_state(state, stub=True).restore_run_metadata(metadata)
+        elif file.is_file() and "state" in file.name:
+            with file.open("rb") as stream:
+                pickle.load(stream)  # noqa: S301 - written by this program, in the user's cache

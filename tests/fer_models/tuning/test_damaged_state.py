@@ -1,11 +1,12 @@
 """A state on disk that Ray would stumble over."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
 
-from fer_models.tuning.restore import restored_tuner
+from fer_models.tuning.restore import require_readable, restored_tuner
 
 
 def _trainable(config: dict) -> None: ...
@@ -49,3 +50,18 @@ def test_without_a_state_there_is_nothing_to_tell(
 ) -> None:
     assert restored_tuner(tmp_path / "search", _trainable) is None
     assert caplog.text == ""
+
+
+def test_what_ray_names_json_and_pickles_is_sound(tmp_path: Path) -> None:
+    pickled = {
+        f"{name}-2026__json": pickle.dumps({"done": 1})
+        for name in ("search_gen_state", "basic-variant-state")
+    }
+    place = tmp_path / "search"
+    _write(place, **pickled)
+    (place / ".5f2c-tmp-searcher-state.pkl").write_bytes(b"\x80\x05half writ")
+    (place / "trial_state_1").mkdir()
+    require_readable(place)
+    (place / "search_gen_state-2026.json").write_bytes(b"\x80\x05half writ")
+    with pytest.raises(pickle.UnpicklingError):
+        require_readable(place)
