@@ -2,14 +2,20 @@
 
 Ray ends most of its processes with their driver at once. Two that its raylet had started (the
 agents for the dashboard and for environments) first try to tell the dead cluster about it, for
-about a minute. All of them carry a tag that names the driver, as does the folder of the session.
+about a minute. The folder of the session names its driver, and so does the environment of its
+processes; those two overwrite theirs with a title, but keep their logs in the folder open.
 """
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fer_models.processes import is_dead, process_tag
+
+if TYPE_CHECKING:
+    import psutil
 
 OWNER_VARIABLE = "FERFLOW_RAY_OWNER"
 FOLDER_PREFIX = "ray-"
@@ -29,18 +35,32 @@ def sweep_orphans(base: Path) -> list[int]:
     """
     import psutil
 
+    folders = list(_dead_folders(base))
     ended = []
     for process in psutil.process_iter():
         # Other users' processes can't be looked into, and any may end meanwhile.
         with contextlib.suppress(psutil.Error):
-            is_of_ray = any(
-                part.startswith("ray::") or "/ray/" in part for part in process.cmdline()
-            )
-            if is_of_ray and is_dead(process.environ().get(OWNER_VARIABLE, "")):
+            if _is_of_ray(process) and (
+                is_dead(process.environ().get(OWNER_VARIABLE, "")) or _logs_to(process, folders)
+            ):
                 process.kill()
                 ended.append(process.pid)
-    for file in base.glob(f"{FOLDER_PREFIX}*/{_OWNER_FILE}"):
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    return ended
+
+
+def _dead_folders(base: Path) -> Iterator[Path]:
+    for file in base.resolve().glob(f"{FOLDER_PREFIX}*/{_OWNER_FILE}"):
         with contextlib.suppress(OSError):
             if is_dead(file.read_text()):
-                shutil.rmtree(file.parent, ignore_errors=True)
-    return ended
+                yield file.parent
+
+
+def _is_of_ray(process: "psutil.Process") -> bool:
+    return any(part.startswith("ray::") or "/ray/" in part for part in process.cmdline())
+
+
+def _logs_to(process: "psutil.Process", folders: list[Path]) -> bool:
+    opened = [Path(file.path) for file in process.open_files()] if folders else []
+    return any(path.is_relative_to(folder) for path in opened for folder in folders)

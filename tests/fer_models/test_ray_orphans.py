@@ -47,3 +47,30 @@ def test_only_folders_of_dead_searches_are_removed(dead_tag: str, tmp_path: Path
     sweep_orphans(tmp_path)
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == ["other-dead", "ray-alive", "ray-unmarked"]
+
+
+def test_a_process_without_its_environment_is_known_by_its_logs(
+    dead_tag: str, tmp_path: Path
+) -> None:
+    started = []
+    for name, tag in (("ray-dead", dead_tag), ("ray-mine", process_tag())):
+        folder = tmp_path / name
+        folder.mkdir()
+        mark_folder(folder)
+        (folder / "owner").write_text(tag)
+        with (folder / "raylet.out").open("wb") as log:
+            started.append(
+                subprocess.Popen(
+                    ["ray::DashboardAgent", "60"], executable="/bin/sleep", env={}, stdout=log
+                )
+            )
+    orphan, mine = started
+    try:
+        assert sweep_orphans(tmp_path) == [orphan.pid]
+        assert orphan.wait(timeout=10) != 0
+        assert mine.poll() is None
+        assert [path.name for path in tmp_path.iterdir()] == ["ray-mine"]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
