@@ -81,6 +81,14 @@ class PipelineConfig(FrozenConfig):
                 f"tuning.member {self.tuning.member!r} is none of the members "
                 f"({', '.join(names)}); name one, or set tuning.enabled=false"
             )
+        problems = _problems_with_teachers(self.members)
+        if self.tuning.enabled and self.member(self.tuning.member).teachers:
+            problems.append(
+                f"tuning.member {self.tuning.member!r} has teachers, and trials have none; name "
+                "another, or set tuning.enabled=false"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property
@@ -91,3 +99,17 @@ class PipelineConfig(FrozenConfig):
     def member(self, name: str) -> MemberConfig:
         """The member with that name (it must exist)."""
         return next(member for member in self.members if member.name == name)
+
+
+def _problems_with_teachers(members: tuple[MemberConfig, ...]) -> list[str]:
+    """Teachers must be trained when their pupil is: they stand before it."""
+    problems = []
+    for number, member in enumerate(members):
+        before = [other.name for other in members[:number]]
+        wrong = [teacher for teacher in member.teachers if teacher not in before]
+        if wrong:
+            problems.append(
+                f"teachers of {member.name}: expected members that stand before it "
+                f"({', '.join(before) or 'there are none'}), got {', '.join(wrong)}"
+            )
+    return problems

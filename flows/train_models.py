@@ -26,7 +26,10 @@ def train_models(
     data = prepared.snapshot
     with results_in(config.store):
         tuning = _tune(config, data)
-        models = [_train(config, data, member, tuning) for member in config.members]
+        models: list[ModelRef] = []
+        for member in config.members:
+            teachers = [model for model in models if model.name in member.teachers]
+            models.append(_train(config, data, member, tuning, teachers))
         combined = ensemble(data, models, config.ensemble, config.store)
         evaluations = [
             evaluate(data, model, config.evaluation, config.store)
@@ -49,7 +52,11 @@ def _tune(config: PipelineConfig, data: SnapshotRef) -> TuningRef | None:
 
 
 def _train(
-    config: PipelineConfig, data: SnapshotRef, member: MemberConfig, tuning: TuningRef | None
+    config: PipelineConfig,
+    data: SnapshotRef,
+    member: MemberConfig,
+    tuning: TuningRef | None,
+    teachers: list[ModelRef],
 ) -> ModelRef:
     found = tuning if member.name == config.tuning.member else None
-    return train(data, member, found, config.seed, config.tracking, config.store)
+    return train(data, member, found, config.seed, config.tracking, config.store, teachers)

@@ -1,5 +1,7 @@
 """Train one member."""
 
+from collections.abc import Sequence
+
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef, SnapshotRef, TuningRef
 from fer_models.storage.store import ArtifactStore
@@ -21,10 +23,11 @@ def train(
     seed: int,
     tracking: TrackingConfig,
     store: StoreConfig,
+    teachers: Sequence[ModelRef] = (),
 ) -> ModelRef:
-    """Train a network, with the tuned setting where there is one."""
+    """Train a network, with the tuned setting and the teachers' opinion where there are any."""
     artifacts = ArtifactStore(store)
     settled = apply_tuning(artifacts, member, tuning)
-    model = train_member(artifacts, snapshot, settled, seed, tracking)
+    model = train_member(artifacts, snapshot, settled, seed, tracking, teachers)
     publish_table(f"model-{member.name}", model_rows(artifacts, model), "Trained network")
     return model

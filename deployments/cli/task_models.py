@@ -13,6 +13,7 @@ from fer_models.errors import ConfigError, StoreError
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
+    ModelRef,
     PromotionRef,
     SnapshotRef,
     TuningRef,
@@ -68,12 +69,17 @@ def train(
     if unknown:
         raise ConfigError(f"--member {', '.join(unknown)}: expected one of {', '.join(known)}")
     snapshot = step.snapshot(snapshot_id, "split")
-    models = []
+    models: list[ModelRef] = []
     with progress_display():
         for name in names or known:
             tuning = None if no_tuning else _tuning_for(step, name, snapshot)
             member = config.member(name)
-            model = stage.fn(snapshot, member, tuning, config.seed, config.tracking, config.store)
+            teachers = [
+                recall(step.store, f"train-{teacher}", ModelRef) for teacher in member.teachers
+            ]
+            model = stage.fn(
+                snapshot, member, tuning, config.seed, config.tracking, config.store, teachers
+            )
             remember(step.store, f"train-{name}", model)
             models.append(model)
     facts = [{"id": model.id, **step.store.info(model)} for model in models]

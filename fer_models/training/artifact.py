@@ -15,10 +15,10 @@ from fer_models.models.registry import count_parameters
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
-from fer_models.training.data import split_images
+from fer_models.training.data import Probabilities, split_images
 from fer_models.training.epochs import copied_weights
 from fer_models.training.loop import Fitted
-from fer_models.training.predict import Probabilities, predict_probabilities
+from fer_models.training.predict import predict_probabilities
 from fer_models.training.results import EpochResult
 from fer_models.training.work_folder import member_identity, with_portable_network
 
@@ -32,11 +32,13 @@ def write_model(
     seed: int,
     fitted: Fitted,
     started_from: str | None = None,
+    teachers: Sequence[ModelRef] = (),
 ) -> ModelRef:
     """Predict the validation and test images and write the model artifact.
 
     The id is taken over weights, config, preprocessing, data and seed, not over timings: the same
-    training twice is the same model. `started_from` is the fingerprint of pretrained weights.
+    training twice is the same model. `started_from` is the fingerprint of pretrained weights;
+    `teachers` are the models that the network learned from.
     """
     from safetensors.torch import save
 
@@ -53,7 +55,13 @@ def write_model(
         "preprocessing.json": preprocessing,
         "probabilities.npz": probabilities_file(**probabilities),
         "curve.csv": curve_file(fitted.curve),
-        "lineage.json": _json_bytes({**lineage(snapshot.ref, seed), "pretrained": started_from}),
+        "lineage.json": _json_bytes(
+            {
+                **lineage(snapshot.ref, seed),
+                "pretrained": started_from,
+                "teachers": [teacher.id for teacher in teachers],
+            }
+        ),
     }
     info = {
         "name": member.name,

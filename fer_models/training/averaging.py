@@ -1,5 +1,8 @@
 """The moving average of a network's weights over the steps of its training."""
 
+from collections.abc import Sequence
+
+import torch
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor, nn
 
@@ -18,12 +21,19 @@ class WeightAverage(WeightAveraging):
     def __init__(self, decay: float) -> None:
         """Take the decay a step, 0..1."""
 
-        def averaged(average: Tensor, current: Tensor, num_averaged: Tensor | int) -> Tensor:
-            steps = int(num_averaged)
-            share = min(decay, (1 + steps) / (_WARM_UP_STEPS + steps))
-            return average * share + current * (1 - share)
+        def blend(
+            averages: Sequence[Tensor], currents: Sequence[Tensor], num_averaged: Tensor | int
+        ) -> None:
+            # The count stays a tensor: looking at it would make a GPU wait in every step.
+            steps = torch.as_tensor(num_averaged)
+            share = ((1 + steps) / (_WARM_UP_STEPS + steps)).clamp(max=decay)
+            for average, current in zip(averages, currents, strict=True):
+                if average.is_floating_point():
+                    average.lerp_(current, (1 - share).to(average.dtype))
+                else:
+                    average.copy_(current)
 
-        super().__init__(avg_fn=averaged)
+        super().__init__(multi_avg_fn=blend)
 
     @property
     def network(self) -> nn.Module:

@@ -102,6 +102,12 @@ class TrainingConfig(FrozenConfig):
         description="Weight in the loss of a second head that foretells all ten FER+ votes and is "
         "dropped after the training; images without votes leave it out. 0: no such head.",
     )
+    teacher_weight: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of the teachers' mean opinion in the target, where the member has any.",
+    )
     class_weighting: Literal["none", "loss", "sampling"] = Field(
         default="none",
         description="Rare classes count more in the loss, or are drawn as often as the others.",
@@ -193,6 +199,11 @@ class MemberConfig(FrozenConfig):
     )
     network: NetworkConfig = Field(default=NetworkConfig(), description="The network.")
     training: TrainingConfig = Field(default=TrainingConfig(), description="Its training.")
+    teachers: tuple[str, ...] = Field(
+        default=(),
+        description="Members before this one whose opinion of the training images is a part of its "
+        "target (knowledge distillation), see training.teacher_weight.",
+    )
     seed_offset: int = Field(
         default=0,
         ge=0,

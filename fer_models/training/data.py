@@ -16,6 +16,7 @@ from fer_models.models.config import NetworkConfig
 
 Labels = npt.NDArray[np.int64]
 Votes = npt.NDArray[np.float32]
+Probabilities = npt.NDArray[np.float32]
 _GREY_LEVELS = 256
 _MIN_TRAIN_IMAGES = 2  # batch normalisation can't learn from one
 
@@ -39,11 +40,13 @@ class SplitImages:
     """The images (uint8 N x 48 x 48) and class numbers (N) of one split.
 
     `votes_NV` holds how FER+ taggers voted, in the columns' order; a row of zeros where nobody did.
+    `taught_NK` holds what teachers say of the images, where there are teachers.
     """
 
     images: Images
     labels: Labels
     votes_NV: Votes | None = None
+    taught_NK: Probabilities | None = None
 
     def __len__(self) -> int:
         """Number of images."""
@@ -52,13 +55,14 @@ class SplitImages:
     @property
     def nbytes(self) -> int:
         """Size in memory."""
-        votes = 0 if self.votes_NV is None else self.votes_NV.nbytes
-        return self.images.nbytes + self.labels.nbytes + votes
+        known = (self.images, self.labels, self.votes_NV, self.taught_NK)
+        return sum(part.nbytes for part in known if part is not None)
 
     def at(self, positions: npt.NDArray[np.int64]) -> "SplitImages":
         """The images at these positions, with all that is known of them."""
         votes_NV = None if self.votes_NV is None else self.votes_NV[positions]
-        return SplitImages(self.images[positions], self.labels[positions], votes_NV)
+        taught_NK = None if self.taught_NK is None else self.taught_NK[positions]
+        return SplitImages(self.images[positions], self.labels[positions], votes_NV, taught_NK)
 
     @property
     def num_with_votes(self) -> int:

@@ -62,7 +62,13 @@ def build_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.O
         return torch.optim.SGD(
             groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0
         )
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.momentum, 0.999))
+    adamw = torch.optim.AdamW(
+        groups, lr=config.learning_rate, betas=(config.momentum, 0.999), fused=True
+    )
+    # Lightning refuses to clip gradients that the optimiser itself scales back from half precision;
+    # told not to, it leaves that to the scaler.
+    adamw._step_supports_amp_scaling = False  # noqa: SLF001
+    return adamw
 
 
 def hold_to_config(

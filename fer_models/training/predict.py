@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -19,11 +18,10 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.batches import as_float, to_inputs, uint8_tensor
 from fer_models.training.config import MemberConfig
-from fer_models.training.data import Preprocessing
+from fer_models.training.data import Preprocessing, Probabilities
 from fer_models.training.runtime import best_device, limited_threads
 from fer_models.training.views import views
 
-Probabilities = npt.NDArray[np.float32]
 ENSEMBLE = "ensemble"
 
 

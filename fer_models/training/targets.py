@@ -14,21 +14,26 @@ from fer_models.training.data import Labels, SplitImages, class_votes
 
 
 def training_targets(split: SplitImages, config: TrainingConfig) -> Tensor:
-    """Class numbers N; probabilities N x K with a vote weight; N x (K + V) with a vote head.
+    """Class numbers N; probabilities N x K with votes or teachers; N x (K + V) with a vote head.
 
     The probabilities are (1 - w) times the label and w times the share of the FER+ votes; an image
-    without votes keeps its label. The V columns are the shares of all votes, or zeros.
+    without votes keeps its label. Teachers then take their share of that. The V columns are the
+    shares of all votes, or zeros.
     """
     labels_N = torch.from_numpy(split.labels)
-    if split.votes_NV is None or not (config.vote_weight or config.vote_head_weight):
+    has_votes = split.votes_NV is not None and (config.vote_weight or config.vote_head_weight)
+    if not has_votes and split.taught_NK is None:
         return labels_N
     targets_NK = functional.one_hot(labels_N, NUM_CLASSES).float()
-    if config.vote_weight:
+    if split.votes_NV is not None and config.vote_weight:
         shares_NK = _shares(torch.from_numpy(class_votes(split.votes_NV)))
         voted_N1 = shares_NK.sum(1, keepdim=True) > 0
         soft_NK = torch.where(voted_N1, shares_NK, targets_NK)
-        targets_NK = (1 - config.vote_weight) * targets_NK + config.vote_weight * soft_NK
-    if not config.vote_head_weight:
+        targets_NK = torch.lerp(targets_NK, soft_NK, config.vote_weight)
+    if split.taught_NK is not None:
+        taught_NK = torch.from_numpy(split.taught_NK)
+        targets_NK = torch.lerp(targets_NK, taught_NK, config.teacher_weight)
+    if split.votes_NV is None or not config.vote_head_weight:
         return targets_NK
     return torch.cat([targets_NK, _shares(torch.from_numpy(split.votes_NV))], 1)
 

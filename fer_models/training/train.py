@@ -1,5 +1,6 @@
 """Train one member: the door to this package; torch and Lightning are loaded behind it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fer_models.labels import CLASS_NAMES
@@ -23,6 +24,7 @@ def train_member(
     member: MemberConfig,
     seed: int,
     tracking: TrackingConfig,
+    teachers: Sequence[ModelRef] = (),
 ) -> ModelRef:
     """Train a network on a snapshot and write it, its probabilities and its curve to the store.
 
@@ -35,6 +37,7 @@ def train_member(
         member: network and training.
         seed: start of every random draw; the member's `seed_offset` is added.
         tracking: where the curve goes besides.
+        teachers: trained networks whose opinion of the training images is a part of the target.
 
     Raises:
         ConfigError: unknown network, or settings that do not fit together, to this machine or to
@@ -54,6 +57,7 @@ def train_member(
     from fer_models.tracking.track import track_run
     from fer_models.training.artifact import write_model
     from fer_models.training.data import training_data
+    from fer_models.training.teachers import taught
     from fer_models.training.work_folder import training_key, work_folder
 
     opened = open_snapshot(store, snapshot)
@@ -61,15 +65,19 @@ def train_member(
     if member.training.vote_head_weight and not data.train.num_with_votes:
         note = f"{member.name}: no image has FER+ votes, so there is no vote head"
         report("train", 0, epochs, "epochs", note=note)
+    if teachers:
+        names = ", ".join(teacher.name for teacher in teachers)
+        report("train", 0, epochs, "epochs", note=f"{member.name}: asking {names}")
+        data = taught(store, data, teachers)
     # Asked before the training: the folder may be gone after it.
     started_from = pretrained_fingerprint(member.network)
     run_config = {"member": member.model_dump(mode="json"), **lineage(snapshot, seed)}
     with (
         track_run(tracking, member.name, run_config) as run,
-        work_folder(training_key(snapshot, member, seed)) as work,
+        work_folder(training_key(snapshot, member, seed, teachers)) as work,
     ):
         fitted = _fit(store, data, member, seed, work, run)
-        model = write_model(store, opened, member, seed, fitted, started_from)
+        model = write_model(store, opened, member, seed, fitted, started_from, teachers)
         answers = read_predictions(store, opened, model)["validation"]
         run.log_confusion(confusion_matrix(answers.probs_NK, answers.labels), CLASS_NAMES)
         _forget(store, member, work)

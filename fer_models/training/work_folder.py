@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 
 from fer_models.lineage import package_version, source_sha
 from fer_models.models.pretrained import pretrained_fingerprint, without_weights_dir
-from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import default_cache_dir
 from fer_models.training.config import MemberConfig
 from fer_models.training.runtime import best_device, resolve_precision
@@ -45,13 +45,16 @@ class WorkFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def training_key(snapshot: SnapshotRef, member: MemberConfig, seed: int) -> str:
+def training_key(
+    snapshot: SnapshotRef, member: MemberConfig, seed: int, teachers: Sequence[ModelRef] = ()
+) -> str:
     """Name of a training by what its result depends on (24 hex)."""
     device = best_device()
     parts = {
         "snapshot": snapshot.id,
         "member": member_identity(member),
         "pretrained": pretrained_fingerprint(member.network),
+        "teachers": [teacher.id for teacher in teachers],
         "seed": seed,
         "source": source_sha(),
         "torch": package_version("torch"),
@@ -69,12 +72,15 @@ def with_portable_network(member: MemberConfig) -> MemberConfig:
 def member_identity(member: MemberConfig) -> dict[str, Any]:
     """The settings that a member's weights depend on, as JSON values.
 
-    In one process the settings for several workers are none of them.
+    In one process the settings for several workers are none of them, and without teachers that
+    for teachers is not.
     """
     settings: dict[str, Any] = with_portable_network(member).model_dump(mode="json")
     if member.training.workers == 1:
         for name in ("workers", "min_workers", "cpus_per_worker", "worker_losses"):
             del settings["training"][name]
+    if not member.teachers:
+        del settings["teachers"], settings["training"]["teacher_weight"]
     return settings
 
 

@@ -49,6 +49,23 @@ def test_all_faults_are_told_at_once() -> None:
     assert caught.value.exit_code == 2
 
 
+def test_teachers_must_be_members_that_stand_before_their_pupil() -> None:
+    with pytest.raises(
+        ConfigError, match=r"stand before it \(compact_cnn\), got resnet10t, nobody"
+    ):
+        load_config("demo", ["members.scratch_cnn.teachers=[resnet10t, nobody]"])
+    changed = load_config("demo", ["members.resnet10t.teachers=[compact_cnn, scratch_cnn]"])
+    assert changed.member("resnet10t").teachers == ("compact_cnn", "scratch_cnn")
+
+
+def test_a_member_with_teachers_is_not_tuned() -> None:
+    with pytest.raises(ConfigError, match="has teachers, and trials have none"):
+        load_config(
+            "demo",
+            ["tuning.member=resnet10t", "members.resnet10t.teachers=[compact_cnn]"],
+        )
+
+
 def test_unknown_recipe_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'fer2013'"):
         load_config("fer2031")

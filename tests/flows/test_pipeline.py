@@ -15,6 +15,7 @@ from flows.prepare_data import prepare_data
 from flows.results import Outcome
 from flows.retrain import retrain
 from flows.run_pipeline import run_pipeline
+from flows.train_models import train_models
 from tasks.stage import DONE, FROM_CACHE
 from tests.flows.conftest import tiny_config
 
@@ -81,6 +82,21 @@ def test_a_changed_member_trains_alone(first_run: tuple[PipelineConfig, Outcome]
         run_pipeline(config.model_copy(update={"members": (config.members[0], changed)}))
     assert seen[DONE].count("train") == 1
     assert not {"ingest", "clean", "split", "tune"} & set(seen[DONE])
+
+
+def test_a_pupil_learns_from_the_members_before_it(
+    first_run: tuple[PipelineConfig, Outcome],
+) -> None:
+    config, outcome = first_run
+    pupil = config.members[0].model_copy(update={"name": "pupil", "teachers": ("scratch_cnn",)})
+    with stages_that_ran() as seen:
+        trained = train_models(
+            config.model_copy(update={"members": (*config.members, pupil)}),
+            outcome.trained.prepared,
+        )
+    assert seen[DONE].count("train") == 1
+    lineage = ArtifactStore(config.store).read_json(trained.models[2], "lineage.json")
+    assert lineage["teachers"] == [outcome.trained.models[1].id]
 
 
 def test_the_same_seed_gives_the_same_snapshot_and_metrics_in_another_store(

@@ -16,6 +16,7 @@ from fer_models.models.freezing import classifier_of, freeze_features
 from fer_models.models.registry import build_network
 from fer_models.progress import listening
 from fer_models.storage.store import ArtifactStore
+from fer_models.training.averaging import WeightAverage
 from fer_models.training.config import MemberConfig
 from fer_models.training.data import training_data
 from fer_models.training.loop import Fitted, fit
@@ -100,6 +101,21 @@ def test_the_average_is_what_is_validated_and_kept(trained: Trained) -> None:
     assert [e.train_loss for e in plain.curve] == [e.train_loss for e in averaged.curve]
     assert [e.validation_loss for e in plain.curve] != [e.validation_loss for e in averaged.curve]
     assert averaged.best.validation_loss == pytest.approx(_loss(trained, averaged), rel=1e-3)
+
+
+def test_an_average_is_young_at_first_and_then_decays_as_told() -> None:
+    blend = WeightAverage(0.5)._kwargs["multi_avg_fn"]
+    average, count = torch.tensor([0.0]), torch.tensor([3])
+    seen = []
+    for steps in range(1, 10):
+        blend([average, count], [torch.tensor([1.0]), torch.tensor([steps])], torch.tensor(steps))
+        seen.append(float(average))
+    expected = 0.0
+    for steps, value in enumerate(seen, start=1):
+        decay = min(0.5, (1 + steps) / (10 + steps))
+        expected = decay * expected + (1 - decay)
+        assert value == pytest.approx(expected, abs=1e-6)
+    assert count.tolist() == [9]
 
 
 def test_the_number_of_threads_can_be_set(trained: Trained) -> None:

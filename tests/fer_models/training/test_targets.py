@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,18 @@ def test_votes_for_the_classes_share_their_part_of_the_target() -> None:
 def test_images_without_votes_keep_their_label() -> None:
     targets = training_targets(split_with_votes(), TrainingConfig(vote_weight=1))
     assert torch.equal(targets[1:], as_probabilities(torch.tensor(LABELS[1:])))
+
+
+@given(vote=st.floats(0, 1), teacher=st.floats(0, 1))
+def test_teachers_take_their_share_of_labels_and_votes(vote: float, teacher: float) -> None:
+    split = split_with_votes()
+    taught = np.full((len(LABELS), NUM_CLASSES), 1 / NUM_CLASSES, dtype=np.float32)
+    config = TrainingConfig(vote_weight=vote, teacher_weight=teacher)
+    targets = training_targets(replace(split, taught_NK=taught), config)
+    alone = as_probabilities(training_targets(split, config))
+    expected = (1 - teacher) * alone.double() + teacher / NUM_CLASSES
+    torch.testing.assert_close(targets.double(), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(targets.sum(1), torch.ones(8))
 
 
 def test_a_vote_head_gets_the_shares_of_all_votes_beside_the_label() -> None:
