@@ -36,7 +36,7 @@ run: $(STAMP)  ## Run the whole pipeline on synthetic faces (under four minutes)
 	@$(PY) -m deployments run $(ARGS)
 
 test: $(STAMP)  ## All tests that this machine can run in ten minutes
-	@$(PY) -m pytest -n 2 --dist loadfile -m 'not slow and not gpu' --cov --cov-report=term:skip-covered -q $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile -m 'not slow and not gpu' --cov --cov-report=term:skip-covered --durations=15 -q $(ARGS)
 
 test-all: $(STAMP)  ## The slow ones, too
 	@$(PY) -m pytest $(ARGS)

@@ -14,15 +14,25 @@ _COLOURS = ("#d55e00", "#56b4e9", "#0072b2", "#999999")  # Okabe and Ito
 
 
 def plot_courses(courses: Sequence["Course"], goals: Sequence[float], path: Path) -> None:
-    """Accuracy over the minutes of each command, with the goals."""
+    """Accuracy over the minutes of each command, a star for its finished model, the goals."""
     figure, axes = _figure(4.0)
     for course in courses:
         minutes = [second / 60 for second in course.seconds]
-        axes.plot(minutes, [100 * a for a in course.accuracies], ".-", label=course.recipe)
+        (line,) = axes.plot(
+            minutes, [100 * a for a in course.accuracies], ".-", label=f"{course.recipe}, one view"
+        )
+        axes.plot(
+            course.total_s / 60,
+            100 * course.finished,
+            "*",
+            markersize=12,
+            color=line.get_color(),
+            label=f"{course.recipe}, finished: all views",
+        )
     for goal in goals:
         axes.axhline(100 * goal, color="grey", linewidth=0.8, linestyle="--")
         axes.annotate(f"{100 * goal:g} %", (0, 100 * goal), va="bottom", fontsize=8, color="grey")
-    axes.set(xlabel="minutes since the command started", ylabel="validation accuracy, one view, %")
+    axes.set(xlabel="minutes since the command started", ylabel="validation accuracy, %")
     axes.set_ylim(bottom=30)
     axes.legend(loc="lower right", frameon=False)
     figure.savefig(path)

@@ -24,9 +24,16 @@ def test_seconds_to_an_accuracy_are_those_of_the_first_epoch_that_reached_it() -
     assert course.accuracies == (0.4, 0.651, 0.64)
     assert course.seconds_to(0.65) == 200.5
     assert course.seconds_to(0.7014) is None
-    assert "after 200 s" in told(course)
-    assert "never" in told(course)
+    assert "by one view after 200 s" in told(course)
+    assert "not reached; by one view never" in told(course)
     assert "67.00%, n = 3589" in told(course)
+
+
+def test_a_command_reached_what_its_finished_model_has() -> None:
+    course = read_course("quick", PROGRESS, PRODUCED)
+    assert course.finished == 0.67
+    assert course.took_s(0.67) == 320.2
+    assert course.took_s(0.68) is None
 
 
 def test_the_figures_are_drawn(tmp_path: Path) -> None:
