@@ -56,7 +56,7 @@ class FaceCNN(_PooledCNN):
     """Residual CNN for accuracy: 3.9 M parameters, 139 M multiply-adds at 48 px and width 1.
 
     As `CompactCNN`, three times as wide, with a wider stem and one more convolution in each stage.
-    Channels are multiples of 32: 64, 128 and 224 of them computed 1.4 times as many images a second
+    Channels are multiples of 32: 64, 128 and 224 of them computed 1.1 times as many images a second
     as 62, 125 and 229 on two cores with AVX-512.
     """
 
