@@ -26,10 +26,11 @@ def train_models(
     data = prepared.snapshot
     with results_in(config.store):
         tuning = _tune(config, data)
-        models: list[ModelRef] = []
+        trained: dict[str, ModelRef] = {}
         for member in config.members:
-            teachers = [model for model in models if model.name in member.teachers]
-            models.append(_train(config, data, member, tuning, teachers))
+            teachers = [trained[name] for name in member.teachers]
+            trained[member.name] = _train(config, data, member, tuning, teachers)
+        models = list(trained.values())
         combined = ensemble(data, models, config.ensemble, config.store)
         evaluations = [
             evaluate(data, model, config.evaluation, config.store)

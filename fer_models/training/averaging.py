@@ -26,10 +26,10 @@ class WeightAverage(WeightAveraging):
         ) -> None:
             # The count stays a tensor: looking at it would make a GPU wait in every step.
             steps = torch.as_tensor(num_averaged)
-            share = ((1 + steps) / (_WARM_UP_STEPS + steps)).clamp(max=decay)
+            new_share = 1 - ((1 + steps) / (_WARM_UP_STEPS + steps)).clamp(max=decay)
             for average, current in zip(averages, currents, strict=True):
                 if average.is_floating_point():
-                    average.lerp_(current, (1 - share).to(average.dtype))
+                    average.lerp_(current, new_share.to(average.dtype))
                 else:
                     average.copy_(current)
 
