@@ -1,5 +1,6 @@
-"""Names of processes that tell, later and elsewhere, whether a process is gone."""
+"""This process: its cores, and a name that tells elsewhere whether it is gone."""
 
+import os
 import socket
 
 _PREFIX = "process"
@@ -24,3 +25,10 @@ def is_dead(tag: str) -> bool:
         return int(psutil.Process(int(parts[2])).create_time()) != int(parts[3])
     except psutil.NoSuchProcess:
         return True
+
+
+def num_cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

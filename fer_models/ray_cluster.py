@@ -144,7 +144,7 @@ def _places(demand: Demand, node: dict[str, float]) -> int:
 def _start(demand: Demand, folder: str | None) -> None:
     import ray
 
-    from fer_models.training.runtime import num_cores
+    from fer_models.processes import num_cores
 
     options: dict[str, Any] = {}
     if not os.environ.get("RAY_ADDRESS"):

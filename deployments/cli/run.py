@@ -112,9 +112,11 @@ def _run(config: PipelineConfig) -> "Outcome":
         mark_children,
         sweep_crashed_runs,
     )
+    from deployments.preload import load_ahead
     from fer_models.processes import process_tag
     from flows.run_pipeline import run_pipeline
 
+    load_ahead()
     end_orphaned_servers()
     mark_children()
     sweep_crashed_runs()

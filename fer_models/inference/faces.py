@@ -18,7 +18,7 @@ from fer_models.data.sources.image_bytes import GreyImage, decode_image
 from fer_models.data.sources.image_folder import list_files, read_file
 from fer_models.data.sources.visible import is_utf8
 from fer_models.errors import DataError
-from fer_models.training.runtime import num_cores
+from fer_models.processes import num_cores
 
 _FILES_PER_TASK = 32
 # One image may take hundreds of megabytes while it is decoded.

@@ -19,12 +19,12 @@ import numpy as np
 from fer_models.data.snapshot import Images
 from fer_models.errors import TrainingError
 from fer_models.labels import NUM_CLASSES
+from fer_models.processes import num_cores
 from fer_models.progress import report
 from fer_models.quality import fold_worker
 from fer_models.quality.config import ScoringConfig
 from fer_models.quality.folds import Integers
 from fer_models.quality.quick_model import Probabilities
-from fer_models.training.runtime import num_cores
 
 _MAX_ON_A_GPU = 4
 _SHOWN_ERROR_LINES = 3

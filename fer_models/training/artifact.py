@@ -48,7 +48,7 @@ def write_model(
     preprocessing = _json_bytes(dict(fitted.preprocessing))
     identity = _json_bytes(member_identity(member))
     parts = [weights, identity, preprocessing, snapshot.ref.id.encode(), str(seed).encode()]
-    probabilities, accuracy = _predict(snapshot, fitted)
+    probabilities, accuracy = _predict(snapshot, fitted, member.training.threads)
     files = {
         "weights.safetensors": weights,
         "config.json": config,
@@ -81,12 +81,16 @@ def _digest(parts: Sequence[bytes]) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
-def _predict(snapshot: DatasetSnapshot, fitted: Fitted) -> tuple[dict[str, Probabilities], float]:
+def _predict(
+    snapshot: DatasetSnapshot, fitted: Fitted, threads: int | None
+) -> tuple[dict[str, Probabilities], float]:
     probabilities = {}
     accuracy = 0.0
     for split in ("validation", "test"):
         part = split_images(snapshot, split)
-        probs_NK = predict_probabilities(fitted.network, fitted.preprocessing, part.images)
+        probs_NK = predict_probabilities(
+            fitted.network, fitted.preprocessing, part.images, threads=threads
+        )
         probabilities[split] = probs_NK
         if split == "validation":
             accuracy = float(np.mean(probs_NK.argmax(1) == part.labels))

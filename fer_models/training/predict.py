@@ -80,16 +80,21 @@ def load_network(store: ArtifactStore, model: ModelRef) -> tuple[nn.Module, Prep
 
 
 def predict_probabilities(
-    network: nn.Module, preprocessing: Preprocessing, images: Images, batch_size: int = 512
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    images: Images,
+    batch_size: int = 512,
+    threads: int | None = None,
 ) -> Probabilities:
     """Probabilities N x K of uint8 images N x 48 x 48; float32 throughout.
 
-    The network works on the GPU where there is one, and is back on the CPU afterwards.
+    The network works on the GPU where there is one, and is back on the CPU afterwards; `threads`
+    as `training_threads` takes them.
     """
     device = best_device()
     network = network.eval().to(device)
     try:
-        with limited_threads():
+        with limited_threads(threads):
             parts = list(_batches(network, preprocessing, images, batch_size, device))
     finally:
         network.cpu()

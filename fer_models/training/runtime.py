@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from fer_models.errors import ConfigError, TrainingError
+from fer_models.processes import num_cores
 from fer_models.training.config import MemberConfig, TrainingConfig
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -65,13 +66,6 @@ def training_threads(wanted_threads: int | None = None) -> int:
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
     return max(1, num_cores() - 1)
-
-
-def num_cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

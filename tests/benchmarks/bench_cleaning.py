@@ -29,6 +29,7 @@ from fer_models.data.ingest import ingest_sources
 from fer_models.data.near_duplicates import find_same_pictures
 from fer_models.data.snapshot import KEPT, DatasetSnapshot, Images, open_snapshot, open_table
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS, VOTE_TO_EXPRESSION, FerPlusVote
+from fer_models.processes import num_cores
 from fer_models.progress import Progress, listening
 from fer_models.quality.config import ScoringConfig
 from fer_models.quality.score import score_labels
@@ -37,7 +38,6 @@ from fer_models.reporting.defects import score_cleaning
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.runtime import num_cores
 from tests.benchmarks.bench_ingest import IMAGES_VARIABLE
 
 WORST = (100, 300, 1000, 3000)

@@ -34,13 +34,14 @@ from fer_models.data.snapshot import open_snapshot
 from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
 from fer_models.models.registry import build_network, count_parameters
+from fer_models.processes import num_cores
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.batches import TrainBatches
 from fer_models.training.config import AugmentConfig, TrainingConfig
 from fer_models.training.data import SplitImages, preprocessing_for
 from fer_models.training.optimizer import build_optimizer
-from fer_models.training.runtime import best_device, num_cores, resolve_precision
+from fer_models.training.runtime import best_device, resolve_precision
 from tests.benchmarks.bench_accuracy import GOALS, bench_accuracy, told
 from tests.benchmarks.plots import plot_courses, plot_networks
 

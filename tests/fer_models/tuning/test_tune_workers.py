@@ -24,7 +24,7 @@ def test_trials_train_on_two_workers_with_two_cores(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr("fer_models.training.runtime.num_cores", lambda: 2)
+    monkeypatch.setattr("fer_models.processes.num_cores", lambda: 2)
     search = SEARCH.model_copy(
         update={
             "num_trials": 2,
