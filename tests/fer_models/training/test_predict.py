@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from fer_models.data.snapshot import open_snapshot
 from fer_models.errors import StoreError
@@ -31,6 +32,26 @@ def test_the_batch_size_does_not_matter(trained: Trained) -> None:
     images = validation_images(trained)
     one_by_one = predict_probabilities(network, preprocessing, images, batch_size=1)
     np.testing.assert_allclose(one_by_one, stored_probabilities(trained), atol=1e-5)
+
+
+class _ThreadsAsLogits(torch.nn.Module):
+    """The number of threads as the first class's probability: p / (1 - p) is it."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = torch.full((len(images), 7), -torch.inf)
+        logits[:, 0] = float(np.log(torch.get_num_threads()))
+        logits[:, 1] = 0.0
+        return logits
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_it_computes_with_the_threads_it_is_given(trained: Trained, threads: int) -> None:
+    before = torch.get_num_threads()
+    _, preprocessing = load_network(trained.store, trained.model)
+    images = validation_images(trained)[:1]
+    probs = predict_probabilities(_ThreadsAsLogits(), preprocessing, images, threads=threads)
+    assert probs[0, 0] / probs[0, 1] == pytest.approx(threads)
+    assert torch.get_num_threads() == before
 
 
 def test_no_images_give_no_rows(trained: Trained) -> None:
