@@ -49,7 +49,7 @@ def command(no_cache: bool, verbose: bool, **options: Any) -> Produced:
     tally = _Tally()
     with progress_display(), listening(tally):
         report("start", 0, note="Prefect")
-        outcome = _run(config)
+        outcome = _run(config, store)
     seconds = time.monotonic() - start
     produced = _summary(store, outcome) | tally.counts() | {"seconds": round(seconds, 1)}
     produced["report_file"] = str(local_report(store, outcome.run))
@@ -104,7 +104,7 @@ def _prepare_prefect(verbose: bool, no_cache: bool) -> None:
         os.environ["PREFECT_TASKS_REFRESH_CACHE"] = "true"
 
 
-def _run(config: PipelineConfig) -> "Outcome":
+def _run(config: PipelineConfig, store: ArtifactStore) -> "Outcome":
     from prefect import tags
 
     from deployments.crashed import (
@@ -114,9 +114,12 @@ def _run(config: PipelineConfig) -> "Outcome":
     )
     from deployments.preload import load_ahead
     from fer_models.processes import process_tag
+    from fer_models.storage.refs import RunRef
     from flows.run_pipeline import run_pipeline
 
-    load_ahead()
+    # Where runs lie already, this one may come from the cache and load none of it.
+    if not store.list_ids(RunRef):
+        load_ahead()
     end_orphaned_servers()
     mark_children()
     sweep_crashed_runs()
