@@ -79,6 +79,10 @@ class SearchFollower(Callback):
         self.last.pop(trial.config["trial"], None)
         self._end(trial.config["trial"])
 
+    def on_trial_recover(self, *, trial: Any, **_: Any) -> None:  # type: ignore[override]
+        """A trial was lost with its worker, and Ray runs it again."""
+        self._report(f"trial {trial.config['trial']} was lost with its worker and runs again")
+
     def on_step_end(self, **_: Any) -> None:  # type: ignore[override]
         """Runs all the time: give up when no worker ever comes to life.
 
@@ -99,10 +103,11 @@ class SearchFollower(Callback):
         self._finished += 1
         self._report()
 
-    def _report(self) -> None:
+    def _report(self, note: str = "") -> None:
         done = self._finished + sum(self._running.values()) / self._max_epochs
         best = max((line["best_accuracy"] for line in self.last.values()), default=None)
-        note = "no trial has finished an epoch" if best is None else f"best accuracy {best:.3f}"
+        score = "no trial has finished an epoch" if best is None else f"best accuracy {best:.3f}"
+        note = note or score
         report("tune", done, self._num_trials, "trials", note=note)
 
 

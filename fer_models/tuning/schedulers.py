@@ -82,7 +82,12 @@ class Population(FIFOScheduler):
         self._leaving: set[str] = set()
 
     def on_trial_add(self, tune_controller: Any, trial: RayTrial) -> None:
-        """A trial comes in, or comes back when a killed search is restored."""
+        """A trial comes in, or comes back: its search was killed, or it was lost on the way."""
+        if trial.trial_id in self._standings:
+            self._standings[trial.trial_id].is_out = False
+            # It is in Ray's lists already, so Ray has to know.
+            tune_controller._set_trial_status(trial, RayTrial.PAUSED)  # noqa: SLF001
+            return
         last = trial.last_result
         told = METRIC in last and not last.get("error")
         standing = _Standing.of(trial, last) if told else _Standing(trial)
@@ -94,9 +99,13 @@ class Population(FIFOScheduler):
         untyped: Any = trial
         untyped.set_status(RayTrial.PAUSED)
         self._exchange_epoch = self._next_exchange()
-        self._exchange_if_all_wait(tune_controller)
 
-    def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
+    def on_trial_result(
+        self,
+        tune_controller: Any,  # noqa: ARG002
+        trial: RayTrial,
+        result: dict[str, Any],
+    ) -> str:
         """An epoch ended: go on, or wait for the others."""
         # A trial that tells why it failed is about to end.
         next_stop = min(self._exchange_epoch, self._config.max_epochs)
@@ -106,24 +115,24 @@ class Population(FIFOScheduler):
         self._leaving.add(trial.trial_id)
         if result["epoch"] >= self._config.max_epochs:
             return TrialScheduler.STOP
-        self._exchange_if_all_wait(tune_controller)
         return TrialScheduler.PAUSE
 
     def on_trial_complete(
         self,
-        tune_controller: Any,
+        tune_controller: Any,  # noqa: ARG002
         trial: RayTrial,
         result: dict[str, Any],  # noqa: ARG002
     ) -> None:
         """A trial ended or failed: the others may have waited for it alone."""
-        self._leave(tune_controller, trial)
+        self._standings[trial.trial_id].is_out = True
 
-    def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
-        """A trial was lost for good."""
-        self._leave(tune_controller, trial)
+    def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:  # noqa: ARG002
+        """A trial was lost; if it is to be run again, Ray adds it again at once."""
+        self._standings[trial.trial_id].is_out = True
 
     def choose_trial_to_run(self, tune_controller: Any) -> RayTrial | None:
         """The trial that lags behind most, as long as there is a place for it."""
+        self._exchange_if_all_wait(tune_controller)
         self._take_over(tune_controller)
         trials: list[RayTrial] = tune_controller.get_trials()
         pending = [t for t in trials if t.status == RayTrial.PENDING]
@@ -149,10 +158,6 @@ class Population(FIFOScheduler):
 
     def _lags(self, trial: RayTrial) -> bool:
         return self._standings[trial.trial_id].epoch < self._exchange_epoch
-
-    def _leave(self, controller: Any, trial: RayTrial) -> None:
-        self._standings[trial.trial_id].is_out = True
-        self._exchange_if_all_wait(controller)
 
     def _exchange_if_all_wait(self, controller: Any) -> None:
         epoch = self._exchange_epoch

@@ -1,9 +1,11 @@
 """Population based training on real Ray."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from fer_models.models.config import NetworkConfig
@@ -44,9 +46,13 @@ class Disk:
         self.most_of_a_trial = max([self.most_of_a_trial, *counts])
 
 
-@pytest.mark.slow
-def test_a_population_is_trained(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+@pytest.mark.slow
+def test_a_population_is_trained(store: ArtifactStore) -> None:
     snapshot = write_faces(store)
     folder = default_cache_dir() / "tuning"
     disk, heard = Disk(folder), list[Progress]()
@@ -72,6 +78,37 @@ def test_a_population_is_trained(store: ArtifactStore, monkeypatch: pytest.Monke
     together = SEARCH.model_copy(update={"max_concurrent_trials": 2})
     again = tune_member(store, snapshot, MEMBER, together, 0)
     assert store.read_json(again, "trials.json") == trials
+
+
+@pytest.mark.slow
+def test_a_lost_trial_of_a_population_is_run_again(store: ArtifactStore) -> None:
+    snapshot = write_faces(store)
+    whole = store.read_json(tune_member(store, snapshot, MEMBER, SEARCH, 0), "trials.json")
+    killed: list[psutil.Process] = []
+    heard: list[str] = []
+
+    def lose_the_trial(progress: Progress) -> None:
+        heard.append(progress.note)
+        if progress.done >= 1 and not killed:
+            killed.append(_busiest_worker())
+            killed[0].kill()
+
+    one_at_a_time = SEARCH.model_copy(update={"max_concurrent_trials": 1})
+    with listening(lose_the_trial):
+        again = tune_member(store, snapshot, MEMBER, one_at_a_time, 0)
+    (told,) = [note for note in heard if "lost" in note]
+    assert re.fullmatch(r"trial \d was lost with its worker and runs again", told)
+    assert store.read_json(again, "trials.json") == whole
+
+
+def _busiest_worker() -> psutil.Process:
+    """Of Ray's workers the one that has computed most: it has loaded torch, and trains."""
+    workers = [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if process.cmdline()[0].startswith(("ray::IDLE", "ray::ImplicitFunc"))
+    ]
+    return max(workers, key=lambda process: process.cpu_times().user)
 
 
 def _check_schedule(trial: dict[str, Any]) -> None:

@@ -54,6 +54,7 @@ class Controller:
         self.epochs = [0] * len(accuracies)
         self.started: list[int] = []
         self.marked: set[str] = set()
+        self.set_by_scheduler: list[tuple[str, str]] = []
 
     def get_trials(self) -> list[FakeTrial]:
         return self.trials
@@ -61,7 +62,22 @@ class Controller:
     def _mark_trial_to_checkpoint(self, trial: FakeTrial) -> None:
         self.marked.add(trial.trial_id)
 
+    def _set_trial_status(self, trial: FakeTrial, status: str) -> None:
+        assert trial.status != status
+        self.set_by_scheduler.append((trial.trial_id, status))
+        trial.status = status
+
     def add(self, trial: FakeTrial) -> None:
+        self.trials.append(trial)
+        self.scheduler.on_trial_add(self, trial)
+
+    def lose(self, trial: FakeTrial, epoch: int) -> None:
+        """The trial's process is gone; as Ray does it, it is to go on from its checkpoint."""
+        self.epochs[trial.config["trial"]] = epoch
+        trial.status = "ERROR"
+        self.scheduler.on_trial_error(self, trial)
+        trial.status = "PENDING"
+        self.trials.remove(trial)
         self.trials.append(trial)
         self.scheduler.on_trial_add(self, trial)
 
@@ -147,6 +163,31 @@ def test_a_trial_that_fails_does_not_keep_the_others_waiting(lost: str) -> None:
     controller.run()
     assert controller.started == [0, 1, 3, *[0, 1, 3] * 2]
     assert controller.trials[3].config["copied"]["trial"] == 0
+
+
+@pytest.mark.parametrize("exchange_epochs", [1, 2, 3])
+@pytest.mark.parametrize("turns", range(1, 18, 2))
+def test_a_lost_trial_of_a_population_goes_on_as_if_it_had_not_been_lost(
+    turns: int, exchange_epochs: int
+) -> None:
+    config = PBT.model_copy(update={"max_epochs": 5, "exchange_epochs": exchange_epochs})
+    accuracies = [0.1, 0.4, 0.3, 0.2]
+    whole = population(accuracies, config)
+    whole.run()
+    controller = population(accuracies, config)
+    for _ in range(turns):
+        controller.turn(controller.next())
+    lost = controller.next()
+    assert lost is not None
+    lost.status = "RUNNING"
+    reached = controller.epochs[lost.config["trial"]]
+    controller.lose(lost, reached // exchange_epochs * exchange_epochs)
+    # Ray's own lists of trials by status know of it.
+    assert controller.set_by_scheduler == [(lost.trial_id, "PAUSED")]
+    controller.run()
+    by_number = sorted(controller.trials, key=lambda trial: trial.config["trial"])
+    assert [trial.config for trial in by_number] == [trial.config for trial in whole.trials]
+    assert {trial.status for trial in by_number} == {"TERMINATED"}
 
 
 @pytest.mark.parametrize("exchange_epochs", [1, 2])
