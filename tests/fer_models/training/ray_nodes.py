@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
 
 _START_S = 600.0  # on a machine that is busy with other work
 _OBJECT_STORE_BYTES = 100 * 2**20
@@ -76,6 +77,20 @@ def two_nodes() -> Iterator[Cluster]:
         for node in reversed(nodes):
             node.end()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def clients_token() -> Iterator[None]:
+    """This process shows the nodes' token, whatever Ray it has been connected to before."""
+    from ray._raylet import AuthenticationTokenLoader
+
+    loader = AuthenticationTokenLoader.instance()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in TOKEN.items():
+            patch.setenv(name, value)
+        loader.reset_cache()
+        yield
+    loader.reset_cache()
 
 
 def free_port() -> int:

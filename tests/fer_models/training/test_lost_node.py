@@ -8,7 +8,7 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.training.train import train_member
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED
 from tests.fer_models.training.faces import write_faces
-from tests.fer_models.training.ray_nodes import TOKEN, two_nodes
+from tests.fer_models.training.ray_nodes import clients_token, two_nodes
 from tests.fer_models.training.test_distributed import curve_of, with_training
 
 
@@ -20,10 +20,8 @@ def test_training_goes_on_with_what_is_left_of_a_cluster(
     member = with_training(MEMBER, workers=2, min_workers=1, epochs=6)
     snapshot = write_faces(store)
     heard: list[Progress] = []
-    with two_nodes() as cluster:
+    with two_nodes() as cluster, clients_token():
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-        for name, value in TOKEN.items():
-            monkeypatch.setenv(name, value)
         too_many = with_training(MEMBER, workers=3)
         with pytest.raises(ConfigError, match=r"workers=3 asks for 3 times 1 cores"):
             train_member(store, snapshot, too_many, 0, UNTRACKED)
