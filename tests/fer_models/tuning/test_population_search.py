@@ -106,7 +106,7 @@ def _busiest_worker() -> psutil.Process:
     workers = [
         process
         for process in psutil.Process().children(recursive=True)
-        if process.cmdline()[0].startswith(("ray::IDLE", "ray::ImplicitFunc"))
+        if " ".join(process.cmdline()).startswith(("ray::IDLE", "ray::ImplicitFunc"))
     ]
     return max(workers, key=lambda process: process.cpu_times().user)
 
