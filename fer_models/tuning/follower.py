@@ -103,12 +103,11 @@ class SearchFollower(Callback):
         self._finished += 1
         self._report()
 
-    def _report(self, note: str = "") -> None:
+    def _report(self, news: str = "") -> None:
         done = self._finished + sum(self._running.values()) / self._max_epochs
         best = max((line["best_accuracy"] for line in self.last.values()), default=None)
         score = "no trial has finished an epoch" if best is None else f"best accuracy {best:.3f}"
-        note = note or score
-        report("tune", done, self._num_trials, "trials", note=note)
+        report("tune", done, self._num_trials, "trials", note=news or score)
 
 
 def _schedule(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:

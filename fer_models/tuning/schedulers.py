@@ -123,7 +123,7 @@ class Population(FIFOScheduler):
         trial: RayTrial,
         result: dict[str, Any],  # noqa: ARG002
     ) -> None:
-        """A trial ended or failed: the others may have waited for it alone."""
+        """A trial ended or failed: nobody waits for it any more."""
         self._standings[trial.trial_id].is_out = True
 
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:  # noqa: ARG002

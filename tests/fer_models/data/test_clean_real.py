@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 
 from fer_models.data.clean import clean_snapshot
@@ -13,6 +14,8 @@ from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 Pixels = npt.NDArray[np.uint8]
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
+
 BALANCED, STRICT = CleaningConfig(), CleaningConfig(policy="strict")
 REAL_DATA = Path(__file__).parents[4] / "shared" / "data" / "fer2013_train_public.parquet"
 
@@ -25,8 +28,12 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[ArtifactStore, Snaps
     return store, ingest_sources(store, DataConfig(sources=(str(REAL_DATA),)), 0)
 
 
-@pytest.mark.real_data
-@pytest.mark.slow
+@pytest.fixture(scope="session")
+def strict(real: tuple[ArtifactStore, SnapshotRef]) -> tuple[ArtifactStore, SnapshotRef]:
+    store, snapshot = real
+    return store, clean_snapshot(store, snapshot, STRICT)
+
+
 def test_all_public_test_images_in_training_are_found(
     real: tuple[ArtifactStore, SnapshotRef],
 ) -> None:
@@ -45,13 +52,10 @@ def test_all_public_test_images_in_training_are_found(
     assert not train.isin(public["pixel_sha256"]).any()
 
 
-@pytest.mark.real_data
-@pytest.mark.slow
 def test_strict_cleaning_of_real_faces_removes_what_taggers_call_no_face(
-    real: tuple[ArtifactStore, SnapshotRef],
+    strict: tuple[ArtifactStore, SnapshotRef],
 ) -> None:
-    store, snapshot = real
-    manifest = open_snapshot(store, clean_snapshot(store, snapshot, STRICT)).manifest
+    manifest = open_snapshot(*strict).manifest
     train = manifest[(manifest["split"] == "train") & (manifest["status"] == KEPT)]
     assert train["votes_nf"].max() < STRICT.min_not_face_votes
     near = manifest[manifest["reason"] == "near_duplicate"]
@@ -60,25 +64,19 @@ def test_strict_cleaning_of_real_faces_removes_what_taggers_call_no_face(
     assert 2000 < len(near) < 2418
 
 
-@pytest.mark.real_data
-@pytest.mark.slow
 def test_near_copies_of_real_faces_look_like_their_originals(
-    real: tuple[ArtifactStore, SnapshotRef],
+    strict: tuple[ArtifactStore, SnapshotRef],
 ) -> None:
-    store, snapshot = real
-    cleaned = clean_snapshot(store, snapshot, STRICT)
-    decisions = open_tables(store, cleaned)["decisions"]
+    decisions = open_tables(*strict)["decisions"]
     near = decisions[decisions["reason"] == "near_duplicate"].sample(200, random_state=0)
     row = dict(zip(decisions["image_id"], range(len(decisions)), strict=True))
-    images = open_snapshot(store, cleaned).images
-    likeness = [
-        _shifted_likeness(images[row[copy]], images[row[original]])
-        for copy, original in zip(near["image_id"], near["related_id"], strict=True)
-    ]
-    others = [
-        _shifted_likeness(images[row[copy]], images[row[original]])
-        for copy, original in zip(near["image_id"], near["related_id"][::-1], strict=True)
-    ]
+    images = open_snapshot(*strict).images
+
+    def likenesses(originals: pd.Series) -> list[float]:
+        pairs = zip(near["image_id"], originals, strict=True)
+        return [_shifted_likeness(images[row[one]], images[row[other]]) for one, other in pairs]
+
+    likeness, others = likenesses(near["related_id"]), likenesses(near["related_id"][::-1])
     # Pixels moved by whole steps only: zoomed copies match less well than the rule sees them.
     assert np.quantile(likeness, 0.1) > np.quantile(others, 0.99)
     assert np.median(likeness) > 0.95

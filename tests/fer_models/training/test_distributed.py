@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import torch
 from safetensors.torch import load
@@ -22,6 +21,7 @@ from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import AugmentConfig, MemberConfig, TrainingConfig
 from fer_models.training.train import train_member
+from tests.fer_models.ray_workers import ray_workers
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED
 from tests.fer_models.training.faces import write_faces
 from tests.fer_models.training.test_resume import KILLED_AFTER_TWO_EPOCHS
@@ -81,18 +81,10 @@ def test_two_workers_learn_what_one_process_learns(store: ArtifactStore) -> None
     assert not list((store.local_root / "training").glob("*"))
 
 
-def worker_processes() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "RayTrainWorker" in " ".join(child.cmdline())
-    ]
-
-
 def kill_a_worker_after(epoch: int) -> Listener:
     def listen(progress: Progress) -> None:
         if progress.done == epoch and "loss" in progress.note:
-            workers = worker_processes()
+            workers = ray_workers("RayTrainWorker")
             assert len(workers) == 2
             workers[-1].kill()
 

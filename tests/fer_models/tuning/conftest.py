@@ -1,4 +1,4 @@
-"""Searches of these tests keep their state in a folder of their own."""
+"""Searches of these tests keep their state in a folder of their own, on a Ray of their own."""
 
 from pathlib import Path
 
@@ -10,3 +10,9 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's cache folder, for this test alone, without the state of other searches."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever cluster the user works on."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)

@@ -14,6 +14,7 @@ from fer_models.storage.store import ArtifactStore, default_cache_dir
 from fer_models.training.config import MemberConfig, TrainingConfig
 from fer_models.tuning.config import SearchDimension, TuningConfig
 from fer_models.tuning.tune import apply_tuning, tune_member
+from tests.fer_models.ray_workers import ray_workers
 from tests.fer_models.training.faces import write_faces
 
 MEMBER = MemberConfig(
@@ -44,11 +45,6 @@ class Disk:
         trials = [path for path in self.folder.glob("*/search/*") if path.is_dir()]
         counts = [len(list(trial.glob("checkpoint_*"))) for trial in trials]
         self.most_of_a_trial = max([self.most_of_a_trial, *counts])
-
-
-@pytest.fixture(autouse=True)
-def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 
 @pytest.mark.slow
@@ -103,12 +99,8 @@ def test_a_lost_trial_of_a_population_is_run_again(store: ArtifactStore) -> None
 
 def _busiest_worker() -> psutil.Process:
     """Of Ray's workers the one that has computed most: it has loaded torch, and trains."""
-    workers = [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if " ".join(process.cmdline()).startswith(("ray::IDLE", "ray::ImplicitFunc"))
-    ]
-    return max(workers, key=lambda process: process.cpu_times().user)
+    workers = ray_workers("ray::IDLE", "ray::ImplicitFunc")
+    return max(workers, key=lambda worker: worker.cpu_times().user)
 
 
 def _check_schedule(trial: dict[str, Any]) -> None:

@@ -63,11 +63,6 @@ tune_member(
 """
 
 
-@pytest.fixture(autouse=True)
-def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_killed_search_is_restored(store: ArtifactStore) -> None:

@@ -165,18 +165,24 @@ def test_a_trial_that_fails_does_not_keep_the_others_waiting(lost: str) -> None:
     assert controller.trials[3].config["copied"]["trial"] == 0
 
 
+def whole_and_begun(config: TuningConfig, turns: int) -> tuple[Controller, Controller]:
+    """A population at its end, and the same one after some turns."""
+    accuracies = [0.1, 0.4, 0.3, 0.2]
+    whole, begun = population(accuracies, config), population(accuracies, config)
+    whole.run()
+    assert any("copied" in trial.config for trial in whole.trials)
+    for _ in range(turns):
+        begun.turn(begun.next())
+    return whole, begun
+
+
 @pytest.mark.parametrize("exchange_epochs", [1, 2, 3])
 @pytest.mark.parametrize("turns", range(1, 18, 2))
 def test_a_lost_trial_of_a_population_goes_on_as_if_it_had_not_been_lost(
     turns: int, exchange_epochs: int
 ) -> None:
     config = PBT.model_copy(update={"max_epochs": 5, "exchange_epochs": exchange_epochs})
-    accuracies = [0.1, 0.4, 0.3, 0.2]
-    whole = population(accuracies, config)
-    whole.run()
-    controller = population(accuracies, config)
-    for _ in range(turns):
-        controller.turn(controller.next())
+    whole, controller = whole_and_begun(config, turns)
     lost = controller.next()
     assert lost is not None
     lost.status = "RUNNING"
@@ -196,13 +202,8 @@ def test_a_restored_population_decides_as_if_it_had_not_been_killed(
     turns: int, exchange_epochs: int
 ) -> None:
     config = PBT.model_copy(update={"max_epochs": 5, "exchange_epochs": exchange_epochs})
-    accuracies = [0.1, 0.4, 0.3, 0.2]
-    whole = population(accuracies, config)
-    whole.run()
-    killed = population(accuracies, config)
-    for _ in range(turns):
-        killed.turn(killed.next())
-    restored = Controller(Population(config, SETTINGS, SEED), accuracies)
+    whole, killed = whole_and_begun(config, turns)
+    restored = Controller(Population(config, SETTINGS, SEED), killed.accuracies)
     restored.epochs = [epoch // exchange_epochs * exchange_epochs for epoch in killed.epochs]
     for old in killed.trials:
         new = FakeTrial(old.config["trial"], old.status, old.last_result)
@@ -214,7 +215,6 @@ def test_a_restored_population_decides_as_if_it_had_not_been_killed(
         restored.add(new)
     restored.run()
     assert [t.config for t in restored.trials] == [t.config for t in whole.trials]
-    assert any("copied" in t.config for t in whole.trials)
 
 
 def test_asha_remembers_the_trials_of_a_restored_search() -> None:

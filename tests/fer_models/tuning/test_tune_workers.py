@@ -1,6 +1,5 @@
 """Ray Train inside Ray Tune: each trial trains on two workers."""
 
-import psutil
 import pytest
 
 from fer_models.errors import ConfigError
@@ -10,6 +9,7 @@ from fer_models.training.config import MemberConfig
 from fer_models.tuning.config import TuningConfig
 from fer_models.tuning.population import check_population
 from fer_models.tuning.tune import trial_demand, tune_member
+from tests.fer_models.ray_workers import ray_workers
 from tests.fer_models.training.faces import write_faces
 from tests.fer_models.tuning.test_tune import MEMBER, SEARCH
 
@@ -23,7 +23,6 @@ ON_TWO = MEMBER.model_copy(
 def test_trials_train_on_two_workers_with_two_cores(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr("fer_models.processes.num_cores", lambda: 2)
     search = SEARCH.model_copy(
         update={
@@ -37,11 +36,7 @@ def test_trials_train_on_two_workers_with_two_cores(
 
     def count(progress: Progress) -> None:
         if 0 < progress.done < 1:
-            workers.update(
-                child.pid
-                for child in psutil.Process().children(recursive=True)
-                if "RayTrainWorker" in " ".join(child.cmdline())
-            )
+            workers.update(worker.pid for worker in ray_workers("RayTrainWorker"))
 
     with listening(count):
         tuning = tune_member(store, write_faces(store), ON_TWO, search, 0)
