@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test test-all bench-data bench-train check format lock clean-venv
+.PHONY: help setup run test test-all bench-data bench-train bench-gpu check format lock clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,7 +36,7 @@ run: $(STAMP)  ## Run the whole pipeline on synthetic faces (under four minutes)
 	@$(PY) -m deployments run $(ARGS)
 
 test: $(STAMP)  ## All tests that this machine can run in ten minutes
-	@$(PY) -m pytest -n 2 --dist loadfile -m 'not slow and not gpu' --cov --cov-report=term:skip-covered --durations=15 -q $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile -m 'not slow' --cov --cov-report=term:skip-covered --durations=15 -q $(ARGS)
 
 test-all: $(STAMP)  ## The slow ones, too
 	@$(PY) -m pytest $(ARGS)
@@ -48,6 +48,9 @@ bench-train: $(STAMP)  ## Ratios of the training path (data, steps, networks, Ra
 	@$(PY) -m tests.benchmarks.bench_train $(ARGS)
 	@$(PY) -m tests.benchmarks.bench_tune
 	@$(PY) -m tests.benchmarks.bench_ray_train
+
+bench-gpu: $(STAMP)  ## Seconds to an accuracy on a GPU (ARGS: --images TABLE --recipe NAME)
+	@$(PY) -m tests.benchmarks.bench_gpu $(ARGS)
 
 check: $(STAMP)  ## ruff, mypy strict, import-linter
 	@$(PY) -m ruff format --check .

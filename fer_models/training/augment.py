@@ -26,23 +26,20 @@ def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -
 
 
 def _warp(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    num = len(images)
-    angle = _symmetric(num, generator) * math.radians(config.rotate_deg)
-    zoom = 1 + _symmetric(num, generator) * config.scale
-    # affine_grid's coordinates run from -1 to 1, so a share of the side is twice that.
-    shift = torch.stack([_symmetric(num, generator), _symmetric(num, generator)], 1)
-    shift = shift * 2 * config.shift
-    mirror = torch.where(torch.rand(num, generator=generator) < 0.5, -1.0, 1.0)
-    if not config.flip:
-        mirror = torch.ones(num)
+    turn, growth, across, down, side = _draws(5, images, generator)
     if not (config.flip or config.rotate_deg or config.scale or config.shift):
         return images
+    angle = turn * math.radians(config.rotate_deg)
+    zoom = 1 + growth * config.scale
+    # affine_grid's coordinates run from -1 to 1, so a share of the side is twice that.
+    reach = 2 * config.shift
+    mirror = torch.where(side < 0, -1.0, 1.0) if config.flip else torch.ones_like(side)
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
     rows = [
-        torch.stack([cos * mirror, -sin, shift[:, 0]], 1),
-        torch.stack([sin * mirror, cos, shift[:, 1]], 1),
+        torch.stack([cos * mirror, -sin, across * reach], 1),
+        torch.stack([sin * mirror, cos, down * reach], 1),
     ]
-    grid = _affine_grid(torch.stack(rows, 1).to(images.device), *images.shape[-2:])
+    grid = _affine_grid(torch.stack(rows, 1), *images.shape[-2:])
     return functional.grid_sample(
         images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )
@@ -62,10 +59,9 @@ def _affine_grid(matrices: Tensor, height: int, width: int) -> Tensor:
 
 
 def _relight(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    num = len(images)
-    shape = (num, 1, 1, 1)
-    brightness = _symmetric(num, generator).view(shape).to(images.device) * config.brightness
-    contrast = 1 + _symmetric(num, generator).view(shape).to(images.device) * config.contrast
+    lighter, stronger = (one.view(-1, 1, 1, 1) for one in _draws(2, images, generator))
+    brightness = lighter * config.brightness
+    contrast = 1 + stronger * config.contrast
     mean = images.mean((1, 2, 3), keepdim=True)
     return ((images - mean) * contrast + mean + brightness).clamp(0, 1)
 
@@ -87,6 +83,7 @@ def _inside(length: int, starts: Tensor, sides: Tensor) -> Tensor:
     return (centres >= starts[:, None]) & (centres < (starts + sides)[:, None])
 
 
-def _symmetric(num: int, generator: torch.Generator) -> Tensor:
-    """Uniform numbers in -1..1."""
-    return torch.rand(num, generator=generator) * 2 - 1
+def _draws(count: int, images: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Uniform numbers in -1..1, `count` times one for each image, on the images' device."""
+    drawn = [torch.rand(len(images), generator=generator) for _ in range(count)]
+    return (torch.stack(drawn).to(images.device) * 2 - 1).unbind()

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from fer_models.base_config import FrozenConfig
 from fer_models.models.config import NetworkConfig
 
-TestTime = Literal["none", "flip", "crops"]
+TestTime = Literal["none", "flip", "crops", "warps"]
 
 
 class AugmentConfig(FrozenConfig):
@@ -143,6 +143,19 @@ class TrainingConfig(FrozenConfig):
         le=1,
         description="Share of the epochs until training images have their full size.",
     )
+    checkpoint_every_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=86_400,
+        description="Least seconds between two checkpoints, for epochs that take hardly longer "
+        "than writing one; 0 writes it after every epoch, as several workers do in any case.",
+    )
+    cuda_graph: bool = Field(
+        default=False,
+        description="On a GPU, the network's passes over full batches are recorded once and "
+        "replayed, which spares small networks the launch of every kernel. Without effect on "
+        "processors, with several workers, frozen epochs or gradient checkpointing.",
+    )
     threads: int | None = Field(
         default=None,
         ge=1,
@@ -212,5 +225,5 @@ class MemberConfig(FrozenConfig):
     test_time: TestTime = Field(
         default="none",
         description="Views whose mean predicts an image: itself; and its mirror image; or those of "
-        "five crops, 2 px apart.",
+        "five crops, 2 px apart; or of these and four small turns and zooms.",
     )

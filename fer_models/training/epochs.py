@@ -1,5 +1,6 @@
 """What is kept of every epoch: its numbers, the best weights, and a checkpoint to go on from."""
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ _TELL_EVERY_STEPS = 50
 class EpochKeeper(Checkpoint):
     """Follows a training: the curve, the best weights so far, and one checkpoint file.
 
-    The file is replaced whole after every epoch and holds everything that a restarted training
+    The file is replaced whole after an epoch and holds everything that a restarted training
     needs, the best weights too, so two files never tell different stories.
     """
 
@@ -33,9 +34,11 @@ class EpochKeeper(Checkpoint):
         patience: int = 0,
         on_step: Callable[[StepResult], None] | None = None,
         num_growing_epochs: int = 0,
+        checkpoint_every_s: float = 0.0,
     ) -> None:
         """Tell every finished epoch to `on_epoch`, after it was written to `checkpoint`.
 
+        With `checkpoint_every_s`, epochs that end sooner after the last writing are not written.
         `on_step` hears of every 50 steps. With an `average`, its weights are those that are
         validated and kept. After `patience` epochs without a better one the training is stopped
         (0: never). The first `num_growing_epochs`, on smaller images, are not kept.
@@ -50,6 +53,8 @@ class EpochKeeper(Checkpoint):
         self._patience = patience
         self._on_step = on_step
         self._num_growing_epochs = num_growing_epochs
+        self._checkpoint_every_s = checkpoint_every_s
+        self._saved_s = -math.inf
         self._told_step = 0
         self._started_s = self._step_started_s = time.perf_counter()
 
@@ -146,13 +151,14 @@ class EpochKeeper(Checkpoint):
     def _save(self, trainer: pl.Trainer) -> None:
         """Keep what a restarted training needs."""
         checkpoint = self._checkpoint
-        if checkpoint is None:
+        if checkpoint is None or time.monotonic() - self._saved_s < self._checkpoint_every_s:
             return
         part = checkpoint.with_suffix(".part")
         trainer.save_checkpoint(part)
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
         part.replace(checkpoint)
+        self._saved_s = time.monotonic()
 
 
 def _learning_rate(trainer: pl.Trainer) -> float:

@@ -90,7 +90,8 @@ def fit(
         data: training and validation images.
         member: network and training.
         seed: start of every random draw.
-        on_epoch: hears of every finished epoch, after it was written to the checkpoint.
+        on_epoch: hears of every finished epoch, after it was written to the checkpoint (if it was,
+            see `training.checkpoint_every_s`).
         checkpoint: file to go on from where it exists, and to keep the state in.
         on_step: hears how every 50 steps went.
 
@@ -106,6 +107,7 @@ def fit(
         member.training.patience,
         on_step,
         num_growing_epochs(member),
+        member.training.checkpoint_every_s,
     )
     resume = checkpoint if checkpoint is not None and epochs_done(checkpoint) > 0 else None
     network = learn(data, member, seed, keeper, only_seat(), resume)

@@ -4,7 +4,6 @@ B images of a batch, K classes.
 """
 
 import math
-from contextlib import nullcontext
 
 import pytorch_lightning as pl
 import torch
@@ -18,10 +17,11 @@ from fer_models.models.freezing import freeze_features
 from fer_models.training.batches import Batch, derived_seed
 from fer_models.training.config import MemberConfig
 from fer_models.training.optimizer import build_optimizer, build_schedule, hold_to_config
+from fer_models.training.recorded import RecordedPass, is_recordable, training_pass
 from fer_models.training.running_score import RunningScore
 from fer_models.training.shard import WHOLE, Shard
 from fer_models.training.targets import class_part
-from fer_models.training.vote_head import VoteHead, classifier_inputs
+from fer_models.training.vote_head import VoteHead
 
 _CHECK_EVERY_STEPS = 50
 
@@ -53,6 +53,12 @@ class FerModule(pl.LightningModule):
         self.shard = shard
         self.register_buffer("class_weights_K", class_weights_K, persistent=False)
         self.vote_head = vote_head
+        asks_votes = vote_head is not None
+        self._recorded = (
+            RecordedPass(network, member, with_features=asks_votes)
+            if is_recordable(member)
+            else None
+        )
         self.train_score = RunningScore()
         self.validation_score = RunningScore()
 
@@ -79,12 +85,7 @@ class FerModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Cross-entropy of one batch, labels smoothed; that of the votes is added, not told."""
         images, targets = batch
-        with (
-            classifier_inputs(self.network)
-            if self.vote_head
-            else nullcontext(list[Tensor]()) as features
-        ):
-            logits = self(images)
+        logits, *features = self._passed(images)
         loss = functional.cross_entropy(
             logits.float(),
             class_part(targets),
@@ -107,11 +108,15 @@ class FerModule(pl.LightningModule):
         self.shard.copy_from_first(self.network.buffers())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """Plain cross-entropy in float32, as predictions are made later."""
+        """Plain cross-entropy, in the precision of the training."""
         images, labels = batch
-        with torch.autocast(self.device.type, enabled=False):
-            logits = self(images)
+        logits = self(images).float()
         self.validation_score.add(functional.cross_entropy(logits, labels), logits, labels)
+
+    def _passed(self, images: Tensor) -> tuple[Tensor, ...]:
+        if self._recorded is not None and images.is_cuda:
+            return self._recorded(images)
+        return training_pass(self.network, images, with_features=self.vote_head is not None)
 
     @property
     def _own_number(self) -> tuple[int, ...]:

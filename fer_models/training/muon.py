@@ -4,7 +4,7 @@ Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers"; the weights 
 norm as in airbench94_muon. torch's own Muon takes matrices only, no convolution kernels.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -51,51 +51,90 @@ class Muon(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for weights in group["params"]:
-                if weights.grad is None:
-                    continue
-                if group["orthogonal"]:
-                    self._turn(weights, weights.grad, group)
-                else:
-                    self._scale(weights, weights.grad, group)
+            weights = [one for one in group["params"] if one.grad is not None]
+            if not weights:
+                continue
+            gradients = [one.grad for one in weights]
+            if group["orthogonal"]:
+                self._turn(weights, gradients, group)
+            else:
+                self._scale(weights, gradients, group)
         return loss
 
-    def _turn(self, weights: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[weights]
-        if not state:
-            state["momentum"] = torch.zeros_like(weights)
-        momentum = state["momentum"].mul_(group["momentum"]).add_(gradient)
-        update = gradient.add(momentum, alpha=group["momentum"])
-        update = orthogonalised(update.flatten(1)).view_as(update)
-        weights.mul_(len(weights) ** 0.5 / (weights.norm() + _EPSILON))
-        weights.add_(update, alpha=-group["lr"])
+    def _turn(self, weights: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+        for one in weights:
+            if not self.state[one]:
+                self.state[one]["momentum"] = torch.zeros_like(one)
+        momenta = [self.state[one]["momentum"] for one in weights]
+        torch._foreach_mul_(momenta, group["momentum"])
+        torch._foreach_add_(momenta, gradients)
+        updates = torch._foreach_add(  # noqa: SLF001 - torch has no public name for it
+            gradients, momenta, alpha=group["momentum"]
+        )
+        matrices = [update.flatten(1) for update in updates]
+        turned = (
+            orthogonalised_together(matrices)
+            if matrices[0].is_cuda
+            else [orthogonalised(matrix) for matrix in matrices]
+        )
+        for one, update in zip(weights, turned, strict=True):
+            one.mul_(len(one) ** 0.5 / (one.norm() + _EPSILON))
+            one.add_(update.view_as(one), alpha=-group["lr"])
 
-    def _scale(self, weights: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _scale(self, weights: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
         """AdamW (Loshchilov, Hutter 2019)."""
-        state = self.state[weights]
-        if not state:
-            state["step"] = 0
-            state["mean"], state["square"] = torch.zeros_like(weights), torch.zeros_like(weights)
-        state["step"] += 1
+        states = [self.state[one] for one in weights]
+        for one, state in zip(weights, states, strict=True):
+            if not state:
+                state["step"] = 0
+                state["mean"], state["square"] = torch.zeros_like(one), torch.zeros_like(one)
+            state["step"] += 1
         first, second = _BETAS
-        mean = state["mean"].lerp_(gradient, 1 - first)
-        square = state["square"].lerp_(gradient.square(), 1 - second)
-        mean = mean / (1 - first ** state["step"])
-        square = square / (1 - second ** state["step"])
-        weights.mul_(1 - group["lr"] * group["weight_decay"])
-        weights.addcdiv_(mean, square.sqrt().add_(_ADAM_EPSILON), value=-group["lr"])
+        means, squares = [s["mean"] for s in states], [s["square"] for s in states]
+        gradients_2 = torch._foreach_mul(gradients, gradients)  # noqa: SLF001
+        torch._foreach_lerp_(means, gradients, 1 - first)
+        torch._foreach_lerp_(squares, gradients_2, 1 - second)
+        first_shares = [1 - first ** s["step"] for s in states]
+        second_shares = [1 - second ** s["step"] for s in states]
+        updates = torch._foreach_div(means, first_shares)  # noqa: SLF001
+        scales = torch._foreach_div(squares, second_shares)  # noqa: SLF001
+        torch._foreach_sqrt_(scales)
+        torch._foreach_add_(scales, _ADAM_EPSILON)
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_addcdiv_(weights, updates, scales, value=-group["lr"])
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
     """The matrix with its large singular values brought near 1 (0.5 to 1.4), float32."""
     is_tall = matrix.shape[0] > matrix.shape[1]
-    x: Tensor = (matrix.T if is_tall else matrix).bfloat16()
-    x = x / (x.norm() + _EPSILON)
+    x = _turned((matrix.T if is_tall else matrix).bfloat16())
+    return (x.T if is_tall else x).float()
+
+
+def orthogonalised_together(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """As `orthogonalised`, all at once, filled up with zeros, which stay zeros.
+
+    For GPUs, which take longer to be sent the few operations of a small matrix than to do them.
+    """
+    wide = [one.T if one.shape[0] > one.shape[1] else one for one in matrices]
+    rows, columns = (max(lengths) for lengths in zip(*(one.shape for one in wide), strict=True))
+    stack = wide[0].new_zeros(len(wide), rows, columns, dtype=torch.bfloat16)
+    for part, one in zip(stack, wide, strict=True):
+        part[: one.shape[0], : one.shape[1]] = one
+    return [
+        (part.T if one.shape[0] > one.shape[1] else part)[: one.shape[0], : one.shape[1]]
+        for part, one in zip(_turned(stack).float(), matrices, strict=True)
+    ]
+
+
+def _turned(x: Tensor) -> Tensor:
+    """The iteration on one wide matrix, or on a stack of them."""
+    x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + _EPSILON)
     a, b, c = _COEFFICIENTS
     for _ in range(_NUM_ITERATIONS):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.T if is_tall else x).float()
+    return x
 
 
 def is_kernel(weights: nn.Parameter) -> bool:

@@ -73,9 +73,11 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
     """The settings that a member's weights depend on, as JSON values.
 
     In one process the settings for several workers are none of them, and without teachers that
-    for teachers is not.
+    for teachers is not. How often it is written down and how a GPU is told what to do never count.
     """
     settings: dict[str, Any] = with_portable_network(member).model_dump(mode="json")
+    for name in ("checkpoint_every_s", "cuda_graph"):
+        del settings["training"][name]
     if member.training.workers == 1:
         for name in ("workers", "min_workers", "cpus_per_worker", "worker_losses"):
             del settings["training"][name]

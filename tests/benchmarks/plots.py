@@ -8,6 +8,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from tests.benchmarks.bench_accuracy import Course
+    from tests.benchmarks.bench_gpu import Reached
 
 _PARTS = ("data", "forward", "backward", "optimizer")
 _COLOURS = ("#d55e00", "#56b4e9", "#0072b2", "#999999")  # Okabe and Ito
@@ -35,6 +36,31 @@ def plot_courses(courses: Sequence["Course"], goals: Sequence[float], path: Path
     axes.set(xlabel="minutes since the command started", ylabel="validation accuracy, %")
     axes.set_ylim(bottom=30)
     axes.legend(loc="lower right", frameon=False)
+    figure.savefig(path)
+
+
+def plot_reached(reached: Sequence["Reached"], goals: Sequence[float], path: Path) -> None:
+    """Accuracy of every finished network over the seconds, and of the best model so far."""
+    figure, axes = _figure(3.6)
+    seconds = [one.seconds for one in reached]
+    best = [max(one.accuracy for one in reached[: i + 1]) for i in range(len(reached))]
+    axes.step(
+        seconds, [100 * a for a in best], where="post", color=_COLOURS[2], label="best so far"
+    )
+    networks = [one for one in reached if one.model.kind == "network"]
+    axes.plot(
+        [one.seconds for one in networks],
+        [100 * one.accuracy for one in networks],
+        "o",
+        color=_COLOURS[0],
+        label="one network",
+    )
+    for goal in goals:
+        axes.axhline(100 * goal, color="grey", linewidth=0.8, linestyle="--")
+        axes.annotate(f"{100 * goal:g} %", (0, 100 * goal), va="bottom", fontsize=8, color="grey")
+    axes.set(xlabel="seconds since the table was opened", ylabel="validation accuracy, %")
+    axes.set_xlim(left=0)
+    axes.legend(loc="center right", frameon=False)
     figure.savefig(path)
 
 

@@ -4,7 +4,12 @@ from torch import nn
 from torch.nn import functional
 
 from fer_models.training.config import TrainingConfig
-from fer_models.training.muon import Muon, is_kernel, orthogonalised
+from fer_models.training.muon import (
+    Muon,
+    is_kernel,
+    orthogonalised,
+    orthogonalised_together,
+)
 from fer_models.training.optimizer import build_optimizer
 
 
@@ -16,6 +21,16 @@ def test_singular_values_come_near_to_one(shape: tuple[int, int]) -> None:
     assert values.max() < 1.4
     # Those below a tenth of the largest take more iterations to arrive.
     assert values[before > before[0] / 10].min() > 0.5
+
+
+def test_matrices_turned_together_come_out_as_each_alone() -> None:
+    generator = torch.Generator().manual_seed(2)
+    matrices = [
+        torch.randn(*shape, generator=generator) for shape in [(16, 40), (40, 16), (32, 32)]
+    ]
+    for together, matrix in zip(orthogonalised_together(matrices), matrices, strict=True):
+        # bfloat16 sums in another order.
+        torch.testing.assert_close(together, orthogonalised(matrix), atol=0.03, rtol=0.05)
 
 
 def test_the_directions_of_a_matrix_are_kept() -> None:

@@ -51,6 +51,21 @@ def test_a_resumed_training_gives_the_same_model(
     assert list(cache_folder.iterdir()) == []
 
 
+def test_with_spaced_checkpoints_the_last_one_written_is_resumed(
+    store: ArtifactStore, trained: Trained
+) -> None:
+    training = MEMBER.training.model_copy(update={"checkpoint_every_s": 3600.0})
+    spaced = MEMBER.model_copy(update={"training": training})
+    snapshot = write_faces(store)
+    with pytest.raises(InterruptedHereError), listening(interrupt_after(3)):
+        train_member(store, snapshot, spaced, 3, UNTRACKED)
+    heard: list[Progress] = []
+    with listening(heard.append):
+        model = train_member(store, snapshot, spaced, 3, UNTRACKED)
+    assert [p.note for p in heard if "resumed" in p.note] == ["small: resumed after epoch 1"]
+    assert model.id == trained.model.id
+
+
 def test_a_damaged_checkpoint_is_not_resumed(
     store: ArtifactStore, trained: Trained, cache_folder: Path
 ) -> None:

@@ -9,7 +9,9 @@ from fer_models.training.predict import predict_probabilities
 from fer_models.training.views import views
 
 
-@pytest.mark.parametrize(("test_time", "num"), [("none", 1), ("flip", 2), ("crops", 10)])
+@pytest.mark.parametrize(
+    ("test_time", "num"), [("none", 1), ("flip", 2), ("crops", 10), ("warps", 18)]
+)
 def test_views_have_the_pictures_shape_and_begin_with_it(test_time: str, num: int) -> None:
     images = torch.rand(3, 1, 48, 48)
     seen = list(views(images, test_time))
@@ -33,6 +35,25 @@ def test_crops_are_the_picture_moved_by_two_pixels_and_mirrored() -> None:
         assert abs(down) == abs(across)
     for plain, mirrored in zip(seen[::2], seen[1::2], strict=True):
         assert torch.equal(plain.flip(-1), mirrored)
+
+
+def test_warps_turn_and_zoom_about_the_middle() -> None:
+    # A vertical bar from the middle upwards, 20 px long.
+    images = torch.zeros(1, 1, 48, 48)
+    images[..., 4:24, 23:25] = 1
+    crops, warps = list(views(images, "crops")), list(views(images, "warps"))
+    assert all(torch.equal(a, b) for a, b in zip(crops, warps[: len(crops)], strict=True))
+    columns, rows = torch.arange(48.0), torch.arange(48.0)
+    tips, heights = [], []
+    for view in warps[len(crops) :: 2]:
+        light = view[0, 0] / view.sum()
+        assert (light.sum(0) * columns).sum() == pytest.approx(23.5, abs=1.6)
+        tips.append(float((light.sum(0) * columns).sum()) - 23.5)
+        heights.append(23.5 - float((light.sum(1) * rows).sum()))
+    # The bar's middle is 10 px above the picture's: turned by 6 degrees it is 1 px beside it.
+    assert sorted(round(abs(tip)) for tip in tips) == [1, 1, 1, 1]
+    assert tips[0] * tips[2] < 0 < tips[0] * tips[1]
+    assert heights[1] / heights[0] == pytest.approx(1.06 / 0.94, rel=0.03)
 
 
 class _LeftRight(nn.Module):
