@@ -30,9 +30,7 @@ def plot_courses(courses: Sequence["Course"], goals: Sequence[float], path: Path
             color=line.get_color(),
             label=f"{course.recipe}, finished: all views",
         )
-    for goal in goals:
-        axes.axhline(100 * goal, color="grey", linewidth=0.8, linestyle="--")
-        axes.annotate(f"{100 * goal:g} %", (0, 100 * goal), va="bottom", fontsize=8, color="grey")
+    _draw_goals(axes, goals)
     axes.set(xlabel="minutes since the command started", ylabel="validation accuracy, %")
     axes.set_ylim(bottom=30)
     axes.legend(loc="lower right", frameon=False)
@@ -55,9 +53,7 @@ def plot_reached(reached: Sequence["Reached"], goals: Sequence[float], path: Pat
         color=_COLOURS[0],
         label="one network",
     )
-    for goal in goals:
-        axes.axhline(100 * goal, color="grey", linewidth=0.8, linestyle="--")
-        axes.annotate(f"{100 * goal:g} %", (0, 100 * goal), va="bottom", fontsize=8, color="grey")
+    _draw_goals(axes, goals)
     axes.set(xlabel="seconds since the table was opened", ylabel="validation accuracy, %")
     axes.set_xlim(left=0)
     axes.legend(loc="center right", frameon=False)
@@ -79,6 +75,12 @@ def plot_networks(table: pd.DataFrame, path: Path) -> None:
     axes.set_xlabel("milliseconds an image in training")
     axes.legend(loc="upper right", frameon=False)
     figure.savefig(path)
+
+
+def _draw_goals(axes: Any, goals: Sequence[float]) -> None:
+    for goal in goals:
+        axes.axhline(100 * goal, color="grey", linewidth=0.8, linestyle="--")
+        axes.annotate(f"{100 * goal:g} %", (0, 100 * goal), va="bottom", fontsize=8, color="grey")
 
 
 def _figure(height_in: float) -> tuple[Any, Any]:
