@@ -82,12 +82,13 @@ def two_nodes() -> Iterator[Cluster]:
 @contextmanager
 def clients_token() -> Iterator[None]:
     """This process shows the nodes' token, whatever Ray it has been connected to before."""
-    from ray._raylet import AuthenticationTokenLoader
-
-    loader = AuthenticationTokenLoader.instance()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in TOKEN.items():
             patch.setenv(name, value)
+        # Ray reads the mode when it is loaded, for good, and the token when it first needs it.
+        from ray._raylet import AuthenticationTokenLoader
+
+        loader = AuthenticationTokenLoader.instance()
         loader.reset_cache()
         yield
     loader.reset_cache()
