@@ -15,16 +15,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from deployments.recipes import load_config
 from fer_models.config import PipelineConfig
 from fer_models.data.clean import clean_snapshot
 from fer_models.data.ingest import ingest_sources
-from fer_models.data.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.data.snapshot import open_snapshot
 from fer_models.data.split import split_snapshot
 from fer_models.ensembling.ensemble import ensemble_models
+from fer_models.evaluation.evaluate import is_leaked
 from fer_models.evaluation.metrics import accuracy
 from fer_models.evaluation.predictions import read_predictions
 from fer_models.storage.refs import ModelRef
@@ -64,7 +64,7 @@ def bench_gpu(config: PipelineConfig) -> Iterator[Reached]:
     cleaned = clean_snapshot(store, raw, config.cleaning)
     split = split_snapshot(store, cleaned, config.splitting, config.seed)
     snapshot = open_snapshot(store, split)
-    unseen = _unseen(snapshot)
+    unseen = ~is_leaked(snapshot, snapshot.positions("validation"))
 
     def reached(model: ModelRef) -> Reached:
         seconds = time.perf_counter() - started_s
@@ -87,12 +87,6 @@ def bench_gpu(config: PipelineConfig) -> Iterator[Reached]:
         if len(models) > 1:
             combined = ensemble_models(store, split, list(models.values()), config.ensemble)
             yield reached(combined.candidate)
-
-
-def _unseen(snapshot: DatasetSnapshot) -> np.ndarray:
-    seen = {image.tobytes() for image in snapshot.images[snapshot.positions("train")]}
-    validation = snapshot.images[snapshot.positions("validation")]
-    return np.array([image.tobytes() not in seen for image in validation])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
