@@ -24,7 +24,7 @@ members:
     training: {epochs: 1, precision: 32-true}
   - name: scratch_cnn
     network: {name: scratch_cnn, width: 0.25}
-    training: {epochs: 40, precision: 32-true}
+    training: {epochs: 24, precision: 32-true}
 """
 
 

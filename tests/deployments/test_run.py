@@ -15,7 +15,7 @@ def _kill_in_the_middle_of_the_second_training(workplace: Workplace) -> None:
     assert process.stderr is not None
     try:
         for line in process.stderr:
-            if "scratch_cnn" in line and "/40 epochs" in line:
+            if "scratch_cnn" in line and "/24 epochs" in line:
                 break
         else:
             pytest.fail("the training of scratch_cnn was never seen")
@@ -44,7 +44,8 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_single_steps_need_no_server_and_make_what_the_flow_makes(tmp_path: Path) -> None:
     workplace = Workplace(tmp_path)
-    options = ("--recipe", "tiny.yaml", "--store", "steps")
+    short = "members.scratch_cnn.training.epochs=2"
+    options = ("--recipe", "tiny.yaml", "--store", "steps", "--set", short)
     made = {}
     for step in ("ingest", "validate", "clean", "split", "train", "evaluate", "ensemble"):
         made[step] = workplace.run("task", step, *options)
