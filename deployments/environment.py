@@ -16,7 +16,7 @@ QUIET: Mapping[str, str] = {
 }
 
 
-def quieten() -> None:
+def set_quiet_defaults() -> None:
     """Set the defaults; call it before prefect, ray, wandb or great_expectations is imported."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)

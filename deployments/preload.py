@@ -14,7 +14,7 @@ from fer_models.processes import num_cores
 NEEDED_NEXT = ("great_expectations", "torch", "pytorch_lightning")
 
 
-def load_ahead(names: Sequence[str] = NEEDED_NEXT) -> threading.Thread | None:
+def preload_modules(names: Sequence[str] = NEEDED_NEXT) -> threading.Thread | None:
     """Import modules in the background; whoever imports one meanwhile waits for it, as always.
 
     Call it after the imports of the calling thread. One that can't be loaded is left to those who

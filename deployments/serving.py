@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fer_models.config import PipelineConfig
+from flows.pipeline_config import PipelineConfig
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment

@@ -9,8 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from fer_models.storage.refs import SnapshotRef
-
 _PACKAGES = (
     "torch",
     "timm",
@@ -26,11 +24,11 @@ _PACKAGES = (
 _GIT_TIMEOUT_S = 5.0
 
 
-def lineage(snapshot: SnapshotRef, seed: int) -> dict[str, Any]:
+def lineage(snapshot_id: str, seed: int) -> dict[str, Any]:
     """What is needed to make an artifact again; plain JSON values.
 
     Args:
-        snapshot: the data it was made from.
+        snapshot_id: the data it was made from.
         seed: start of its random draws.
 
     Returns:
@@ -38,11 +36,11 @@ def lineage(snapshot: SnapshotRef, seed: int) -> dict[str, Any]:
         `ferflow`, `source_sha`, `packages` (version by name), `python` and `platform`.
     """
     return {
-        "dataset_sha": snapshot.id,
+        "dataset_sha": snapshot_id,
         "seed": seed,
         "code": code_revision(),
         "ferflow": package_version("ferflow"),
-        "source_sha": source_sha(),
+        "source_sha": library_sha(),
         "packages": {name: package_version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -50,7 +48,7 @@ def lineage(snapshot: SnapshotRef, seed: int) -> dict[str, Any]:
 
 
 @functools.cache
-def source_sha() -> str:
+def library_sha() -> str:
     """Sha256 over the library's .py files, paths and bytes (16 hex)."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()

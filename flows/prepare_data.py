@@ -2,13 +2,13 @@
 
 from prefect import flow
 
-from fer_models.config import PipelineConfig
 from fer_models.storage.refs import SnapshotRef
+from flows.pipeline_config import PipelineConfig
 from flows.results import PreparedData
+from tasks.cache.results import results_in
 from tasks.clean import clean
 from tasks.explore import explore
 from tasks.ingest import ingest
-from tasks.results import results_in
 from tasks.review import build_review, check_reviewable, decisions, wait_for_review
 from tasks.score import score
 from tasks.split import split

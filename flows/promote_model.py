@@ -2,13 +2,13 @@
 
 from prefect import flow
 
-from fer_models.config import PipelineConfig
+from flows.pipeline_config import PipelineConfig
 from flows.prepare_data import DEMO
 from flows.results import Outcome, TrainedModels
 from flows.train_models import train_models
+from tasks.cache.results import results_in
 from tasks.promote import promote
 from tasks.report import report
-from tasks.results import results_in
 
 
 @flow(name="promote-model", flow_run_name="promote-model-{config.name}")
@@ -29,5 +29,6 @@ def promote_model(config: PipelineConfig = DEMO, trained: TrainedModels | None =
             list(trained.evaluations),
             trained.ensemble,
             promotion,
+            config.store,
         )
     return Outcome(trained=trained, promotion=promotion, run=run)

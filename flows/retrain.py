@@ -2,12 +2,12 @@
 
 from prefect import flow
 
-from fer_models.config import PipelineConfig
+from flows.pipeline_config import PipelineConfig
 from flows.prepare_data import DEMO, prepare_data
 from flows.promote_model import promote_model
 from flows.results import Outcome
 from flows.train_models import train_models
-from tasks.promote import decide
+from tasks.promote import decide_retraining
 
 
 @flow(name="retrain", flow_run_name="retrain-{config.name}")
@@ -18,7 +18,7 @@ def retrain(config: PipelineConfig = DEMO) -> Outcome | None:
     seed would give the same models again.
     """
     prepared = prepare_data(config)
-    decision = decide(prepared.snapshot, config.retraining, config.store)
+    decision = decide_retraining(prepared.snapshot, config.retraining, config.store)
     if not decision.retrain:
         return None
     fresh = config.model_copy(update={"seed": config.seed + decision.seed_shift})

@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from fer_models.config import PipelineConfig
+from flows.pipeline_config import PipelineConfig
 from flows.prepare_data import DEMO, prepare_data
 from flows.promote_model import promote_model
 from flows.results import Outcome

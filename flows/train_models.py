@@ -2,14 +2,14 @@
 
 from prefect import flow
 
-from fer_models.config import PipelineConfig
 from fer_models.storage.refs import ModelRef, SnapshotRef, TuningRef
 from fer_models.training.config import MemberConfig
+from flows.pipeline_config import PipelineConfig
 from flows.prepare_data import DEMO, prepare_data
 from flows.results import PreparedData, TrainedModels
+from tasks.cache.results import results_in
 from tasks.ensemble import ensemble
 from tasks.evaluate import evaluate
-from tasks.results import results_in
 from tasks.train import train
 from tasks.tune import tune
 

@@ -1,16 +1,16 @@
 """Quarantine what a model should not learn from."""
 
-from fer_models.data.clean import clean_snapshot
-from fer_models.data.config import CleaningConfig
+from fer_models.cleaning.clean import clean_snapshot
+from fer_models.cleaning.config import CleaningConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import DecisionsRef, ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.publish import publish_table
+from tasks.artifacts.publish import publish_table
+from tasks.artifacts.tables import reason_rows
 from tasks.stage import stage
-from tasks.tables import reason_rows
 
 
-@stage("fer_models.data.clean")
+@stage("fer_models.cleaning.clean")
 def clean(
     snapshot: SnapshotRef,
     scores: ScoresRef | None,

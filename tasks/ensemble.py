@@ -5,9 +5,9 @@ from fer_models.ensembling.ensemble import ensemble_models
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import EnsembleRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.publish import publish_table
+from tasks.artifacts.publish import publish_table
+from tasks.artifacts.tables import ensemble_rows
 from tasks.stage import stage
-from tasks.tables import ensemble_rows
 
 
 @stage("fer_models.ensembling.ensemble")

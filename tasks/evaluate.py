@@ -5,9 +5,9 @@ from fer_models.evaluation.evaluate import evaluate_model
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import EvaluationRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.publish import publish_table
+from tasks.artifacts.publish import publish_table
+from tasks.artifacts.tables import evaluation_rows
 from tasks.stage import stage
-from tasks.tables import evaluation_rows
 
 
 @stage("fer_models.evaluation.evaluate")

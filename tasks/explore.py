@@ -6,7 +6,7 @@ from fer_models.exploration.explore import SUMMARY_FILE, explore_snapshot
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ExplorationRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.publish import picture_texts, publish_link, publish_markdown
+from tasks.artifacts.publish import picture_texts, publish_link, publish_markdown
 from tasks.stage import stage
 
 _SHOWN = ("classes.png", "mean_faces.png", "ferplus.png")

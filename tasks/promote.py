@@ -7,14 +7,14 @@ from typing import Any
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
 from fer_models.promotion.promote import (
     RetrainingDecision,
-    decide_retraining,
     decision_basis,
     promote_candidate,
+    retraining_decision,
 )
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef, PromotionRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.publish import publish_markdown
+from tasks.artifacts.publish import publish_markdown
 from tasks.stage import stage
 
 
@@ -22,7 +22,7 @@ def _champion_it_meets(parameters: Mapping[str, Any]) -> str:
     return decision_basis(ArtifactStore(parameters["store"]), parameters["candidate"].id)
 
 
-@stage("fer_models.promotion.promote", key_extra=_champion_it_meets)
+@stage("fer_models.promotion.promote", cache_key_extra=_champion_it_meets)
 def promote(
     snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig, store: StoreConfig
 ) -> PromotionRef:
@@ -34,11 +34,11 @@ def promote(
 
 
 @stage("fer_models.promotion.promote", cached=False)
-def decide(
+def decide_retraining(
     snapshot: SnapshotRef, config: RetrainingConfig, store: StoreConfig
 ) -> RetrainingDecision:
     """Whether the champion is missing, too old, or has not seen this data."""
-    decision = decide_retraining(ArtifactStore(store), snapshot, config, time.time())
+    decision = retraining_decision(ArtifactStore(store), snapshot, config, time.time())
     verdict = "retrain" if decision.retrain else "keep the champion"
     publish_markdown("retraining", f"**{verdict}**: " + "; ".join(decision.reasons), verdict)
     return decision

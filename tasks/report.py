@@ -1,7 +1,8 @@
 """Write the report of a run."""
 
-from fer_models.config import PipelineConfig
+from fer_models.reporting.collect import RunConfig
 from fer_models.reporting.report import write_report
+from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
@@ -12,22 +13,23 @@ from fer_models.storage.refs import (
     ValidationRef,
 )
 from fer_models.storage.store import ArtifactStore
-from tasks.publish import publish_link
+from tasks.artifacts.publish import publish_link
 from tasks.stage import stage
 
 
 @stage("fer_models.reporting.report")
 def report(
-    config: PipelineConfig,
+    config: RunConfig,
     snapshot: SnapshotRef,
     validation: ValidationRef,
     tuning: TuningRef | None,
     evaluations: list[EvaluationRef],
     ensemble: EnsembleRef,
     promotion: PromotionRef,
+    store: StoreConfig,
 ) -> RunRef:
     """One HTML page about the data, the models and the decision, and the run's lineage."""
-    artifacts = ArtifactStore(config.store)
+    artifacts = ArtifactStore(store)
     run = write_report(
         artifacts, config, snapshot, validation, tuning, evaluations, ensemble, promotion
     )

@@ -11,7 +11,7 @@ from prefect.input import RunInput
 from prefect.logging import get_run_logger
 from pydantic import Field
 
-from fer_models.data.snapshot import open_snapshot
+from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, FerError, GateError
 from fer_models.review.decisions import (
     current_decisions,
@@ -26,7 +26,7 @@ from fer_models.review.page import DEFAULT_LIMIT, store_review_page
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import DecisionsRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.publish import publish_link, publish_table
+from tasks.artifacts.publish import publish_link, publish_table
 from tasks.stage import stage
 
 _WRAPPER = textwrap.TextWrapper(

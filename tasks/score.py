@@ -5,9 +5,9 @@ from fer_models.quality.score import score_labels
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.publish import publish_table
+from tasks.artifacts.publish import publish_table
+from tasks.artifacts.tables import score_rows
 from tasks.stage import stage
-from tasks.tables import score_rows
 
 
 @stage("fer_models.quality.score")

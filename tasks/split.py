@@ -1,16 +1,16 @@
 """Give every image its split."""
 
-from fer_models.data.config import SplittingConfig
-from fer_models.data.split import split_snapshot
+from fer_models.dataset.config import SplittingConfig
+from fer_models.dataset.split import split_snapshot
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.publish import publish_table
+from tasks.artifacts.publish import publish_table
+from tasks.artifacts.tables import snapshot_rows
 from tasks.stage import stage
-from tasks.tables import snapshot_rows
 
 
-@stage("fer_models.data.split")
+@stage("fer_models.dataset.split")
 def split(
     snapshot: SnapshotRef, config: SplittingConfig, seed: int, store: StoreConfig
 ) -> SnapshotRef:

@@ -1,10 +1,8 @@
 """What all tasks share: the cache key, retries of transient faults, and progress in the log."""
 
 import functools
-import hashlib
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
@@ -12,27 +10,23 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
-from pydantic import BaseModel
 
 from fer_models.errors import FerError, StoreError
 from fer_models.progress import Progress, listening, report
-from tasks.source_hash import source_sha
+from tasks.cache.key import KeyExtra, stage_key
 
 P = ParamSpec("P")
 R = TypeVar("R")
-KeyExtra = Callable[[Mapping[str, Any]], str]
 
 DONE = "done"
 FROM_CACHE = "from the cache"
 _LOG_EVERY_S = 5.0
-# Where curves are logged to does not change what is trained.
-_IRRELEVANT = frozenset({"tracking"})
 
 
 def stage(
     entry: str,
     *,
-    key_extra: KeyExtra | None = None,
+    cache_key_extra: KeyExtra | None = None,
     retries: int = 2,
     cached: bool = True,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
@@ -43,14 +37,14 @@ def stage(
 
     Args:
         entry: the library module that does the work; its source is part of the cache key.
-        key_extra: a further part of the cache key, computed from the task's parameters.
+        cache_key_extra: a further part of the cache key, computed from the task's parameters.
         retries: how often a transient fault is tried again.
         cached: False for a step that must look at the world each time.
     """
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         def cache_key(_: TaskRunContext, parameters: dict[str, Any]) -> str:
-            return stage_key(function.__name__, entry, parameters, key_extra)
+            return stage_key(function.__name__, entry, parameters, cache_key_extra)
 
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -69,35 +63,16 @@ def stage(
             retries=retries,
             retry_delay_seconds=exponential_backoff(backoff_factor=2),
             retry_condition_fn=_is_transient,
-            on_completion=[_tell_cached],
+            on_completion=[_report_cached],
         )(run)
         return made
 
     return decorate
 
 
-def stage_key(
-    name: str, entry: str, parameters: Mapping[str, Any], key_extra: KeyExtra | None = None
-) -> str:
-    """The cache key of a task call: `<name>-<32 hex>`."""
-    relevant = {key: _plain(value) for key, value in parameters.items() if key not in _IRRELEVANT}
-    parts = [source_sha(entry), json.dumps(relevant, sort_keys=True)]
-    if key_extra is not None:
-        parts.append(key_extra(parameters))
-    return f"{name}-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:32]}"
-
-
 def in_task_run() -> bool:
     """Whether the code runs as a Prefect task (and not as `task.fn(...)` without a server)."""
     return TaskRunContext.get() is not None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _run_name() -> str:
@@ -108,7 +83,7 @@ def _run_name() -> str:
     return f"{task_run.task_name}{suffix}"
 
 
-def _tell_cached(made: Task[..., Any], _run: TaskRun, state: State[Any]) -> None:
+def _report_cached(made: Task[..., Any], _run: TaskRun, state: State[Any]) -> None:
     if state.name == "Cached":
         report(made.name, 1, 1, note=FROM_CACHE)
 

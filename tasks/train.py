@@ -9,13 +9,13 @@ from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import MemberConfig
 from fer_models.training.train import train_member
 from fer_models.tuning.tune import apply_tuning
-from tasks.publish import publish_table
+from tasks.artifacts.publish import publish_table
+from tasks.artifacts.tables import model_rows
+from tasks.cache.weights import content_of_weights
 from tasks.stage import stage
-from tasks.tables import model_rows
-from tasks.weights import content_of_weights
 
 
-@stage("fer_models.training.train", key_extra=content_of_weights)
+@stage("fer_models.training.train", cache_key_extra=content_of_weights)
 def train(
     snapshot: SnapshotRef,
     member: MemberConfig,

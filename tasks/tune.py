@@ -6,13 +6,13 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.tuning.config import TuningConfig
 from fer_models.tuning.tune import tune_member
-from tasks.publish import picture_texts, publish_markdown, publish_table
+from tasks.artifacts.publish import picture_texts, publish_markdown, publish_table
+from tasks.artifacts.tables import trial_rows
+from tasks.cache.weights import content_of_weights
 from tasks.stage import stage
-from tasks.tables import trial_rows
-from tasks.weights import content_of_weights
 
 
-@stage("fer_models.tuning.tune", key_extra=content_of_weights)
+@stage("fer_models.tuning.tune", cache_key_extra=content_of_weights)
 def tune(
     snapshot: SnapshotRef,
     member: MemberConfig,

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fer_models.data.config import ValidationConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef, ValidationRef
 from fer_models.storage.store import ArtifactStore
-from tasks.publish import publish_table
+from tasks.artifacts.publish import publish_table
 from tasks.stage import stage
+from validation.config import ValidationConfig
 from validation.gate import RESULTS_FILE, enforce_gate, settings_content, validate_snapshot
 
 _SHOWN_EXAMPLES = 3
@@ -18,7 +18,7 @@ def _content_of_settings(parameters: Mapping[str, Any]) -> str:
     return settings_content(parameters["config"])
 
 
-@stage("validation.gate", key_extra=_content_of_settings)
+@stage("validation.gate", cache_key_extra=_content_of_settings)
 def validate(snapshot: SnapshotRef, config: ValidationConfig, store: StoreConfig) -> ValidationRef:
     """Run every check on the snapshot; the outcome, good or bad, is an artifact."""
     artifacts = ArtifactStore(store)

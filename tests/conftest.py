@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.environment import quieten
+from deployments.environment import set_quiet_defaults
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 from tests import object_store
@@ -16,7 +16,7 @@ from tests import object_store
 _OTHER_AWS_VARIABLES = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_CONFIG_FILE")
 
 
-quieten()
+set_quiet_defaults()
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 os.environ["WANDB_MODE"] = "disabled"
 # In the background of a script Ctrl-C is ignored, and commands that tests end with it would, too.

@@ -8,17 +8,17 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from fer_models.data.config import ValidationConfig
-from fer_models.data.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import GateError
 from fer_models.progress import report
 from fer_models.storage.refs import SnapshotRef, ValidationRef
 from fer_models.storage.store import ArtifactStore
 from validation.checks import num_failed
+from validation.config import ValidationConfig
 from validation.settings import check_settings, checks_for, content_sha
 
 if TYPE_CHECKING:
-    from validation.reference import Comparison
+    from validation.drift.reference import Comparison
     from validation.runner import Evaluation
 
 RESULTS_FILE = "results.json"
@@ -53,8 +53,8 @@ def validate_snapshot(
     check_settings(store, config)
     opened = open_snapshot(store, snapshot)
     report("validate", 0, len(opened.manifest), "images")
-    from validation.drift import drift_table
-    from validation.reference import compare
+    from validation.drift.checks import drift_table
+    from validation.drift.reference import compare
     from validation.runner import evaluate
     from validation.tables import build_tables
 
@@ -73,8 +73,8 @@ def _keep(
     evaluation: "Evaluation",
     comparison: "Comparison | None",
 ) -> ValidationRef:
-    from validation.data_docs import render_data_docs
-    from validation.report import render_report
+    from validation.pages.data_docs import render_data_docs
+    from validation.pages.report import render_report
 
     results = evaluation.results
     num_errors, num_warnings = num_failed(results, "error"), num_failed(results, "warning")

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fer_models.data.config import ValidationConfig
 from fer_models.errors import ConfigError
 from fer_models.progress import report
 from fer_models.storage.store import ArtifactStore
 from validation.checks import Check
+from validation.config import ValidationConfig
 
 _HEADLINE = "the settings of the data gate have faults:"
 
@@ -54,8 +54,8 @@ def checks_for(config: ValidationConfig) -> list[Check]:
 
 
 def _checks_and_faults(config: ValidationConfig) -> tuple[list[Check], list[str]]:
-    from validation.own_expectations import read_checks
-    from validation.suites import suite_checks
+    from validation.suites.all_suites import suite_checks
+    from validation.suites.custom_expectations import read_checks
     from validation.tables import COLUMNS
 
     # Also the checks that would be there with a reference are known by name.
@@ -80,7 +80,7 @@ def _with_severities(checks: Sequence[Check], severities: Any) -> list[Check]:
 
 
 def _faults_of_reference(store: ArtifactStore, config: ValidationConfig) -> list[str]:
-    from validation.reference import find_reference
+    from validation.drift.reference import find_reference
 
     try:
         if config.reference:

@@ -2,7 +2,8 @@
 
 N images. `images` holds all of a snapshot; `kept` those not in quarantine; `validation` and `test`
 the kept ones of these splits. `splits` and `classes` have one row a split or class, `summary` a
-single row, `drift` (`validation.drift`) one a statistic. The first column of these is `name`.
+single row, `drift` (`validation.drift.checks`) one row a statistic. The first column of these is
+`name`.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fer_models.data.snapshot import (
+from fer_models.dataset.snapshot import (
     KEPT,
     MANIFEST_DTYPES,
     SPLITS,

@@ -8,7 +8,7 @@ import click
 # Command -> (module, one line for the list of commands).
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("deployments.cli.run", "Run the whole pipeline: data to champion and report."),
-    "task": ("deployments.cli.task", "Run one step alone, without a server."),
+    "task": ("deployments.cli.task.group", "Run one step alone, without a server."),
     "review": (
         "deployments.cli.review",
         "Write the page on which a person decides about doubtful images.",
@@ -17,7 +17,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "up": ("deployments.cli.up", "Start Prefect with its UI and serve the deployments."),
     "recipes": ("deployments.cli.recipes", "List the recipes, or print one in full."),
     "models": (
-        "deployments.cli.models",
+        "deployments.cli.models.group",
         "List networks; show the champion, its history, roll back.",
     ),
     "doctor": (

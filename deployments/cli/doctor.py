@@ -13,7 +13,7 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
-from deployments.environment import quieten
+from deployments.environment import set_quiet_defaults
 from fer_models.errors import FerError
 from fer_models.lineage import package_version
 
@@ -50,7 +50,7 @@ def command(store_url: str | None) -> Produced:
 
     Exit code 2 when something won't work; each problem says what to do.
     """
-    quieten()
+    set_quiet_defaults()
     findings = [
         _python(),
         _packages(),

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 import click
 
 from deployments.recipes import load_config
-from fer_models.config import PipelineConfig
-from fer_models.data.config import SYNTHETIC
 from fer_models.errors import ConfigError
+from fer_models.ingest.config import SYNTHETIC
 from fer_models.models.config import NetworkConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
+from flows.pipeline_config import PipelineConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 STORE_VARIABLE = "FERFLOW_STORE"

@@ -10,7 +10,7 @@ from deployments.cli.latest import find_model
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
-from deployments.environment import quieten
+from deployments.environment import set_quiet_defaults
 from fer_models.errors import DataError, FerError, StoreError
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.registry import CHAMPION, Registry
@@ -61,7 +61,7 @@ def command(
     ferflow predict faces/ --out expressions.csv
     ferflow predict faces/ --model champion --store s3://bucket/prefix --out expressions.csv
     """  # noqa: D301 - click's mark for text that keeps its lines
-    quieten()
+    set_quiet_defaults()
     from fer_models.inference.faces import find_pictures
     from fer_models.inference.predict_faces import predict_faces
     from fer_models.inference.predictions_file import check_target, write_predictions

@@ -10,7 +10,7 @@ from deployments.cli.latest import find_snapshot, recall, recall_if_any
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.task_step import snapshot_option
+from deployments.cli.task.step import snapshot_option
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 

@@ -15,10 +15,10 @@ from deployments.cli.latest import local_report
 from deployments.cli.options import config_from, config_options, weights_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
-from deployments.environment import quieten
-from fer_models.config import PipelineConfig
+from deployments.environment import set_quiet_defaults
 from fer_models.progress import Progress, listening, report
 from fer_models.storage.store import ArtifactStore
+from flows.pipeline_config import PipelineConfig
 
 if TYPE_CHECKING:
     from fer_models.storage.refs import EvaluationRef
@@ -80,7 +80,7 @@ class _Tally:
 
 def _check_inputs(config: PipelineConfig, store: ArtifactStore) -> None:
     """Tell what can't work before anything is started."""
-    from fer_models.data.ingest import fingerprint_sources
+    from fer_models.ingest.ingest import fingerprint_sources
     from validation.settings import check_settings
 
     if config.cleaning.pause_for_review:
@@ -97,7 +97,7 @@ def _check_inputs(config: PipelineConfig, store: ArtifactStore) -> None:
 
 
 def _prepare_prefect(verbose: bool, no_cache: bool) -> None:
-    quieten()
+    set_quiet_defaults()
     if not verbose:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     if no_cache:
@@ -112,14 +112,14 @@ def _run(config: PipelineConfig, store: ArtifactStore) -> "Outcome":
         mark_children,
         sweep_crashed_runs,
     )
-    from deployments.preload import load_ahead
+    from deployments.preload import preload_modules
     from fer_models.processes import process_tag
     from fer_models.storage.refs import RunRef
     from flows.run_pipeline import run_pipeline
 
     # Where runs lie already, this one may come from the cache and load none of it.
     if not store.list_ids(RunRef):
-        load_ahead()
+        preload_modules()
     end_orphaned_servers()
     mark_children()
     sweep_crashed_runs()

@@ -18,10 +18,10 @@ import click
 from deployments.cli.options import config_from, config_options
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
-from deployments.environment import quieten
-from fer_models.config import PipelineConfig
+from deployments.environment import set_quiet_defaults
 from fer_models.errors import ConfigError, FerError
 from fer_models.storage.store import ArtifactStore
+from flows.pipeline_config import PipelineConfig
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT_S = 180.0
@@ -43,7 +43,7 @@ def command(port: int, cron: str | None, limit: int, verbose: bool, **options: A
     from deployments.heartbeat import HEARTBEAT_S
     from deployments.serving import WEEKLY
 
-    quieten()
+    set_quiet_defaults()
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
     config = config_from(options)
     schedule = None if cron == "off" else cron or WEEKLY

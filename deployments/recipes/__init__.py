@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from fer_models.config import PipelineConfig
 from fer_models.errors import ConfigError
+from flows.pipeline_config import PipelineConfig
 
 _FOLDER = Path(__file__).parent
 # Groups whose keys are names that the configuration does not know beforehand.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.data.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.ensembling.config import EnsembleConfig
 from fer_models.ensembling.weights import Floats, mix, mixture_weights
 from fer_models.errors import DataError
@@ -164,7 +164,7 @@ def _write_ensemble(
                 mixed["validation"].probs_NK, mixed["test"].probs_NK
             ),
             LINEAGE_FILE: _json_bytes(
-                {**lineage(snapshot.ref, seed), "members": [m.model.id for m, _ in used]}
+                {**lineage(snapshot.ref.id, seed), "members": [m.model.id for m, _ in used]}
             ),
         },
         info,

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from fer_models.data.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.metrics import Ints
 from fer_models.evaluation.predictions import Predictions, read_predictions

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.data.snapshot import DatasetSnapshot
+from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.errors import DataError, StoreError
 from fer_models.evaluation.metrics import Floats, Ints, probability_problems
 from fer_models.storage.refs import ModelRef

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from fer_models.exploration.pixels import Floats, Ints
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES
-from fer_models.reporting.drawing import Drawing, drawing
-from fer_models.reporting.svg import (
+from fer_models.plotting.figure import Drawing, drawing
+from fer_models.plotting.svg import (
     FULL_WIDTH_IN,
     HALF_WIDTH_IN,
     INK,

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fer_models.data.snapshot import DatasetSnapshot
+from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.exploration import facts
 from fer_models.exploration.pixels import Floats, PixelSums
 from fer_models.exploration.sheets import Cell, Greys, Strip, sheet, wrapped
 from fer_models.labels import CLASS_NAMES, UNLABELLED
-from fer_models.reporting.drawing import Drawing
+from fer_models.plotting.figure import Drawing
 
 _DRAW = "ferflow-exploration"  # the start of the draw
 _COLUMNS = 12

@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_models.data.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.exploration import charts, facts, pixels
 from fer_models.exploration.examples import Examples
 from fer_models.exploration.page import TEMPLATES, render_page
 from fer_models.exploration.votes import vote_facts
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED
-from fer_models.lineage import source_sha
+from fer_models.plotting.figure import Drawing
 from fer_models.progress import report
-from fer_models.reporting.drawing import Drawing
+from fer_models.source_hash import source_hash
 from fer_models.storage.refs import ExplorationRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+
+# Its source, and that of all it imports, is part of what a result depends on.
+_ENTRY = "fer_models.exploration.explore"
 
 REPORT_FILE = "report.html"
 SUMMARY_FILE = "summary.json"
@@ -33,7 +36,7 @@ def explore_snapshot(store: ArtifactStore, snapshot: SnapshotRef) -> Exploration
 
     The artifact holds `report.html` (one file, no network needed), every plot as PNG, and
     `summary.json` with all figures (see `summarise`). Its id is taken over the snapshot's and the
-    code's: the same data explored again are the same artifact.
+    code's: the same data explore_setting again are the same artifact.
 
     Raises:
         StoreError: the snapshot is absent or damaged, or the store can't be written.
@@ -109,7 +112,7 @@ def summarise(
 
 
 def _named(store: ArtifactStore, snapshot: SnapshotRef) -> ExplorationRef:
-    digest = hashlib.sha256(f"{snapshot.id} {source_sha()}".encode())
+    digest = hashlib.sha256(f"{snapshot.id} {source_hash(_ENTRY)}".encode())
     for template in sorted(TEMPLATES.iterdir(), key=lambda entry: entry.name):
         digest.update(template.read_bytes())
     exploration_id = digest.hexdigest()[:24]

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fer_models.data.cleaning_state import LABEL_ERROR
-from fer_models.data.snapshot import (
+from fer_models.cleaning.state import LABEL_ERROR
+from fer_models.dataset.snapshot import (
     KEPT,
     SPLITS,
     UNASSIGNED,

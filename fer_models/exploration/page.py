@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from fer_models.reporting.drawing import Drawing
+from fer_models.plotting.figure import Drawing
 
 TEMPLATES = resources.files("fer_models.exploration") / "templates"
 # The style sheet and the macros are those of the run's report.

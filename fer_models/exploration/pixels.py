@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.data.snapshot import Images
+from fer_models.dataset.snapshot import Images
 from fer_models.progress import report
 
 GREY_LEVELS = 256

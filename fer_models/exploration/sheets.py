@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.reporting.drawing import Drawing, drawing
-from fer_models.reporting.svg import FULL_WIDTH_IN, INK, MUTED
+from fer_models.plotting.figure import Drawing, drawing
+from fer_models.plotting.svg import FULL_WIDTH_IN, INK, MUTED
 
 Greys = npt.NDArray[np.uint8]
 _GAP_PX = 4

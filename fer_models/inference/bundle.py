@@ -19,8 +19,8 @@ from fer_models.base_config import FrozenConfig
 from fer_models.errors import StoreError
 from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
-from fer_models.models.registry import build_empty_network
-from fer_models.training.data import Preprocessing
+from fer_models.models.factory import build_empty_network
+from fer_models.training.inputs.data import Preprocessing
 
 WEIGHTS_SUFFIX = ".safetensors"
 FACTS_SUFFIX = ".json"

@@ -22,8 +22,8 @@ from fer_models.inference.bundle import (
 from fer_models.progress import report
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.config import MemberConfig, TestTime
-from fer_models.training.data import Preprocessing
+from fer_models.training.config import TTA, MemberConfig
+from fer_models.training.inputs.data import Preprocessing
 from fer_models.training.predict import ENSEMBLE, load_network, predict_probabilities
 
 MAX_BYTES = 8_000_000
@@ -38,7 +38,7 @@ def write_bundle(
     name: str = "",
     command: str = "",
     machine: str = "",
-    test_time: TestTime | None = None,
+    tta: TTA | None = None,
 ) -> BundleFacts:
     """Write `<name>.safetensors` and `<name>.json` to `folder`, which is made if need be.
 
@@ -53,7 +53,7 @@ def write_bundle(
         name: of the bundle, the model's id by default.
         command: what was typed to train it; the store does not know.
         machine: what it was trained on, the platform noted at the training by default.
-        test_time: views that predict an image, as in the training by default.
+        tta: views that predict an image, as in the training by default.
 
     Raises:
         StoreError: it is absent, damaged, an ensemble or too large; or the folder can't be
@@ -73,9 +73,9 @@ def write_bundle(
     _check_size(model, len(weights))
     _check_folder(folder, name, weights)
     member = MemberConfig.model_validate_json(store.read_file(model, "config.json"))
-    if test_time is not None:
-        member = member.model_copy(update={"test_time": test_time})
-        preprocessing["test_time"] = test_time
+    if tta is not None:
+        member = member.model_copy(update={"tta": tta})
+        preprocessing["tta"] = tta
     rounded = full_network(member.network, halves, model.url)
     facts = BundleFacts.model_validate(
         {
@@ -109,9 +109,9 @@ def _stored_facts(store: ArtifactStore, model: ModelRef, machine: str) -> dict[s
 def _accuracy(
     store: ArtifactStore, model: ModelRef, network: nn.Module, preprocessing: Preprocessing
 ) -> _Accuracy:
-    from fer_models.data.snapshot import open_snapshot
+    from fer_models.dataset.snapshot import open_snapshot
     from fer_models.evaluation.evaluate import is_leaked
-    from fer_models.training.data import split_images
+    from fer_models.training.inputs.data import split_images
 
     info = store.info(model)
     ref = SnapshotRef(

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models.data.snapshot import IMAGE_SIZE_PX, Images
-from fer_models.data.sources.decoding import quiet_decoding
-from fer_models.data.sources.findings import Findings
-from fer_models.data.sources.image_bytes import GreyImage, decode_image
-from fer_models.data.sources.image_folder import list_files, read_file
-from fer_models.data.sources.visible import is_utf8
+from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
 from fer_models.errors import DataError
+from fer_models.ingest.files.file_names import is_utf8
+from fer_models.ingest.files.folder import list_files, read_file
+from fer_models.ingest.files.image_decoding import GreyImage, decode_image, quiet_decoding
+from fer_models.ingest.findings import Findings
 from fer_models.processes import num_cores
 
 _FILES_PER_TASK = 32

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fer_models.data.snapshot import Images
+from fer_models.dataset.snapshot import Images
 from fer_models.errors import DataError
 from fer_models.inference.faces import Pictures, Skipped, printable, read_faces
 from fer_models.labels import CLASS_NAMES
 from fer_models.progress import report
-from fer_models.training.data import Probabilities
+from fer_models.training.inputs.data import Probabilities
 
 PROBABILITY_COLUMNS = tuple(f"p_{name}" for name in CLASS_NAMES)
 COLUMNS = ("path", "face", "label", "confidence", *PROBABILITY_COLUMNS)

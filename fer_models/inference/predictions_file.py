@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_models.data.sources.visible import is_image
 from fer_models.errors import DataError, FerError
+from fer_models.ingest.files.file_names import is_image
 
 # A spreadsheet takes a cell that begins with one of these for a formula (OWASP, "CSV Injection";
 # the last four are the full-width forms), whatever blanks stand before it.

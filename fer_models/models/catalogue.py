@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
-from fer_models.models.registry import OWN_NETWORKS
+from fer_models.models.factory import OWN_NETWORKS
 
 # The pretrained networks of the origin project (Aryan-Garg/Fast-Facial-Expression-Recognition).
 BASELINES = (

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
-from fer_models.models.registry import build_empty_network, count_parameters
+from fer_models.models.factory import build_empty_network, count_parameters
 
 _BYTES_PER_WEIGHT = 4  # float32
 _OPERATIONS_PER_MULTIPLY_ADD = 2

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from fer_models.data.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError, StoreError
 from fer_models.evaluation.metrics import probability_problems, wilson_interval
 from fer_models.evaluation.predictions import Predictions, model_ref, read_predictions
@@ -53,7 +53,7 @@ def promote_candidate(
     registry = Registry(store)
     entry = registry.current(CHAMPION)
     if entry is not None and entry.model_id == candidate.id:
-        return _recorded(store, candidate, entry)
+        return _graphed(store, candidate, entry)
     opened = open_snapshot(store, snapshot)
     predictions = read_predictions(store, opened, candidate)["validation"]
     if not len(predictions.labels):
@@ -82,7 +82,7 @@ def decision_basis(store: ArtifactStore, candidate_id: str) -> str:
     return entry.model_id
 
 
-def decide_retraining(
+def retraining_decision(
     store: ArtifactStore, snapshot: SnapshotRef, config: RetrainingConfig, now_s: float
 ) -> RetrainingDecision:
     """Decide whether the scheduled flow should train, with every reason that holds.
@@ -121,7 +121,7 @@ def _bare_model(store: ArtifactStore, model_id: str) -> ModelRef:
     return ModelRef(id=model_id, url=f"{store.url}/{ModelRef.folder}/{model_id}", name=model_id)
 
 
-def _recorded(store: ArtifactStore, candidate: ModelRef, entry: RegistryEntry) -> PromotionRef:
+def _graphed(store: ArtifactStore, candidate: ModelRef, entry: RegistryEntry) -> PromotionRef:
     """The promotion that made the candidate the champion; one is written if a person did."""
     decision_id = entry.details.get("decision")
     if decision_id is not None:

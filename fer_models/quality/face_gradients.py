@@ -7,7 +7,7 @@ integers.
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.data.snapshot import IMAGE_SIZE_PX, Images
+from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
 
 Features = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.data.snapshot import IMAGE_SIZE_PX, Images
+from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
 
 Integers = npt.NDArray[np.int64]
 Places = npt.NDArray[np.int32]

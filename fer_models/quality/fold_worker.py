@@ -29,7 +29,7 @@ def outcome_file(folder: Path, job: int) -> Path:
     return folder / f"probabilities-{job}.npy"
 
 
-def judged_rows(folds: np.ndarray, job: int, num_folds: int) -> np.ndarray:
+def predicted_rows(folds: np.ndarray, job: int, num_folds: int) -> np.ndarray:
     """The rows that a job's network judges: its own fold, and those that none learns from.
 
     Args:
@@ -52,18 +52,18 @@ def main(folder: Path, seed: int, jobs: "queue.SimpleQueue[int]") -> None:
 
 
 def _do(folder: Path, job: int, seed: int) -> None:
-    from fer_models.quality.quick_model import judge_images
-    from fer_models.training.batches import derived_seed
+    from fer_models.quality.quick_model import predict_fold
+    from fer_models.training.inputs.batches import derived_seed
 
     config = ScoringConfig.model_validate_json((folder / CONFIG_FILE).read_text())
     images = np.load(folder / IMAGES_FILE, mmap_mode="r")
     labels, folds = np.load(folder / LABELS_FILE), np.load(folder / FOLDS_FILE)
     repeat, fold = divmod(job, config.folds)
     learned = np.flatnonzero((folds[repeat] >= 0) & (folds[repeat] != fold))
-    probabilities = judge_images(
+    probabilities = predict_fold(
         np.asarray(images[learned]),
         labels[learned],
-        np.asarray(images[judged_rows(folds, job, config.folds)]),
+        np.asarray(images[predicted_rows(folds, job, config.folds)]),
         config,
         derived_seed(seed, job),
         lambda epoch: _tell(job, epoch),

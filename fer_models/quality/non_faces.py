@@ -6,7 +6,7 @@ N images, uint8 N x 48 x 48; R reference rows, mostly faces; G features.
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.data.snapshot import IMAGE_SIZE_PX, Images
+from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
 from fer_models.errors import DataError
 from fer_models.quality.face_gradients import Features, gradient_features
 from fer_models.quality.face_warps import WARPS

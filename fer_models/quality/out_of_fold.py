@@ -16,7 +16,7 @@ from typing import IO
 
 import numpy as np
 
-from fer_models.data.snapshot import Images
+from fer_models.dataset.snapshot import Images
 from fer_models.errors import TrainingError
 from fer_models.labels import NUM_CLASSES
 from fer_models.processes import num_cores
@@ -63,7 +63,7 @@ def out_of_fold_probabilities(
     (folder / fold_worker.CONFIG_FILE).write_text(config.model_dump_json())
     jobs = range(config.folds * config.repeats)
     open_jobs = [job for job in jobs if not fold_worker.outcome_file(folder, job).exists()]
-    crew = _Crew(folder, seed, config, open_jobs)
+    crew = WorkerPool(folder, seed, config, open_jobs)
     num_workers = min(workers or _default_workers(), len(open_jobs))
     if num_workers:
         # Progress listeners hang on the context, which threads don't inherit.
@@ -80,7 +80,7 @@ def _joined(folds: Integers, num_folds: int, folder: Path) -> Probabilities:
     total = np.zeros((num_images, NUM_CLASSES))
     times = np.zeros((num_images, 1))
     for job in range(num_repeats * num_folds):
-        rows = fold_worker.judged_rows(folds, job, num_folds)
+        rows = fold_worker.predicted_rows(folds, job, num_folds)
         total[rows] += np.load(fold_worker.outcome_file(folder, job))
         times[rows] += 1
     total /= times
@@ -94,7 +94,7 @@ def _default_workers() -> int:
     return _MAX_ON_A_GPU if torch.cuda.is_available() else num_cores()
 
 
-class _Crew:
+class WorkerPool:
     """The processes at work, and how far they are together."""
 
     def __init__(

@@ -11,26 +11,27 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from fer_models.data.snapshot import Images
+from fer_models.dataset.snapshot import Images
 from fer_models.errors import TrainingError
 from fer_models.labels import NUM_CLASSES
-from fer_models.models.registry import build_network
+from fer_models.models.factory import build_network
 from fer_models.quality.config import ScoringConfig
-from fer_models.training.batches import TrainBatches, as_float, derived_seed, to_inputs
 from fer_models.training.config import TrainingConfig
-from fer_models.training.data import Labels, Preprocessing, SplitImages, preprocessing_for
-from fer_models.training.optimizer import build_optimizer, build_schedule
-from fer_models.training.plain_step import autocast, plain_step
+from fer_models.training.engine.train_step import autocast, train_step
+from fer_models.training.inputs.batches import TrainBatches, as_float, derived_seed, to_inputs
+from fer_models.training.inputs.data import Labels, Preprocessing, SplitImages, preprocessing_for
+from fer_models.training.objective.targets import training_targets
+from fer_models.training.optim.optimizer import build_optimizer, build_schedule
 from fer_models.training.runtime import best_device
 
 Probabilities = npt.NDArray[np.float64]
 _PREDICTED_AT_ONCE = 512
 
 
-def judge_images(
+def predict_fold(
     train_images: Images,
     train_labels: Labels,
-    judged_images: Images,
+    predicted_images: Images,
     config: ScoringConfig,
     seed: int,
     on_epoch: Callable[[int], None],
@@ -40,7 +41,7 @@ def judge_images(
     Args:
         train_images: uint8 N x 48 x 48.
         train_labels: N class numbers 0..6.
-        judged_images: uint8 M x 48 x 48.
+        predicted_images: uint8 M x 48 x 48.
         config: network and training.
         seed: of weights, order and augmentation.
         on_epoch: hears the number of finished epochs.
@@ -55,10 +56,12 @@ def judge_images(
     preprocessing = preprocessing_for(config.network, train_images)
     torch.manual_seed(derived_seed(seed))
     network = build_network(config.network).to(memory_format=torch.channels_last).to(device)
+    split = SplitImages(train_images, train_labels)
     epoch = 0
     batches = TrainBatches(
-        SplitImages(train_images, train_labels),
+        split,
         preprocessing,
+        training_targets(split, config.training),
         config=config.training,
         seed=seed,
         epoch=lambda: epoch,
@@ -70,10 +73,10 @@ def judge_images(
     for epoch in range(config.training.epochs):
         network.train()
         for batch in batches:
-            _require_finite(plain_step(network, batch, optimizer, config.training), config.training)
+            _require_finite(train_step(network, batch, optimizer, config.training), config.training)
             schedule.step()
         on_epoch(epoch + 1)
-    return _judge(network, judged_images, preprocessing, config.training)
+    return _judge(network, predicted_images, preprocessing, config.training)
 
 
 def _require_finite(loss: float, config: TrainingConfig) -> None:

@@ -12,18 +12,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fer_models.data.near_duplicates import find_same_pictures
-from fer_models.data.snapshot import KEPT, DatasetSnapshot, open_snapshot
+from fer_models.dataset.near_duplicates import find_near_duplicates
+from fer_models.dataset.snapshot import KEPT, DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED
-from fer_models.lineage import lineage, package_version, source_sha
+from fer_models.lineage import lineage, package_version
 from fer_models.progress import report
 from fer_models.quality.config import ScoringConfig
 from fer_models.quality.folds import Integers, assign_folds, join_groups
 from fer_models.quality.label_quality import doubted_labels, label_quality
 from fer_models.quality.scores import PROBABILITY_COLUMNS, SCORES_FILE
+from fer_models.source_hash import source_hash
 from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore, default_cache_dir
+
+# Its source, and that of all it imports, is part of what a result depends on.
+_ENTRY = "fer_models.quality.score"
 
 HELD_OUT_FOLD = -1
 _HELD_OUT = ("validation", "test")
@@ -62,12 +66,12 @@ def score_labels(
         return known
     from fer_models.quality.non_faces import face_scores
     from fer_models.quality.out_of_fold import out_of_fold_probabilities
-    from fer_models.training.work_folder import work_folder
+    from fer_models.training.checkpoint_dir import checkpoint_dir
 
     opened = open_snapshot(store, snapshot)
     folds = _folds(opened, config, seed)
     labels = opened.manifest["label"].to_numpy(dtype=np.int64)
-    with work_folder(key, default_cache_dir() / "scoring") as work:
+    with checkpoint_dir(key, default_cache_dir() / "scoring") as work:
         probabilities = out_of_fold_probabilities(
             opened.images, labels, folds, config, seed, work.path
         )
@@ -79,7 +83,7 @@ def score_labels(
         facts = _facts(table, labels, learned)
         files = {SCORES_FILE: _parquet(table), "lineage.json": _lineage(snapshot, config, seed)}
         made = store.put(ScoresRef, key, files, {"snapshot_id": snapshot.id, **facts})
-        work.discard()
+        work.remove()
     return made
 
 
@@ -89,7 +93,7 @@ def scoring_key(snapshot: SnapshotRef, config: ScoringConfig, seed: int) -> str:
         "snapshot": snapshot.id,
         "config": config.model_dump(mode="json"),
         "seed": seed,
-        "source": source_sha(),
+        "source": source_hash(_ENTRY),
         "torch": package_version("torch"),
         "cleanlab": package_version("cleanlab"),
     }
@@ -134,7 +138,7 @@ def _group_names(snapshot: DatasetSnapshot, rows: Integers) -> pd.Series:
     names = snapshot.manifest["pixel_sha256"].iloc[rows].reset_index(drop=True)
     unique = np.flatnonzero(~names.duplicated().to_numpy())
     nobody = np.empty(0, dtype=np.int64)
-    found = find_same_pictures(snapshot.images, nobody, rows[unique], _SAME_PICTURE, "score")
+    found = find_near_duplicates(snapshot.images, nobody, rows[unique], _SAME_PICTURE, "score")
     place = np.full(len(snapshot.manifest), -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
     return join_groups(names, place[found.copies], place[found.originals])
@@ -174,7 +178,7 @@ def _facts(
 
 
 def _lineage(snapshot: SnapshotRef, config: ScoringConfig, seed: int) -> bytes:
-    facts = lineage(snapshot, seed) | {"config": config.model_dump(mode="json")}
+    facts = lineage(snapshot.id, seed) | {"config": config.model_dump(mode="json")}
     return json.dumps(facts, indent=1, sort_keys=True).encode()
 
 

@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.data.snapshot import KEPT, SPLITS, DatasetSnapshot
+from fer_models.dataset.snapshot import KEPT, SPLITS, DatasetSnapshot
 from fer_models.evaluation.metrics import ReliabilityBins
 from fer_models.evaluation.results import TEST, VALIDATION, SplitMetrics
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES
-from fer_models.reporting.collect import ModelRow
-from fer_models.reporting.svg import (
+from fer_models.plotting.svg import (
     FULL_WIDTH_IN,
     HALF_WIDTH_IN,
     INK,
@@ -20,6 +19,7 @@ from fer_models.reporting.svg import (
     series_colour,
     tidy,
 )
+from fer_models.reporting.collect import ModelRow
 
 
 def accuracy_chart(rows: tuple[ModelRow, ...]) -> str:

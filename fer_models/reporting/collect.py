@@ -3,14 +3,15 @@
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
-from fer_models.config import PipelineConfig
-from fer_models.data.snapshot import DatasetSnapshot, open_snapshot, open_tables
+from fer_models.cleaning.config import CleaningConfig
+from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot, open_tables
 from fer_models.ensembling.ensemble import ENSEMBLE_FILE, LINEAGE_FILE
 from fer_models.errors import DataError
+from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import measure_model, read_evaluation
 from fer_models.evaluation.predictions import Predictions, model_ref, read_predictions
 from fer_models.evaluation.results import TEST, VALIDATION, ModelMetrics, SplitMetrics
@@ -24,8 +25,39 @@ from fer_models.storage.refs import (
     ValidationRef,
 )
 from fer_models.storage.store import ArtifactStore
+from fer_models.tuning.config import TuningConfig
 
 _CURVE_FILE = "curve.csv"
+
+
+class RunConfig(Protocol):
+    """What a report reads of the configuration of a run (`flows.pipeline_config` composes it)."""
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+
+    @property
+    def seed(self) -> int:
+        """Start of every random draw."""
+
+    @property
+    def cleaning(self) -> CleaningConfig:
+        """What was quarantined."""
+
+    @property
+    def tuning(self) -> TuningConfig:
+        """The search."""
+
+    @property
+    def evaluation(self) -> EvaluationConfig:
+        """How models are scored."""
+
+    def model_dump(self, *, mode: str, exclude: set[str] | None = None) -> dict[str, Any]:
+        """All settings as JSON values."""
+
+    def model_dump_json(self, *, indent: int | None = None) -> str:
+        """All settings as JSON text."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +106,7 @@ class ModelRow:
 class RunFacts:
     """What the report is made from; `rows` are members first, then ensembles."""
 
-    config: PipelineConfig
+    config: RunConfig
     refs: RunRefs
     snapshot: DatasetSnapshot
     rows: tuple[ModelRow, ...]
@@ -96,7 +128,7 @@ class RunFacts:
         return next(row for row in self.rows if row.is_candidate)
 
 
-def collect(store: ArtifactStore, config: PipelineConfig, refs: RunRefs) -> RunFacts:
+def collect(store: ArtifactStore, config: RunConfig, refs: RunRefs) -> RunFacts:
     """Read what a report needs.
 
     Raises:
@@ -148,7 +180,7 @@ def _check_same_snapshot(
 def _row(
     store: ArtifactStore,
     snapshot: DatasetSnapshot,
-    config: PipelineConfig,
+    config: RunConfig,
     entry: dict[str, Any],
     choice: dict[str, Any],
     metrics: dict[str, ModelMetrics],

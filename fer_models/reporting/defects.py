@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fer_models.data import cleaning_state as reasons
-from fer_models.data import synthetic
-from fer_models.data.snapshot import QUARANTINED
+from fer_models.cleaning import state as reasons
+from fer_models.dataset.snapshot import QUARANTINED
+from fer_models.synthetic import generate as synthetic
 
 _PAIRED = (synthetic.EXACT_DUPLICATE, synthetic.NEAR_DUPLICATE)
 _REASON_OF = {

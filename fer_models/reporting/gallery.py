@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.data.snapshot import KEPT, QUARANTINED, DatasetSnapshot
+from fer_models.dataset.snapshot import KEPT, QUARANTINED, DatasetSnapshot
 from fer_models.evaluation.predictions import Predictions
 from fer_models.labels import CLASS_NAMES
 

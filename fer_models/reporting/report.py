@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from fer_models.config import PipelineConfig
-from fer_models.lineage import source_sha
 from fer_models.progress import report
-from fer_models.reporting.collect import RunFacts, RunRefs, collect
+from fer_models.reporting.collect import RunConfig, RunFacts, RunRefs, collect
+from fer_models.source_hash import source_hash
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
@@ -21,6 +20,9 @@ from fer_models.storage.refs import (
 )
 from fer_models.storage.store import ArtifactStore
 
+# Its source, and that of all it imports, is part of what a result depends on.
+_ENTRY = "fer_models.reporting.report"
+
 REPORT_FILE = "report.html"
 LINEAGE_FILE = "lineage.json"
 _TEMPLATES = resources.files("fer_models.reporting") / "templates"
@@ -28,7 +30,7 @@ _TEMPLATES = resources.files("fer_models.reporting") / "templates"
 
 def write_report(
     store: ArtifactStore,
-    config: PipelineConfig,
+    config: RunConfig,
     snapshot: SnapshotRef,
     validation: ValidationRef,
     tuning: TuningRef | None,
@@ -95,11 +97,11 @@ def render_page(facts: RunFacts, run_id: str) -> str:
     return environment.get_template("report.html.j2").render(run_id=run_id, **page_context(facts))
 
 
-def _run_id(config: PipelineConfig, refs: RunRefs) -> str:
+def _run_id(config: RunConfig, refs: RunRefs) -> str:
     # Where the store and the tracking folder lie does not change what a run is.
     settings = config.model_dump(mode="json", exclude={"store", "tracking"})
     digest = hashlib.sha256(json.dumps([settings, refs.ids()], sort_keys=True).encode())
-    digest.update(source_sha().encode())
+    digest.update(source_hash(_ENTRY).encode())
     for template in sorted(_TEMPLATES.iterdir(), key=lambda entry: entry.name):
         digest.update(template.read_bytes())
     return digest.hexdigest()[:24]

@@ -10,7 +10,7 @@ from fer_models.labels import CLASS_NAMES
 from fer_models.reporting import charts, gallery
 from fer_models.reporting.collect import RunFacts
 from fer_models.reporting.defects import DefectRow, score_cleaning
-from fer_models.reporting.tuning_charts import MAX_CURVES, lineage, search_charts
+from fer_models.tuning.charts import MAX_CURVES, lineage, search_charts
 
 THIN_SPACE = "\u202f"
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fer_models.data.snapshot import KEPT, NO_VOTE, QUARANTINED, DatasetSnapshot
+from fer_models.dataset.snapshot import KEPT, NO_VOTE, QUARANTINED, DatasetSnapshot
 from fer_models.labels import VOTE_COLUMNS
 from fer_models.review.decisions_file import RELABEL
 from fer_models.review.matching import MatchedDecisions

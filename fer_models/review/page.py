@@ -9,10 +9,9 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from fer_models.data.snapshot import open_snapshot, open_table
+from fer_models.dataset.snapshot import open_snapshot, open_table
 from fer_models.errors import DataError, FerError
 from fer_models.labels import CLASS_NAMES, VOTE_COLUMNS
-from fer_models.lineage import source_sha
 from fer_models.progress import report
 from fer_models.review.decisions import (
     current_decisions,
@@ -21,8 +20,12 @@ from fer_models.review.decisions import (
     open_decisions,
 )
 from fer_models.review.items import FACTS, Sheet, collect_sheet
+from fer_models.source_hash import source_hash
 from fer_models.storage.refs import ArtifactRef, DecisionsRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+
+# Its source, and that of all it imports, is part of what a result depends on.
+_ENTRY = "fer_models.review.page"
 
 DEFAULT_LIMIT = 500
 PAGE_FILE = "review.html"
@@ -97,7 +100,7 @@ def store_review_page(
     """
     decisions = current_decisions(store)
     digest = hashlib.sha256(f"{snapshot.id} {decisions.id if decisions else ''} {limit}".encode())
-    digest.update(source_sha().encode())
+    digest.update(source_hash(_ENTRY).encode())
     for name in ("review.html.j2", "review.css", *_SCRIPTS):
         digest.update((_TEMPLATES / name).read_bytes())
     page_id = digest.hexdigest()[:24]

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.data.snapshot import DatasetSnapshot
+from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.lineage import lineage
-from fer_models.models.registry import count_parameters
+from fer_models.models.factory import count_parameters
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.training.checkpoint_dir import member_identity, with_portable_network
 from fer_models.training.config import MemberConfig
-from fer_models.training.data import Probabilities, split_images
-from fer_models.training.epochs import copied_weights
-from fer_models.training.loop import Fitted
+from fer_models.training.engine.callbacks import copied_weights
+from fer_models.training.engine.fit import TrainedNetwork
+from fer_models.training.engine.results import EpochResult
+from fer_models.training.inputs.data import Probabilities, split_images
 from fer_models.training.predict import predict_probabilities
-from fer_models.training.results import EpochResult
-from fer_models.training.work_folder import member_identity, with_portable_network
 
 _ID_LENGTH = 12
 
@@ -30,7 +30,7 @@ def write_model(
     snapshot: DatasetSnapshot,
     member: MemberConfig,
     seed: int,
-    fitted: Fitted,
+    trained: TrainedNetwork,
     started_from: str | None = None,
     teachers: Sequence[ModelRef] = (),
 ) -> ModelRef:
@@ -43,21 +43,21 @@ def write_model(
     from safetensors.torch import save
 
     member = with_portable_network(member)
-    weights = save(copied_weights(fitted.network))
+    weights = save(copied_weights(trained.network))
     config = _json_bytes(member.model_dump(mode="json"))
-    preprocessing = _json_bytes(dict(fitted.preprocessing))
+    preprocessing = _json_bytes(dict(trained.preprocessing))
     identity = _json_bytes(member_identity(member))
     parts = [weights, identity, preprocessing, snapshot.ref.id.encode(), str(seed).encode()]
-    probabilities, accuracy = _predict(snapshot, fitted, member.training.threads)
+    probabilities, accuracy = _predict(snapshot, trained, member.training.threads)
     files = {
         "weights.safetensors": weights,
         "config.json": config,
         "preprocessing.json": preprocessing,
         "probabilities.npz": probabilities_file(**probabilities),
-        "curve.csv": curve_file(fitted.curve),
+        "curve.csv": curve_file(trained.curve),
         "lineage.json": _json_bytes(
             {
-                **lineage(snapshot.ref, seed),
+                **lineage(snapshot.ref.id, seed),
                 "pretrained": started_from,
                 "teachers": [teacher.id for teacher in teachers],
             }
@@ -68,10 +68,10 @@ def write_model(
         "kind": "network",
         "snapshot_id": snapshot.ref.id,
         "seed": seed,
-        "parameters": count_parameters(fitted.network),
+        "parameters": count_parameters(trained.network),
         "validation_accuracy": accuracy,
-        "train_seconds": fitted.train_seconds,
-        "best_epoch": fitted.best.epoch,
+        "train_seconds": trained.train_seconds,
+        "best_epoch": trained.best.epoch,
     }
     model_id = f"{member.name}-{_digest(parts)[:_ID_LENGTH]}"
     return store.put(ModelRef, model_id, files, info, name=member.name)
@@ -82,14 +82,14 @@ def _digest(parts: Sequence[bytes]) -> str:
 
 
 def _predict(
-    snapshot: DatasetSnapshot, fitted: Fitted, threads: int | None
+    snapshot: DatasetSnapshot, trained: TrainedNetwork, threads: int | None
 ) -> tuple[dict[str, Probabilities], float]:
     probabilities = {}
     accuracy = 0.0
     for split in ("validation", "test"):
         part = split_images(snapshot, split)
         probs_NK = predict_probabilities(
-            fitted.network, fitted.preprocessing, part.images, threads=threads
+            trained.network, trained.preprocessing, part.images, threads=threads
         )
         probabilities[split] = probs_NK
         if split == "validation":

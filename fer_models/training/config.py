@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from fer_models.base_config import FrozenConfig
 from fer_models.models.config import NetworkConfig
 
-TestTime = Literal["none", "flip", "crops", "warps"]
+TTA = Literal["none", "flip", "ten_crop", "affine"]
 
 
 class AugmentConfig(FrozenConfig):
@@ -95,7 +95,7 @@ class TrainingConfig(FrozenConfig):
         description="Share of the FER+ votes in the target; the rest is the label. Images without "
         "votes keep their label.",
     )
-    vote_head_weight: float = Field(
+    auxiliary_head_weight: float = Field(
         default=0.0,
         ge=0,
         le=100,
@@ -112,7 +112,7 @@ class TrainingConfig(FrozenConfig):
         default="none",
         description="Rare classes count more in the loss, or are drawn as often as the others.",
     )
-    average_decay: float = Field(
+    ema_decay: float = Field(
         default=0.0,
         ge=0,
         lt=1,
@@ -137,7 +137,7 @@ class TrainingConfig(FrozenConfig):
         description="Side of the training images in the first epochs, px; it grows to the "
         "network's in steps of 8 px. 0: full size from the start.",
     )
-    growth_fraction: float = Field(
+    resizing_fraction: float = Field(
         default=0.7,
         gt=0,
         le=1,
@@ -222,7 +222,7 @@ class MemberConfig(FrozenConfig):
         ge=0,
         description="Added to the run's seed: twins of one network draw other numbers.",
     )
-    test_time: TestTime = Field(
+    tta: TTA = Field(
         default="none",
         description="Views whose mean predicts an image: itself; and its mirror image; or those of "
         "five crops, 2 px apart; or of these and four small turns and zooms.",

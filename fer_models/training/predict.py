@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from fer_models.data.snapshot import Images
+from fer_models.dataset.snapshot import Images
 from fer_models.errors import StoreError
 from fer_models.labels import NUM_CLASSES
-from fer_models.models.registry import build_empty_network
+from fer_models.models.factory import build_empty_network
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.batches import as_float, to_inputs, uint8_tensor
 from fer_models.training.config import MemberConfig
-from fer_models.training.data import Preprocessing, Probabilities
+from fer_models.training.inputs.batches import as_float, to_inputs, uint8_tensor
+from fer_models.training.inputs.data import Preprocessing, Probabilities
+from fer_models.training.inputs.tta import tta_views
 from fer_models.training.runtime import best_device, limited_threads
-from fer_models.training.views import views
 
 ENSEMBLE = "ensemble"
 
@@ -113,6 +113,6 @@ def _batches(
             batch = as_float(uint8_tensor(images[start : start + batch_size], device))
             opinions = [
                 torch.softmax(network(to_inputs(view, preprocessing)).float(), dim=1)
-                for view in views(batch, preprocessing.get("test_time", "none"))
+                for view in tta_views(batch, preprocessing.get("tta", "none"))
             ]
             yield torch.stack(opinions).mean(0).cpu().numpy()

@@ -148,7 +148,7 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def explained_memory(member: MemberConfig) -> Iterator[None]:
+def reraise_oom(member: MemberConfig) -> Iterator[None]:
     """Tell an exhausted memory as a TrainingError that says what to make smaller."""
     try:
         yield

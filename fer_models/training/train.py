@@ -12,10 +12,10 @@ from fer_models.training.config import MemberConfig
 
 if TYPE_CHECKING:
     from fer_models.tracking.track import Tracker
-    from fer_models.training.data import TrainingData
-    from fer_models.training.loop import Fitted
-    from fer_models.training.results import EpochResult, StepResult
-    from fer_models.training.work_folder import WorkFolder
+    from fer_models.training.checkpoint_dir import CheckpointDir
+    from fer_models.training.engine.fit import TrainedNetwork
+    from fer_models.training.engine.results import EpochResult, StepResult
+    from fer_models.training.inputs.data import TrainingData
 
 
 def train_member(
@@ -49,35 +49,35 @@ def train_member(
     seed += member.seed_offset
     epochs = member.training.epochs
     report("train", 0, epochs, "epochs", note=f"{member.name}: loading")
-    from fer_models.data.snapshot import open_snapshot
+    from fer_models.dataset.snapshot import open_snapshot
     from fer_models.evaluation.metrics import confusion_matrix
     from fer_models.evaluation.predictions import read_predictions
     from fer_models.lineage import lineage
     from fer_models.models.pretrained import pretrained_fingerprint
     from fer_models.tracking.track import track_run
     from fer_models.training.artifact import write_model
-    from fer_models.training.data import training_data
-    from fer_models.training.teachers import taught
-    from fer_models.training.work_folder import training_key, work_folder
+    from fer_models.training.checkpoint_dir import checkpoint_dir, training_key
+    from fer_models.training.inputs.data import training_data
+    from fer_models.training.objective.distillation import distill
 
     opened = open_snapshot(store, snapshot)
     data = training_data(opened)
-    if member.training.vote_head_weight and not data.train.num_with_votes:
+    if member.training.auxiliary_head_weight and not data.train.num_with_votes:
         note = f"{member.name}: no image has FER+ votes, so there is no vote head"
         report("train", 0, epochs, "epochs", note=note)
     if teachers:
         names = ", ".join(teacher.name for teacher in teachers)
         report("train", 0, epochs, "epochs", note=f"{member.name}: asking {names}")
-        data = taught(store, data, teachers)
+        data = distill(store, data, teachers)
     # Asked before the training: the folder may be gone after it.
     started_from = pretrained_fingerprint(member.network)
-    run_config = {"member": member.model_dump(mode="json"), **lineage(snapshot, seed)}
+    run_config = {"member": member.model_dump(mode="json"), **lineage(snapshot.id, seed)}
     with (
         track_run(tracking, member.name, run_config) as run,
-        work_folder(training_key(snapshot, member, seed, teachers)) as work,
+        checkpoint_dir(training_key(snapshot, member, seed, teachers)) as work,
     ):
-        fitted = _fit(store, data, member, seed, work, run)
-        model = write_model(store, opened, member, seed, fitted, started_from, teachers)
+        trained = _fit(store, data, member, seed, work, run)
+        model = write_model(store, opened, member, seed, trained, started_from, teachers)
         answers = read_predictions(store, opened, model)["validation"]
         run.log_confusion(confusion_matrix(answers.probs_NK, answers.labels), CLASS_NAMES)
         _forget(store, member, work)
@@ -89,9 +89,9 @@ def _fit(
     data: "TrainingData",
     member: MemberConfig,
     seed: int,
-    work: "WorkFolder",
+    work: "CheckpointDir",
     run: "Tracker",
-) -> "Fitted":
+) -> "TrainedNetwork":
     """Train in this process or with workers, telling both progress and tracking how it goes."""
     epochs = member.training.epochs
 
@@ -108,22 +108,22 @@ def _fit(
         run.log(scores, step=result.step)
 
     if member.training.workers > 1:
-        from fer_models.training.distributed.listener import Listener
+        from fer_models.training.distributed.channel import EventHandler
         from fer_models.training.distributed.train import train_on_workers
 
-        listener = Listener(on_epoch, on_step, on_resumed)
-        return train_on_workers(store, data, member, seed, work, listener)
-    from fer_models.training.loop import epochs_done, fit
+        handler = EventHandler(on_epoch, on_step, on_resumed)
+        return train_on_workers(store, data, member, seed, work, handler)
+    from fer_models.training.engine.fit import epochs_done, fit
 
     if done := epochs_done(work.checkpoint):
         on_resumed(done)
     return fit(data, member, seed, on_epoch, work.checkpoint, on_step)
 
 
-def _forget(store: ArtifactStore, member: MemberConfig, work: "WorkFolder") -> None:
+def _forget(store: ArtifactStore, member: MemberConfig, work: "CheckpointDir") -> None:
     """Remove what the training could have gone on from."""
     if member.training.workers > 1:
-        from fer_models.training.distributed.place import forget_checkpoints
+        from fer_models.training.distributed.checkpoints import remove_checkpoints
 
-        forget_checkpoints(store, work)
-    work.discard()
+        remove_checkpoints(store, work)
+    work.remove()

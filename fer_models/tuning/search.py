@@ -8,16 +8,16 @@ from ray import tune
 
 from fer_models.errors import TrainingError
 from fer_models.training.config import MemberConfig
-from fer_models.training.data import TrainingData
-from fer_models.training.distributed.train import worker_threads
+from fer_models.training.distributed.resources import worker_threads
+from fer_models.training.inputs.data import TrainingData
 from fer_models.training.runtime import training_threads
 from fer_models.tuning.config import TuningConfig
-from fer_models.tuning.follower import SearchFollower
 from fer_models.tuning.outcome import Trial, outcome
+from fer_models.tuning.progress_callback import ProgressCallback
 from fer_models.tuning.restore import restored_tuner
-from fer_models.tuning.schedulers import METRIC, scheduler_for
+from fer_models.tuning.schedulers.build import build_scheduler
 from fer_models.tuning.space import Setting, draw_settings
-from fer_models.tuning.trial import run_trial
+from fer_models.tuning.trial import METRIC, run_trial
 from fer_models.tuning.trial_workers import DRIVER_CPUS, trials_at_a_time
 
 _NAME = "search"
@@ -90,7 +90,7 @@ def _tuner(
     if (tuner := restored_tuner(place, trainable)) is not None:
         return tuner
     shutil.rmtree(place, ignore_errors=True)
-    follower = SearchFollower(config.num_trials, config.max_epochs)
+    progress = ProgressCallback(config.num_trials, config.max_epochs)
     return tune.Tuner(
         trainable,
         # Numbers of settings that were drawn before: nothing is left to Ray's own sampling.
@@ -100,7 +100,7 @@ def _tuner(
             name=_NAME,
             storage_path=str(folder),
             verbose=0,
-            callbacks=[follower],
+            callbacks=[progress],
             checkpoint_config=tune.CheckpointConfig(num_to_keep=_CHECKPOINTS_KEPT),
             failure_config=tune.FailureConfig(max_failures=_MAX_LOSSES),
         ),
@@ -127,7 +127,7 @@ def _tune_config(
     return tune.TuneConfig(
         metric=METRIC,
         mode="max",
-        scheduler=scheduler_for(config, settings, seed),
+        scheduler=build_scheduler(config, settings, seed),
         search_alg=search,
         num_samples=num_samples,
         # A population takes turns: all its trials are there from the beginning.

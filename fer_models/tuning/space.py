@@ -19,9 +19,7 @@ Setting = dict[str, Value]
 _SIGNIFICANT_DIGITS = 4
 # The search sets the epochs and threads itself; the name tells the members apart; trials are judged
 # by one view.
-_NOT_TUNABLE = frozenset(
-    {"name", "seed_offset", "test_time", "training.epochs", "training.threads"}
-)
+_NOT_TUNABLE = frozenset({"name", "seed_offset", "tta", "training.epochs", "training.threads"})
 
 
 def tunable_fields() -> tuple[str, ...]:

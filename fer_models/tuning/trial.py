@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.training.config import MemberConfig
-from fer_models.training.data import TrainingData
-from fer_models.training.loop import fit
-from fer_models.training.results import EpochResult
+from fer_models.training.engine.fit import fit
+from fer_models.training.engine.results import EpochResult
+from fer_models.training.inputs.data import TrainingData
 from fer_models.tuning.space import Setting, apply_setting
 from fer_models.tuning.trial_workers import fit_trial
 
 _LOGGER = logging.getLogger(__name__)
+METRIC = "validation_accuracy"
+"""What trials report and are compared by."""
 _CHECKPOINT = "last.ckpt"
 
 
@@ -43,24 +45,24 @@ def run_trial(
     import ray
 
     os.environ["OMP_NUM_THREADS"] = str(num_threads)  # this process is the trial's own
-    teller = _Teller(config, setting_of(config, settings), max_epochs, exchange_epochs)
+    reporter = TrialReporter(config, setting_of(config, settings), max_epochs, exchange_epochs)
     try:
-        tuned = apply_setting(member, teller.setting)
+        tuned = apply_setting(member, reporter.setting)
         changes: dict[str, Any] = {"epochs": max_epochs, "threads": num_threads}
         if tuned.training.workers > 1:
-            fit_trial(data[0], _with(tuned, changes), seed, teller.tell)
+            fit_trial(data[0], _with(tuned, changes), seed, reporter.report)
             return
         images: TrainingData = ray.get(data[0])
         if exchange_epochs is None:
-            fit(images, _with(tuned, changes), seed, teller.tell)
+            fit(images, _with(tuned, changes), seed, reporter.report)
             return
-        with _checkpoint_file() as teller.checkpoint:
+        with _checkpoint_file() as reporter.checkpoint:
             # All of a population train equally long.
             equal = _with(tuned, {**changes, "patience": 0})
-            fit(images, equal, seed, teller.tell, teller.checkpoint)
+            fit(images, equal, seed, reporter.report, reporter.checkpoint)
     except Exception as error:
         _LOGGER.warning("trial %s failed", config["trial"], exc_info=True)
-        teller.tell_failure(error)
+        reporter.report_failure(error)
 
 
 def setting_of(config: dict[str, Any], settings: list[Setting]) -> Setting:
@@ -69,7 +71,7 @@ def setting_of(config: dict[str, Any], settings: list[Setting]) -> Setting:
     return settings[config["trial"]] if proposed is None else proposed
 
 
-class _Teller:
+class TrialReporter:
     """Tells Ray how a trial goes."""
 
     def __init__(
@@ -87,7 +89,7 @@ class _Teller:
         self._best: EpochResult | None = None
         self._epoch = 0
 
-    def tell(self, result: EpochResult) -> None:
+    def report(self, result: EpochResult) -> None:
         """An epoch ended."""
         from ray import tune
 
@@ -114,7 +116,7 @@ class _Teller:
         else:
             tune.report(line, checkpoint=tune.Checkpoint.from_directory(self.checkpoint.parent))
 
-    def tell_failure(self, error: Exception) -> None:
+    def report_failure(self, error: Exception) -> None:
         """Ray wants the same scores in every report."""
         from ray import tune
 

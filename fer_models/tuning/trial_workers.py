@@ -11,7 +11,7 @@ from typing import Any
 
 from fer_models.ray_cluster import node_resources
 from fer_models.training.config import MemberConfig
-from fer_models.training.results import EpochResult
+from fer_models.training.engine.results import EpochResult
 
 # Not 0: Ray Tune wants something set aside for a trial. With more, two workers with a core each
 # would wait for ever on a machine with two cores.
@@ -32,17 +32,19 @@ def fit_trial(
     """
     from ray import tune
 
-    from fer_models.training.distributed.fit import fit_on_workers
-    from fer_models.training.distributed.listener import Listener
-    from fer_models.training.distributed.place import Place
+    from fer_models.training.distributed.channel import EventHandler
+    from fer_models.training.distributed.checkpoints import CheckpointLocation
+    from fer_models.training.distributed.driver import fit_on_workers
 
     # A name of its own: a trial that is run again starts anew, as in one process.
-    place = Place(str(tune.get_context().get_trial_dir()), f"workers-{uuid.uuid4().hex}")
-    listener = Listener(on_epoch, lambda _: None, lambda _: None)
+    location = CheckpointLocation(
+        str(tune.get_context().get_trial_dir()), f"workers-{uuid.uuid4().hex}"
+    )
+    handler = EventHandler(on_epoch, lambda _: None, lambda _: None)
     try:
-        fit_on_workers(data, member, seed, place, listener)
+        fit_on_workers(data, member, seed, location, handler)
     finally:
-        shutil.rmtree(f"{place.path}/{place.name}", ignore_errors=True)
+        shutil.rmtree(f"{location.path}/{location.name}", ignore_errors=True)
 
 
 def trials_at_a_time(member: MemberConfig, wanted: int) -> int:

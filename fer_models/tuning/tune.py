@@ -45,12 +45,12 @@ def tune_member(
         TrainingError: Ray can't be started, or every trial failed.
     """
     report("tune", 0, config.num_trials, "trials", note=f"{member.name}: starting Ray")
-    from fer_models.data.snapshot import open_snapshot
-    from fer_models.training.data import TrainingData, training_data
-    from fer_models.tuning.population import check_population
+    from fer_models.dataset.snapshot import open_snapshot
+    from fer_models.training.inputs.data import TrainingData, training_data
+    from fer_models.training.inputs.sampling import balanced_subset
+    from fer_models.tuning.schedulers.perturbation import check_population
+    from fer_models.tuning.search_dir import search_dir
     from fer_models.tuning.space import check_space
-    from fer_models.tuning.subset import balanced_subset
-    from fer_models.tuning.work_folder import search_folder
 
     check_space(member, config.search_space)
     if config.scheduler == "pbt":
@@ -58,7 +58,7 @@ def tune_member(
     everything = training_data(open_snapshot(store, snapshot))
     train = balanced_subset(everything.train, config.max_train_images, seed)
     started_s = time.perf_counter()
-    with search_folder(snapshot, member, config, seed) as work:
+    with search_dir(snapshot, member, config, seed) as work:
         data = TrainingData(train, everything.validation)
         with ray_cluster(trial_demand(config, member, data.nbytes)):
             from fer_models.tuning.search import run_search
@@ -70,14 +70,14 @@ def tune_member(
             "tune_seconds": time.perf_counter() - started_s,
         }
         tuning = _write(store, snapshot, member, config, seed, trials, told)
-        work.discard()
+        work.remove()
     return tuning
 
 
 def trial_demand(config: TuningConfig, member: MemberConfig, object_bytes: int) -> Demand:
     """One trial must find room; more at a time run when there is room for them."""
     if member.training.workers > 1:
-        from fer_models.training.distributed.train import worker_demand
+        from fer_models.training.distributed.resources import worker_demand
         from fer_models.tuning.trial_workers import DRIVER_CPUS
 
         workers = worker_demand(member, object_bytes)
@@ -102,7 +102,7 @@ def _write(
     told: dict[str, Any],
 ) -> TuningRef:
     """Write the outcome and its plots; the id is taken over inputs and trials, not over timings."""
-    from fer_models.reporting.tuning_charts import search_charts
+    from fer_models.tuning.charts import search_charts
 
     best = max(trials, key=lambda trial: trial.score)
     rows = [asdict(trial) for trial in trials]

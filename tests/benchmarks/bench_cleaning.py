@@ -23,11 +23,12 @@ import numpy as np
 import pandas as pd
 
 from deployments.recipes import load_config
-from fer_models.data.clean import clean_snapshot
-from fer_models.data.config import CleaningConfig, DataConfig, SyntheticConfig
-from fer_models.data.ingest import ingest_sources
-from fer_models.data.near_duplicates import find_same_pictures
-from fer_models.data.snapshot import KEPT, DatasetSnapshot, Images, open_snapshot, open_table
+from fer_models.cleaning.clean import clean_snapshot
+from fer_models.cleaning.config import CleaningConfig
+from fer_models.dataset.near_duplicates import find_near_duplicates
+from fer_models.dataset.snapshot import KEPT, DatasetSnapshot, Images, open_snapshot, open_table
+from fer_models.ingest.config import DataConfig
+from fer_models.ingest.ingest import ingest_sources
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS, VOTE_TO_EXPRESSION, FerPlusVote
 from fer_models.processes import num_cores
 from fer_models.progress import Progress, listening
@@ -38,6 +39,7 @@ from fer_models.reporting.defects import score_cleaning
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.synthetic.config import SyntheticConfig
 from tests.benchmarks.bench_ingest import IMAGES_VARIABLE
 
 WORST = (100, 300, 1000, 3000)
@@ -172,22 +174,22 @@ def _copied_rows(raw: DatasetSnapshot) -> dict[str, Any]:
     split, pixels = manifest["split"], manifest["pixel_sha256"]
     public, train = np.flatnonzero(split == "validation"), np.flatnonzero(split == "train")
     exact = pixels[public].isin(pixels[train]).to_numpy()
-    likeness = CleaningConfig().near_duplicate_min_likeness
-    same = find_same_pictures(raw.images, public, train, likeness)
+    similarity = CleaningConfig().near_duplicate_min_similarity
+    same = find_near_duplicates(raw.images, public, train, similarity)
     return {"exact": exact, "near": exact | np.isin(public, same.originals)}
 
 
 def _train_once(job: tuple[str, int, Images, Table, dict[str, Any]]) -> dict[str, Any]:
     import torch
 
-    from fer_models.quality.quick_model import judge_images
+    from fer_models.quality.quick_model import predict_fold
 
     torch.set_num_threads(1)
     name, seed, images, manifest, copied = job
     labels = manifest["label"].to_numpy(dtype=np.int64)
     learned = ((manifest["split"] == "train") & (manifest["status"] == KEPT)).to_numpy()
     public = (manifest["split"] == "validation").to_numpy()
-    probabilities = judge_images(
+    probabilities = predict_fold(
         images[learned], labels[learned], images[public], ScoringConfig(), seed, lambda _: None
     )
     right = probabilities.argmax(axis=1) == labels[public]

@@ -18,18 +18,18 @@ from pathlib import Path
 import torch
 
 from deployments.recipes import load_config
-from fer_models.config import PipelineConfig
-from fer_models.data.clean import clean_snapshot
-from fer_models.data.ingest import ingest_sources
-from fer_models.data.snapshot import open_snapshot
-from fer_models.data.split import split_snapshot
+from fer_models.cleaning.clean import clean_snapshot
+from fer_models.dataset.snapshot import open_snapshot
+from fer_models.dataset.split import split_snapshot
 from fer_models.ensembling.ensemble import ensemble_models
 from fer_models.evaluation.evaluate import is_leaked
 from fer_models.evaluation.metrics import accuracy
 from fer_models.evaluation.predictions import read_predictions
+from fer_models.ingest.ingest import ingest_sources
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.train import train_member
+from flows.pipeline_config import PipelineConfig
 from tests.benchmarks.plots import plot_reached
 
 GOALS = (0.7014, 0.73)

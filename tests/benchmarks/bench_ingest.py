@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_models.data.config import DataConfig
-from fer_models.data.ingest import ingest_sources
-from fer_models.data.snapshot import Images
+from fer_models.dataset.snapshot import Images
+from fer_models.ingest.config import DataConfig
+from fer_models.ingest.ingest import ingest_sources
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 

@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_models.data.cleaning_rules import grey_deviation
-from fer_models.data.config import DataConfig, SyntheticConfig
-from fer_models.data.ingest import ingest_sources
-from fer_models.data.near_duplicates import find_same_pictures
-from fer_models.data.snapshot import Images, open_snapshot
-from fer_models.data.synthetic import BLANK, NEAR_DUPLICATE, NON_FACE, generate_synthetic
+from fer_models.cleaning.rules import grey_deviation
+from fer_models.dataset.near_duplicates import find_near_duplicates
+from fer_models.dataset.snapshot import Images, open_snapshot
+from fer_models.ingest.config import DataConfig
+from fer_models.ingest.ingest import ingest_sources
 from fer_models.quality.non_faces import BALANCED_FACE_SCORE, STRICT_FACE_SCORE, face_scores
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
+from fer_models.synthetic.config import SyntheticConfig
+from fer_models.synthetic.generate import BLANK, NEAR_DUPLICATE, NON_FACE, generate_synthetic
 
 LIMITS = (0.30, 0.35, 0.40, BALANCED_FACE_SCORE, STRICT_FACE_SCORE, 0.55, 0.60)
 WORST = (50, 100, 200, 500)
@@ -60,7 +61,7 @@ def bench_synthetic(num_images: int, seed: int) -> pd.DataFrame:
         }
         for limit in (BALANCED_FACE_SCORE, STRICT_FACE_SCORE)
     ]
-    found = find_same_pictures(drawn.images, held_out, train, MIN_LIKENESS)
+    found = find_near_duplicates(drawn.images, held_out, train, MIN_LIKENESS)
     pairs = {frozenset(pair) for pair in zip(found.copies, found.originals, strict=True)}
     planted = drawn.truth[defect == NEAR_DUPLICATE]
     truth = {frozenset(pair) for pair in zip(planted["row"], planted["original_row"], strict=True)}
@@ -111,10 +112,10 @@ def bench_real(parquet: Path) -> dict[str, Any]:
 
 def _copies(images: Images, held_out: Rows, train: Rows) -> dict[str, Any]:
     start = time.perf_counter()
-    found = find_same_pictures(images, held_out, train, MIN_LIKENESS)
+    found = find_near_duplicates(images, held_out, train, MIN_LIKENESS)
     seconds = time.perf_counter() - start
     of_held_out = np.isin(found.originals, held_out)
-    within = find_same_pictures(images, held_out[:0], held_out, MIN_LIKENESS)
+    within = find_near_duplicates(images, held_out[:0], held_out, MIN_LIKENESS)
     return {
         "copies_seconds": seconds,
         "copies": {

@@ -18,12 +18,12 @@ import torch
 from fer_models.models.config import NetworkConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
+from fer_models.training.checkpoint_dir import CheckpointDir
 from fer_models.training.config import AugmentConfig, MemberConfig, TrainingConfig
-from fer_models.training.data import SplitImages, TrainingData
-from fer_models.training.distributed.listener import Listener
+from fer_models.training.distributed.channel import Listener
 from fer_models.training.distributed.train import train_on_workers
-from fer_models.training.loop import fit
-from fer_models.training.work_folder import WorkFolder
+from fer_models.training.engine.fit import fit
+from fer_models.training.inputs.data import SplitImages, TrainingData
 from tests.benchmarks.bench_train import faces
 
 _EPOCHS = 4
@@ -65,7 +65,7 @@ def bench_workers(folder: Path, network: str = "face_cnn") -> WorkerBench:
             fit(data, member, 0, listener.on_epoch)
         else:
             store = ArtifactStore(StoreConfig(url=str(folder / "store")))
-            train_on_workers(store, data, member, 0, WorkFolder(folder / "work"), listener)
+            train_on_workers(store, data, member, 0, CheckpointDir(folder / "work"), listener)
         return max(told)
 
     before = rate(threads=1)

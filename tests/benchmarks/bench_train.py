@@ -28,19 +28,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fer_models.data.config import DataConfig, SyntheticConfig
-from fer_models.data.ingest import ingest_sources
-from fer_models.data.snapshot import open_snapshot
+from fer_models.dataset.snapshot import open_snapshot
+from fer_models.ingest.config import DataConfig
+from fer_models.ingest.ingest import ingest_sources
 from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
-from fer_models.models.registry import build_network, count_parameters
+from fer_models.models.factory import build_network, count_parameters
 from fer_models.processes import num_cores
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.batches import TrainBatches
+from fer_models.synthetic.config import SyntheticConfig
 from fer_models.training.config import AugmentConfig, TrainingConfig
-from fer_models.training.data import SplitImages, preprocessing_for
-from fer_models.training.optimizer import build_optimizer
+from fer_models.training.inputs.batches import TrainBatches
+from fer_models.training.inputs.data import SplitImages, preprocessing_for
+from fer_models.training.objective.targets import training_targets
+from fer_models.training.optim.optimizer import build_optimizer
 from fer_models.training.runtime import best_device, resolve_precision
 from tests.benchmarks.bench_accuracy import GOALS, bench_accuracy, told
 from tests.benchmarks.plots import plot_courses, plot_networks
@@ -140,6 +142,7 @@ def _batches(
     return TrainBatches(
         split,
         preprocessing_for(network or NetworkConfig(), split.images),
+        training_targets(split, config),
         config=config,
         seed=0,
         epoch=lambda: next(epochs),

@@ -13,15 +13,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_models.data.snapshot import open_snapshot
+from fer_models.dataset.snapshot import open_snapshot
 from fer_models.models.config import NetworkConfig
 from fer_models.progress import Progress, listening
 from fer_models.ray_cluster import ray_cluster
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig, TrainingConfig
-from fer_models.training.data import TrainingData, training_data
-from fer_models.training.loop import fit
+from fer_models.training.engine.fit import fit
+from fer_models.training.inputs.data import TrainingData, training_data
 from fer_models.training.runtime import training_threads
 from fer_models.tuning.config import TuningConfig
 from fer_models.tuning.space import apply_setting, draw_settings

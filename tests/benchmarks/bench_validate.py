@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fer_models.data.config import ValidationConfig
-from fer_models.data.snapshot import (
+from fer_models.dataset.snapshot import (
     IMAGE_SIZE_PX,
     KEPT,
     first_of_group,
@@ -31,6 +30,7 @@ from fer_models.labels import NUM_CLASSES, VOTE_COLUMNS
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from validation.config import ValidationConfig
 
 NUM_IMAGES = 35_887
 NUM_TRAIN = 28_709

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_models.config import PipelineConfig
+from flows.pipeline_config import PipelineConfig
 from tests.benchmarks.bench_gpu import bench_gpu
 from tests.benchmarks.plots import plot_reached
 

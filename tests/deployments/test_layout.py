@@ -54,6 +54,6 @@ def test_flows_and_tasks_load_no_heavy_package() -> None:
 
 def test_importing_does_nothing(tmp_path: Path) -> None:
     modules = ", ".join(f"flows.{name}" for name in ("run_pipeline", "retrain"))
-    code = f"import {modules}, deployments.serving, deployments.cli.run, deployments.cli.task"
+    code = f"import {modules}, deployments.serving, deployments.cli.run, deployments.cli.task.group"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []

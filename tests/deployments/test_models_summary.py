@@ -11,7 +11,7 @@ from deployments.cli.options import config_from
 from deployments.recipes import load_config
 from fer_models.errors import ConfigError
 from fer_models.models.catalogue import BASELINES
-from fer_models.models.registry import OWN_NETWORKS
+from fer_models.models.factory import OWN_NETWORKS
 
 _OPTIONS = {"recipe": "demo", "sources": (), "store_url": None, "seed": None}
 _PRETRAINED = ("members.2.network.name=test_resnet", "members.2.network.pretrained=true")

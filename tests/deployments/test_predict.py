@@ -22,8 +22,8 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.predict import predict_model
-from tests.fer_models.data.builders import random_images, write_folder
 from tests.fer_models.inference.builders import stored_ensemble, stored_network
+from tests.fer_models.ingest.builders import random_images, write_folder
 
 IMAGES = random_images(3)
 

@@ -19,7 +19,7 @@ def test_what_can_be_loaded_is_loaded_and_the_rest_left_to_those_who_need_it(
     modules: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preload, "num_cores", lambda: 2)
-    thread = preload.load_ahead(modules)
+    thread = preload.preload_modules(modules)
     assert thread is not None
     thread.join(60)
     assert "ferflow_sound" in sys.modules
@@ -31,5 +31,5 @@ def test_a_single_core_is_left_to_the_server(
 ) -> None:
     monkeypatch.setattr(preload, "num_cores", lambda: 1)
     sys.modules.pop("ferflow_sound", None)
-    assert preload.load_ahead(modules) is None
+    assert preload.preload_modules(modules) is None
     assert "ferflow_sound" not in sys.modules

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.recipes import load_config, recipe_names
-from fer_models.config import PipelineConfig
 from fer_models.errors import ConfigError
+from flows.pipeline_config import PipelineConfig
 
 
 def test_demo_is_the_default_configuration() -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from deployments.cli.latest import remember
 from deployments.cli.review import command
-from fer_models.data.snapshot import open_snapshot
+from fer_models.dataset.snapshot import open_snapshot
 from fer_models.review.decisions import (
     match_decisions,
     open_decisions,
@@ -20,7 +20,7 @@ from fer_models.review.decisions import (
     read_decisions,
 )
 from fer_models.storage.store import ArtifactStore
-from tests.fer_models.data.snapshots import Face, snapshot_of
+from tests.fer_models.cleaning.snapshots import Face, snapshot_of
 from tests.fer_models.review.builders import cleaned_snapshot
 
 if TYPE_CHECKING:

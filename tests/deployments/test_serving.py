@@ -15,7 +15,7 @@ import yaml
 
 from deployments.recipes import load_config
 from deployments.serving import SERVED, WEEKLY, build_deployments
-from fer_models.config import PipelineConfig
+from flows.pipeline_config import PipelineConfig
 from tests.deployments.processes import Workplace
 
 _YAML = Path(__file__).parents[2] / "deployments" / "prefect.yaml"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fer_models.data.snapshot import (
+from fer_models.dataset.snapshot import (
     IMAGE_SIZE_PX,
     KEPT,
     QUARANTINED,

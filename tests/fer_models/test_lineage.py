@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_models.lineage import code_revision, lineage, package_version, source_sha
-from fer_models.storage.refs import SnapshotRef
+from fer_models.lineage import code_revision, library_sha, lineage, package_version
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -38,8 +37,8 @@ def test_no_git_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_lineage_names_data_seed_and_packages() -> None:
-    told = lineage(SnapshotRef(id="abc", url="x"), 7)
+    told = lineage("abc", 7)
     assert (told["dataset_sha"], told["seed"]) == ("abc", 7)
     assert told["packages"]["numpy"] == package_version("numpy")
-    assert told["source_sha"] == source_sha()
+    assert told["source_sha"] == library_sha()
     assert package_version("no-such-package") is None

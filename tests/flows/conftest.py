@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from fer_models.config import PipelineConfig
 from fer_models.models.config import NetworkConfig
 from fer_models.quality.config import ScoringConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.training.config import MemberConfig, TrainingConfig
+from flows.pipeline_config import PipelineConfig
 
 
 def tiny_config(store_url: str, **changes: object) -> PipelineConfig:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fer_models.config import PipelineConfig
 from fer_models.errors import GateError
 from fer_models.progress import Progress, listening
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
+from flows.pipeline_config import PipelineConfig
 from flows.prepare_data import prepare_data
 from flows.results import Outcome
 from flows.retrain import retrain

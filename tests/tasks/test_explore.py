@@ -8,8 +8,8 @@ from prefect.client.orchestration import get_client
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ExplorationRef
 from fer_models.storage.store import ArtifactStore
+from tasks.cache.results import results_in
 from tasks.explore import explore
-from tasks.results import results_in
 from tests.fer_models.exploration.builders import cleaned_snapshot
 
 

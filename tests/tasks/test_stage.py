@@ -4,13 +4,14 @@ from typing import Any
 import pytest
 from prefect import flow
 
-from fer_models.data.config import CleaningConfig
+from fer_models.cleaning.config import CleaningConfig
 from fer_models.errors import DataError, StoreError
 from fer_models.progress import Progress, listening
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef
-from tasks.results import results_in
-from tasks.stage import FROM_CACHE, stage, stage_key
+from tasks.cache.key import stage_key
+from tasks.cache.results import results_in
+from tasks.stage import FROM_CACHE, stage
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -22,7 +23,7 @@ def _ref(name: str) -> SnapshotRef:
 def test_a_second_run_takes_the_result_from_the_store(tmp_path: Path) -> None:
     calls: list[str] = []
 
-    @stage("fer_models.data.clean")
+    @stage("fer_models.cleaning.clean")
     def work(snapshot: SnapshotRef, config: CleaningConfig) -> SnapshotRef:
         calls.append(config.policy)
         return _ref(f"{snapshot.id}-{config.policy}")
@@ -57,7 +58,7 @@ def test_only_what_may_pass_by_itself_is_retried(
 ) -> None:
     calls: list[int] = []
 
-    @stage("fer_models.data.clean", retries=1)
+    @stage("fer_models.cleaning.clean", retries=1)
     def work(number: int) -> int:
         calls.append(number)
         raise error
@@ -76,7 +77,7 @@ def test_only_what_may_pass_by_itself_is_retried(
 
 def test_the_key_ignores_where_curves_are_logged_but_not_what_is_trained() -> None:
     def key(**parameters: Any) -> str:
-        return stage_key("train", "fer_models.data.clean", parameters)
+        return stage_key("train", "fer_models.cleaning.clean", parameters)
 
     assert key(seed=1, tracking="offline") == key(seed=1, tracking="disabled")
     assert key(seed=1) != key(seed=2)
@@ -84,7 +85,7 @@ def test_the_key_ignores_where_curves_are_logged_but_not_what_is_trained() -> No
 
 
 def test_a_task_runs_without_a_server_when_its_function_is_called(tmp_path: Path) -> None:
-    @stage("fer_models.data.clean")
+    @stage("fer_models.cleaning.clean")
     def work(number: int) -> int:
         return number + 1
 

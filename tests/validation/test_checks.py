@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fer_models.data.config import ValidationConfig
-from fer_models.data.snapshot import QUARANTINED
+from fer_models.dataset.snapshot import QUARANTINED
 from fer_models.labels import VOTE_COLUMNS, FerPlusVote
 from tests.validation.snapshots import Draft, sound_draft
 from validation.checks import MAX_EXAMPLES, CheckResult
+from validation.config import ValidationConfig
 
 Spoil = Callable[[Draft], None]
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from fer_models.data.config import DataConfig, ValidationConfig
-from fer_models.data.snapshot import write_snapshot
+from fer_models.dataset.snapshot import write_snapshot
 from fer_models.errors import GateError, StoreError
+from fer_models.ingest.config import DataConfig
 from fer_models.progress import Progress, listening
 from fer_models.storage.refs import SnapshotRef, ValidationRef
 from fer_models.storage.store import ArtifactStore
 from tests.validation.snapshots import Draft, sound_draft
+from validation.config import ValidationConfig
 from validation.gate import enforce_gate, validate_snapshot
 
 REAL_DATA = Path(__file__).parents[3] / "shared" / "data" / "fer2013_train_public.parquet"
@@ -155,7 +156,7 @@ def test_it_is_quiet_leaves_no_files_and_loads_great_expectations_late(
     program = (
         "import sys, json, validation.gate as gate\n"
         "assert 'great_expectations' not in sys.modules\n"
-        "from fer_models.config import PipelineConfig\n"
+        "from flows.pipeline_config import PipelineConfig\n"
         "from fer_models.storage.config import StoreConfig\n"
         "from fer_models.storage.store import ArtifactStore\n"
         "from fer_models.storage.refs import SnapshotRef\n"
@@ -184,7 +185,7 @@ def test_it_is_quiet_leaves_no_files_and_loads_great_expectations_late(
 @pytest.mark.real_data
 @pytest.mark.skipif(not REAL_DATA.exists(), reason=f"{REAL_DATA.name} is not on this machine")
 def test_fer2013_passes_with_warnings(store: ArtifactStore) -> None:
-    from fer_models.data.ingest import ingest_sources
+    from fer_models.ingest.ingest import ingest_sources
 
     snapshot = ingest_sources(store, DataConfig(sources=(str(REAL_DATA),)), 0)
     validation = validate_snapshot(store, snapshot, ValidationConfig())

@@ -1,16 +1,17 @@
 """The door to distributed training: Ray is loaded behind it."""
 
 from fer_models.errors import DataError
-from fer_models.models.registry import build_empty_network
-from fer_models.ray_cluster import Demand, ray_cluster
+from fer_models.models.factory import build_empty_network
+from fer_models.ray_cluster import ray_cluster
 from fer_models.storage.store import ArtifactStore
+from fer_models.training.checkpoint_dir import CheckpointDir
 from fer_models.training.config import MemberConfig
-from fer_models.training.data import TrainingData
-from fer_models.training.distributed.listener import Listener
-from fer_models.training.distributed.place import checkpoint_place
-from fer_models.training.growth import require_start_size
-from fer_models.training.loop import Fitted, member_preprocessing, require_batches
-from fer_models.training.work_folder import WorkFolder
+from fer_models.training.distributed.channel import EventHandler
+from fer_models.training.distributed.checkpoints import checkpoint_location
+from fer_models.training.distributed.resources import worker_demand
+from fer_models.training.engine.fit import TrainedNetwork, member_preprocessing, require_batches
+from fer_models.training.inputs.data import TrainingData
+from fer_models.training.inputs.progressive_resizing import require_start_size
 
 
 def train_on_workers(
@@ -18,9 +19,9 @@ def train_on_workers(
     data: TrainingData,
     member: MemberConfig,
     seed: int,
-    work: WorkFolder,
-    listener: Listener,
-) -> Fitted:
+    work: CheckpointDir,
+    handler: EventHandler,
+) -> TrainedNetwork:
     """Train a member with `training.workers` workers, on RAY_ADDRESS or on a Ray started here.
 
     Each step sees the images that a training in one process sees. An exact repeat needs the same
@@ -33,7 +34,7 @@ def train_on_workers(
         member: network and training.
         seed: start of every random draw.
         work: holds the checkpoints on this machine.
-        listener: hears of the training in this thread, while it runs.
+        handler: hears of the training in this thread, while it runs.
 
     Raises:
         ConfigError: network, settings and cluster do not fit together.
@@ -49,32 +50,14 @@ def train_on_workers(
     with ray_cluster(worker_demand(member, data.nbytes)):
         import ray
 
-        from fer_models.training.distributed.fit import fit_on_workers
+        from fer_models.training.distributed.driver import fit_on_workers
 
-        place = checkpoint_place(store, work)
-        learned = fit_on_workers(ray.put(data), member, seed, place, listener)
-    network.load_state_dict(learned.best_weights)
+        location = checkpoint_location(store, work)
+        result = fit_on_workers(ray.put(data), member, seed, location, handler)
+    network.load_state_dict(result.best_weights)
     network.eval()
     preprocessing = member_preprocessing(member, data)
-    return Fitted(network, preprocessing, learned.curve, learned.best, learned.seconds)
-
-
-def worker_demand(member: MemberConfig, object_bytes: int = 0, gpus: float = 0.0) -> Demand:
-    """What the workers of a member ask of a cluster, with so many GPUs each."""
-    training = member.training
-    return Demand(
-        who=f"training {member.name}: training.workers={training.workers}",
-        remedy="lower training.workers or training.cpus_per_worker, or add nodes to the cluster",
-        pieces=training.workers,
-        cpus=training.cpus_per_worker,
-        gpus=gpus,
-        object_bytes=object_bytes,
-    )
-
-
-def worker_threads(member: MemberConfig) -> int:
-    """Threads of each worker: as many as it has cores of its own, unless the member says more."""
-    return member.training.threads or max(1, int(member.training.cpus_per_worker))
+    return TrainedNetwork(network, preprocessing, result.curve, result.best, result.seconds)
 
 
 def _require_images(data: TrainingData, member: MemberConfig) -> None:

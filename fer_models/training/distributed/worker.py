@@ -13,52 +13,63 @@ from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 
 from fer_models.errors import FerError
 from fer_models.training.config import MemberConfig
-from fer_models.training.data import TrainingData
-from fer_models.training.distributed.mailbox import Resumed
-from fer_models.training.distributed.task import Learned, Task
-from fer_models.training.epochs import EpochKeeper
-from fer_models.training.growth import num_growing_epochs
-from fer_models.training.loop import Seat, average_of, epochs_done, learn
-from fer_models.training.results import EpochResult, StepResult
-from fer_models.training.shard import Shard
+from fer_models.training.distributed.channel import Resumed
+from fer_models.training.distributed.payload import WorkerPayload, WorkerResult
+from fer_models.training.engine.callbacks import CheckpointCallback
+from fer_models.training.engine.fit import DeviceContext, build_ema, epochs_done, run_trainer
+from fer_models.training.engine.results import EpochResult, StepResult
+from fer_models.training.inputs.data import TrainingData
+from fer_models.training.inputs.progressive_resizing import num_resizing_epochs
+from fer_models.training.process_group import ProcessGroup
 
 CHECKPOINT_FILE = "last.ckpt"
 
 
-def run_worker(config: dict[str, Any]) -> Learned | None:
-    """Train in one worker of a group; the first one gives back what was learned.
+def run_worker(config: dict[str, Any]) -> WorkerResult | None:
+    """Train in one worker of a group; the first one gives back what was result.
 
-    An error that is the user's to mend is put into the mailbox before it ends the worker, so that
+    An error that is the user's to mend is put into the channel before it ends the worker, so that
     the training is not tried again.
     """
-    task: Task = config["task"]
+    payload: WorkerPayload = config["payload"]
     try:
-        return _learn(task)
+        return _train(payload)
     except FerError as error:
-        ray.get(task.mailbox.tell.remote(error))
+        ray.get(payload.channel.send.remote(error))
         raise
 
 
-def _learn(task: Task) -> Learned | None:
+def _train(payload: WorkerPayload) -> WorkerResult | None:
     context = ray.train.get_context()
-    shard = Shard(context.get_world_rank(), context.get_world_size())
-    data: TrainingData = ray.get(task.data)
-    keeper = ReportingKeeper(task, shard)
+    group = ProcessGroup(context.get_world_rank(), context.get_world_size())
+    data: TrainingData = ray.get(payload.data)
+    callback = ReportingCheckpointCallback(payload, group)
     checkpoint = ray.train.get_checkpoint()
     if checkpoint is None:
-        learn(data, task.member, task.seed, keeper, _seat(task.member, shard))
+        run_trainer(
+            data, payload.member, payload.seed, callback, _device_context(payload.member, group)
+        )
     else:
         with checkpoint.as_directory() as folder:
             resume = Path(folder) / CHECKPOINT_FILE
-            if shard.is_first:
-                ray.get(task.mailbox.tell.remote(Resumed(epochs_done(resume))))
-            learn(data, task.member, task.seed, keeper, _seat(task.member, shard), resume)
-    if not shard.is_first or keeper.best is None:
+            if group.is_first:
+                ray.get(payload.channel.send.remote(Resumed(epochs_done(resume))))
+            run_trainer(
+                data,
+                payload.member,
+                payload.seed,
+                callback,
+                _device_context(payload.member, group),
+                resume,
+            )
+    if not group.is_first or callback.best is None:
         return None  # no epoch was kept: the driver said that it is enough
-    return Learned(tuple(keeper.curve), keeper.best, keeper.best_weights, keeper.seconds)
+    return WorkerResult(
+        tuple(callback.curve), callback.best, callback.best_weights, callback.seconds
+    )
 
 
-def _seat(member: MemberConfig, shard: Shard) -> Seat:
+def _device_context(member: MemberConfig, group: ProcessGroup) -> DeviceContext:
     strategy: Any = _Strategy  # Ray's classes are not typed
     environment: Any = RayLightningEnvironment
     device = ray.train.torch.get_device()
@@ -69,7 +80,7 @@ def _seat(member: MemberConfig, shard: Shard) -> Seat:
         "strategy": strategy(find_unused_parameters=member.training.frozen_epochs > 0),
         "plugins": [environment()],
     }
-    return Seat(device, options, shard)
+    return DeviceContext(device, options, group)
 
 
 class _Strategy(RayDDPStrategy):
@@ -86,40 +97,40 @@ class _Strategy(RayDDPStrategy):
             return module.validation_step(*args, **kwargs)
 
 
-class ReportingKeeper(EpochKeeper):
+class ReportingCheckpointCallback(CheckpointCallback):
     """Gives the checkpoint of every epoch to Ray Train, then tells the epoch to the driver."""
 
-    def __init__(self, task: Task, shard: Shard) -> None:
-        self._mailbox = task.mailbox
-        self._shard = shard
+    def __init__(self, payload: WorkerPayload, group: ProcessGroup) -> None:
+        self._channel = payload.channel
+        self._group = group
         self._goes_on = True
-        member = task.member
+        member = payload.member
         super().__init__(
-            self._ask,
-            average=average_of(member),
+            self._request,
+            ema=build_ema(member),
             patience=member.training.patience,
-            on_step=self._tell,
-            num_growing_epochs=num_growing_epochs(member),
+            on_step=self._send,
+            num_resizing_epochs=num_resizing_epochs(member),
         )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """As in one process; the driver may say that it is enough."""
         super().on_train_epoch_end(trainer, pl_module)
-        if not self._shard.from_first(self._goes_on):
+        if not self._group.broadcast(self._goes_on):
             trainer.should_stop = True
 
     def _save(self, trainer: pl.Trainer) -> None:
         with tempfile.TemporaryDirectory(prefix="ferflow-epoch-") as folder:
             trainer.save_checkpoint(Path(folder) / CHECKPOINT_FILE)
             checkpoint = None
-            if self._shard.is_first:
+            if self._group.is_first:
                 checkpoint = ray.train.Checkpoint.from_directory(folder)
             ray.train.report({"epoch": len(self.curve)}, checkpoint=checkpoint)
 
-    def _ask(self, result: EpochResult) -> None:
-        if self._shard.is_first:
-            self._goes_on = ray.get(self._mailbox.ask.remote(result))
+    def _request(self, result: EpochResult) -> None:
+        if self._group.is_first:
+            self._goes_on = ray.get(self._channel.request.remote(result))
 
-    def _tell(self, result: StepResult) -> None:
-        if self._shard.is_first:
-            self._mailbox.tell.remote(result)
+    def _send(self, result: StepResult) -> None:
+        if self._group.is_first:
+            self._channel.send.remote(result)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_models.data.snapshot import open_snapshot
+from fer_models.dataset.snapshot import open_snapshot
 from fer_models.ensembling.config import EnsembleConfig
 from fer_models.ensembling.ensemble import ensemble_models
 from fer_models.errors import DataError

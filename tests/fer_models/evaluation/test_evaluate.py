@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_models.data.snapshot import open_snapshot
+from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import DataError, StoreError
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import evaluate_model, read_evaluation

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_models.data.snapshot import KEPT, QUARANTINED, first_of_group, pixel_sha256, write_snapshot
+from fer_models.dataset.snapshot import (
+    KEPT,
+    QUARANTINED,
+    first_of_group,
+    pixel_sha256,
+    write_snapshot,
+)
 from fer_models.labels import NUM_CLASSES, VOTE_COLUMNS
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore

@@ -74,14 +74,16 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def explored(tmp_path_factory: pytest.TempPathFactory) -> tuple[ArtifactStore, ExplorationRef]:
-    store = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("explored"))))
+def explore_setting(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[ArtifactStore, ExplorationRef]:
+    store = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("explore_setting"))))
     return store, explore_snapshot(store, cleaned_snapshot(store))
 
 
 @pytest.fixture(scope="module")
-def page(explored: tuple[ArtifactStore, ExplorationRef]) -> Page:
-    store, exploration = explored
+def page(explore_setting: tuple[ArtifactStore, ExplorationRef]) -> Page:
+    store, exploration = explore_setting
     return Page(store.read_file(exploration, "report.html").decode())
 
 
@@ -91,9 +93,9 @@ def summary_of(store: ArtifactStore, exploration: ExplorationRef) -> dict[str, A
 
 
 def test_every_plot_is_a_picture_of_its_own_and_on_the_page(
-    explored: tuple[ArtifactStore, ExplorationRef], page: Page
+    explore_setting: tuple[ArtifactStore, ExplorationRef], page: Page
 ) -> None:
-    store, exploration = explored
+    store, exploration = explore_setting
     files = [f"{name}.png" for name in ALL_PLOTS]
     assert store.info(exploration)["plots"] == files
     for file in files:
@@ -105,9 +107,9 @@ def test_every_plot_is_a_picture_of_its_own_and_on_the_page(
 
 
 def test_pictures_carry_the_light_colours_of_the_page(
-    explored: tuple[ArtifactStore, ExplorationRef],
+    explore_setting: tuple[ArtifactStore, ExplorationRef],
 ) -> None:
-    store, exploration = explored
+    store, exploration = explore_setting
     picture = Image.open(io.BytesIO(store.read_file(exploration, "classes.png"))).convert("RGB")
     pixels = np.asarray(picture).reshape(-1, 3)
     colours = {tuple(colour) for colour in np.unique(pixels, axis=0)}
@@ -145,8 +147,8 @@ def test_page_says_what_was_found(page: Page) -> None:
         assert text in page.words
 
 
-def test_figures_are_in_the_summary(explored: tuple[ArtifactStore, ExplorationRef]) -> None:
-    store, exploration = explored
+def test_figures_are_in_the_summary(explore_setting: tuple[ArtifactStore, ExplorationRef]) -> None:
+    store, exploration = explore_setting
     summary = summary_of(store, exploration)
     counts = {"num_images": 120, "kept": 114, "quarantined": 6, "unlabelled": 0}
     assert summary["images"] == counts
@@ -161,9 +163,9 @@ def test_figures_are_in_the_summary(explored: tuple[ArtifactStore, ExplorationRe
 
 
 def test_the_same_data_give_the_same_artifact_anywhere(
-    explored: tuple[ArtifactStore, ExplorationRef], tmp_path: Path
+    explore_setting: tuple[ArtifactStore, ExplorationRef], tmp_path: Path
 ) -> None:
-    store, exploration = explored
+    store, exploration = explore_setting
     other = ArtifactStore(StoreConfig(url=str(tmp_path / "elsewhere")))
     again = explore_snapshot(other, cleaned_snapshot(other))
     assert again.id == exploration.id
@@ -172,9 +174,9 @@ def test_the_same_data_give_the_same_artifact_anywhere(
 
 
 def test_a_second_look_draws_nothing(
-    explored: tuple[ArtifactStore, ExplorationRef],
+    explore_setting: tuple[ArtifactStore, ExplorationRef],
 ) -> None:
-    store, exploration = explored
+    store, exploration = explore_setting
     heard: list[Progress] = []
     with listening(heard.append):
         assert explore_snapshot(store, cleaned_snapshot(store)) == exploration
@@ -266,8 +268,8 @@ def test_figures_of_the_real_images(store: ArtifactStore) -> None:
     assert figures["std"] == pytest.approx(54.07, abs=1.0)
 
 
-def test_summary_is_plain_json(explored: tuple[ArtifactStore, ExplorationRef]) -> None:
-    store, exploration = explored
+def test_summary_is_plain_json(explore_setting: tuple[ArtifactStore, ExplorationRef]) -> None:
+    store, exploration = explore_setting
     text = store.read_file(exploration, "summary.json").decode()
     assert "NaN" not in text
     assert json.loads(text)["snapshot"] == store.info(exploration)["snapshot_id"]

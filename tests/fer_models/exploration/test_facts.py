@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from fer_models.data.snapshot import open_snapshot, open_table
+from fer_models.dataset.snapshot import open_snapshot, open_table
 from fer_models.exploration import facts
 from fer_models.labels import CLASS_NAMES
 from fer_models.storage.refs import SnapshotRef

@@ -9,15 +9,15 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from fer_models.data.snapshot import open_snapshot
+from fer_models.dataset.snapshot import open_snapshot
 from fer_models.models.config import NetworkConfig
-from fer_models.models.registry import build_network, count_parameters
+from fer_models.models.factory import build_network, count_parameters
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.artifact import probabilities_file
 from fer_models.training.config import MemberConfig
-from fer_models.training.data import preprocessing_for, split_images
-from fer_models.training.epochs import copied_weights
+from fer_models.training.engine.callbacks import copied_weights
+from fer_models.training.inputs.data import preprocessing_for, split_images
 from fer_models.training.predict import predict_probabilities
 from tests.fer_models.training.faces import write_faces
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fer_models.data.snapshot import open_snapshot
+from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import StoreError
 from fer_models.evaluation.evaluate import is_leaked
 from fer_models.inference import bundle as module
@@ -24,11 +24,11 @@ from fer_models.models.config import NetworkConfig
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
-from fer_models.training.data import split_images
+from fer_models.training.inputs.data import split_images
 from fer_models.training.predict import load_network, predict_probabilities
-from tests.fer_models.data.builders import random_images
 from tests.fer_models.inference.builders import MEMBER, stored_ensemble, stored_network
 from tests.fer_models.inference.conftest import Exported
+from tests.fer_models.ingest.builders import random_images
 
 
 @pytest.fixture
@@ -58,12 +58,10 @@ def test_a_bundle_predicts_nearly_what_the_stored_network_does(exported: Exporte
 def test_a_bundle_may_predict_by_other_views_than_the_training(
     exported: Exported, tmp_path: Path
 ) -> None:
-    facts = write_bundle(
-        exported.store, exported.model, tmp_path, name="ten-views", test_time="crops"
-    )
+    facts = write_bundle(exported.store, exported.model, tmp_path, name="ten-views", tta="ten_crop")
     bundle = load_bundle(tmp_path / "ten-views.json")
-    assert facts.member.test_time == "crops"
-    assert bundle.preprocessing["test_time"] == "crops"
+    assert facts.member.tta == "ten_crop"
+    assert bundle.preprocessing["tta"] == "ten_crop"
     images = random_images(20)
     plain = load_bundle(exported.folder / "small.json")
     found = [predict_probabilities(b.network, b.preprocessing, images) for b in (bundle, plain)]

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_models.data.sources.image_bytes import decode_image
 from fer_models.errors import DataError
 from fer_models.inference.faces import find_pictures, printable, read_faces
-from tests.fer_models.data.builders import random_images, write_folder
+from fer_models.ingest.files.image_decoding import decode_image
 from tests.fer_models.inference.builders import write_picture
+from tests.fer_models.ingest.builders import random_images, write_folder
 
 IMAGES = random_images(5)
 

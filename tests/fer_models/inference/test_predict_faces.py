@@ -12,8 +12,8 @@ from fer_models.inference.predict_faces import COLUMNS, PROBABILITY_COLUMNS, pre
 from fer_models.labels import CLASS_NAMES
 from fer_models.progress import Progress, listening
 from fer_models.training.predict import Probabilities, predict_probabilities
-from tests.fer_models.data.builders import random_images, write_folder
 from tests.fer_models.inference.conftest import Exported
+from tests.fer_models.ingest.builders import random_images, write_folder
 
 IMAGES = random_images(11)
 

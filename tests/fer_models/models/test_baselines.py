@@ -6,7 +6,7 @@ import torch
 
 from fer_models.models.catalogue import BASELINES
 from fer_models.models.config import NetworkConfig
-from fer_models.models.registry import OWN_NETWORKS, build_network, count_parameters
+from fer_models.models.factory import OWN_NETWORKS, build_network, count_parameters
 
 _SIZED = ("visformer_small", "vit_base_patch16_224", "vit_base_r50_s16_224")
 

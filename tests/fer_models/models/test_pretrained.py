@@ -13,12 +13,12 @@ from fer_models.errors import ConfigError
 from fer_models.models import pretrained
 from fer_models.models.catalogue import BASELINES
 from fer_models.models.config import NetworkConfig
+from fer_models.models.factory import build_empty_network, build_network
 from fer_models.models.pretrained import (
     check_pretrained,
     pretrained_fingerprint,
     without_weights_dir,
 )
-from fer_models.models.registry import build_empty_network, build_network
 
 Weights = dict[str, torch.Tensor]
 

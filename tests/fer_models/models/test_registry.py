@@ -7,7 +7,7 @@ import torch
 from fer_models.errors import ConfigError
 from fer_models.models import pretrained
 from fer_models.models.config import NetworkConfig
-from fer_models.models.registry import OWN_NETWORKS, build_network, count_parameters
+from fer_models.models.factory import OWN_NETWORKS, build_network, count_parameters
 
 
 def logits_of(config: NetworkConfig, num: int = 2) -> torch.Tensor:

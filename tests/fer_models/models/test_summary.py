@@ -7,7 +7,7 @@ from fer_models.errors import ConfigError
 from fer_models.models import summary as module
 from fer_models.models.catalogue import BASELINES, timm_names, usual_config
 from fer_models.models.config import NetworkConfig
-from fer_models.models.registry import OWN_NETWORKS, build_network
+from fer_models.models.factory import OWN_NETWORKS, build_network
 from fer_models.models.summary import summarize
 
 

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer_models.data.snapshot import open_snapshot
+from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import DataError, StoreError
 from fer_models.labels import NUM_CLASSES
 from fer_models.promotion import promote
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
 from fer_models.promotion.promote import (
-    decide_retraining,
     decision_basis,
     promote_candidate,
+    retraining_decision,
 )
 from fer_models.storage.refs import ModelRef, PromotionRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION, Registry
@@ -264,7 +264,7 @@ class TestChampionOfAnotherSnapshot:
 
 class TestRetraining:
     def test_without_a_champion(self, store: ArtifactStore, snapshot: SnapshotRef) -> None:
-        decision = decide_retraining(store, snapshot, RetrainingConfig(), 0.0)
+        decision = retraining_decision(store, snapshot, RetrainingConfig(), 0.0)
         assert decision.retrain
         assert decision.reasons == ("there is no champion yet",)
 
@@ -273,7 +273,7 @@ class TestRetraining:
         self, store: ArtifactStore, snapshot: SnapshotRef
     ) -> None:
         now = Registry(store).current(CHAMPION).time_s + 3 * DAY_S
-        decision = decide_retraining(store, snapshot, RetrainingConfig(), now)
+        decision = retraining_decision(store, snapshot, RetrainingConfig(), now)
         assert not decision.retrain
         assert decision.reasons == ()
 
@@ -281,7 +281,7 @@ class TestRetraining:
     def test_for_age_new_data_and_force_together(self, store: ArtifactStore) -> None:
         now = Registry(store).current(CHAMPION).time_s + 31 * DAY_S
         newer = build_snapshot(store, seed=4)
-        decision = decide_retraining(store, newer, RetrainingConfig(force=True), now)
+        decision = retraining_decision(store, newer, RetrainingConfig(force=True), now)
         assert decision.retrain
         force, age, data = decision.reasons
         assert "force" in force
@@ -292,13 +292,13 @@ class TestRetraining:
     def test_new_data_can_be_ignored(self, store: ArtifactStore) -> None:
         now = Registry(store).current(CHAMPION).time_s
         config = RetrainingConfig(on_new_data=False)
-        assert not decide_retraining(store, build_snapshot(store, seed=4), config, now).retrain
+        assert not retraining_decision(store, build_snapshot(store, seed=4), config, now).retrain
 
     def test_for_a_champion_whose_artifact_is_gone(
         self, store: ArtifactStore, snapshot: SnapshotRef
     ) -> None:
         Registry(store).set(CHAMPION, "gone-123", "by hand")
         now = Registry(store).current(CHAMPION).time_s
-        decision = decide_retraining(store, snapshot, RetrainingConfig(), now)
+        decision = retraining_decision(store, snapshot, RetrainingConfig(), now)
         assert decision.retrain
         assert "gone-123 is gone" in decision.reasons[0]

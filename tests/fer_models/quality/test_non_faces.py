@@ -5,13 +5,13 @@ import pytest
 from scipy.ndimage import rotate
 from scipy.spatial.distance import mahalanobis
 
-from fer_models.data.config import SyntheticConfig
-from fer_models.data.synthetic import BLANK, NON_FACE, SyntheticFaces, generate_synthetic
 from fer_models.errors import DataError
 from fer_models.quality import face_warps, non_faces
 from fer_models.quality.face_gradients import NUM_FEATURES, gradient_features
 from fer_models.quality.face_warps import WARPS
 from fer_models.quality.non_faces import BALANCED_FACE_SCORE, STRICT_FACE_SCORE, face_scores
+from fer_models.synthetic.config import SyntheticConfig
+from fer_models.synthetic.generate import BLANK, NON_FACE, SyntheticFaces, generate_synthetic
 
 REAL_DATA = Path(__file__).parents[4] / "shared" / "data" / "fer2013_train_public.parquet"
 

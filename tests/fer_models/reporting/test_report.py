@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from fer_models.config import PipelineConfig
 from fer_models.ensembling.config import EnsembleConfig
 from fer_models.ensembling.ensemble import ensemble_models
 from fer_models.errors import DataError
@@ -30,6 +29,7 @@ from fer_models.storage.refs import (
     ValidationRef,
 )
 from fer_models.storage.store import ArtifactStore
+from flows.pipeline_config import PipelineConfig
 from tests.fer_models.builders import (
     build_model,
     build_snapshot,

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from fer_models.data.snapshot import KEPT, QUARANTINED, write_snapshot
+from fer_models.dataset.snapshot import KEPT, QUARANTINED, write_snapshot
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tests.fer_models.data.snapshots import Face, manifest_of, picture, snapshot_of
+from tests.fer_models.cleaning.snapshots import Face, manifest_of, picture, snapshot_of
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from fer_models.errors import DataError, FerError
 from fer_models.review.decisions import parse_decisions, publish_decisions
 from fer_models.review.page import store_review_page, write_review_page
 from fer_models.storage.store import ArtifactStore
-from tests.fer_models.data.snapshots import Face, snapshot_of
+from tests.fer_models.cleaning.snapshots import Face, snapshot_of
 from tests.fer_models.review.builders import CASES, Case, cleaned_snapshot
 
 

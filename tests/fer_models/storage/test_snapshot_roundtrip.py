@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_models.data.snapshot import open_snapshot, open_table, write_snapshot
+from fer_models.dataset.snapshot import open_snapshot, open_table, write_snapshot
 from fer_models.errors import StoreError
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore

@@ -3,7 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from fer_models.data.snapshot import MANIFEST_DTYPES, first_of_group, pixel_sha256, write_snapshot
+from fer_models.dataset.snapshot import (
+    MANIFEST_DTYPES,
+    first_of_group,
+    pixel_sha256,
+    write_snapshot,
+)
 from fer_models.labels import NUM_CLASSES, VOTE_COLUMNS, VOTE_TO_EXPRESSION
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore

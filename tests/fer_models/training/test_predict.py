@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from fer_models.data.snapshot import open_snapshot
+from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import StoreError
 from fer_models.storage.refs import ModelRef
 from fer_models.training.predict import load_network, predict_model, predict_probabilities

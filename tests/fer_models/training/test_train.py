@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score
 
-from fer_models.data.snapshot import open_snapshot
+from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, DataError, TrainingError
 from fer_models.labels import CLASS_NAMES
 from fer_models.progress import listening

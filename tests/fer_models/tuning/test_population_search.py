@@ -1,4 +1,4 @@
-"""Population based training on real Ray."""
+"""PopulationScheduler based training on real Ray."""
 
 import re
 from dataclasses import dataclass

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from fer_models.errors import ConfigError
 from fer_models.training.config import MemberConfig
-from fer_models.training.data import SplitImages
+from fer_models.training.inputs.data import SplitImages
+from fer_models.training.inputs.sampling import balanced_subset
 from fer_models.tuning.config import SearchDimension, TuningConfig
 from fer_models.tuning.space import apply_setting, check_space, draw_settings, tunable_fields
-from fer_models.tuning.subset import balanced_subset
 
 MEMBER = MemberConfig(name="member")
 FIELD = "training.learning_rate"

@@ -13,8 +13,8 @@ from fer_models.storage.refs import TuningRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig, TrainingConfig
 from fer_models.tuning.config import SearchDimension, TuningConfig
-from fer_models.tuning.follower import SearchFollower
 from fer_models.tuning.outcome import Trial
+from fer_models.tuning.progress_callback import ProgressCallback
 from fer_models.tuning.tune import apply_tuning, tune_member
 from tests.fer_models.training.faces import write_faces
 
@@ -128,7 +128,7 @@ def test_the_better_trial_wins_then_the_lower_loss_then_the_earlier() -> None:
 
 
 class FakeTrial:
-    """What Ray hands to the follower."""
+    """What Ray hands to the progress."""
 
     def __init__(self, number: int) -> None:
         self.config = {"trial": number}
@@ -136,21 +136,21 @@ class FakeTrial:
 
 def test_a_failed_trial_is_no_longer_the_best() -> None:
     heard: list[Progress] = []
-    follower = SearchFollower(1, 2)
+    progress = ProgressCallback(1, 2)
     with listening(heard.append):
         line = {"epoch": 1, "validation_accuracy": 0.8, "best_accuracy": 0.9}
-        follower.on_trial_result(trial=FakeTrial(0), result=line)
-        follower.on_trial_error(trial=FakeTrial(0))
-    assert follower.last == {}
+        progress.on_trial_result(trial=FakeTrial(0), result=line)
+        progress.on_trial_error(trial=FakeTrial(0))
+    assert progress.last == {}
     assert heard[-1].note == "no trial has finished an epoch"
 
 
 def test_workers_that_never_start_are_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    follower = SearchFollower(1, 2)
-    follower.on_step_end()
-    monkeypatch.setattr("fer_models.tuning.follower._SILENCE_LIMIT_S", 0.0)
+    progress = ProgressCallback(1, 2)
+    progress.on_step_end()
+    monkeypatch.setattr("fer_models.tuning.progress_callback._SILENCE_LIMIT_S", 0.0)
     with pytest.raises(TrainingError, match=r"no trial .*tuning\.enabled=false"):
-        follower.on_step_end()
+        progress.on_step_end()
 
 
 def test_an_interpreter_in_a_path_with_a_space_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:

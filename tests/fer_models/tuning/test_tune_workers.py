@@ -7,7 +7,7 @@ from fer_models.progress import Progress, listening
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.tuning.config import TuningConfig
-from fer_models.tuning.population import check_population
+from fer_models.tuning.schedulers.perturbation import check_population
 from fer_models.tuning.tune import trial_demand, tune_member
 from tests.fer_models.ray_workers import ray_workers
 from tests.fer_models.training.faces import write_faces

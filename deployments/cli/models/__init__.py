@@ -1,0 +1,1 @@
+"""`ferflow models`: networks, the champion, and weight bundles."""

@@ -1,0 +1,70 @@
+"""`ferflow models export`: a stored network as a weight bundle."""
+
+import shlex
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from deployments.cli.options import open_store, store_option
+from deployments.cli.output import Produced, print_facts, progress_display
+from deployments.cli.output import reporting_command as reporting
+from deployments.cli.predict import stored_model
+from fer_models.training.config import TTA
+
+
+@click.command()
+@click.argument("model_id")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--command",
+    "training_command",
+    default="",
+    metavar="TEXT",
+    help="What was typed to train it; kept in the bundle's facts.",
+)
+@click.option(
+    "--tta",
+    type=click.Choice(get_args(TTA)),
+    help="Views whose mean predicts an image.  [default: as it was trained]",
+)
+@click.option("--name", default="", help="Of the bundle.  [default: the model's id]")
+@store_option
+@reporting
+def export(
+    model_id: str,
+    folder: Path,
+    training_command: str,
+    tta: TTA | None,
+    name: str,
+    store_url: str | None,
+) -> Produced:
+    """Write network MODEL_ID (or `champion`) as a weight bundle to FOLDER.
+
+    A bundle is two files, weights in half precision and facts about them, that
+    `ferflow predict --model FOLDER/NAME.json` takes on any machine, without a store.
+    """
+    store = open_store(store_url)
+    model = stored_model(store, model_id)
+    from fer_models.inference.bundle import FACTS_SUFFIX, WEIGHTS_SUFFIX
+    from fer_models.inference.export import write_bundle
+
+    with progress_display():
+        facts = write_bundle(store, model, folder, name=name, command=training_command, tta=tta)
+    files = [folder / f"{facts.name}{suffix}" for suffix in (WEIGHTS_SUFFIX, FACTS_SUFFIX)]
+    accuracy = {key: value.model_dump() for key, value in facts.accuracy.items()}
+    print_facts(
+        {
+            "bundle": str(files[1]),
+            "weights": f"{files[0]} ({files[0].stat().st_size / 1e6:.2f} MB)",
+            **{key: f"{value.accuracy:.4f} n={value.n}" for key, value in facts.accuracy.items()},
+            "next": f"ferflow predict --model {shlex.quote(str(files[1]))} PATH...",
+        }
+    )
+    return {
+        "model": model.id,
+        "name": facts.name,
+        "files": [str(file) for file in files],
+        "weights_sha256": facts.weights_sha256,
+        "accuracy": accuracy,
+    }

@@ -1,0 +1,64 @@
+"""`ferflow models`: the networks there are; the champion, its history, and the way back."""
+
+import datetime as dt
+
+import click
+
+from deployments.cli.latest import find_model
+from deployments.cli.models.export import export
+from deployments.cli.models.summary import list_networks, summary
+from deployments.cli.options import open_store, store_option
+from deployments.cli.output import Produced, print_table
+from deployments.cli.output import reporting_command as reporting
+from fer_models.errors import StoreError
+from fer_models.storage.registry import CHAMPION, Registry, RegistryEntry
+
+
+@click.group(name="models")
+def command() -> None:
+    """List and summarise networks; show the champion and its history; roll back; export."""
+
+
+@command.command()
+@store_option
+@reporting
+def history(store_url: str | None) -> Produced:
+    """All changes of the champion, oldest first."""
+    store = open_store(store_url)
+    entries = Registry(store).history(CHAMPION)
+    rows = [[str(e.number), e.model_id, _when(e), e.reason] for e in entries]
+    print_table(f"Champions of {store.url}", ["entry", "model", "since (UTC)", "reason"], rows)
+    return {
+        "champion": entries[-1].model_id if entries else None,
+        "history": [entry.model_dump(mode="json") for entry in entries],
+    }
+
+
+@command.command()
+@click.argument("model_id", required=False)
+@store_option
+@click.option("--reason", default="rolled back by hand", help="Kept in the history.")
+@reporting
+def rollback(model_id: str | None, store_url: str | None, reason: str) -> Produced:
+    """Make MODEL_ID (or the champion before this one) the champion again."""
+    store = open_store(store_url)
+    registry = Registry(store)
+    current = registry.current(CHAMPION)
+    if model_id is None and (current is None or current.previous_id is None):
+        raise StoreError(f"{store.url}: there is no champion before this one; name a model")
+    wanted = model_id or (current.previous_id if current else None)
+    assert wanted is not None
+    model = find_model(store, wanted)
+    entry = registry.set(CHAMPION, model.id, reason)
+    click.echo(f"champion is now {model.id} (entry {entry.number})")
+    return {"champion": model.id, "entry": entry.number, "previous": entry.previous_id}
+
+
+command.add_command(export)
+command.add_command(list_networks)
+command.add_command(summary)
+
+
+def _when(entry: RegistryEntry) -> str:
+    moment = dt.datetime.fromtimestamp(entry.time_s, tz=dt.UTC)
+    return f"{moment:%Y-%m-%d %H:%M}"

@@ -1,0 +1,193 @@
+"""`ferflow task ingest|validate|clean|split`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deployments.cli.latest import remember
+from deployments.cli.options import config_options
+from deployments.cli.output import Produced, print_facts, print_table, progress_display
+from deployments.cli.output import reporting_command as reporting
+from deployments.cli.task.step import Step, number, short, snapshot_option
+from fer_models.errors import GateError
+from fer_models.storage.refs import DecisionsRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+
+
+@click.command()
+@config_options
+@reporting
+def ingest(**options: Any) -> Produced:
+    """Read the sources into a raw snapshot."""
+    step = Step(options)
+    from tasks.ingest import ingest as stage
+
+    step.store.check_writable()
+    with progress_display():
+        snapshot = stage.fn(step.config.data, step.config.seed, step.config.store)
+    return _snapshot_made(step.store, "ingest", snapshot)
+
+
+@click.command()
+@config_options
+@snapshot_option
+@click.option("--allow-warnings/--no-allow-warnings", default=None, help="Let warnings pass.")
+@reporting
+def validate(snapshot_id: str | None, allow_warnings: bool | None, **options: Any) -> Produced:
+    """Check the raw snapshot; exit 3 when the gate says no."""
+    step = Step(options)
+    from tasks.validate import gate
+    from tasks.validate import validate as stage
+
+    config = step.config.validation
+    if allow_warnings is not None:
+        config = config.model_copy(update={"allow_warnings": allow_warnings})
+    snapshot = step.snapshot(snapshot_id, "ingest")
+    with progress_display():
+        validation = stage.fn(snapshot, config, step.config.store)
+    remember(step.store, "validate", validation)
+    results = step.store.read_json(validation, "results.json")
+    failed = sorted(
+        (result for result in results if not result["passed"]),
+        key=lambda result: str(result["severity"]),
+    )
+    columns = ["check", "severity", "expected", "observed"]
+    if failed:
+        print_table(
+            "Not as expected", columns, [[str(row[name]) for name in columns] for row in failed]
+        )
+    info = step.store.info(snapshot)
+    facts = {
+        "validation": validation.id,
+        "snapshot": snapshot.id,
+        "passed": validation.passed,
+        "checks": len(results),
+        "num_errors": validation.num_errors,
+        "num_warnings": validation.num_warnings,
+        "failed": failed,
+        "num_images": info["num_images"],
+        "class_counts": info["class_counts"],
+        "url": validation.url,
+        "report": f"{validation.url}/report.html",
+    }
+    print_facts(short(facts, "failed", "class_counts", "url"))
+    try:
+        gate.fn(snapshot, validation, config, step.config.store)
+    except GateError as error:
+        click.secho(f"error: {error}", err=True, fg="red")
+        return facts | {"error": error.message, "problems": list(error.problems), "exit_code": 3}
+    return facts
+
+
+@click.command()
+@config_options
+@snapshot_option
+@reporting
+def score(snapshot_id: str | None, **options: Any) -> Produced:
+    """Judge the labels of the raw snapshot by networks that never learned from them."""
+    step = Step(options)
+    from tasks.score import score as stage
+
+    snapshot = step.snapshot(snapshot_id, "ingest")
+    with progress_display():
+        scores = stage.fn(snapshot, step.config.scoring, step.config.seed, step.config.store)
+    remember(step.store, "score", scores)
+    facts = {"scores": scores.id, "url": scores.url, **step.store.info(scores)}
+    print_facts({key: number(value) for key, value in facts.items()})
+    return facts
+
+
+@click.command()
+@config_options
+@snapshot_option
+@click.option(
+    "--decisions",
+    "decisions_file",
+    type=click.Path(path_type=Path),
+    help="File that the review page saved; kept in the store and honoured from now on.",
+)
+@reporting
+def clean(snapshot_id: str | None, decisions_file: Path | None, **options: Any) -> Produced:
+    """Put defective images of the raw snapshot in quarantine (labels are scored first)."""
+    step = Step(options)
+    from tasks.clean import clean as stage
+    from tasks.score import score as score_stage
+
+    config = step.config
+    snapshot = step.snapshot(snapshot_id, "ingest")
+    decisions = _decisions(step, snapshot, decisions_file)
+    with progress_display():
+        scores = None
+        if config.scores_labels:
+            scores = score_stage.fn(snapshot, config.scoring, config.seed, config.store)
+        cleaned = stage.fn(snapshot, scores, decisions, config.cleaning, config.store)
+    facts = _snapshot_made(step.store, "clean", cleaned)
+    facts["decisions"] = f"{cleaned.url}/decisions.parquet"
+    shown = {"decisions": facts["decisions"]}
+    if decisions is not None:
+        shown["by people"] = (
+            f"version {decisions.version}: {facts['people_decided']} decisions applied, "
+            f"{facts['people_unmatched']} about images that are not here"
+        )
+    print_facts(shown)
+    return facts
+
+
+def _decisions(
+    step: Step, snapshot: SnapshotRef, decisions_file: Path | None
+) -> DecisionsRef | None:
+    """The decisions to apply: those in force, after the file's were checked and added to them."""
+    from fer_models.dataset.snapshot import open_snapshot
+    from fer_models.review.decisions import (
+        current_decisions,
+        match_decisions,
+        publish_decisions,
+        read_decisions,
+    )
+
+    if decisions_file is not None:
+        table = read_decisions(decisions_file)
+        match_decisions(open_snapshot(step.store, snapshot).manifest, table)
+        publish_decisions(step.store, table)
+    elif not step.config.cleaning.honour_decisions:
+        return None
+    return current_decisions(step.store)
+
+
+@click.command()
+@config_options
+@snapshot_option
+@reporting
+def split(snapshot_id: str | None, **options: Any) -> Produced:
+    """Settle train, validation and test of the cleaned snapshot."""
+    step = Step(options)
+    from tasks.split import split as stage
+
+    config = step.config
+    snapshot = step.snapshot(snapshot_id, "clean")
+    with progress_display():
+        divided = stage.fn(snapshot, config.splitting, config.seed, config.store)
+    return _snapshot_made(step.store, "split", divided)
+
+
+def _snapshot_made(store: ArtifactStore, step: str, snapshot: SnapshotRef) -> Produced:
+    from tasks.artifacts.tables import reason_rows, snapshot_rows
+
+    remember(store, step, snapshot)
+    info = store.info(snapshot)
+    rows = [[str(value) for value in row.values()] for row in snapshot_rows(store, snapshot)]
+    print_table("Images", ["class", "images", "kept"], rows)
+    reasons = [[str(value) for value in row.values()] for row in reason_rows(store, snapshot)]
+    if reasons:
+        print_table("Quarantine", ["reason", "images"], reasons)
+    facts: Produced = {"snapshot": snapshot.id, "url": snapshot.url, **info}
+    print_facts(
+        {
+            "snapshot": snapshot.id,
+            "images": f"{info['num_images']} ({info['kept']} kept)",
+            "splits": ", ".join(f"{name} {count}" for name, count in info["split_counts"].items()),
+            "where": snapshot.url,
+        }
+    )
+    return facts

@@ -1,0 +1,83 @@
+"""`ferflow task lr-find`: which learning rates a member can be trained with."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deployments.cli.options import config_options, weights_option
+from deployments.cli.output import Produced, print_facts, progress_display
+from deployments.cli.output import reporting_command as reporting
+from deployments.cli.task.step import Step, snapshot_option
+from fer_models.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fer_models.training.lr_finder import RateCurve
+
+
+@click.command(name="lr-find")
+@config_options
+@weights_option
+@snapshot_option
+@click.option("--member", "name", help="Which member.  [default: the first]")
+@click.option(
+    "--steps",
+    type=click.IntRange(min=20),
+    default=120,
+    show_default=True,
+    help="Learning rates to try.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("learning-rate.png"),
+    show_default=True,
+    metavar="FILE.png",
+    help="Where the plot goes.",
+)
+@reporting
+def lr_find(
+    snapshot_id: str | None, name: str | None, steps: int, out: Path, **options: Any
+) -> Produced:
+    """Raise the learning rate step by step, and plot the loss over it."""
+    step = Step(options)
+    known = [member.name for member in step.config.members]
+    problems = []
+    if name is not None and name not in known:
+        problems.append(f"--member {name}: expected one of {', '.join(known)}")
+    if not out.absolute().parent.is_dir():
+        problems.append(f"--out {out}: there is no folder {out.absolute().parent}; make it first")
+    if problems:
+        raise ConfigError("lr-find can't begin", problems)
+    from fer_models.dataset.snapshot import open_snapshot
+    from fer_models.training.inputs.data import training_data
+    from fer_models.training.lr_finder import lr_find as search
+
+    member = step.config.member(name or known[0])
+    snapshot = open_snapshot(step.store, step.snapshot(snapshot_id, "split"))
+    with progress_display():
+        curve = search(training_data(snapshot).train, member, step.config.seed, steps)
+    _plot(curve, member.name, out)
+    facts = {
+        "member": member.name,
+        "suggested": curve.suggested,
+        "lowest_loss_at": curve.lowest,
+        "now": member.training.learning_rate,
+        "plot": str(out.absolute()),
+    }
+    print_facts({k: f"{v:.2g}" if isinstance(v, float) else str(v) for k, v in facts.items()})
+    return facts | {"rates": list(curve.rates), "losses": list(curve.losses)}
+
+
+def _plot(curve: "RateCurve", name: str, out: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(curve.rates, curve.losses)
+    axes.axvspan(curve.suggested, curve.lowest, alpha=0.15, label="good peaks lie here")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss, smoothed")
+    axes.set_title(f"{name}: loss while the learning rate grows", fontsize=10)
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)
+    figure.savefig(out, dpi=120, format="png")

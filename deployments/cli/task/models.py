@@ -1,0 +1,220 @@
+"""`ferflow task tune|train|evaluate|ensemble|promote|report`."""
+
+from typing import Any
+
+import click
+
+from deployments.cli.latest import find_model, local_report, recall, recall_if_any, remember
+from deployments.cli.options import config_options, weights_option
+from deployments.cli.output import Produced, print_facts, print_table, progress_display
+from deployments.cli.output import reporting_command as reporting
+from deployments.cli.task.step import Step, model_option, number, short, snapshot_option
+from fer_models.errors import ConfigError, StoreError
+from fer_models.storage.refs import (
+    EnsembleRef,
+    EvaluationRef,
+    ModelRef,
+    PromotionRef,
+    SnapshotRef,
+    TuningRef,
+    ValidationRef,
+)
+
+
+@click.command()
+@config_options
+@weights_option
+@snapshot_option
+@reporting
+def tune(snapshot_id: str | None, **options: Any) -> Produced:
+    """Search the hyper-parameters of `tuning.member` with Ray Tune."""
+    step = Step(options)
+    from tasks.artifacts.tables import trial_rows
+    from tasks.tune import tune as stage
+
+    config = step.config
+    snapshot = step.snapshot(snapshot_id, "split")
+    member = next((m for m in config.members if m.name == config.tuning.member), None)
+    if member is None:
+        raise ConfigError(f"tuning.member {config.tuning.member!r} is none of the members")
+    with progress_display():
+        tuning = stage.fn(snapshot, member, config.tuning, config.seed, config.store)
+    remember(step.store, "tune", tuning)
+    rows = trial_rows(step.store, tuning)
+    print_table("Trials", list(rows[0]), [[str(value) for value in row.values()] for row in rows])
+    facts = {"tuning": tuning.id, "member": member.name, "url": tuning.url, "trials": rows}
+    facts["best"] = step.store.read_json(tuning, "best.json")
+    facts["plots"] = [f"{tuning.url}/{file}" for file in step.store.info(tuning)["plots"]]
+    print_facts(short(facts, "trials"))
+    return facts
+
+
+@click.command()
+@config_options
+@weights_option
+@snapshot_option
+@click.option("--member", "names", multiple=True, help="Only this member; repeatable.")
+@click.option("--no-tuning", is_flag=True, help="Leave the last search's setting aside.")
+@reporting
+def train(
+    snapshot_id: str | None, names: tuple[str, ...], no_tuning: bool, **options: Any
+) -> Produced:
+    """Train the members on the split snapshot."""
+    step = Step(options)
+    from tasks.train import train as stage
+
+    config = step.config
+    known = [member.name for member in config.members]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigError(f"--member {', '.join(unknown)}: expected one of {', '.join(known)}")
+    snapshot = step.snapshot(snapshot_id, "split")
+    models: list[ModelRef] = []
+    with progress_display():
+        for name in names or known:
+            tuning = None if no_tuning else _tuning_for(step, name, snapshot)
+            member = config.member(name)
+            teachers = [
+                recall(step.store, f"train-{teacher}", ModelRef) for teacher in member.teachers
+            ]
+            model = stage.fn(
+                snapshot, member, tuning, config.seed, config.tracking, config.store, teachers
+            )
+            remember(step.store, f"train-{name}", model)
+            models.append(model)
+    facts = [{"id": model.id, **step.store.info(model)} for model in models]
+    cells = [[f["id"], f"{f['parameters']:,}", number(f["validation_accuracy"])] for f in facts]
+    print_table("Trained", ["model", "parameters", "validation accuracy"], cells)
+    return {"snapshot": snapshot.id, "models": facts}
+
+
+@click.command()
+@config_options
+@snapshot_option
+@model_option
+@reporting
+def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
+    """Score the models on validation and test."""
+    step = Step(options)
+    from tasks.artifacts.tables import evaluation_rows
+    from tasks.evaluate import evaluate as stage
+
+    snapshot = step.snapshot(snapshot_id, "split")
+    produced: list[Produced] = []
+    with progress_display():
+        for model in step.models(model_ids):
+            evaluation = stage.fn(snapshot, model, step.config.evaluation, step.config.store)
+            remember(step.store, f"evaluate-{model.name}", evaluation)
+            rows = evaluation_rows(step.store, evaluation)
+            produced.append(
+                {"evaluation": evaluation.id, "model": model.id, "name": model.name, "splits": rows}
+            )
+    for item in produced:
+        rows = item["splits"]
+        print_table(item["name"], list(rows[0]), [[number(v) for v in r.values()] for r in rows])
+    return {"snapshot": snapshot.id, "evaluations": produced}
+
+
+@click.command()
+@config_options
+@snapshot_option
+@model_option
+@reporting
+def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
+    """Combine the models, and choose the candidate on the validation split."""
+    step = Step(options)
+    from tasks.artifacts.tables import ensemble_rows
+    from tasks.ensemble import ensemble as stage
+
+    snapshot = step.snapshot(snapshot_id, "split")
+    models = step.models(model_ids)
+    with progress_display():
+        built = stage.fn(snapshot, models, step.config.ensemble, step.config.store)
+    remember(step.store, "ensemble", built)
+    rows = ensemble_rows(step.store, built)
+    print_table("Ensembles", list(rows[0]), [[number(v) for v in row.values()] for row in rows])
+    facts = {
+        "ensemble": built.id,
+        "candidate": built.candidate.id,
+        "ensembles": [model.id for model in built.ensembles],
+        "scores": rows,
+        "url": built.url,
+    }
+    print_facts(short(facts, "scores"))
+    return facts
+
+
+@click.command()
+@config_options
+@snapshot_option
+@click.option("--model", "model_id", metavar="ID", help="Promote this model, not the candidate.")
+@reporting
+def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Produced:
+    """Let the candidate meet the champion; exit 3 when it is not promoted."""
+    step = Step(options)
+    from tasks.promote import promote as stage
+
+    snapshot = step.snapshot(snapshot_id, "split")
+    if model_id:
+        candidate = find_model(step.store, model_id)
+    else:
+        candidate = recall(step.store, "ensemble", EnsembleRef).candidate
+    promotion = stage.fn(snapshot, candidate, step.config.promotion, step.config.store)
+    remember(step.store, "promote", promotion)
+    facts = {
+        "promotion": promotion.id,
+        "candidate": promotion.candidate_id,
+        "champion": promotion.champion_now,
+        "promoted": promotion.promoted,
+        "reason": promotion.reason,
+        "url": promotion.url,
+    }
+    print_facts(short(facts))
+    return facts | {"exit_code": 0 if promotion.promoted else 3}
+
+
+@click.command()
+@config_options
+@snapshot_option
+@reporting
+def report(snapshot_id: str | None, **options: Any) -> Produced:
+    """Write the HTML report of the last steps; models that were not evaluated yet are."""
+    step = Step(options)
+    from tasks.evaluate import evaluate as evaluate_stage
+    from tasks.report import report as stage
+
+    config = step.config
+    snapshot = step.snapshot(snapshot_id, "split")
+    built = recall(step.store, "ensemble", EnsembleRef)
+    models = (*step.models(()), *built.ensembles)
+    with progress_display():
+        evaluations: list[EvaluationRef] = [
+            evaluate_stage.fn(snapshot, model, config.evaluation, config.store) for model in models
+        ]
+        run = stage.fn(
+            config,
+            snapshot,
+            recall(step.store, "validate", ValidationRef),
+            recall_if_any(step.store, "tune", TuningRef),
+            evaluations,
+            built,
+            recall(step.store, "promote", PromotionRef),
+            config.store,
+        )
+    facts = {"run": run.id, "report": run.report_url, "url": run.url}
+    facts["report_file"] = str(local_report(step.store, run))
+    print_facts(short(facts))
+    return facts
+
+
+def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | None:
+    """The last search, if it was for this member and this data."""
+    tuning = recall_if_any(step.store, "tune", TuningRef)
+    if tuning is None or name != step.config.tuning.member:
+        return None
+    try:
+        info = step.store.info(tuning)
+    except StoreError:
+        return None
+    fits = info["member"] == name and info.get("snapshot_id") == snapshot.id
+    return tuning if fits else None

@@ -1,1 +1,0 @@
-"""Images in: sources, snapshots, cleaning and splitting."""

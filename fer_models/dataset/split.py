@@ -1,0 +1,163 @@
+"""Splitting: every image gets train, validation or test; copies of an image stay together."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fer_models.dataset.config import SplittingConfig
+from fer_models.dataset.snapshot import (
+    KEPT,
+    SPLITS,
+    UNASSIGNED,
+    open_snapshot,
+    open_tables,
+    write_snapshot,
+)
+from fer_models.errors import DataError
+from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED
+from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.store import ArtifactStore
+
+Splits = npt.NDArray[np.object_]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Assignment:
+    """The split of each of N images, which splits were drawn, and what a person should know."""
+
+    splits: Splits
+    drawn: tuple[str, ...] = ()
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def split_snapshot(
+    store: ArtifactStore, snapshot: SnapshotRef, config: SplittingConfig, seed: int
+) -> SnapshotRef:
+    """Give every image its split; same snapshot, config and seed, same result.
+
+    Strategy `source` keeps what the source says and fills in what is missing: validation is drawn
+    from training, and without any split at all validation and test are drawn. Without a test split
+    in a source that has others there is none (nothing is taken from the official training data
+    for it). Strategy `stratified` draws all anew. Draws go by class and keep images with the same
+    pixels together.
+
+    Raises:
+        DataError: a split that is needed has no kept labelled image, or a class has none in
+            training; all of it is listed.
+        StoreError: the snapshot is absent or damaged, or the store can't be written.
+    """
+    opened = open_snapshot(store, snapshot)
+    rng = np.random.default_rng(seed)
+    assigned = _assign(opened.manifest, config, rng)
+    manifest = opened.manifest.assign(split=pd.Series(assigned.splits, dtype="str"))
+    _check(manifest, assigned, snapshot)
+    return write_snapshot(
+        store,
+        manifest,
+        opened.images,
+        step="split",
+        parent=snapshot,
+        tables=open_tables(store, snapshot),
+        info={"strategy": config.strategy, "drawn_splits": assigned.drawn, **assigned.notes},
+    )
+
+
+def draw_groups(
+    manifest: pd.DataFrame, rows: Mask, fraction: float, rng: np.random.Generator
+) -> Mask:
+    """Draw about `fraction` of the kept, labelled images, by class, whole groups of copies at once.
+
+    Args:
+        manifest: N rows.
+        rows: which of them may be drawn (N booleans). A group that also has members elsewhere is
+            not drawn.
+        fraction: 0..1 of the kept, labelled images among `rows`.
+        rng: the only source of chance.
+
+    Returns:
+        N booleans. Quarantined and unlabelled copies go with their group. Of each class the share
+        is met but for one image and the size of a group.
+    """
+    groups = _groups(manifest, rows)
+    labels = groups["label"].to_numpy(dtype=np.int64)
+    sizes = groups["size"].to_numpy(dtype=np.int64)
+    per_class = np.bincount(labels, weights=sizes, minlength=NUM_CLASSES)
+    # Rounding the running total keeps the whole draw within one image of its share, too.
+    edges = np.round(np.concatenate([[0.0], np.cumsum(per_class)]) * fraction)
+    wanted = np.diff(edges).astype(np.int64)
+    chosen: list[int] = []
+    for number in rng.permutation(len(groups)).tolist():
+        label, size = labels[number], sizes[number]
+        if size <= wanted[label]:
+            wanted[label] -= size
+            chosen.append(number)
+    drawn = manifest["duplicate_group"].isin(groups.index[chosen]).to_numpy()
+    return drawn & rows
+
+
+def _assign(
+    manifest: pd.DataFrame, config: SplittingConfig, rng: np.random.Generator
+) -> _Assignment:
+    splits = manifest["split"].to_numpy(dtype=object).copy()
+    if config.strategy == "stratified" or (splits == UNASSIGNED).all():
+        return _draw_all(manifest, splits, config, rng)
+    unassigned = splits == UNASSIGNED
+    splits[unassigned] = "train"
+    notes = {"unassigned_put_into_train": int(unassigned.sum())}
+    if (splits == "validation").any():
+        return _Assignment(splits, notes=notes)
+    drawn = draw_groups(manifest, splits == "train", config.validation_fraction, rng)
+    splits[drawn] = "validation"
+    return _Assignment(splits, drawn=("validation",), notes=notes)
+
+
+def _draw_all(
+    manifest: pd.DataFrame, splits: Splits, config: SplittingConfig, rng: np.random.Generator
+) -> _Assignment:
+    everything = np.ones(len(manifest), dtype=bool)
+    test = draw_groups(manifest, everything, config.test_fraction, rng)
+    # The validation share is of all images, and the test images are gone already.
+    share = config.validation_fraction / (1.0 - config.test_fraction)
+    validation = draw_groups(manifest, ~test, share, rng)
+    splits[:] = "train"
+    splits[validation] = "validation"
+    splits[test] = "test"
+    return _Assignment(splits, drawn=("validation", "test"))
+
+
+def _groups(manifest: pd.DataFrame, rows: Mask) -> pd.DataFrame:
+    """Groups of copies that lie wholly in `rows`: `label`, and `size` in usable images (> 0)."""
+    usable = (manifest["status"] == KEPT) & (manifest["label"] != UNLABELLED) & rows
+    group = manifest["duplicate_group"]
+    table = manifest.loc[usable].groupby("duplicate_group")["label"].agg(["first", "size"])
+    table.columns = pd.Index(["label", "size"])
+    elsewhere = group[~rows]
+    return table[~table.index.isin(elsewhere)]
+
+
+def _check(manifest: pd.DataFrame, assigned: _Assignment, snapshot: SnapshotRef) -> None:
+    usable = manifest[(manifest["status"] == KEPT) & (manifest["label"] != UNLABELLED)]
+    counts = usable["split"].value_counts()
+    needed = ["train", "validation", *(["test"] if "test" in assigned.drawn else [])]
+    problems = [
+        f"split {split}: expected at least 1 kept labelled image, got 0"
+        for split in SPLITS
+        if split in needed and counts.get(split, 0) == 0
+    ]
+    in_training = set(usable.loc[usable["split"] == "train", "label"].tolist())
+    problems += [
+        f"class {name}: expected at least 1 kept training image, got 0 "
+        f"({int((usable['label'] == number).sum())} in all splits)"
+        for number, name in enumerate(CLASS_NAMES)
+        if number not in in_training
+    ]
+    if problems:
+        raise DataError(
+            f"snapshot {snapshot.id[:12]} can't be split so that a model could be trained and "
+            "judged; add images of what is missing, or change splitting.strategy and its fractions",
+            problems,
+        )

@@ -1,0 +1,147 @@
+"""Which file or folder of an archive is the source."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from fer_models.errors import DataError
+from fer_models.ingest.files.archive import Listing, Member
+from fer_models.ingest.files.file_names import is_image, is_table
+from fer_models.ingest.formats.folder_layout import SPLIT_FOLDERS
+from fer_models.ingest.source_kind import SourceKind, columns_of, kind_of_content
+from fer_models.labels import parse_expression
+
+SEPARATOR = "::"
+
+_PACKED_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_WHOLE_FER2013 = {"emotion", "pixels", "usage"}
+_NUM_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is read from an archive: a table, or the folder of images `member` ("" is its root)."""
+
+    kind: SourceKind
+    member: str
+
+
+def choose(listing: Listing, wanted: str, archive: str) -> Choice | str:
+    """Find the source in an archive.
+
+    Args:
+        listing: what is in it.
+        wanted: the file or folder that the user named; "" leaves the choice to the content.
+        archive: how the user named the archive, for the message.
+
+    Returns:
+        The choice, or why there is none, with what can be named instead.
+    """
+    if not listing.members:
+        return "the archive holds no files; pack or download it again"
+    if wanted:
+        return _named(listing.members, wanted.strip("/"), archive)
+    tables = [member for member in listing.members if _holds_table(member)]
+    images = [member.name for member in listing.members if is_image(member.name)]
+    if not (tables or images):  # images without a suffix, as a plain folder may hold them, too
+        images = [member.name for member in listing.members if _lies_in_class_folder(member.name)]
+    if tables and images:
+        root = _image_root(images) or images[0].partition("/")[0]
+        return _ambiguous("tables and images", [*(table.name for table in tables), root], archive)
+    if images:
+        return Choice(SourceKind.IMAGE_ARCHIVE, _image_root(images))
+    return _table(tables, listing.members, archive)
+
+
+def _named(members: Sequence[Member], wanted: str, archive: str) -> Choice | str:
+    for member in members:
+        if member.name == wanted:
+            if is_image(wanted):
+                return f"{wanted} is a single image; name the folder that holds the class folders"
+            kind = kind_of_content(member.head, PurePosixPath(wanted).suffix)
+            return kind if not isinstance(kind, SourceKind) else Choice(kind, wanted)
+    if any(member.name.startswith(f"{wanted}/") for member in members):
+        return Choice(SourceKind.IMAGE_ARCHIVE, wanted)
+    names = [member.name for member in members]
+    near = difflib.get_close_matches(wanted, names, _NUM_SHOWN) or names
+    return f"there is no {wanted} in the archive; {_offer(near, archive)}"
+
+
+def _table(tables: list[Member], members: Sequence[Member], archive: str) -> Choice | str:
+    # The challenge's archive holds the whole table beside its parts.
+    whole = [table for table in tables if not _is_part(table)]
+    candidates = whole or tables or [m for m in members if m.name.lower().endswith(".csv")]
+    if not candidates and len(members) == 1:
+        candidates = list(members)
+    if len(candidates) > 1:
+        return _ambiguous("several tables", [table.name for table in candidates], archive)
+    if not candidates:
+        return _nothing(members)
+    [table] = candidates
+    kind = kind_of_content(table.head, PurePosixPath(table.name).suffix)
+    if not isinstance(kind, SourceKind):
+        return f"{table.name} in the archive: {kind}"
+    return Choice(kind, table.name)
+
+
+def _holds_table(member: Member) -> bool:
+    """Whether a file holds faces or votes by its own account."""
+    if not is_table(member.name):
+        return False
+    kind = kind_of_content(member.head, PurePosixPath(member.name).suffix)
+    if kind is SourceKind.PIXEL_TABLE:
+        return "pixels" in columns_of(member.head)
+    return kind in (SourceKind.PARQUET, SourceKind.FERPLUS)
+
+
+def _is_part(table: Member) -> bool:
+    kind = kind_of_content(table.head, PurePosixPath(table.name).suffix)
+    return kind is SourceKind.PIXEL_TABLE and not set(columns_of(table.head)) >= _WHOLE_FER2013
+
+
+def _image_root(images: Sequence[str]) -> str:
+    """The folder that all images lie in and that is neither a split nor a class folder."""
+    root: list[str] = []
+    folders = [PurePosixPath(image).parts[:-1] for image in images]
+    for level in zip(*folders, strict=False):
+        if len(set(level)) > 1 or _means_something(level[0]):
+            break
+        root.append(level[0])
+    return "/".join(root)
+
+
+def _lies_in_class_folder(name: str) -> bool:
+    return any(_means_something(folder) for folder in PurePosixPath(name).parts[:-1])
+
+
+def _means_something(folder: str) -> bool:
+    try:
+        parse_expression(folder)
+    except DataError:
+        return folder.lower() in SPLIT_FOLDERS
+    return True
+
+
+def _ambiguous(what: str, names: list[str], archive: str) -> str:
+    return f"the archive holds {what}; {_offer(names, archive)}"
+
+
+def _offer(names: Sequence[str], archive: str) -> str:
+    shown = ", ".join(f"{archive}{SEPARATOR}{name}" for name in names[:_NUM_SHOWN])
+    more = f" (and {len(names) - _NUM_SHOWN} more)" if len(names) > _NUM_SHOWN else ""
+    return f"name one of them: {shown}{more}"
+
+
+def _nothing(members: Sequence[Member]) -> str:
+    packed = [m.name for m in members if m.name.lower().endswith(_PACKED_SUFFIXES)]
+    if packed:
+        return (
+            f"the archive holds no table or images, but the packed file {packed[0]}; unpack the "
+            "archive and name that"
+        )
+    names = ", ".join(member.name for member in members[:_NUM_SHOWN])
+    return (
+        f"the archive holds no table of faces and no images, only {names}; "
+        "name one with fer2013.csv or <class>/ folders in it"
+    )

@@ -1,0 +1,27 @@
+"""Settings of ingest."""
+
+from pydantic import Field
+
+from fer_models.base_config import FrozenConfig
+from fer_models.synthetic.config import SyntheticConfig
+
+SYNTHETIC = "synthetic"
+
+
+class DataConfig(FrozenConfig):
+    """Where the images come from."""
+
+    sources: tuple[str, ...] = Field(
+        default=(SYNTHETIC,),
+        min_length=1,
+        description="Files, folders and archives (packed or not; a.zip::member picks one) to join, "
+        "in order, or 'synthetic'. A FER+ vote file "
+        "belongs to the FER2013 table named before it.",
+    )
+    synthetic: SyntheticConfig = Field(
+        default=SyntheticConfig(), description="Used by the source 'synthetic' only."
+    )
+    quarantine_bad_rows: bool = Field(
+        default=False,
+        description="Set aside rows and files that can't be read instead of refusing the source.",
+    )

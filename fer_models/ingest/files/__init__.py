@@ -1,0 +1,1 @@
+"""Files as bytes: archives, compression, streams, names, folders, and image decoding."""

@@ -1,0 +1,253 @@
+"""What is in a zip or tar archive, read without ever writing to a path that it names.
+
+Archives are walked in their own order: a packed tar can't be read in any other.
+"""
+
+import os
+import stat
+import struct
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from tarfile import EOFHeaderError, HeaderError, ReadError  # type: ignore[attr-defined]
+from typing import IO, Self
+
+from fer_models.ingest.files.compression import (
+    BLOCK_BYTES,
+    Compression,
+    CompressionError,
+    check_size,
+    detect_compression,
+    translate_decompress_errors,
+)
+from fer_models.ingest.files.file_names import is_image, is_table, is_visible
+from fer_models.ingest.files.streams import open_stream
+from fer_models.progress import report
+
+_HEAD_BYTES = 4096
+_MAX_HEADS = 1000
+_REPORT_EVERY = 1000
+_ENCRYPTED = 0x1
+# The record at the end of a zip file: how many files it lists, 0xFFFF in very large ones.
+_END_RECORD_BYTES, _END_RECORD_MAGIC = 22 + 0xFFFF, b"PK\x05\x06"
+_COUNT_OFFSET, _MANY = 10, 0xFFFF
+_DOS = 0
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file in an archive, while it is walked."""
+
+    name: str
+    size: int
+    problem: str
+    """Why it can't be taken, with a remedy; "" when it can."""
+    open: Callable[[], IO[bytes] | None]
+    """Only until the walk goes on."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive: relative POSIX path, size in bytes, and its first bytes.
+
+    `head` is empty for images, whose path says all.
+    """
+
+    name: str
+    size: int
+    head: bytes
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The visible files of an archive in its order, and what is wrong with it as a whole."""
+
+    members: tuple[Member, ...]
+    faults: tuple[str, ...]
+
+
+def list_archive(path: Path) -> Listing:
+    """List a zip or tar archive (packed or not), reading it to its end where it has no index.
+
+    Raises:
+        OSError: it can't be read.
+        CompressionError: it is cut off, damaged or a bomb.
+    """
+    status = path.stat()
+    return _list_archive(path, status.st_mtime_ns, status.st_size)
+
+
+def member_blocks(path: Path, name: str) -> Iterator[bytes]:
+    """The bytes of one file of an archive.
+
+    Raises:
+        CompressionError: it is damaged, or gone since the archive was listed.
+    """
+    for entry in walk(path):
+        if entry.name == name:
+            with translate_decompress_errors(f"{name} in the archive"):
+                yield from _blocks_of(entry)
+            return
+    raise CompressionError(f"{name} is no longer in the archive; start again")
+
+
+def member_contents(
+    path: Path, names: Collection[str], max_bytes: int
+) -> Iterator[tuple[str, bytes | None]]:
+    """Name and bytes of each of the named files, in the archive's order.
+
+    None for the bytes of a file that is damaged in itself, or larger than `max_bytes`.
+    """
+    wanted, packed_bytes, unpacked = frozenset(names), path.stat().st_size, 0
+    for entry in walk(path):
+        if entry.name not in wanted:
+            continue
+        unpacked += entry.size
+        check_size(unpacked, packed_bytes)
+        yield entry.name, _content(entry) if entry.size <= max_bytes else None
+
+
+def walk(path: Path) -> Iterator[Entry]:
+    """Every visible file of the archive; folders and what file managers leave are skipped."""
+    stream, _ = open_stream(path)
+    with stream, translate_decompress_errors("the archive"):
+        entries = _walk_zip if detect_compression(stream.head()) is Compression.ZIP else _walk_tar
+        yield from (entry for entry in entries(stream) if is_visible(entry.name))
+
+
+@lru_cache(maxsize=8)
+def _list_archive(path: Path, _mtime_ns: int, _size: int) -> Listing:
+    members: list[Member] = []
+    problems: dict[str, list[str]] = {}
+    num_heads = 0
+    for number, entry in enumerate(walk(path)):
+        if entry.problem:
+            problems.setdefault(entry.problem, []).append(entry.name)
+            continue
+        head = b""
+        if is_table(entry.name) or (not is_image(entry.name) and num_heads < _MAX_HEADS):
+            num_heads += 1
+            head = _head(entry)
+        members.append(Member(entry.name, entry.size, head))
+        if number % _REPORT_EVERY == 0:
+            report("ingest", number, 0, "files", f"listing {path.name}")
+    counts = Counter(member.name for member in members)
+    for name in sorted(name for name, count in counts.items() if count > 1):
+        problems.setdefault("stands in the archive twice; pack it anew", []).append(name)
+    faults = tuple(f"{_shown(names)} {problem}" for problem, names in sorted(problems.items()))
+    return Listing(tuple(members), faults)
+
+
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - 1} more, each" if len(names) > 1 else ""
+    return f"{names[0]!a}{more}"
+
+
+def _head(entry: Entry) -> bytes:
+    with translate_decompress_errors(f"{entry.name} in the archive"):
+        return next(_blocks_of(entry, _HEAD_BYTES), b"")
+
+
+def _content(entry: Entry) -> bytes | None:
+    try:
+        with translate_decompress_errors(entry.name):
+            return b"".join(_blocks_of(entry))
+    except CompressionError:
+        return None
+
+
+def _blocks_of(entry: Entry, block_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
+    stream = entry.open()
+    assert stream is not None
+    with stream:
+        while block := stream.read(block_bytes):
+            yield block
+
+
+def _walk_zip(stream: IO[bytes]) -> Iterator[Entry]:
+    with zipfile.ZipFile(stream) as archive:
+        _check_count(stream, len(archive.infolist()))
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            raw = info.filename
+            if info.create_system == _DOS:
+                raw = raw.replace("\\", "/")
+            yield Entry(
+                _normal(raw),
+                info.file_size,
+                _path_problem(raw) or _zip_problem(info),
+                lambda info=info: archive.open(info),  # type: ignore[misc]
+            )
+
+
+def _check_count(stream: IO[bytes], num_listed: int) -> None:
+    """A damaged length in the list of files can swallow the next ones, unnoticed by zipfile."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - _END_RECORD_BYTES))
+    tail = stream.read()
+    [num_files] = struct.unpack_from("<H", tail, tail.rfind(_END_RECORD_MAGIC) + _COUNT_OFFSET)
+    if num_files not in (num_listed & _MANY, _MANY):
+        raise zipfile.BadZipFile(f"expected {num_files} files, found {num_listed}")
+
+
+def _zip_problem(info: zipfile.ZipInfo) -> str:
+    if info.flag_bits & _ENCRYPTED:
+        return "is encrypted; unpack it with its password and name what was in it"
+    if info.compress_type not in _ZIP_METHODS:
+        return (
+            f"is packed in a way that can't be read here (zip method {info.compress_type}); "
+            "unpack it and name what was in it"
+        )
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return _NO_FILE
+    return ""
+
+
+_NO_FILE = "is a link or device, no file; pack the files themselves"
+
+
+def _walk_tar(stream: IO[bytes]) -> Iterator[Entry]:
+    with tarfile.open(
+        fileobj=stream, mode="r|", bufsize=BLOCK_BYTES, tarinfo=_StrictTarInfo
+    ) as archive:
+        for info in archive:
+            if info.isdir():
+                continue
+            yield Entry(
+                _normal(info.name),
+                info.size,
+                _path_problem(info.name) or ("" if info.isreg() else _NO_FILE),
+                lambda info=info: archive.extractfile(info),  # type: ignore[misc]
+            )
+    while stream.read(BLOCK_BYTES):
+        pass  # to the checksum at the end
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    """Takes a damaged header inside the archive for damage, not for its end."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile)
+        except EOFHeaderError:
+            raise
+        except HeaderError as error:
+            raise ReadError(str(error)) from error
+
+
+def _normal(name: str) -> str:
+    return PurePosixPath(name).as_posix()
+
+
+def _path_problem(name: str) -> str:
+    parts = PurePosixPath(name).parts
+    if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
+        return "points outside the archive; pack it anew with relative paths"
+    return ""

@@ -1,0 +1,66 @@
+"""Files below a folder: their paths, and their bytes."""
+
+import os
+import stat
+from pathlib import Path
+
+from fer_models.ingest.files.file_names import is_visible
+from fer_models.ingest.files.image_decoding import too_many_bytes
+from fer_models.ingest.findings import Findings
+
+_Identity = tuple[int, int]
+
+_NO_FILE = "a pipe, socket or device, no image file; remove it"
+_BROKEN_LINK = "a link that leads nowhere; repair or remove it"
+
+
+def list_files(root: Path, findings: Findings) -> list[str]:
+    """All files below the folder as sorted relative POSIX paths, without hidden ones.
+
+    Links to folders are followed, but not in circles. A folder that can't be listed is noted.
+    """
+    found: list[str] = []
+    todo: list[tuple[str, frozenset[_Identity]]] = [("", frozenset())]
+    while todo:
+        prefix, above = todo.pop()
+        identity, entries = _listed(root / prefix, findings)
+        if identity in above:
+            continue  # a link to a folder that holds it
+        for name, is_folder in entries:
+            if is_folder:
+                todo.append((f"{prefix}{name}/", above | {identity}))
+            else:
+                found.append(prefix + name)
+    return sorted(found)
+
+
+def read_file(path: Path) -> bytes | str:
+    """The bytes of an image file, or why they can't be had; never waits for a pipe."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return _NO_FILE
+        return too_many_bytes(status.st_size) or path.read_bytes()
+    except OSError as error:
+        if path.is_symlink() and not path.exists():
+            return _BROKEN_LINK
+        return f"the file can't be read ({error.strerror}); give this user read access"
+
+
+def _listed(folder: Path, findings: Findings) -> tuple[_Identity, list[tuple[str, bool]]]:
+    """What identifies a folder, and its visible entries: name, and whether it is a folder."""
+    try:
+        status = folder.stat()
+        with os.scandir(folder) as entries:
+            listed = [(entry.name, _is_folder(entry)) for entry in entries]
+    except OSError as error:
+        findings.refuse(f"{folder} can't be listed ({error.strerror}); give this user read access")
+        return (0, 0), []
+    return (status.st_dev, status.st_ino), [entry for entry in listed if is_visible(entry[0])]
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

@@ -1,0 +1,96 @@
+"""The fields of FER2013's tables: labels, splits, FER+ votes and row ids, and their messages."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fer_models.dataset.snapshot import NO_VOTE, UNASSIGNED
+from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED, FerPlusVote
+
+USAGE_TO_SPLIT = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+SPLIT_TO_USAGE = {split: usage for usage, split in USAGE_TO_SPLIT.items()}
+
+_LABELS = {str(number).encode(): number for number in range(NUM_CLASSES)}
+_SPLITS = {usage.encode(): split for usage, split in USAGE_TO_SPLIT.items()}
+_REASONS = {"id": "bad_id", "emotion": "bad_label", "usage": "bad_split", "votes": "bad_votes"}
+_SHOWN_BYTES = 30
+NUM_TAGGERS = 10
+VOTE_NAMES = tuple("NF" if vote is FerPlusVote.NF else vote.name.lower() for vote in FerPlusVote)
+_SHOWN_CHARACTERS = 60
+
+_COUNTS = {str(count).encode(): count for count in range(NUM_TAGGERS + 1)}
+
+
+def parse_usage(text: bytes) -> str:
+    """The split that a Usage means; `UNASSIGNED` when it means none."""
+    return _SPLITS.get(text, UNASSIGNED)
+
+
+@dataclass(frozen=True)
+class ParsedFields:
+    """Label and split of a row, and what is wrong with them, by column in lower case."""
+
+    label: int
+    split: str
+    problems: Mapping[str, str]
+
+
+def parse_fields(values: Mapping[str, bytes]) -> ParsedFields:
+    """What the columns `emotion` and `usage` say, where they are there."""
+    label, split, problems = UNLABELLED, UNASSIGNED, {}
+    if "emotion" in values:
+        label = _LABELS.get(values["emotion"], UNLABELLED)
+        if label == UNLABELLED:
+            problems["emotion"] = _label_problem(values["emotion"])
+    if "usage" in values:
+        split = parse_usage(values["usage"])
+        if split == UNASSIGNED:
+            problems["usage"] = usage_problem(values["usage"])
+    return ParsedFields(label, split, problems)
+
+
+def reason_of(problems: Collection[str]) -> str:
+    """The quarantine reason of a row with problems in these columns; "" for none."""
+    return next((_REASONS[column] for column in problems), "")
+
+
+def usage_problem(value: bytes) -> str:
+    """What to say of a value that is no Usage."""
+    return f"expected Usage {' or '.join(USAGE_TO_SPLIT)}, got {_shown(value)}; correct it"
+
+
+def _label_problem(value: bytes) -> str:
+    names = ", ".join(f"{number} {name}" for number, name in enumerate(CLASS_NAMES))
+    return f"expected an emotion 0..{NUM_CLASSES - 1} ({names}), got {_shown(value)}; correct it"
+
+
+def _shown(value: bytes) -> str:
+    return repr(value[:_SHOWN_BYTES].decode("utf-8", errors="replace"))
+
+
+def parse_votes(texts: Sequence[bytes]) -> tuple[int, ...] | None:
+    """The ten counts, or None when any is no whole number 0..10."""
+    counts = tuple(_COUNTS.get(text, NO_VOTE) for text in texts)
+    return None if NO_VOTE in counts else counts
+
+
+def votes_problem(texts: Sequence[bytes]) -> str:
+    """What to say of counts that are none."""
+    shown = b",".join(texts)[:_SHOWN_CHARACTERS].decode("utf-8", errors="replace")
+    return f"expected {len(VOTE_NAMES)} FER+ votes 0..{NUM_TAGGERS}, got {shown!r}; correct them"
+
+
+@dataclass
+class RowIds:
+    """The ids seen so far, and where."""
+
+    _row_of: dict[bytes, int] = field(default_factory=dict)
+
+    def problem(self, row_id: bytes, row: int) -> str:
+        """What is wrong with the id of a row: none, or that of another row; "" for nothing."""
+        if not row_id or row_id in (b"None", b"nan"):
+            return "expected a row id, got none; complete it or remove the column"
+        first = self._row_of.setdefault(row_id, row)
+        if first == row:
+            return ""
+        shown = row_id[:_SHOWN_BYTES].decode("utf-8", errors="replace")
+        return f"row id {shown!r} stands in row {first} already; remove one of the two rows"

@@ -1,0 +1,97 @@
+"""A folder or archive of face images: `<root>/<class>/*`, or `train/<class>/*`, `test/<class>/*`.
+
+Only the folders' names say what an image is; see `layout`.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from fer_models.ingest.files.archive import list_archive, member_contents
+from fer_models.ingest.files.folder import list_files, read_file
+from fer_models.ingest.files.image_decoding import (
+    DAMAGED_IN_ARCHIVE,
+    MAX_FILE_BYTES,
+    Outcome,
+    decode_in_order,
+    too_many_bytes,
+)
+from fer_models.ingest.files.open import SourceFile
+from fer_models.ingest.findings import Findings
+from fer_models.ingest.formats.folder_layout import FolderLabel, folder_labels
+from fer_models.ingest.source_table import SourceTable, TableBuilder
+
+
+def read_image_folder(file: SourceFile, findings: Findings) -> SourceTable | None:
+    """Read a folder of images; each becomes grey and 48 x 48.
+
+    Args:
+        file: the folder.
+        findings: takes everything that is wrong with it.
+
+    Returns:
+        Its usable images in the order of their relative paths, or None when the folder's layout
+        is none of the known ones.
+    """
+    files = list_files(file.path, findings)
+    if findings.faults and not files:
+        return None
+    labels = folder_labels(files, findings)
+    if findings.faults:
+        return None
+    loaders = ((path, _loader(file.path / path)) for path in sorted(labels))
+    return _table(labels, decode_in_order(loaders, len(labels), file.name), findings)
+
+
+def read_image_archive(file: SourceFile, findings: Findings) -> SourceTable | None:
+    """Read a zip or tar archive of images as if it were the folder that was packed.
+
+    Args:
+        file: the archive, and as its member the folder in it ("" for all of it).
+        findings: takes everything that is wrong with it.
+
+    Returns:
+        As `read_image_folder`.
+
+    Raises:
+        CompressionError: the archive is damaged.
+    """
+    prefix = f"{file.member}/" if file.member else ""
+    sizes = {
+        member.name.removeprefix(prefix): member.size
+        for member in list_archive(file.path).members
+        if member.name.startswith(prefix)
+    }
+    labels = folder_labels(sorted(sizes), findings)
+    if findings.faults:
+        return None
+
+    def loaders() -> Iterator[tuple[str, Callable[[], bytes | str]]]:
+        names = [prefix + path for path in labels]
+        for name, content in member_contents(file.path, names, MAX_FILE_BYTES):
+            path = name.removeprefix(prefix)
+            problem = too_many_bytes(sizes[path]) or DAMAGED_IN_ARCHIVE
+            loaded = problem if content is None else content
+            yield path, lambda loaded=loaded: loaded  # type: ignore[misc]
+
+    return _table(labels, decode_in_order(loaders(), len(labels), file.name), findings)
+
+
+def _loader(path: Path) -> Callable[[], bytes | str]:
+    return lambda: read_file(path)
+
+
+def _table(
+    labels: dict[str, FolderLabel], decoded: Iterator[tuple[str, Outcome]], findings: Findings
+) -> SourceTable:
+    outcomes = dict(decoded)
+    assert outcomes.keys() == labels.keys()
+    builder = TableBuilder()
+    for row, path in enumerate(sorted(labels)):
+        outcome = outcomes[path]
+        if isinstance(outcome, str):
+            findings.set_aside(row, path, [outcome], path)
+            continue
+        label = labels[path]
+        builder.add_images(outcome[None])
+        builder.add_fields(row, label.label, label.split, path)
+    return builder.table(len(labels))

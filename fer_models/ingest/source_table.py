@@ -1,0 +1,64 @@
+"""What every reader gives: the images of one source and what is known of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_models.dataset.snapshot import IMAGE_SIZE_PX, NO_VOTE, Images
+from fer_models.labels import UNLABELLED, VOTE_COLUMNS
+
+NO_VOTES: tuple[int, ...] = (NO_VOTE,) * len(VOTE_COLUMNS)
+
+
+@dataclass
+class SourceTable:
+    """The usable images of one source.
+
+    `fields` has a row an image: `row` (number in the source, from 0), `path`, `split`, `label`,
+    `reason` ("" or why the image is set aside) and the vote columns. `images` is uint8
+    n x 48 x 48 in the same order. `num_rows` counts all rows of the source, unusable ones too.
+    """
+
+    fields: pd.DataFrame
+    images: Images
+    num_rows: int
+    has_usage: bool = False
+    has_votes: bool = False
+    truth: pd.DataFrame | None = None
+    """Only of synthetic faces: `row`, `true_label`, `defect`, `original_row`."""
+
+
+@dataclass
+class TableBuilder:
+    """Collects the images of one source, chunk by chunk."""
+
+    _rows: list[tuple[Any, ...]] = field(default_factory=list)
+    _chunks: list[Images] = field(default_factory=list)
+
+    def add_images(self, images: Images) -> None:
+        """Append a chunk (uint8 n x 48 x 48); `add_fields` is called for each of its images."""
+        self._chunks.append(images)
+
+    def add_fields(
+        self,
+        row: int,
+        label: int = UNLABELLED,
+        split: str = "",
+        path: str = "",
+        reason: str = "",
+        votes: Sequence[int] = NO_VOTES,
+    ) -> None:
+        """Append what is known of the next image."""
+        self._rows.append((row, path, split, label, reason, *votes))
+
+    def table(self, num_rows: int, has_usage: bool = False, has_votes: bool = False) -> SourceTable:
+        """Everything collected so far as one table."""
+        columns = ["row", "path", "split", "label", "reason", *VOTE_COLUMNS]
+        fields = pd.DataFrame(self._rows, columns=columns)
+        empty = np.zeros((0, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
+        images = np.concatenate(self._chunks) if self._chunks else empty
+        assert len(images) == len(fields)
+        return SourceTable(fields, images, num_rows, has_usage, has_votes)

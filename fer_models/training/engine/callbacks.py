@@ -1,0 +1,173 @@
+"""What is kept of every epoch: its numbers, the best weights, and a checkpoint to go on from."""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint
+from torch import Tensor
+
+from fer_models.training.engine.ema import EMA
+from fer_models.training.engine.module import FerModule
+from fer_models.training.engine.results import EpochResult, StepResult
+
+_REPORT_EVERY_STEPS = 50
+
+
+class CheckpointCallback(Checkpoint):
+    """Follows a training: the curve, the best weights so far, and one checkpoint file.
+
+    The file is replaced whole after an epoch and holds everything that a restarted training
+    needs, the best weights too, so two files never tell different stories.
+    """
+
+    def __init__(
+        self,
+        on_epoch: Callable[[EpochResult], None],
+        checkpoint: Path | None = None,
+        ema: EMA | None = None,
+        patience: int = 0,
+        on_step: Callable[[StepResult], None] | None = None,
+        num_resizing_epochs: int = 0,
+        checkpoint_every_s: float = 0.0,
+    ) -> None:
+        """Tell every finished epoch to `on_epoch`, after it was written to `checkpoint`.
+
+        With `checkpoint_every_s`, epochs that end sooner after the last writing are not written.
+        `on_step` hears of every 50 steps. With an `ema`, its weights are those that are
+        validated and kept. After `patience` epochs without a better one the training is stopped
+        (0: never). The first `num_resizing_epochs`, on smaller images, are not kept.
+        """
+        self.curve: list[EpochResult] = []
+        self.best: EpochResult | None = None
+        self.best_weights: dict[str, Tensor] = {}
+        self.seconds = 0.0
+        self._on_epoch = on_epoch
+        self._checkpoint = checkpoint
+        self._ema = ema
+        self._patience = patience
+        self._on_step = on_step
+        self._num_resizing_epochs = num_resizing_epochs
+        self._checkpoint_every_s = checkpoint_every_s
+        self._saved_s = -math.inf
+        self._reported_step = 0
+        self._started_s = self._step_started_s = time.perf_counter()
+
+    @property
+    def callbacks(self) -> list[pl.Callback]:
+        """This one, and what it needs beside it."""
+        return [self] if self._ema is None else [self._ema, self]
+
+    def on_train_start(self, trainer: pl.Trainer, *_: object) -> None:
+        """A training that had stopped when it was interrupted does not go on."""
+        self._stop_if_exhausted(trainer)
+
+    def on_train_epoch_start(self, *_: object) -> None:
+        """Start the clock."""
+        self._started_s = self._step_started_s = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object
+    ) -> None:
+        """Tell how the last steps went."""
+        assert isinstance(pl_module, FerModule)
+        step = trainer.global_step
+        # Several batches may make one step: it is told once.
+        if self._on_step is None or step % _REPORT_EVERY_STEPS or step == self._reported_step:
+            return
+        self._reported_step = step
+        seen = pl_module.train_score.since_last().all_processes(pl_module.group)
+        scores = {
+            **seen.scores().named("train"),
+            "learning_rate": _learning_rate(trainer),
+            "images_per_s": seen.num_images / (time.perf_counter() - self._step_started_s),
+        }
+        self._step_started_s = time.perf_counter()
+        self._on_step(StepResult(step=step, scores=scores))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Runs after validation: write the epoch down, then tell it."""
+        assert isinstance(pl_module, FerModule)
+        result = self._measure(trainer, pl_module)
+        self.curve.append(result)
+        is_kept = result.epoch > self._num_resizing_epochs
+        if is_kept and (self.best is None or result.score > self.best.score):
+            self.best = result
+            self.best_weights = copied_weights(self._kept_network(pl_module))
+        self._save(trainer)
+        self._stop_if_exhausted(trainer)
+        self._on_epoch(result)
+
+    @property
+    def state_key(self) -> str:
+        """Its name in a checkpoint, also for the classes made of it."""
+        return CheckpointCallback.__qualname__
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the checkpoint keeps of this callback."""
+        return {
+            "curve": [result.model_dump() for result in self.curve],
+            "best": self.best.model_dump() if self.best else None,
+            "best_weights": self.best_weights,
+            "seconds": self.seconds,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.curve = [EpochResult.model_validate(line) for line in state_dict["curve"]]
+        best = state_dict["best"]
+        self.best = EpochResult.model_validate(best) if best else None
+        self.best_weights = {
+            name: weights.detach().cpu() for name, weights in state_dict["best_weights"].items()
+        }
+        self.seconds = state_dict["seconds"]
+
+    def _kept_network(self, module: FerModule) -> torch.nn.Module:
+        return module.network if self._ema is None else self._ema.network
+
+    def _stop_if_exhausted(self, trainer: pl.Trainer) -> None:
+        if self._patience and self.best and len(self.curve) - self.best.epoch >= self._patience:
+            trainer.should_stop = True
+
+    def _measure(self, trainer: pl.Trainer, module: FerModule) -> EpochResult:
+        elapsed_s = time.perf_counter() - self._started_s
+        self.seconds += elapsed_s
+        train_score = module.train_score.all_processes(module.group)
+        module.require_finite(train_score.loss)
+        return EpochResult(
+            epoch=trainer.current_epoch + 1,
+            step=trainer.global_step,
+            learning_rate=_learning_rate(trainer),
+            images_per_s=train_score.num_images / max(elapsed_s, 1e-9),
+            **train_score.scores().named("train"),
+            **module.validation_score.all_processes(module.group).scores().named("validation"),
+        )
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        """Keep what a restarted training needs."""
+        checkpoint = self._checkpoint
+        if checkpoint is None or time.monotonic() - self._saved_s < self._checkpoint_every_s:
+            return
+        part = checkpoint.with_suffix(".part")
+        trainer.save_checkpoint(part)
+        with part.open("rb") as stream:
+            os.fsync(stream.fileno())
+        part.replace(checkpoint)
+        self._saved_s = time.monotonic()
+
+
+def _learning_rate(trainer: pl.Trainer) -> float:
+    return float(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+def copied_weights(network: torch.nn.Module) -> dict[str, Tensor]:
+    """The network's state as CPU tensors of their own."""
+    return {
+        name: value.detach().cpu().clone().contiguous()
+        for name, value in network.state_dict().items()
+    }

@@ -1,0 +1,265 @@
+"""One training from start, or from its checkpoint, to the weights of its best epoch."""
+
+import math
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from torch import nn
+
+from fer_models.errors import ConfigError
+from fer_models.models.factory import build_network
+from fer_models.training.config import MemberConfig
+from fer_models.training.engine.callbacks import CheckpointCallback
+from fer_models.training.engine.ema import EMA
+from fer_models.training.engine.module import FerModule
+from fer_models.training.engine.results import EpochResult, StepResult
+from fer_models.training.inputs.batches import EvalBatches, TrainBatches, derived_seed
+from fer_models.training.inputs.data import Preprocessing, TrainingData, preprocessing_for
+from fer_models.training.inputs.progressive_resizing import (
+    epoch_size_px,
+    num_resizing_epochs,
+    require_start_size,
+)
+from fer_models.training.objective.auxiliary_head import AuxiliaryHead
+from fer_models.training.objective.targets import loss_weights, training_targets
+from fer_models.training.process_group import SINGLE_PROCESS, ProcessGroup
+from fer_models.training.runtime import (
+    Precision,
+    best_device,
+    reraise_oom,
+    resolve_precision,
+    training_runtime,
+)
+
+EVAL_BATCH_SIZE = 512
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained network with the weights of its best epoch, on the CPU, in evaluation mode."""
+
+    network: nn.Module
+    preprocessing: Preprocessing
+    curve: tuple[EpochResult, ...]
+    best: EpochResult
+    train_seconds: float
+
+
+@dataclass(frozen=True)
+class DeviceContext:
+    """Where one process of a training computes, and which share of it.
+
+    `trainer_options` are Lightning's: how the process stands to the others.
+    """
+
+    device: torch.device
+    trainer_options: Mapping[str, Any]
+    group: ProcessGroup = SINGLE_PROCESS
+
+
+def single_device_context() -> DeviceContext:
+    """That of a training in one process: the first GPU, else the CPU."""
+    device = best_device()
+    options = {
+        "accelerator": "gpu" if device.type == "cuda" else "cpu",
+        "devices": 1,
+        # One process on this machine, also inside a cluster job that Lightning would detect.
+        "plugins": [LightningEnvironment()],
+    }
+    return DeviceContext(device, options)
+
+
+def fit(
+    data: TrainingData,
+    member: MemberConfig,
+    seed: int,
+    on_epoch: Callable[[EpochResult], None],
+    checkpoint: Path | None = None,
+    on_step: Callable[[StepResult], None] | None = None,
+) -> TrainedNetwork:
+    """Train a member; the epoch with the best validation accuracy (ties: lower loss) is kept.
+
+    Epochs on smaller images are validated on such, and never kept.
+
+    The same data, member and seed give the same weights on one CPU configuration, whether or not
+    the training was interrupted on the way.
+
+    Args:
+        data: training and validation images.
+        member: network and training.
+        seed: start of every random draw.
+        on_epoch: hears of every finished epoch, after it was written to the checkpoint (if it was,
+            see `training.checkpoint_every_s`).
+        checkpoint: file to go on from where it exists, and to keep the state in.
+        on_step: hears how every 50 steps went.
+
+    Raises:
+        ConfigError: network and settings do not fit together or to this machine.
+        TrainingError: the loss is not finite, or memory ran out.
+    """
+    ema = build_ema(member)
+    callback = CheckpointCallback(
+        on_epoch,
+        checkpoint,
+        ema,
+        member.training.patience,
+        on_step,
+        num_resizing_epochs(member),
+        member.training.checkpoint_every_s,
+    )
+    resume = checkpoint if checkpoint is not None and epochs_done(checkpoint) > 0 else None
+    network = run_trainer(data, member, seed, callback, single_device_context(), resume)
+    assert callback.best is not None
+    network.cpu().load_state_dict(callback.best_weights)
+    network.eval()
+    preprocessing = member_preprocessing(member, data)
+    return TrainedNetwork(
+        network, preprocessing, tuple(callback.curve), callback.best, callback.seconds
+    )
+
+
+def build_ema(member: MemberConfig) -> EMA | None:
+    """The moving average of the weights, if the member asks for one."""
+    decay = member.training.ema_decay
+    return EMA(decay) if decay else None
+
+
+def member_preprocessing(member: MemberConfig, data: TrainingData) -> Preprocessing:
+    """How the member's images are prepared, and by which views they are predicted."""
+    preprocessing = preprocessing_for(member.network, data.train.images)
+    preprocessing["tta"] = member.tta
+    return preprocessing
+
+
+def epochs_done(checkpoint: Path) -> int:
+    """How many epochs a checkpoint holds: 0 where there is none or it can't be read."""
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+        return int(state["epoch"]) + 1
+    except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError):
+        return 0
+
+
+def run_trainer(
+    data: TrainingData,
+    member: MemberConfig,
+    seed: int,
+    callback: CheckpointCallback,
+    device_context: DeviceContext,
+    resume: Path | None = None,
+) -> nn.Module:
+    """Run the epochs of a training, or those after `resume`; the callback keeps their results.
+
+    Every process of the training calls it, with the same data, member and seed.
+
+    Returns:
+        The network as the last step left it.
+    """
+    training = member.training
+    precision = resolve_precision(training, device_context.device)
+    with training_runtime(derived_seed(seed), training.threads), reraise_oom(member):
+        network = build_network(member.network)
+        require_batches(network, member)
+        require_start_size(network, member)
+        network = network.to(memory_format=torch.channels_last)
+        module, batches = _module_and_batches(network, data, member, seed, device_context)
+        _trainer(member, callback, precision, device_context).fit(
+            module,
+            train_dataloaders=batches[0],
+            val_dataloaders=batches[1],
+            ckpt_path=resume,
+            weights_only=True,
+        )
+    return network
+
+
+def _module_and_batches(
+    network: nn.Module,
+    data: TrainingData,
+    member: MemberConfig,
+    seed: int,
+    device_context: DeviceContext,
+) -> tuple[FerModule, tuple[TrainBatches, EvalBatches]]:
+    training = member.training
+    preprocessing = member_preprocessing(member, data)
+    train_batches = TrainBatches(
+        data.train,
+        preprocessing,
+        training_targets(data.train, training),
+        config=training,
+        seed=seed,
+        epoch=lambda: module.current_epoch,
+        device=device_context.device,
+        group=device_context.group,
+    )
+    validation_batches = EvalBatches(
+        data.validation,
+        preprocessing,
+        batch_size=EVAL_BATCH_SIZE,
+        device=device_context.device,
+        size_px=lambda: epoch_size_px(
+            training, preprocessing["image_size_px"], module.current_epoch
+        ),
+        group=device_context.group,
+    )
+    num_steps = math.ceil(len(train_batches) / training.accumulate) * training.epochs
+    weights_K = loss_weights(data.train.labels, training)
+    asks_votes = training.auxiliary_head_weight and data.train.num_with_votes
+    auxiliary_head = AuxiliaryHead(network) if asks_votes else None
+    module = FerModule(
+        network, member, seed, num_steps, weights_K, auxiliary_head, device_context.group
+    )
+    return module, (train_batches, validation_batches)
+
+
+def _trainer(
+    member: MemberConfig,
+    callback: CheckpointCallback,
+    precision: Precision,
+    device_context: DeviceContext,
+) -> pl.Trainer:
+    return pl.Trainer(
+        max_epochs=member.training.epochs,
+        precision=precision,
+        gradient_clip_val=member.training.gradient_clip or None,
+        accumulate_grad_batches=member.training.accumulate,
+        callbacks=callback.callbacks,
+        logger=False,
+        enable_checkpointing=True,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        inference_mode=True,
+        use_distributed_sampler=False,
+        **device_context.trainer_options,
+    )
+
+
+def require_batches(network: nn.Module, member: MemberConfig) -> None:
+    """Refuse batches that leave a worker less than it can learn from.
+
+    Raises:
+        ConfigError: with the smallest batch size that works.
+    """
+    norms = (nn.modules.batchnorm._BatchNorm,)  # noqa: SLF001
+    normalises = any(isinstance(module, norms) for module in network.modules())
+    batch_size, workers = member.training.batch_size, member.training.workers
+    smallest = workers * (2 if normalises else 1)
+    if batch_size >= smallest:
+        return
+    why = (
+        f"{member.network.name} normalises over the batch, which takes at least 2"
+        if normalises
+        else "each takes at least 1"
+    )
+    shared = f" for {workers} workers" if workers > 1 else ""
+    raise ConfigError(
+        f"{member.name}: training.batch_size is {batch_size}{shared}, and {why}; set "
+        f"training.batch_size={smallest} or more"
+    )

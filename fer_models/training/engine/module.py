@@ -1,0 +1,166 @@
+"""The Lightning module: one network, its loss, its optimiser and its schedule.
+
+B images of a batch, K classes.
+"""
+
+import math
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
+
+from fer_models.errors import TrainingError
+from fer_models.models.freezing import freeze_features
+from fer_models.training.config import MemberConfig
+from fer_models.training.engine.cuda_graphs import GraphedForward, can_graph, forward_pass
+from fer_models.training.engine.running_metrics import RunningMetrics
+from fer_models.training.inputs.batches import Batch, derived_seed
+from fer_models.training.objective.auxiliary_head import AuxiliaryHead
+from fer_models.training.objective.targets import class_part
+from fer_models.training.optim.optimizer import (
+    build_optimizer,
+    build_schedule,
+    restore_config_hyperparams,
+)
+from fer_models.training.process_group import SINGLE_PROCESS, ProcessGroup
+
+_CHECK_EVERY_STEPS = 50
+
+
+class FerModule(pl.LightningModule):
+    """Trains a network that returns logits with cross-entropy."""
+
+    class_weights_K: Tensor | None
+
+    def __init__(
+        self,
+        network: nn.Module,
+        member: MemberConfig,
+        seed: int,
+        num_steps: int,
+        class_weights_K: Tensor | None = None,
+        auxiliary_head: AuxiliaryHead | None = None,
+        group: ProcessGroup = SINGLE_PROCESS,
+    ) -> None:
+        """Take the network over; `num_steps` is the length of the schedule in optimiser steps.
+
+        With a `auxiliary_head` the targets are B x (K + V), see `training_targets`.
+        """
+        super().__init__()
+        self.network = network
+        self.member = member
+        self.seed = seed
+        self.num_steps = num_steps
+        self.group = group
+        self.register_buffer("class_weights_K", class_weights_K, persistent=False)
+        self.auxiliary_head = auxiliary_head
+        asks_votes = auxiliary_head is not None
+        self._graphed = (
+            GraphedForward(network, member, with_features=asks_votes) if can_graph(member) else None
+        )
+        self.train_score = RunningMetrics()
+        self.validation_score = RunningMetrics()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits B x K of inputs B x C x S x S."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    def on_train_start(self) -> None:
+        """A checkpoint may come from a training with other settings (population based tuning)."""
+        schedule = self.lr_schedulers()
+        assert isinstance(schedule, LambdaLR)
+        optimizer = schedule.optimizer
+        restore_config_hyperparams(optimizer, schedule, self.network, self.member.training)
+
+    def on_train_epoch_start(self) -> None:
+        """Seed dropout by the epoch's number, so that a resumed epoch draws what it would have."""
+        torch.manual_seed(derived_seed(self.seed, self.current_epoch, 1, *self._own_number))
+        frozen_epochs = self.member.training.frozen_epochs
+        if frozen_epochs:
+            freeze_features(self.network, frozen=self.current_epoch < frozen_epochs)
+        self.train_score = RunningMetrics()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Cross-entropy of one batch, labels smoothed; that of the votes is added, not told."""
+        images, targets = batch
+        logits, *features = self._passed(images)
+        loss = functional.cross_entropy(
+            logits.float(),
+            class_part(targets),
+            weight=self.class_weights_K,
+            label_smoothing=self.member.training.label_smoothing,
+        )
+        self.train_score.add(loss, logits, class_part(targets))
+        if self.auxiliary_head is not None:
+            votes_loss = self.auxiliary_head.loss(features[0], targets)
+            loss = loss + self.member.training.auxiliary_head_weight * votes_loss
+        # Looking at a number makes a GPU wait for it: not in every step.
+        if batch_idx % _CHECK_EVERY_STEPS == 0:
+            self.require_finite(float(loss.detach()))
+        return loss if self.group.world_size == 1 else loss * self._share(targets)
+
+    def on_validation_epoch_start(self) -> None:
+        """Start counting anew; all processes validate the network of the first one."""
+        self.validation_score = RunningMetrics()
+        # Gradients are shared, running statistics are not.
+        self.group.broadcast_tensors(self.network.buffers())
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Plain cross-entropy, in the precision of the training."""
+        images, labels = batch
+        logits = self(images).float()
+        self.validation_score.add(functional.cross_entropy(logits, labels), logits, labels)
+
+    def _passed(self, images: Tensor) -> tuple[Tensor, ...]:
+        if self._graphed is not None and images.is_cuda:
+            return self._graphed(images)
+        return forward_pass(self.network, images, with_features=self.auxiliary_head is not None)
+
+    @property
+    def _own_number(self) -> tuple[int, ...]:
+        """Tells the random draws of one process from those of the others."""
+        return () if self.group.world_size == 1 else (self.group.rank,)
+
+    def _share(self, targets: Tensor) -> Tensor:
+        """What the mean loss of this group counts, so that the mean over shards is the batch's.
+
+        Shards may differ by an image, and with weighted classes in what their images weigh.
+        """
+        weighted = self.class_weights_K is not None and targets.ndim == 1
+        amount = torch.tensor(float(len(targets)), device=targets.device)
+        if weighted and self.class_weights_K is not None:
+            amount = self.class_weights_K[targets].sum()
+        return amount * self.group.world_size / self.group.all_reduce(amount)
+
+    def require_finite(self, loss: float) -> None:
+        """Refuse a loss that has run away.
+
+        Raises:
+            TrainingError: it is infinite or not a number.
+        """
+        if math.isfinite(loss):
+            return
+        training = self.member.training
+        raise TrainingError(
+            f"{self.member.name}: the training loss became {loss} in epoch "
+            f"{self.current_epoch + 1} of {training.epochs}; try training.learning_rate="
+            f"{training.learning_rate / 10:.2g} (now {training.learning_rate:g}), "
+            f"training.gradient_clip=1 (now {training.gradient_clip:g}) or "
+            f"training.precision=32-true (now {training.precision})"
+        )
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """The optimiser, and the schedule stepped after every batch."""
+        parts = (
+            [self.network] if self.auxiliary_head is None else [self.network, self.auxiliary_head]
+        )
+        optimizer = build_optimizer(nn.ModuleList(parts), self.member.training)
+        schedule = build_schedule(optimizer, self.member.training, self.num_steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }

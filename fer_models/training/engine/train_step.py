@@ -1,0 +1,34 @@
+"""One optimiser step in plain torch, for trainings that are too short for Lightning's start."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from fer_models.training.config import TrainingConfig
+from fer_models.training.inputs.batches import Batch
+from fer_models.training.objective.targets import class_part
+from fer_models.training.runtime import resolve_precision
+
+
+def train_step(
+    network: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, config: TrainingConfig
+) -> float:
+    """Learn from one batch; the loss before the step, labels smoothed (it may not be finite)."""
+    inputs, targets = batch
+    with autocast(config, inputs.device):
+        logits = network(inputs)
+    loss = functional.cross_entropy(
+        logits.float(), class_part(targets), label_smoothing=config.label_smoothing
+    )
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if config.gradient_clip:
+        nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def autocast(config: TrainingConfig, device: torch.device) -> torch.autocast:
+    """The precision of the config for the block."""
+    is_half = resolve_precision(config, device) != "32-true"
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_half)

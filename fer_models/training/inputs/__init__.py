@@ -1,0 +1,1 @@
+"""From stored images to batches: splits, sampling, augmentation, mixing, test-time views."""

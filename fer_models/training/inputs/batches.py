@@ -1,0 +1,166 @@
+"""Batches cut from uint8 images that lie in memory as one tensor: no loader processes.
+
+N images, C channels, S side of the network's input in pixels.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fer_models.dataset.snapshot import Images
+from fer_models.training.config import TrainingConfig
+from fer_models.training.inputs.augment import augment
+from fer_models.training.inputs.data import Preprocessing, SplitImages
+from fer_models.training.inputs.mixing import mix_batch
+from fer_models.training.inputs.progressive_resizing import epoch_size_px
+from fer_models.training.inputs.sampling import epoch_order
+from fer_models.training.process_group import SINGLE_PROCESS, ProcessGroup
+
+Batch = tuple[Tensor, Tensor]
+_WHITE = 255
+_OWN_DRAWS = 2  # tells the seeds of a process's augmentation from those of dropout
+
+
+class TrainBatches:
+    """Shuffled, augmented batches; what an epoch brings depends on the seed and its number only.
+
+    So an epoch that is done again after an interruption sees the same images in the same order.
+    Of several processes each takes its group of every batch, and augments it with numbers of its
+    own: which images make a step does not depend on how many there are.
+    """
+
+    def __init__(
+        self,
+        split: SplitImages,
+        preprocessing: Preprocessing,
+        targets: Tensor,
+        *,
+        config: TrainingConfig,
+        seed: int,
+        epoch: Callable[[], int],
+        device: torch.device,
+        group: ProcessGroup = SINGLE_PROCESS,
+    ) -> None:
+        """Put the images on `device`; `epoch` is asked for the epoch's number when it begins."""
+        self._images = _resident(split.images, device)
+        self._labels = split.labels
+        self._targets = targets.to(device)
+        self._preprocessing = preprocessing
+        self._bounds = batch_bounds(len(split), config.batch_size, config.workers)
+        self._config = config
+        self._seed = seed
+        self._epoch = epoch
+        self._group = group
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return len(self._bounds)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Inputs, float B x C x S x S (smaller ones in the first epochs), and targets, B or B x K.
+
+        With a vote head the targets are B x (K + V), see `training_targets`.
+        """
+        epoch = self._epoch()
+        generator = torch.Generator().manual_seed(derived_seed(self._seed, epoch))
+        order = epoch_order(self._labels, self._config, generator).to(self._images.device)
+        if self._group.world_size > 1:
+            generator.manual_seed(derived_seed(self._seed, epoch, _OWN_DRAWS, self._group.rank))
+        changes = self._config.augment
+        preprocessing = self._preprocessing.copy()
+        preprocessing["image_size_px"] = epoch_size_px(
+            self._config, preprocessing["image_size_px"], epoch
+        )
+        for start, stop in self._bounds:
+            chosen = order[start:stop][self._group.rows]
+            images = augment(as_float(self._images[chosen]), changes, generator)
+            images, targets = mix_batch(images, self._targets[chosen], changes, generator)
+            yield to_inputs(images, preprocessing), targets
+
+
+class EvalBatches:
+    """All images of the group once, in order, unchanged but for their size."""
+
+    def __init__(
+        self,
+        split: SplitImages,
+        preprocessing: Preprocessing,
+        *,
+        batch_size: int,
+        device: torch.device,
+        size_px: Callable[[], int] | None = None,
+        group: ProcessGroup = SINGLE_PROCESS,
+    ) -> None:
+        """Put the images on `device`; `size_px` is asked for their side before each pass."""
+        self._images = uint8_tensor(split.images[group.rows], device)
+        self._labels = torch.from_numpy(split.labels[group.rows]).to(device)
+        self._preprocessing = preprocessing
+        self._size_px = size_px or (lambda: preprocessing["image_size_px"])
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return math.ceil(len(self._labels) / self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Inputs (float B x C x S x S) and labels (B)."""
+        preprocessing = self._preprocessing.copy()
+        preprocessing["image_size_px"] = self._size_px()
+        for start in range(0, len(self._labels), self._batch_size):
+            part = slice(start, start + self._batch_size)
+            yield to_inputs(as_float(self._images[part]), preprocessing), self._labels[part]
+
+
+def batch_bounds(num_images: int, batch_size: int, num_workers: int = 1) -> list[tuple[int, int]]:
+    """Start and stop of every batch; a rest too small for all workers joins the batch before it.
+
+    Batch normalisation can't learn from a single image: each worker gets at least two, where
+    batches are that large.
+    """
+    smallest = num_workers * min(2, max(1, batch_size // num_workers))
+    starts = list(range(0, num_images, batch_size))
+    if len(starts) > 1 and num_images - starts[-1] < smallest:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], num_images], strict=True))
+
+
+def derived_seed(*numbers: int) -> int:
+    """One well-mixed seed (63 bits) from several non-negative numbers, such as seed and epoch."""
+    state = np.random.SeedSequence(list(numbers)).generate_state(1, np.uint64)
+    return int(state[0]) >> 1
+
+
+def uint8_tensor(images: Images, device: torch.device) -> Tensor:
+    """Images as a uint8 tensor on `device`; a copy, so a read-only file stays untouched."""
+    return torch.tensor(images, dtype=torch.uint8, device=device)
+
+
+def _resident(images: Images, device: torch.device) -> Tensor:
+    """Images as they lie in memory, maybe shared with other processes: nothing writes to them."""
+    if device.type != "cpu" or not images.flags.c_contiguous:
+        return uint8_tensor(images, device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch can't tell a tensor that it is read-only
+        return torch.from_numpy(images)
+
+
+def as_float(images: Tensor) -> Tensor:
+    """Uint8 N x 48 x 48 as float N x 1 x 48 x 48 on the 0..1 scale."""
+    return images.unsqueeze(1).float().div_(_WHITE)
+
+
+def to_inputs(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Resize, normalise and repeat: float N x 1 x H x W on 0..1 to float N x C x S x S."""
+    size = preprocessing["image_size_px"]
+    if images.shape[-1] != size or images.shape[-2] != size:
+        images = functional.interpolate(
+            images, (size, size), mode="bilinear", align_corners=False, antialias=True
+        )
+    images = (images - preprocessing["mean"]) / preprocessing["std"]
+    images = images.expand(-1, preprocessing["in_channels"], -1, -1)
+    return images.contiguous(memory_format=torch.channels_last)

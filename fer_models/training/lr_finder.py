@@ -1,0 +1,114 @@
+"""The learning-rate range test (Smith 2017).
+
+Lightning's finder draws its own progress bar, takes the callbacks away and proposes rates far too
+small for short schedules (7e-5 where 6e-3 trains best), so the few lines are ours.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from fer_models.errors import TrainingError
+from fer_models.models.factory import build_network
+from fer_models.progress import report
+from fer_models.training.config import MemberConfig
+from fer_models.training.engine.train_step import train_step
+from fer_models.training.inputs.batches import Batch, TrainBatches, derived_seed
+from fer_models.training.inputs.data import SplitImages, preprocessing_for
+from fer_models.training.objective.targets import training_targets
+from fer_models.training.optim.optimizer import build_optimizer
+from fer_models.training.runtime import best_device, reraise_oom, training_runtime
+
+MIN_RATE, MAX_RATE = 1e-5, 10.0
+MIN_STEPS = 20
+_SMOOTHING = 0.9
+_RAN_AWAY = 3.0  # times the lowest loss
+_SAFETY = 10.0
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """Smoothed training loss at each learning rate that was tried, rates ascending.
+
+    The test ends where the loss has run away. `lowest` is the rate with the lowest loss, and
+    `suggested` a tenth of it (Howard, Gugger 2020); good peaks of a schedule lie between the two.
+    """
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    lowest: float
+    suggested: float
+
+
+def lr_find(split: SplitImages, member: MemberConfig, seed: int, num_steps: int) -> RateCurve:
+    """Train a new network for some steps while its learning rate grows, and see when it learns.
+
+    With `muon` it is the rate of the kernels that grows; the other weights keep theirs.
+
+    Args:
+        split: training images.
+        member: network and training.
+        seed: start of every random draw.
+        num_steps: learning rates to try, 20 or more, evenly on a logarithmic scale.
+
+    Raises:
+        ConfigError: network and settings do not fit together or to this machine.
+        TrainingError: the loss ran away at once, or memory ran out.
+    """
+    assert num_steps >= MIN_STEPS
+    with training_runtime(derived_seed(seed), member.training.threads), reraise_oom(member):
+        network = build_network(member.network).to(memory_format=torch.channels_last)
+        network = network.to(best_device()).train()
+        optimizer = build_optimizer(network, member.training)
+        batches = _endless(split, member, seed)
+        rates: list[float] = []
+        losses: list[float] = []
+        mean = 0.0
+        for step in range(num_steps):
+            rate = MIN_RATE * (MAX_RATE / MIN_RATE) ** (step / (num_steps - 1))
+            _set_rate(optimizer, member, rate)
+            loss = train_step(network, next(batches), optimizer, member.training)
+            mean = mean * _SMOOTHING + (1 - _SMOOTHING) * loss
+            smoothed = mean / (1 - _SMOOTHING ** (step + 1))
+            report("lr-find", step + 1, num_steps, "steps", note=f"{rate:.1e} {smoothed:.3f}")
+            if not math.isfinite(smoothed) or smoothed > _RAN_AWAY * min([*losses, smoothed]):
+                break
+            rates.append(rate)
+            losses.append(smoothed)
+    return _curve(member, rates, losses)
+
+
+def _curve(member: MemberConfig, rates: list[float], losses: list[float]) -> RateCurve:
+    if len(rates) < MIN_STEPS // 2:
+        raise TrainingError(
+            f"{member.name}: the loss ran away after {len(rates)} steps, at a learning rate of "
+            f"{rates[-1] if rates else MIN_RATE:.1e}; try training.gradient_clip=1 or "
+            "training.precision=32-true"
+        )
+    lowest = rates[min(range(len(losses)), key=losses.__getitem__)]
+    # Two digits: the test is no more exact than that.
+    return RateCurve(tuple(rates), tuple(losses), lowest, float(f"{lowest / _SAFETY:.2g}"))
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, member: MemberConfig, rate: float) -> None:
+    groups = optimizer.param_groups
+    for group in groups[:1] if member.training.optimizer == "muon" else groups:
+        group["lr"] = rate
+
+
+def _endless(split: SplitImages, member: MemberConfig, seed: int) -> Iterator[Batch]:
+    epoch = 0
+    batches = TrainBatches(
+        split,
+        preprocessing_for(member.network, split.images),
+        training_targets(split, member.training),
+        config=member.training,
+        seed=seed,
+        epoch=lambda: epoch,
+        device=best_device(),
+    )
+    while True:
+        yield from batches
+        epoch += 1

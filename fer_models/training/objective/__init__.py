@@ -1,0 +1,1 @@
+"""What a network learns: targets, distillation, and the auxiliary head."""

@@ -1,0 +1,55 @@
+"""What a network is to answer: labels and votes as probabilities, blended batches, class weights.
+
+N images, B of a batch, K classes, V vote columns of FER+.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fer_models.labels import NUM_CLASSES
+from fer_models.training.config import TrainingConfig
+from fer_models.training.inputs.data import Labels, SplitImages, class_votes
+from fer_models.training.inputs.sampling import class_weights
+
+
+def training_targets(split: SplitImages, config: TrainingConfig) -> Tensor:
+    """Class numbers N; probabilities N x K with votes or teachers; N x (K + V) with a vote head.
+
+    The probabilities are (1 - w) times the label and w times the share of the FER+ votes; an image
+    without votes keeps its label. Teachers then take their share of that. The V columns are the
+    shares of all votes, or zeros.
+    """
+    labels_N = torch.from_numpy(split.labels)
+    has_votes = split.votes_NV is not None and (config.vote_weight or config.auxiliary_head_weight)
+    if not has_votes and split.teacher_probs_NK is None:
+        return labels_N
+    targets_NK = functional.one_hot(labels_N, NUM_CLASSES).float()
+    if split.votes_NV is not None and config.vote_weight:
+        shares_NK = _shares(torch.from_numpy(class_votes(split.votes_NV)))
+        voted_N1 = shares_NK.sum(1, keepdim=True) > 0
+        soft_NK = torch.where(voted_N1, shares_NK, targets_NK)
+        targets_NK = torch.lerp(targets_NK, soft_NK, config.vote_weight)
+    if split.teacher_probs_NK is not None:
+        teacher_probs_NK = torch.from_numpy(split.teacher_probs_NK)
+        targets_NK = torch.lerp(targets_NK, teacher_probs_NK, config.teacher_weight)
+    if split.votes_NV is None or not config.auxiliary_head_weight:
+        return targets_NK
+    return torch.cat([targets_NK, _shares(torch.from_numpy(split.votes_NV))], 1)
+
+
+def class_part(targets: Tensor) -> Tensor:
+    """What of the targets is about the classes: numbers B, or probabilities B x K."""
+    return targets if targets.ndim == 1 else targets[:, :NUM_CLASSES]
+
+
+def _shares(votes: Tensor) -> Tensor:
+    """Votes as shares that sum to 1; a row without votes stays zero."""
+    return votes / votes.sum(1, keepdim=True).clamp(min=1)
+
+
+def loss_weights(labels: Labels, config: TrainingConfig) -> Tensor | None:
+    """Weights K of the classes in the loss; None where all count alike."""
+    if config.class_weighting != "loss":
+        return None
+    return torch.from_numpy(class_weights(labels)).float()

@@ -1,0 +1,1 @@
+"""Which trials continue: ASHA and population based training."""

@@ -1,0 +1,36 @@
+"""Where a search keeps the state of its trials until its outcome is written."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fer_models.lineage import package_version
+from fer_models.source_hash import source_hash
+from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.store import default_cache_dir
+from fer_models.training.checkpoint_dir import CheckpointDir, checkpoint_dir, training_key
+from fer_models.training.config import MemberConfig
+from fer_models.tuning.config import TuningConfig
+
+
+def search_key(snapshot: SnapshotRef, member: MemberConfig, config: TuningConfig, seed: int) -> str:
+    """Name of a search by what its outcome depends on (24 hex)."""
+    parts = {
+        "training": training_key(snapshot, member, seed),
+        "source": source_hash("fer_models.tuning.search"),
+        "config": config.model_dump(mode="json"),
+        "ray": package_version("ray"),
+        "optuna": package_version("optuna"),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+
+
+@contextmanager
+def search_dir(
+    snapshot: SnapshotRef, member: MemberConfig, config: TuningConfig, seed: int
+) -> Iterator[CheckpointDir]:
+    """The folder of a search, for this process alone; below `<cache>/tuning` where it can be."""
+    key = search_key(snapshot, member, config, seed)
+    with checkpoint_dir(key, default_cache_dir() / "tuning") as folder:
+        yield folder

@@ -1,0 +1,113 @@
+"""The one configuration of a run, composed of small ones that live beside their owners.
+
+Its defaults are the `demo` recipe: synthetic faces, small budgets, two CPU cores.
+"""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from fer_models.base_config import FrozenConfig
+from fer_models.cleaning.config import CleaningConfig
+from fer_models.dataset.config import SplittingConfig
+from fer_models.ensembling.config import EnsembleConfig
+from fer_models.evaluation.config import EvaluationConfig
+from fer_models.ingest.config import DataConfig
+from fer_models.models.config import NetworkConfig
+from fer_models.promotion.config import PromotionConfig, RetrainingConfig
+from fer_models.quality.config import ScoringConfig
+from fer_models.storage.config import StoreConfig
+from fer_models.tracking.config import TrackingConfig
+from fer_models.training.config import MemberConfig, TrainingConfig
+from fer_models.tuning.config import TuningConfig
+from validation.config import ValidationConfig
+
+DEMO_MEMBERS = (
+    MemberConfig(name="compact_cnn"),
+    MemberConfig(
+        name="scratch_cnn",
+        network=NetworkConfig(name="scratch_cnn"),
+        training=TrainingConfig(epochs=5, learning_rate=1e-3),
+    ),
+    MemberConfig(
+        name="resnet10t",
+        network=NetworkConfig(name="resnet10t"),
+        training=TrainingConfig(epochs=3),
+    ),
+)
+
+
+class PipelineConfig(FrozenConfig):
+    """Everything that a run depends on."""
+
+    name: str = Field(
+        default="demo", min_length=1, description="Shown in the report; the recipe's name."
+    )
+    seed: int = Field(default=0, ge=0, description="Start of every random draw.")
+    store: StoreConfig = Field(default=StoreConfig(), description="Where artifacts are kept.")
+    data: DataConfig = Field(default=DataConfig(), description="Where the images come from.")
+    validation: ValidationConfig = Field(
+        default=ValidationConfig(), description="Thresholds of the data gate."
+    )
+    scoring: ScoringConfig = Field(
+        default=ScoringConfig(), description="Label scores that cleaning decides by."
+    )
+    cleaning: CleaningConfig = Field(default=CleaningConfig(), description="What is quarantined.")
+    splitting: SplittingConfig = Field(
+        default=SplittingConfig(), description="Train, validation and test."
+    )
+    tuning: TuningConfig = Field(default=TuningConfig(), description="Hyper-parameter search.")
+    members: tuple[MemberConfig, ...] = Field(
+        default=DEMO_MEMBERS, min_length=1, description="Networks to train."
+    )
+    evaluation: EvaluationConfig = Field(default=EvaluationConfig(), description="Metrics.")
+    ensemble: EnsembleConfig = Field(default=EnsembleConfig(), description="Ensembles to build.")
+    promotion: PromotionConfig = Field(default=PromotionConfig(), description="Promotion gate.")
+    retraining: RetrainingConfig = Field(
+        default=RetrainingConfig(), description="When the scheduled flow trains again."
+    )
+    tracking: TrackingConfig = Field(default=TrackingConfig(), description="wandb.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        names = [member.name for member in self.members]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"members need different names; repeated: {', '.join(repeated)}")
+        if self.tuning.enabled and self.tuning.member not in names:
+            raise ValueError(
+                f"tuning.member {self.tuning.member!r} is none of the members "
+                f"({', '.join(names)}); name one, or set tuning.enabled=false"
+            )
+        problems = _problems_with_teachers(self.members)
+        if self.tuning.enabled and self.member(self.tuning.member).teachers:
+            problems.append(
+                f"tuning.member {self.tuning.member!r} has teachers, and trials have none; name "
+                "another, or set tuning.enabled=false"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def scores_labels(self) -> bool:
+        """Whether anything asks for label scores."""
+        return self.scoring.enabled and self.cleaning.policy != "off"
+
+    def member(self, name: str) -> MemberConfig:
+        """The member with that name (it must exist)."""
+        return next(member for member in self.members if member.name == name)
+
+
+def _problems_with_teachers(members: tuple[MemberConfig, ...]) -> list[str]:
+    """Teachers must be trained when their pupil is: they stand before it."""
+    problems = []
+    for number, member in enumerate(members):
+        before = [other.name for other in members[:number]]
+        wrong = [teacher for teacher in member.teachers if teacher not in before]
+        if wrong:
+            problems.append(
+                f"teachers of {member.name}: expected members that stand before it "
+                f"({', '.join(before) or 'there are none'}), got {', '.join(wrong)}"
+            )
+    return problems

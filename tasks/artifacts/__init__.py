@@ -1,0 +1,1 @@
+"""What Prefect shows about a task: tables, links and Markdown."""

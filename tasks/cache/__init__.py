@@ -1,0 +1,1 @@
+"""The cache of task results: what makes a key, and where results are kept."""

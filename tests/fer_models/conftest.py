@@ -1,0 +1,12 @@
+"""Fixtures of the data tests."""
+
+import pytest
+
+from fer_models.synthetic.config import SyntheticConfig
+from fer_models.synthetic.generate import SyntheticFaces, generate_synthetic
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> SyntheticFaces:
+    """A thousand synthetic faces with the default shares of defects."""
+    return generate_synthetic(SyntheticConfig(num_images=1000), seed=7)

@@ -1,0 +1,1 @@
+"""Drift: the data compared with a reference snapshot."""

@@ -1,0 +1,140 @@
+"""Drift: whether the data still looks like the reference snapshot."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_models.labels import CLASS_NAMES, NUM_CLASSES
+from validation.checks import Check
+from validation.config import ValidationConfig
+from validation.drift.reference import Sample
+from validation.drift.statistics import (
+    chance_jensen_shannon,
+    chance_kolmogorov_smirnov,
+    chance_share,
+    class_counts,
+    jensen_shannon_distance,
+    kolmogorov_smirnov_distance,
+)
+from validation.expectations import gxe
+
+TOPIC = "drift"
+TABLE = "drift"
+_REMEDY = (
+    "look at the new images; where the world has changed, name a newer validation.reference "
+    "and train again"
+)
+# Statistic -> the group of thresholds it belongs to, and what it is, in words.
+_STATISTICS = {
+    "class_share": ("class", "Jensen-Shannon distance of the class shares"),
+    "image_mean": ("pixel", "Kolmogorov-Smirnov distance of the images' mean grey values"),
+    "image_std": ("pixel", "Kolmogorov-Smirnov distance of the images' standard deviations"),
+    "copy_share": ("share", "change of the share of exact copies"),
+    "unlabelled_share": ("share", "change of the share of unlabelled images"),
+}
+
+
+def checks(config: ValidationConfig) -> list[Check]:
+    """Two checks a statistic, a warning and, further off, an error; none without a reference."""
+    if not config.reference:
+        return []
+    found = [
+        Check(
+            "classes_lost",
+            TOPIC,
+            "error",
+            TABLE,
+            _at_most("classes_lost", 0),
+            "every class that the reference has",
+            "add images of these classes",
+        )
+    ]
+    for statistic, (group, words) in _STATISTICS.items():
+        for severity, name in (("warning", "drift"), ("error", "strong_drift")):
+            most: float = getattr(config, f"{group}_drift_{severity}")
+            found.append(
+                Check(
+                    f"{statistic}_{name}",
+                    TOPIC,
+                    severity,  # type: ignore[arg-type]
+                    TABLE,
+                    _at_most(statistic, most),
+                    f"{words} at most {most:g}, or no more than chance explains",
+                    f"{_REMEDY}; or raise validation.{group}_drift_{severity}",
+                )
+            )
+    return found
+
+
+def drift_table(reference: Sample, now: Sample) -> pd.DataFrame:
+    """One row a statistic.
+
+    Columns: name; `distance`, as measured; `chance`, what chance explains of it for so many
+    images; `drift`, the distance where chance does not explain it, else 0; `detail`, in words.
+    """
+    rows = [_classes_lost(reference, now), _class_share(reference, now)]
+    rows += [_pixels(name, reference, now) for name in ("means", "stds")]
+    rows += list(_shares(reference, now))
+    table = pd.DataFrame(rows, columns=["name", "distance", "chance", "detail"])
+    table["drift"] = table["distance"].where(table["distance"] > table["chance"], 0.0)
+    return table
+
+
+def _at_most(statistic: str, most: float) -> Any:
+    from great_expectations.expectations.row_conditions import Column
+
+    return gxe.ExpectColumnValuesToBeBetween(
+        column="drift", max_value=most, row_condition=Column("name") == statistic
+    )
+
+
+def _classes_lost(reference: Sample, now: Sample) -> tuple[str, float, float, str]:
+    before, after = class_counts(reference.labels), class_counts(now.labels)
+    # Without any label that is told by unlabelled_share.
+    lost = [k for k in range(NUM_CLASSES) if before[k] and not after[k]] if after.sum() else []
+    words = [f"{CLASS_NAMES[k]} (was {before[k] / before.sum():.3g})" for k in lost]
+    return "classes_lost", float(len(lost)), 0.0, ", ".join(words)
+
+
+def _class_share(reference: Sample, now: Sample) -> tuple[str, float, float, str]:
+    before, after = class_counts(reference.labels), class_counts(now.labels)
+    num_before, num_after = int(before.sum()), int(after.sum())
+    if not num_before or not num_after:
+        return "class_share", 0.0, 0.0, "no labels to compare"
+    change = after / num_after - before / num_before
+    most = int(np.abs(change).argmax())
+    num_classes = int(((before + after) > 0).sum())
+    detail = (
+        f"largest change: {CLASS_NAMES[most]}, share {before[most] / num_before:.3g} -> "
+        f"{after[most] / num_after:.3g}"
+    )
+    distance = jensen_shannon_distance(before, after)
+    chance = chance_jensen_shannon(num_classes, num_before, num_after)
+    return "class_share", distance, chance, detail
+
+
+def _pixels(column: str, reference: Sample, now: Sample) -> tuple[str, float, float, str]:
+    before, after = getattr(reference, column), getattr(now, column)
+    name = {"means": "image_mean", "stds": "image_std"}[column]
+    if not len(before) or not len(after):
+        return name, 0.0, 0.0, "no images to compare"
+    distance = kolmogorov_smirnov_distance(before, after)
+    chance = chance_kolmogorov_smirnov(len(before), len(after))
+    return name, distance, chance, f"on average {before.mean():.4g} -> {after.mean():.4g}"
+
+
+def _shares(reference: Sample, now: Sample) -> Iterator[tuple[str, float, float, str]]:
+    num_before, num_after = len(reference.labels), len(now.labels)
+    counts = {
+        "copy_share": (reference.num_copies, now.num_copies),
+        "unlabelled_share": (int((reference.labels < 0).sum()), int((now.labels < 0).sum())),
+    }
+    for name, (before, after) in counts.items():
+        if not num_before or not num_after:
+            yield name, 0.0, 0.0, "no images to compare"
+            continue
+        distance = abs(after / num_after - before / num_before)
+        chance = chance_share((before + after) / (num_before + num_after), num_before, num_after)
+        yield name, distance, chance, f"share {before / num_before:.3g} -> {after / num_after:.3g}"

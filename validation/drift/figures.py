@@ -1,0 +1,88 @@
+"""Numbers of the report's drift figures: the reference beside the data that is validated."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_models.labels import CLASS_NAMES
+from validation.drift.reference import Comparison
+from validation.drift.statistics import class_counts
+
+_NUM_BINS = 52
+_WIDTH, _HEIGHT = 520, 120
+
+
+@dataclass(frozen=True)
+class ClassBars:
+    """Shares (0..1) of one class, and their lengths as shares of the longest bar."""
+
+    name: str
+    before: float
+    after: float
+    before_length: float
+    after_length: float
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """Two histograms over the same bins, as SVG points of a 520 x 120 drawing."""
+
+    title: str
+    highest: float
+    """The right end of the axis; the left one is 0."""
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class DriftFigures:
+    """What the drift section of the page shows."""
+
+    reference_id: str
+    num_before: int
+    num_after: int
+    classes: tuple[ClassBars, ...]
+    outlines: tuple[Outlines, ...]
+
+
+def drift_figures(comparison: Comparison) -> DriftFigures:
+    """The figures of a comparison."""
+    reference, now = comparison.reference, comparison.now
+    before, after = (_shares(class_counts(sample.labels)) for sample in (reference, now))
+    longest = float(max(before.max(), after.max())) or 1.0
+    return DriftFigures(
+        reference_id=comparison.reference_id,
+        num_before=len(reference.labels),
+        num_after=len(now.labels),
+        classes=tuple(
+            ClassBars(name, float(b), float(a), float(b) / longest, float(a) / longest)
+            for name, b, a in zip(CLASS_NAMES, before, after, strict=True)
+        ),
+        outlines=(
+            _outlines("mean grey value of the images", reference.means, now.means, 255.0),
+            _outlines("standard deviation of the images", reference.stds, now.stds, 128.0),
+        ),
+    )
+
+
+def _outlines(
+    title: str, before: npt.NDArray[np.float64], after: npt.NDArray[np.float64], highest: float
+) -> Outlines:
+    edges = np.linspace(0.0, highest, _NUM_BINS + 1)
+    heights = [_shares(np.histogram(values, edges)[0]) for values in (before, after)]
+    top = max(float(height.max()) for height in heights) or 1.0
+    points = [_steps(height / top) for height in heights]
+    return Outlines(title, highest, *points)
+
+
+def _steps(heights: npt.NDArray[np.float64]) -> str:
+    """The outline of bars whose heights are 0..1, from the left foot to the right one."""
+    left = np.repeat(np.linspace(0, _WIDTH, _NUM_BINS + 1), 2)
+    up = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
+    return " ".join(f"{x:.0f},{_HEIGHT * (1 - y):.1f}" for x, y in zip(left, up, strict=True))
+
+
+def _shares(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    total = counts.sum()
+    return counts / total if total else np.zeros(len(counts))

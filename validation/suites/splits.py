@@ -1,0 +1,57 @@
+"""Splits: known names, a training split as soon as there is any, and none too small to use."""
+
+from fer_models.dataset.snapshot import SPLITS, UNASSIGNED
+from validation.checks import Check
+from validation.config import ValidationConfig
+from validation.expectations import gxe
+
+TOPIC = "splits"
+
+
+def checks(config: ValidationConfig) -> list[Check]:
+    """The checks of this topic."""
+    least = config.min_images_per_split
+    return [
+        Check(
+            "splits_known",
+            TOPIC,
+            "error",
+            "images",
+            gxe.ExpectColumnValuesToBeInSet(column="split", value_set=[*SPLITS, UNASSIGNED]),
+            f"split {', '.join(SPLITS)} or none",
+            "correct the split in the source",
+        ),
+        Check(
+            "training_split_present",
+            TOPIC,
+            "error",
+            "summary",
+            gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                column_A="train", column_B="needs_train", or_equal=True
+            ),
+            "training images, where a source names splits at all",
+            "add the training part of the data, or split anew (splitting.strategy=stratified)",
+        ),
+        Check(
+            "split_sizes",
+            TOPIC,
+            "error",
+            "splits",
+            gxe.ExpectColumnValuesToBeBetween(column="images", min_value=least),
+            f"at least {least} images in each split that is there",
+            "add images, split anew, or lower validation.min_images_per_split",
+        ),
+        _splits_assigned(),
+    ]
+
+
+def _splits_assigned() -> Check:
+    return Check(
+        "splits_assigned",
+        TOPIC,
+        "warning",
+        "kept",
+        gxe.ExpectColumnValuesToBeInSet(column="has_split", value_set=[True]),
+        "a split for every image",
+        "the split step draws one for these images",
+    )
