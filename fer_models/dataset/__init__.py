@@ -1,1 +1,1 @@
-"""Dataset snapshots: the stored table of images, how it is split, and which images are copies."""
+"""Dataset snapshots: the stored table of images, its splits, duplicates and image statistics."""

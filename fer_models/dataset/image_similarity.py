@@ -1,7 +1,8 @@
-"""How alike two pictures are once the one is moved and scaled onto the other.
+"""Similarity of two images after one is scaled and shifted onto the other.
 
-P pairs of images, uint8 P x 48 x 48; A offsets along each side; m the side of the compared middle.
-All sums are of integers below 2**53, and exact in any order: the same similarity on every machine.
+P pairs of images, uint8 P x 48 x 48; A offsets along each axis; m the side of the compared centre.
+Own code, although OpenCV registers images: all sums here are of integers below 2**53 and exact in
+any order, so every machine finds the same similarity and the same copies.
 """
 
 from collections.abc import Sequence
@@ -9,35 +10,39 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from fer_models.dataset.config import PROMISING_SIMILARITY
 from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
 
 Values = npt.NDArray[np.float64]
 
 _BLOCK = 128
-_SIXTEENTHS = 16  # places are kept in 1/16 pixel
+_SIXTEENTHS = 16  # positions are in 1/16 pixel
 _SCALES_PERCENT = (88, 92, 96, 100, 104, 108, 113)
 _FINER_PERCENT = (-2, 0, 2)
-_COARSE_PX = 16  # middle compared at half size
-_FINE_PX = 34  # middle compared at full size
+_COARSE_PX = 16  # centre compared at half size
+_FINE_PX = 34  # centre compared at full size
 _COARSE_OFFSETS = (-16, 0, 16)  # of the halved image: 2 pixels up or down, left or right
 _FINE_OFFSETS = (-16, -8, 0, 8, 16)
-PROMISING = 0.75  # coarse similarity from which a closer look is worth its time
 
 
 def similarity(first: Images, second: Images) -> Values:
-    """How alike the pictures of P pairs are, whatever their brightness, contrast and framing.
+    """Similarity of P pairs, independent of brightness, contrast and framing.
 
-    The correlation coefficient of the middle of `first` with that of `second`, the largest over
-    scales of 0.86 to 1.15 and shifts of up to 3 pixels: first coarsely at half size, then, where
-    that is promising, around the best place in steps of half a pixel.
+    The correlation coefficient of the centre of `first` with that of `second`, maximised over
+    scales of 0.86 to 1.15 and shifts of up to 3 pixels. The search runs at half size first. Where
+    that is promising, it is refined around the best alignment in steps of half a pixel.
 
     Args:
         first: uint8 P x 48 x 48.
         second: uint8 P x 48 x 48.
 
     Returns:
-        float64 P, -1 to 1; 1 = the same picture. Unpromising pairs get their coarse similarity,
+        float64 P, -1 to 1; 1 = the same picture. Unpromising pairs keep their coarse similarity,
         which is below 0.75.
+
+    Example:
+        shifted = np.roll(images, 2, axis=2)
+        similarity(images, shifted)  # close to 1 for every image
     """
     found = np.empty(len(first), dtype=np.float64)
     for start in range(0, len(first), _BLOCK):
@@ -48,8 +53,8 @@ def similarity(first: Images, second: Images) -> Values:
 
 def _block_similarity(first: Images, second: Images) -> Values:
     halves = [_halved(images) for images in (first, second)]
-    fixed = _middle(halves[0], _COARSE_PX)
-    best, place = np.full(len(first), -1.0), np.zeros((len(first), 3), dtype=np.int64)
+    fixed = _centre(halves[0], _COARSE_PX)
+    best, alignment = np.full(len(first), -1.0), np.zeros((len(first), 3), dtype=np.int64)
     for scale in _SCALES_PERCENT:
         values = _correlations(fixed, halves[1], scale, _COARSE_OFFSETS, _COARSE_OFFSETS)
         flat = values.reshape(len(values), -1)
@@ -58,20 +63,20 @@ def _block_similarity(first: Images, second: Images) -> Values:
         better = highest > best
         best[better] = highest[better]
         steps = np.stack(np.unravel_index(at, values.shape[1:]), axis=1) - 1
-        place[better, 0], place[better, 1:] = scale, steps[better]
-    promising = np.flatnonzero(best >= PROMISING)
+        alignment[better, 0], alignment[better, 1:] = scale, steps[better]
+    promising = np.flatnonzero(best >= PROMISING_SIMILARITY)
     if promising.size:
-        best[promising] = _closer(first[promising], second[promising], place[promising])
+        best[promising] = _refined(first[promising], second[promising], alignment[promising])
     return best
 
 
-def _closer(first: Images, second: Images, place: npt.NDArray[np.int64]) -> Values:
-    """Likeness at full size, around `place` (scale in percent, steps of 2 pixels) of each pair."""
+def _refined(first: Images, second: Images, alignment: npt.NDArray[np.int64]) -> Values:
+    """Similarity at full size, near each pair's alignment (scale in percent, steps of 2 pixels)."""
     best = np.full(len(first), -1.0)
-    places, group = np.unique(place, axis=0, return_inverse=True)
-    for number, (scale, down, across) in enumerate(places.tolist()):
+    alignments, group = np.unique(alignment, axis=0, return_inverse=True)
+    for number, (scale, down, across) in enumerate(alignments.tolist()):
         pairs = np.flatnonzero(group.ravel() == number)
-        fixed = _middle(first[pairs].astype(np.float64), _FINE_PX)
+        fixed = _centre(first[pairs].astype(np.float64), _FINE_PX)
         moving = second[pairs].astype(np.float64)
         offsets = [
             [step * 2 * _SIXTEENTHS + finer for finer in _FINE_OFFSETS] for step in (down, across)
@@ -89,11 +94,11 @@ def _correlations(
     offsets_down: Sequence[int],
     offsets_across: Sequence[int],
 ) -> Values:
-    """Correlation coefficients P x A x A of `fixed` (P x m x m) with all moved middles."""
+    """Correlation coefficients P x A x A of `fixed` (P x m x m) with every moved centre."""
     count, side = fixed.shape[:2]
     down = _sampling(moving.shape[1], side, scale_percent, offsets_down)
     across = _sampling(moving.shape[1], side, scale_percent, offsets_across)
-    # Two large products rather than one of small matrices for each pair, which is slower.
+    # Two large products are faster than a product of small matrices per pair.
     size = moving.shape[1]
     rows = down @ moving.swapaxes(0, 1).reshape(size, count * size)
     samples = (rows.reshape(-1, size) @ across.T).reshape(
@@ -107,20 +112,20 @@ def _correlations(
         still.sum(axis=1, keepdims=True),
         (still * still).sum(axis=1, keepdims=True),
     )
-    shared = pixels * np.einsum("pam,pm->pa", moved, still) - sums * still_sum
+    covariance = pixels * np.einsum("pam,pm->pa", moved, still) - sums * still_sum
     spread = np.sqrt(pixels * squares - sums * sums)
     spread = spread * np.sqrt(pixels * still_square - still_sum * still_sum)
-    values: Values = shared / np.maximum(spread, 1.0)
+    values: Values = covariance / np.maximum(spread, 1.0)
     return values.reshape(count, len(offsets_down), len(offsets_across))
 
 
 def _sampling(size: int, side: int, scale_percent: int, offsets: Sequence[int]) -> Values:
-    """Linear-interpolation weights (A * side) x size, in sixteenths, around an image's middle."""
+    """Linear-interpolation weights (A * side) x size, in sixteenths, around an image's centre."""
     weights = np.zeros((len(offsets), side, size))
     step = (2 * np.arange(side) - side + 1) * scale_percent * _SIXTEENTHS // 200
     for number, offset in enumerate(offsets):
-        place = (size - 1) * _SIXTEENTHS // 2 + step + offset
-        before, after = place // _SIXTEENTHS, place % _SIXTEENTHS
+        position = (size - 1) * _SIXTEENTHS // 2 + step + offset
+        before, after = position // _SIXTEENTHS, position % _SIXTEENTHS
         weights[number, np.arange(side), before] = _SIXTEENTHS - after
         weights[number, np.arange(side), before + 1] = after
     return weights.reshape(-1, size)
@@ -133,6 +138,6 @@ def _halved(images: Images) -> Values:
     return sums
 
 
-def _middle(images: Values, side: int) -> Values:
+def _centre(images: Values, side: int) -> Values:
     edge = (images.shape[1] - side) // 2
     return images[:, edge : edge + side, edge : edge + side]

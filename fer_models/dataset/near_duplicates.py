@@ -1,7 +1,8 @@
-"""Near copies: found by a signature at coarse pictures, confirmed by aligning the pixels.
+"""Near duplicates: found by the correlation of thumbnails, confirmed by aligning the pixels.
 
-N images, uint8 N x 48 x 48; P pairs. All sums are of integers, so that the same images are found
-on every machine.
+N images, uint8 N x 48 x 48; P pairs. Own code, although libraries compare perceptual hashes: those
+found a third of the near duplicates in FER2013 (docs/data-quality.md). All sums are of integers, so
+every machine finds the same ones.
 """
 
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from fer_models.dataset.image_similarity import PROMISING, similarity
-from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
+from fer_models.dataset.config import PROMISING_SIMILARITY
+from fer_models.dataset.similarity_cache import SimilarityCache
+from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images, pixel_sha256
 from fer_models.progress import report
 
 Positions = npt.NDArray[np.int64]
@@ -28,7 +31,7 @@ _MIN_MIRRORED_CORRELATION = 0.94
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """P found copies: row `copies[i]` shows the picture that row `originals[i]` shows.
+    """P near duplicates: row `copies[i]` shows the same picture as row `originals[i]`.
 
     Attributes:
         copies, originals: P rows each; no original is a copy.
@@ -48,36 +51,45 @@ def find_near_duplicates(
     training: Positions,
     min_similarity: float,
     stage: str = "clean",
+    cache: SimilarityCache | None = None,
 ) -> NearDuplicates:
-    """Training images that show the same picture as a held-out or an earlier training image.
+    """Find training images that show the same picture as a held-out or an earlier training image.
 
     Brightness, contrast, a mark in a corner, a shift of up to 3 pixels, a scale of 0.86 to 1.15
-    and mirroring make no difference. Pairs whose 8 x 8 cells correlate are aligned pixel by
-    pixel. An image counts as an original only while it is not a copy itself, so nothing is left
-    without the image that it was like.
+    and mirroring make no difference. Pairs whose thumbnails of 8 x 8 cells correlate are aligned
+    pixel by pixel. A copy never counts as an original, so no copy is found without the image that
+    it is similar to.
 
     Args:
         images: uint8 N x 48 x 48.
         held_out: rows that are always originals.
         training: rows that may be copies, in the order of precedence.
-        min_similarity: correlation (0..1) of the aligned pictures that confirms a copy; below 0.75
-            it counts as 0.75.
-        stage: under whose name progress is told.
+        min_similarity: correlation (0..1) of the aligned images from which a pair counts; values
+            below 0.75 act as 0.75.
+        stage: stage of the progress events.
+        cache: similarities of pairs aligned before; new ones are added to it. Results do not
+            depend on it.
+
+    Example:
+        rows = np.arange(len(images))
+        found = find_near_duplicates(images, rows[:0], rows, min_similarity=0.95)
+        distinct = np.delete(images, found.copies, axis=0)
     """
     order = np.concatenate([held_out, training])
+    if cache is None:
+        cache = _empty_cache(images, order)
     is_copy = np.zeros(len(order), dtype=bool)
     found: list[tuple[int, int, float, bool]] = []
-    for pairs in _signature_pairs(images, order, len(held_out), stage):
+    for pairs in _candidate_pairs(images, order, len(held_out), stage):
+        # Only saves alignments: pairs of copies are ignored below as well.
         is_open = ~is_copy[pairs[0]]
-        earlier, later, mirrored = (part[is_open] for part in pairs)
-        second = images[order[later]]
-        second[mirrored] = second[mirrored, :, ::-1]
-        alike = similarity(images[order[earlier]], second)
-        for i in np.flatnonzero(alike >= max(min_similarity, PROMISING)).tolist():
+        earlier, later, mirrored = pairs[0][is_open], pairs[1][is_open], pairs[2][is_open]
+        similarities = cache.similarities(images, order[earlier], order[later], mirrored)
+        for i in np.flatnonzero(similarities >= max(min_similarity, PROMISING_SIMILARITY)).tolist():
             if not is_copy[earlier[i]] and not is_copy[later[i]]:
                 is_copy[later[i]] = True
                 pair = int(order[later[i]]), int(order[earlier[i]])
-                found.append((*pair, float(alike[i]), bool(mirrored[i])))
+                found.append((*pair, float(similarities[i]), bool(mirrored[i])))
     return NearDuplicates(
         copies=np.array([entry[0] for entry in found], dtype=np.int64),
         originals=np.array([entry[1] for entry in found], dtype=np.int64),
@@ -86,34 +98,41 @@ def find_near_duplicates(
     )
 
 
-def _signature_pairs(
+def _empty_cache(images: Images, order: Positions) -> SimilarityCache:
+    shas = np.full(len(images), "", dtype=object)
+    shas[order] = pixel_sha256(images[order])
+    return SimilarityCache(pd.Series(shas, dtype="str"))
+
+
+def _candidate_pairs(
     images: Images, order: Positions, num_held_out: int, stage: str
 ) -> Iterator[tuple[Positions, Positions, npt.NDArray[np.bool_]]]:
-    """Pairs (earlier, later, mirrored) of alike signatures, later ones ascending, in blocks."""
+    """Pairs (earlier, later, mirrored) of correlated signatures, in blocks; `later` ascends."""
     plain = _signatures(images, order)
     # Cells of a mirrored image are the mirrored cells of the image.
-    sides = plain.reshape(-1, _THUMBNAIL_CELLS, _THUMBNAIL_CELLS)[:, :, ::-1].reshape(plain.shape)
-    total, kinds = (
-        len(order),
-        ((plain, False, _MIN_SIGNATURE_CORRELATION), (sides, True, _MIN_MIRRORED_CORRELATION)),
+    flipped = plain.reshape(-1, _THUMBNAIL_CELLS, _THUMBNAIL_CELLS)[:, :, ::-1].reshape(plain.shape)
+    kinds = (
+        (plain, False, _MIN_SIGNATURE_CORRELATION),
+        (flipped, True, _MIN_MIRRORED_CORRELATION),
     )
+    total = len(order)
     for start in range(num_held_out, total, _SIGNATURE_BLOCK):
         stop = min(start + _SIGNATURE_BLOCK, total)
         pairs = []
-        for signatures, mirrored, least in kinds:
-            alike = signatures[start:stop] @ plain[:stop].T >= least * _SIGNATURE_LENGTH**2
-            later, earlier = np.nonzero(alike)
+        for signatures, mirrored, minimum in kinds:
+            products = signatures[start:stop] @ plain[:stop].T
+            later, earlier = np.nonzero(products >= minimum * _SIGNATURE_LENGTH**2)
             before = earlier < later + start
             later, earlier = later[before] + start, earlier[before]
             pairs.append((earlier, later, np.full(len(later), mirrored)))
-        report(stage, stop - num_held_out, total - num_held_out, "images", "near copies")
+        report(stage, stop - num_held_out, total - num_held_out, "images", "near duplicates")
         earlier, later, flags = (np.concatenate(part) for part in zip(*pairs, strict=True))
         ascending = np.lexsort((flags, earlier, later))
         yield earlier[ascending], later[ascending], flags[ascending]
 
 
 def _signatures(images: Images, order: Positions) -> npt.NDArray[np.float32]:
-    """Whole numbers n x 64: cells of 6 x 6 pixels without mean, brought to length 4000."""
+    """Whole numbers n x 64: cells of 6 x 6 pixels, centred and scaled to length 4000."""
     signatures = np.empty((len(order), _THUMBNAIL_CELLS**2), dtype=np.float32)
     side = IMAGE_SIZE_PX // _THUMBNAIL_CELLS
     for start in range(0, len(order), _READ_BLOCK):

@@ -1,8 +1,8 @@
 """Dataset snapshots: immutable, content-addressed tables of labelled 48 x 48 face images.
 
 N images. `images` is uint8 N x 48 x 48 (0 black .. 255 white); row i of the manifest describes
-image i. Same content, same sha, on every machine: the sha is taken over the manifest's values and
-the pixels, not over file bytes that depend on library versions.
+image i. Same content, same id, on every machine: the id hashes the manifest's values and the
+pixels, not file bytes, which depend on library versions.
 """
 
 import hashlib
@@ -28,9 +28,9 @@ KEPT = "kept"
 QUARANTINED = "quarantined"
 NO_VOTE = -1
 
-# Column -> dtype, in file order. `split` is "" where the source gives none; `label` is -1 for an
-# unlabelled image; votes are -1 where there are none; `duplicate_group` is the position of the
-# first image with the same pixels; `reason` is "" for kept images.
+# Column -> dtype, in file order. `split` is "" if the source has none; `label` is -1 for an
+# unlabelled image; votes are -1 if there are none; `duplicate_group` is the position of the first
+# image with the same pixels; `reason` is "" for kept images.
 MANIFEST_DTYPES: dict[str, str] = {
     "image_id": "str",
     "source": "str",
@@ -53,7 +53,13 @@ Images = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class DatasetSnapshot:
-    """An opened snapshot: the manifest (N rows) and the images (uint8 N x 48 x 48, read-only)."""
+    """An opened snapshot: the manifest (N rows) and the images (uint8 N x 48 x 48, read-only).
+
+    Example:
+        opened = open_snapshot(store, ref)
+        train = opened.positions("train")
+        images, labels = opened.images[train], opened.labels(train)
+    """
 
     ref: SnapshotRef
     manifest: pd.DataFrame
@@ -84,18 +90,17 @@ def write_snapshot(
     tables: Mapping[str, pd.DataFrame] | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> SnapshotRef:
-    """Write a snapshot and return its name.
+    """Write a snapshot and return its reference.
 
     Args:
-        store: where to.
-        manifest: N rows with the columns of `MANIFEST_DTYPES` (others are refused).
+        store: destination.
+        manifest: N rows with exactly the columns of `MANIFEST_DTYPES`, in any order.
         images: uint8 N x 48 x 48. With a `parent` they must be the parent's: its file is shared,
             not copied.
-        step: which step made it (`ingest`, `clean`, `split`).
-        parent: the snapshot this one was derived from.
-        tables: further tables that belong to it (`truth`, `decisions`), each kept as
-            `<name>.parquet` and part of the sha.
-        info: further small facts.
+        step: the step that produced it (`ingest`, `clean`, `split`).
+        parent: the snapshot it was derived from.
+        tables: additional tables (`truth`, `decisions`) by name; part of the id.
+        info: additional metadata, not part of the id.
     """
     table = _checked_manifest(manifest, images)
     tables = tables or {}
@@ -118,10 +123,10 @@ def write_snapshot(
 
 
 def open_snapshot(store: ArtifactStore, ref: SnapshotRef) -> DatasetSnapshot:
-    """Open a snapshot, its images memory-mapped read-only.
+    """Open a snapshot with its images memory-mapped, read-only.
 
     Raises:
-        StoreError: it is absent or damaged.
+        StoreError: it is missing or damaged.
     """
     manifest = pd.read_parquet(store.fetch(ref, _MANIFEST_FILE))
     images = np.load(store.fetch(ref, _IMAGES_FILE), mmap_mode="r", allow_pickle=False)
@@ -129,7 +134,7 @@ def open_snapshot(store: ArtifactStore, ref: SnapshotRef) -> DatasetSnapshot:
 
 
 def open_table(store: ArtifactStore, ref: SnapshotRef, name: str) -> pd.DataFrame:
-    """One of the further tables of a snapshot (`truth`, `decisions`).
+    """Read one of the additional tables of a snapshot (`truth`, `decisions`).
 
     Raises:
         StoreError: the snapshot has no such table.
@@ -138,7 +143,7 @@ def open_table(store: ArtifactStore, ref: SnapshotRef, name: str) -> pd.DataFram
 
 
 def open_tables(store: ArtifactStore, ref: SnapshotRef) -> dict[str, pd.DataFrame]:
-    """All further tables of a snapshot by name, so that a derived snapshot can carry them on."""
+    """Read all additional tables of a snapshot by name, e.g. to pass them to a derived snapshot."""
     names = [name for name in store.describe(ref).files if name.endswith(".parquet")]
     return {
         name.removesuffix(".parquet"): open_table(store, ref, name.removesuffix(".parquet"))
@@ -166,7 +171,7 @@ def snapshot_sha(
 
 
 def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
-    """Counts that a person wants first.
+    """Summary counts of a manifest.
 
     `num_images`, `class_counts` (all labelled images by class name), `kept` and `quarantined`,
     `split_counts` and `kept_class_counts` (kept images only), and `reasons` of the quarantine.

@@ -1,4 +1,4 @@
-"""Splitting: every image gets train, validation or test; copies of an image stay together."""
+"""Splitting: assign each image to train, validation or test, and keep copies together."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class _Assignment:
-    """The split of each of N images, which splits were drawn, and what a person should know."""
+    """The split of each of N images, the names of the drawn splits, and notes for the user."""
 
     splits: Splits
     drawn: tuple[str, ...] = ()
@@ -37,18 +37,22 @@ class _Assignment:
 def split_snapshot(
     store: ArtifactStore, snapshot: SnapshotRef, config: SplittingConfig, seed: int
 ) -> SnapshotRef:
-    """Give every image its split; same snapshot, config and seed, same result.
+    """Assign a split to every image; same snapshot, config and seed, same result.
 
-    Strategy `source` keeps what the source says and fills in what is missing: validation is drawn
-    from training, and without any split at all validation and test are drawn. Without a test split
-    in a source that has others there is none (nothing is taken from the official training data
-    for it). Strategy `stratified` draws all anew. Draws go by class and keep images with the same
-    pixels together.
+    Strategy `source` keeps the source's splits and adds missing ones: a missing validation split
+    is drawn from training, and a source without any splits gets all three. A source with other
+    splits but no test split gets none, because nothing is taken from official training data for
+    it. Strategy `stratified` ignores the source's splits. Draws are stratified by class and keep
+    images with equal pixels together.
+
+    Example:
+        config = SplittingConfig(strategy="stratified", test_fraction=0.2)
+        ref = split_snapshot(store, cleaned, config, seed=0)
 
     Raises:
-        DataError: a split that is needed has no kept labelled image, or a class has none in
-            training; all of it is listed.
-        StoreError: the snapshot is absent or damaged, or the store can't be written.
+        DataError: a required split has no kept labelled image, or a class has none in training;
+            all cases are listed.
+        StoreError: the snapshot is missing or damaged, or the store can't be written.
     """
     opened = open_snapshot(store, snapshot)
     rng = np.random.default_rng(seed)
@@ -69,24 +73,27 @@ def split_snapshot(
 def draw_groups(
     manifest: pd.DataFrame, rows: Mask, fraction: float, rng: np.random.Generator
 ) -> Mask:
-    """Draw about `fraction` of the kept, labelled images, by class, whole groups of copies at once.
+    """Draw about `fraction` of the kept, labelled images of each class, in whole duplicate groups.
+
+    Example:
+        is_train = (manifest["split"] == "train").to_numpy()
+        drawn = draw_groups(manifest, is_train, 0.1, np.random.default_rng(0))
 
     Args:
         manifest: N rows.
-        rows: which of them may be drawn (N booleans). A group that also has members elsewhere is
-            not drawn.
+        rows: the candidates (N booleans). A group with members elsewhere is not drawn.
         fraction: 0..1 of the kept, labelled images among `rows`.
-        rng: the only source of chance.
+        rng: the only source of randomness.
 
     Returns:
-        N booleans. Quarantined and unlabelled copies go with their group. Of each class the share
-        is met but for one image and the size of a group.
+        N booleans. Quarantined and unlabelled copies follow their group. In each class, the number
+        drawn differs from its share by at most one image plus the size of one group.
     """
     groups = _groups(manifest, rows)
     labels = groups["label"].to_numpy(dtype=np.int64)
     sizes = groups["size"].to_numpy(dtype=np.int64)
     per_class = np.bincount(labels, weights=sizes, minlength=NUM_CLASSES)
-    # Rounding the running total keeps the whole draw within one image of its share, too.
+    # Rounding the cumulative total keeps the whole draw within one image of its share, too.
     edges = np.round(np.concatenate([[0.0], np.cumsum(per_class)]) * fraction)
     wanted = np.diff(edges).astype(np.int64)
     chosen: list[int] = []
@@ -120,7 +127,7 @@ def _draw_all(
 ) -> _Assignment:
     everything = np.ones(len(manifest), dtype=bool)
     test = draw_groups(manifest, everything, config.test_fraction, rng)
-    # The validation share is of all images, and the test images are gone already.
+    # The validation fraction is of all images, and the test images are no longer candidates.
     share = config.validation_fraction / (1.0 - config.test_fraction)
     validation = draw_groups(manifest, ~test, share, rng)
     splits[:] = "train"
@@ -130,7 +137,7 @@ def _draw_all(
 
 
 def _groups(manifest: pd.DataFrame, rows: Mask) -> pd.DataFrame:
-    """Groups of copies that lie wholly in `rows`: `label`, and `size` in usable images (> 0)."""
+    """Duplicate groups entirely within `rows`: `label`, and `size` in usable images (> 0)."""
     usable = (manifest["status"] == KEPT) & (manifest["label"] != UNLABELLED) & rows
     group = manifest["duplicate_group"]
     table = manifest.loc[usable].groupby("duplicate_group")["label"].agg(["first", "size"])
@@ -157,7 +164,7 @@ def _check(manifest: pd.DataFrame, assigned: _Assignment, snapshot: SnapshotRef)
     ]
     if problems:
         raise DataError(
-            f"snapshot {snapshot.id[:12]} can't be split so that a model could be trained and "
-            "judged; add images of what is missing, or change splitting.strategy and its fractions",
+            f"snapshot {snapshot.id[:12]} can't be split for training and evaluation; add the "
+            "missing images, or change splitting.strategy or the splitting fractions",
             problems,
         )

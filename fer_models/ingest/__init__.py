@@ -1,1 +1,1 @@
-"""Ingest: from the sources that the user names to the first dataset snapshot."""
+"""Ingest: from the user's sources to the first dataset snapshot."""

@@ -1,4 +1,4 @@
-"""Which file or folder of an archive is the source."""
+"""Choose the file or folder of an archive that is the source."""
 
 import difflib
 from collections.abc import Sequence
@@ -7,45 +7,50 @@ from pathlib import PurePosixPath
 
 from fer_models.errors import DataError
 from fer_models.ingest.files.archive import Listing, Member
-from fer_models.ingest.files.file_names import is_image, is_table
+from fer_models.ingest.files.detection import (
+    SourceKind,
+    columns_of,
+    is_image,
+    is_table,
+    kind_of_content,
+)
 from fer_models.ingest.formats.folder_layout import SPLIT_FOLDERS
-from fer_models.ingest.source_kind import SourceKind, columns_of, kind_of_content
 from fer_models.labels import parse_expression
 
 SEPARATOR = "::"
 
-_PACKED_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
-_WHOLE_FER2013 = {"emotion", "pixels", "usage"}
+_COMPRESSED_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_COMPLETE_FER2013 = {"emotion", "pixels", "usage"}
 _NUM_SHOWN = 8
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is read from an archive: a table, or the folder of images `member` ("" is its root)."""
+    """The part of an archive to read: a table or a folder of images ("" is the root)."""
 
     kind: SourceKind
     member: str
 
 
 def choose(listing: Listing, wanted: str, archive: str) -> Choice | str:
-    """Find the source in an archive.
+    """Choose the part of an archive to read.
 
     Args:
-        listing: what is in it.
-        wanted: the file or folder that the user named; "" leaves the choice to the content.
-        archive: how the user named the archive, for the message.
+        listing: content of the archive.
+        wanted: the file or folder that the user named; "" chooses by content.
+        archive: the archive as the user named it, for messages.
 
     Returns:
-        The choice, or why there is none, with what can be named instead.
+        The choice, or why there is none and what can be named instead.
     """
     if not listing.members:
-        return "the archive holds no files; pack or download it again"
+        return "the archive contains no files; repack or download it"
     if wanted:
         return _named(listing.members, wanted.strip("/"), archive)
     tables = [member for member in listing.members if _holds_table(member)]
     images = [member.name for member in listing.members if is_image(member.name)]
-    if not (tables or images):  # images without a suffix, as a plain folder may hold them, too
-        images = [member.name for member in listing.members if _lies_in_class_folder(member.name)]
+    if not (tables or images):  # images without a suffix, as in a plain folder
+        images = [member.name for member in listing.members if _is_in_class_folder(member.name)]
     if tables and images:
         root = _image_root(images) or images[0].partition("/")[0]
         return _ambiguous("tables and images", [*(table.name for table in tables), root], archive)
@@ -58,7 +63,7 @@ def _named(members: Sequence[Member], wanted: str, archive: str) -> Choice | str
     for member in members:
         if member.name == wanted:
             if is_image(wanted):
-                return f"{wanted} is a single image; name the folder that holds the class folders"
+                return f"{wanted} is a single image; name the folder above the class folders"
             kind = kind_of_content(member.head, PurePosixPath(wanted).suffix)
             return kind if not isinstance(kind, SourceKind) else Choice(kind, wanted)
     if any(member.name.startswith(f"{wanted}/") for member in members):
@@ -69,9 +74,9 @@ def _named(members: Sequence[Member], wanted: str, archive: str) -> Choice | str
 
 
 def _table(tables: list[Member], members: Sequence[Member], archive: str) -> Choice | str:
-    # The challenge's archive holds the whole table beside its parts.
-    whole = [table for table in tables if not _is_part(table)]
-    candidates = whole or tables or [m for m in members if m.name.lower().endswith(".csv")]
+    # The Kaggle challenge's archive holds the complete table beside its parts.
+    complete = [table for table in tables if not _is_part(table)]
+    candidates = complete or tables or [m for m in members if m.name.lower().endswith(".csv")]
     if not candidates and len(members) == 1:
         candidates = list(members)
     if len(candidates) > 1:
@@ -86,7 +91,7 @@ def _table(tables: list[Member], members: Sequence[Member], archive: str) -> Cho
 
 
 def _holds_table(member: Member) -> bool:
-    """Whether a file holds faces or votes by its own account."""
+    """Whether a file is a table of faces or votes, by name and header."""
     if not is_table(member.name):
         return False
     kind = kind_of_content(member.head, PurePosixPath(member.name).suffix)
@@ -97,25 +102,25 @@ def _holds_table(member: Member) -> bool:
 
 def _is_part(table: Member) -> bool:
     kind = kind_of_content(table.head, PurePosixPath(table.name).suffix)
-    return kind is SourceKind.PIXEL_TABLE and not set(columns_of(table.head)) >= _WHOLE_FER2013
+    return kind is SourceKind.PIXEL_TABLE and not set(columns_of(table.head)) >= _COMPLETE_FER2013
 
 
 def _image_root(images: Sequence[str]) -> str:
-    """The folder that all images lie in and that is neither a split nor a class folder."""
+    """The innermost folder of all images that is neither a split nor a class folder."""
     root: list[str] = []
     folders = [PurePosixPath(image).parts[:-1] for image in images]
     for level in zip(*folders, strict=False):
-        if len(set(level)) > 1 or _means_something(level[0]):
+        if len(set(level)) > 1 or _is_split_or_class(level[0]):
             break
         root.append(level[0])
     return "/".join(root)
 
 
-def _lies_in_class_folder(name: str) -> bool:
-    return any(_means_something(folder) for folder in PurePosixPath(name).parts[:-1])
+def _is_in_class_folder(name: str) -> bool:
+    return any(_is_split_or_class(folder) for folder in PurePosixPath(name).parts[:-1])
 
 
-def _means_something(folder: str) -> bool:
+def _is_split_or_class(folder: str) -> bool:
     try:
         parse_expression(folder)
     except DataError:
@@ -124,7 +129,7 @@ def _means_something(folder: str) -> bool:
 
 
 def _ambiguous(what: str, names: list[str], archive: str) -> str:
-    return f"the archive holds {what}; {_offer(names, archive)}"
+    return f"the archive contains {what}; {_offer(names, archive)}"
 
 
 def _offer(names: Sequence[str], archive: str) -> str:
@@ -134,14 +139,14 @@ def _offer(names: Sequence[str], archive: str) -> str:
 
 
 def _nothing(members: Sequence[Member]) -> str:
-    packed = [m.name for m in members if m.name.lower().endswith(_PACKED_SUFFIXES)]
-    if packed:
+    compressed = [m.name for m in members if m.name.lower().endswith(_COMPRESSED_SUFFIXES)]
+    if compressed:
         return (
-            f"the archive holds no table or images, but the packed file {packed[0]}; unpack the "
-            "archive and name that"
+            f"the archive contains no table or images, only the compressed file {compressed[0]}; "
+            "unpack the archive and name that file"
         )
     names = ", ".join(member.name for member in members[:_NUM_SHOWN])
     return (
-        f"the archive holds no table of faces and no images, only {names}; "
-        "name one with fer2013.csv or <class>/ folders in it"
+        f"the archive contains no table of faces and no images, only {names}; "
+        "name an archive with fer2013.csv or <class>/ folders in it"
     )

@@ -1,4 +1,4 @@
-"""What is wrong with a source, collected while it is read, so that everything is told at once."""
+"""Problems of a source, collected while it is read so that they can be reported together."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -7,27 +7,27 @@ from fer_models.errors import DataError
 
 MAX_SHOWN = 20
 _QUARANTINE_HINT = (
-    "or set the bad rows aside with --set data.quarantine_bad_rows=true "
-    "(structural faults still refuse)"
+    "or quarantine the bad rows with --set data.quarantine_bad_rows=true "
+    "(structural faults are rejected all the same)"
 )
 
 
 @dataclass(frozen=True)
 class BadRow:
-    """One row or file that can't be used as it stands.
+    """One row or file that can't be used as it is.
 
-    `problem` names no place on this machine, so that it may stand in a snapshot.
+    `problem` contains no local path: it may become part of a snapshot.
     """
 
     row: int
     """Row number in the source, from 0."""
     path: str
     """Path below the source's folder; "" for tables."""
-    place: str
-    """How the message names it, e.g. `row 17 (line 19)`."""
+    location: str
+    """How messages name it, e.g. `row 17 (line 19)`."""
     problem: str
     has_image: bool
-    """Whether the image itself can be used (the label, split or votes can't)."""
+    """Whether the image itself can be used (its label, split or votes can't)."""
 
 
 @dataclass
@@ -36,45 +36,36 @@ class Findings:
 
     source: str
     faults: list[str] = field(default_factory=list)
-    """Faults of the source as a whole: never set aside."""
+    """Faults of the source as a whole: never quarantined."""
     bad_rows: list[BadRow] = field(default_factory=list)
 
-    def refuse(self, fault: str) -> None:
-        """Note a fault of the source as a whole."""
+    def add_fault(self, fault: str) -> None:
+        """Record a fault of the source as a whole."""
         self.faults.append(fault)
 
-    def set_aside(
-        self, row: int, place: str, problems: Sequence[str], path: str = "", has_image: bool = False
+    def add_bad_row(
+        self,
+        row: int,
+        location: str,
+        problems: Sequence[str],
+        path: str = "",
+        has_image: bool = False,
     ) -> None:
-        """Note a row that can't be used as it stands, with all that is wrong with it."""
-        self.bad_rows.append(BadRow(row, path, place, "; ".join(problems), has_image))
+        """Record a row that can't be used as it is, with all its problems."""
+        self.bad_rows.append(BadRow(row, path, location, "; ".join(problems), has_image))
 
     def lines(self, with_rows: bool) -> list[str]:
-        """One line a finding, at most `MAX_SHOWN` of a kind, then how many more there are."""
+        """One line a finding, at most `MAX_SHOWN` of a kind, then the number of further ones."""
         found = _capped([f"{self.source}: {fault}" for fault in self.faults], self.source)
         if with_rows:
             rows = sorted(self.bad_rows, key=lambda bad: bad.row)
-            lines = [f"{self.source}, {bad.place}: {bad.problem}" for bad in rows]
+            lines = [f"{self.source}, {bad.location}: {bad.problem}" for bad in rows]
             found += _capped(lines, self.source)
         return [_printable(line) for line in found]
 
 
-def _printable(line: str) -> str:
-    """The line with everything escaped that a terminal obeys or can't show, as in file names."""
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-
-
-def _capped(lines: list[str], source: str) -> list[str]:
-    more = len(lines) - MAX_SHOWN
-    if more <= 0:
-        return lines
-    return [*lines[:MAX_SHOWN], f"{source}: and {more} more like these"]
-
-
 def raise_if_bad(findings: Iterable[Findings], quarantine_bad_rows: bool) -> None:
-    """Refuse the sources when anything is wrong that may not be set aside.
+    """Reject the sources if they have faults, or bad rows that may not be quarantined.
 
     Raises:
         DataError: listing every finding of every source (rows of a source capped at `MAX_SHOWN`).
@@ -86,9 +77,23 @@ def raise_if_bad(findings: Iterable[Findings], quarantine_bad_rows: bool) -> Non
     if not has_faults and not with_rows:
         return
     num_problems = sum(len(one.faults) for one in found) + (num_rows if with_rows else 0)
-    counted = "a problem" if num_problems == 1 else f"{num_problems} problems"
+    counted = "1 problem" if num_problems == 1 else f"{num_problems} problems"
     hint = f", {_QUARANTINE_HINT}" if with_rows else ""
     raise DataError(
         f"the data can't be read: {counted}; correct what is listed{hint}",
         [line for one in found for line in one.lines(with_rows)],
     )
+
+
+def _printable(line: str) -> str:
+    """Escape control characters, which file names may contain and a terminal would obey."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+def _capped(lines: list[str], source: str) -> list[str]:
+    more = len(lines) - MAX_SHOWN
+    if more <= 0:
+        return lines
+    return [*lines[:MAX_SHOWN], f"{source}: and {more} more like these"]

@@ -1,10 +1,13 @@
-"""Ingest: from the sources that the user named to the first snapshot, and their fingerprint.
+"""Ingest: read the sources into the first snapshot, and compute their fingerprint.
 
-N images. Everything is read and checked before anything is written, and everything that is wrong
-is told at once.
+N images. All sources are read and checked before anything is written, and all problems are
+reported together.
 """
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -20,39 +23,57 @@ from fer_models.dataset.snapshot import (
     write_snapshot,
 )
 from fer_models.ingest.config import DataConfig
-from fer_models.ingest.findings import raise_if_bad
-from fer_models.ingest.fingerprint import fingerprint_located
-from fer_models.ingest.locate import locate_sources
+from fer_models.ingest.files.detection import SourceKind
+from fer_models.ingest.files.folder import list_files
+from fer_models.ingest.files.stat_cache import StatCache
+from fer_models.ingest.findings import Findings, raise_if_bad
+from fer_models.ingest.locate import Source, locate_sources
 from fer_models.ingest.read import ReadSource, read_sources
 from fer_models.ingest.source_table import SourceTable
 from fer_models.labels import VOTE_COLUMNS
 from fer_models.progress import report
 from fer_models.storage.refs import SnapshotRef
-from fer_models.storage.store import ArtifactStore
+from fer_models.storage.store import ArtifactStore, sha256_of_file
 
 TRUTH = "truth"
 REJECTED = "rejected"
 
+# Increase the number if the same sources must result in another snapshot.
+_FINGERPRINT_FORMAT = b"ferflow-sources-1\n"
+_REPORT_EVERY_FILES = 1000
+# FER2013 has 35,887 images; larger folders than this are hashed again each time.
+_digests = StatCache[str](max_entries=100_000)
+
+
+class _Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
 
 def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> SnapshotRef:
-    """Read all sources of `config`, join them in order, and write them as a snapshot.
+    """Read all sources, concatenate them in order, and write them as a snapshot.
+
+    Example:
+        store = ArtifactStore(StoreConfig(url="artifacts"))
+        snapshot = ingest_sources(store, DataConfig(sources=("fer2013.csv",)), seed=0)
+        images = open_snapshot(store, snapshot).images
 
     Args:
-        store: where the snapshot goes.
+        store: destination.
         config: the sources. With `quarantine_bad_rows`, images whose label, split or votes can't
             be read are kept with status `quarantined`, and rows without a usable image are listed
             in the table `rejected` (columns source, row, path, problem).
-        seed: of the synthetic faces; other sources don't depend on it.
+        seed: of the synthetic faces; other sources do not depend on it.
 
     Returns:
-        The snapshot, with the table `truth` when the sources name `synthetic`.
+        The snapshot; it has the table `truth` if `synthetic` is among the sources.
 
     Raises:
-        DataError: listing everything that is wrong with the sources; nothing was written.
+        DataError: the sources have problems, all of which are listed; nothing was written.
+        StoreError: the store can't be written.
     """
     read = read_sources(config, seed)
     images = np.concatenate([one.table.images for one in read if one.table is not None])
-    report("ingest", 0, len(images), "images", "looking for exact copies")
+    report("ingest", 0, len(images), "images", "finding exact copies")
     manifest = _manifest(read, images)
     tables = {TRUTH: _truth(read), REJECTED: _rejected(read)}
     tables = {name: table for name, table in tables.items() if len(table)}
@@ -67,24 +88,32 @@ def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> Snaps
 def fingerprint_sources(config: DataConfig, seed: int) -> str:
     """Hash everything that `ingest_sources` depends on, without decoding any image.
 
+    The hash of a file is reused within the process while the file is unchanged.
+
+    Example:
+        key = fingerprint_sources(DataConfig(sources=("fer2013.csv",)), seed=0)
+
     Args:
-        config: the sources; of the settings only those that matter for them count.
-        seed: counts only when the sources name `synthetic`.
+        config: the sources; settings count only if they apply to these sources.
+        seed: counts only if `synthetic` is among the sources.
 
     Returns:
-        Hex sha256; the same on every machine and wherever the sources lie.
+        Hex sha256, independent of the machine and of the folders that contain the sources.
 
     Raises:
-        DataError: a source can't be found or read. Then all sources are read and checked, so
-            that the message lists everything, as that of `ingest_sources` does.
+        DataError: a source can't be found or read. All sources are then read and checked, so
+            that every problem is listed, as by `ingest_sources`.
     """
     located = locate_sources(config.sources)
-    fingerprint = fingerprint_located(located, config, seed)
+    fingerprint = _fingerprint(located, config, seed)
     findings = [found for _, found in located]
     if any(found.faults for found in findings):
         read_sources(config, seed)
         raise_if_bad(findings, config.quarantine_bad_rows)
     return fingerprint
+
+
+# -- snapshot ------------------------------------------------------------------------------------
 
 
 def _manifest(read: Sequence[ReadSource], images: Images) -> pd.DataFrame:
@@ -111,7 +140,7 @@ def _image_id(one: ReadSource, row: int) -> str:
 
 
 def _truth(read: Sequence[ReadSource]) -> pd.DataFrame:
-    """What the generator planted: image_id, true_label, defect, original_id ("" where none)."""
+    """The planted defects: image_id, true_label, defect, original_id ("" if not a copy)."""
     parts = [
         pd.DataFrame(
             {
@@ -138,3 +167,50 @@ def _rejected(read: Sequence[ReadSource]) -> pd.DataFrame:
         if not bad.has_image
     ]
     return pd.DataFrame(rows, columns=["source", "row", "path", "problem"])
+
+
+# -- fingerprint ---------------------------------------------------------------------------------
+
+
+def _fingerprint(located: Sequence[tuple[Source, Findings]], config: DataConfig, seed: int) -> str:
+    """Hash names and contents of the sources, in order; read errors become faults."""
+    digest = hashlib.sha256(_FINGERPRINT_FORMAT + str(config.quarantine_bad_rows).encode())
+    for source, findings in located:
+        digest.update(f"\n{source.kind}\0{source.name}\0{source.stem}\0".encode())
+        if source.kind is SourceKind.SYNTHETIC:
+            digest.update(f"{seed}\0{config.synthetic.model_dump_json()}".encode())
+        elif source.kind is SourceKind.FOLDER:
+            _add_folder(digest, source, findings)
+        elif source.kind is not None:
+            _add_file(digest, source, findings)
+    return digest.hexdigest()
+
+
+def _add_file(digest: _Digest, source: Source, findings: Findings) -> None:
+    try:
+        digest.update(_sha256(source.path).encode())
+    except OSError as error:
+        findings.add_fault(f"can't be read ({error.strerror or error})")
+
+
+def _add_folder(digest: _Digest, source: Source, findings: Findings) -> None:
+    files = list_files(source.path, findings)
+    for done, relative in enumerate(files):
+        digest.update(relative.encode("utf-8", errors="surrogateescape") + b"\0")
+        digest.update(_content(source.path / relative))
+        if done % _REPORT_EVERY_FILES == 0:
+            report("ingest", done, len(files), "files", f"fingerprint of {source.name}")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.is_file():  # opening a pipe would block
+            return _sha256(path).encode()
+    except OSError:
+        pass
+    # Ingest rejects or quarantines the file, so that it can't be read is part of the content.
+    return b"unreadable"
+
+
+def _sha256(path: Path) -> str:
+    return _digests.get(path, lambda: sha256_of_file(path))

@@ -1,4 +1,4 @@
-"""From what the user named to files, folders and their formats."""
+"""Locate the sources that the user named: file or folder, format, and part of an archive."""
 
 import difflib
 import os
@@ -8,53 +8,72 @@ from pathlib import Path, PurePath
 
 from fer_models.ingest.archive_member import SEPARATOR, Choice, choose
 from fer_models.ingest.config import SYNTHETIC
-from fer_models.ingest.files.archive import list_archive
+from fer_models.ingest.files.archive import ArchiveMember, list_archive
 from fer_models.ingest.files.compression import Compression, CompressionError, detect_compression
-from fer_models.ingest.files.file_names import is_utf8
-from fer_models.ingest.files.open import SourceFile
-from fer_models.ingest.files.streams import open_stream
+from fer_models.ingest.files.detection import SourceKind, is_utf8, kind_of_content
+from fer_models.ingest.files.stat_cache import StatCache
+from fer_models.ingest.files.streams import SourceFile, open_stream
 from fer_models.ingest.findings import Findings
-from fer_models.ingest.source_kind import SourceKind, kind_of_content
 
 _NUM_NEAREST = 3
 _MIN_SIMILARITY = 0.6
 _HEAD_BYTES = 1 << 16
-_PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
+_COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz")
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What lies at a path; no kind where it can't be used."""
+class _Detected:
+    """The source at a path; without a kind it can't be used, and `faults` say why."""
 
     kind: SourceKind | None = None
     member: str = ""
-    is_packed: bool = False
+    is_compressed: bool = False
+    faults: tuple[str, ...] = ()
+
+
+# `ferflow run` locates its sources three times: before the start, for the cache key, and to read.
+_cache = StatCache[_Detected](max_entries=1000)
 
 
 @dataclass(frozen=True)
 class Source:
-    """One source: as the user named it, and the names that stand in the snapshot."""
+    """One source: as the user named it, and as the snapshot names it."""
 
     named: str
     path: Path
     """Meaningless for synthetic faces."""
     name: str
-    """File or folder name, and what of an archive is read (`a.zip::b.csv`); never a path here."""
+    """File or folder name, and the part of an archive (`a.zip::b.csv`); never a local path."""
     stem: str
-    """Start of its image ids; differs from all other sources'. The same, packed or not."""
+    """Prefix of its image ids, unique among the sources; independent of compression."""
     kind: SourceKind | None
-    """None when it can't be used; its findings say why."""
+    """None if it can't be used; its findings say why."""
     member: str = ""
-    """What of an archive is read: a table or a folder; "" for all of it or no archive."""
+    """The table or folder to read from an archive; "" for all of it, or no archive."""
 
     @property
     def file(self) -> SourceFile:
-        """What is opened to read it."""
-        return SourceFile(self.path, self.member)
+        """The file, folder or archive member to read."""
+        if self.member or self.kind is SourceKind.IMAGE_ARCHIVE:
+            return ArchiveMember(self.path, self.member)
+        return SourceFile(self.path)
 
 
 def locate_sources(named_sources: Sequence[str]) -> list[tuple[Source, Findings]]:
-    """Find every source and its format; what is wrong stands in the findings."""
+    """Find every source and its format.
+
+    A file is only opened if it has changed since it was last located in this process.
+
+    Example:
+        [(source, findings)] = locate_sources(["archive.zip::train"])
+        source.kind, findings.faults
+
+    Args:
+        named_sources: paths, `<archive>::<member>`, or `synthetic`.
+
+    Returns:
+        Each source with new findings, which hold its faults.
+    """
     located: list[tuple[Source, Findings]] = []
     stems: set[str] = set()
     for number, named in enumerate(named_sources):
@@ -62,7 +81,7 @@ def locate_sources(named_sources: Sequence[str]) -> list[tuple[Source, Findings]
         if named == SYNTHETIC:
             source = Source(named, Path(), SYNTHETIC, SYNTHETIC, SourceKind.SYNTHETIC)
             if named in named_sources[:number]:
-                findings.refuse("named twice; name it once and raise data.synthetic.num_images")
+                findings.add_fault("named twice; name it once and raise data.synthetic.num_images")
         else:
             source = _locate(named, findings)
         source = replace(source, stem=_unique(source.stem, stems))
@@ -72,23 +91,24 @@ def locate_sources(named_sources: Sequence[str]) -> list[tuple[Source, Findings]
 
 
 def _locate(named: str, findings: Findings) -> Source:
-    path, wanted = _split(named)
-    found = _Found()
+    path, wanted = _split_member(named)
     try:
-        found = _look(named, path, wanted, findings)
+        detected = _detect(named, path, wanted)
     except OSError as error:
         reason = error.strerror or error
-        findings.refuse(f"can't be read ({reason}); check the path and the access rights")
+        detected = _fault(f"can't be read ({reason}); check the path and the access rights")
     except CompressionError as error:
-        findings.refuse(str(error))
-    # Not resolve(): a link's own name is what the user sees.
+        detected = _fault(str(error))
+    for fault in detected.faults:
+        findings.add_fault(fault)
+    # Not resolve(): the user knows a link by its own name.
     name = PurePath(os.path.normpath(path.absolute())).name or "root"
-    full_name = f"{name}{SEPARATOR}{found.member}" if found.member else name
-    return Source(named, path, full_name, _stem(name, found), found.kind, found.member)
+    full_name = f"{name}{SEPARATOR}{detected.member}" if detected.member else name
+    return Source(named, path, full_name, _stem(name, detected), detected.kind, detected.member)
 
 
-def _split(named: str) -> tuple[Path, str]:
-    """The path, and the file or folder that is wanted of an archive (`faces.zip::train`)."""
+def _split_member(named: str) -> tuple[Path, str]:
+    """The path, and the part of an archive that was asked for (`faces.zip::train`)."""
     path = _expanded(named)
     archive, separator, wanted = named.partition(SEPARATOR)
     if not separator or os.path.lexists(path):
@@ -99,18 +119,20 @@ def _split(named: str) -> tuple[Path, str]:
 def _expanded(named: str) -> Path:
     try:
         return Path(named).expanduser()
-    except RuntimeError:  # "~somebody" who isn't there
+    except RuntimeError:  # "~name" of an unknown user
         return Path(named)
 
 
-def _stem(name: str, found: _Found) -> str:
-    """The name without what tells the format, so that it is the same when it is packed."""
-    last = PurePath(found.member or name)
-    if found.kind is SourceKind.FOLDER or (found.kind is SourceKind.IMAGE_ARCHIVE and found.member):
+def _stem(name: str, detected: _Detected) -> str:
+    """The name without suffixes of format and compression."""
+    last = PurePath(detected.member or name)
+    if detected.kind is SourceKind.FOLDER:
         return last.name
-    if found.kind is SourceKind.IMAGE_ARCHIVE:
+    if detected.kind is SourceKind.IMAGE_ARCHIVE:
+        if detected.member:
+            return last.name
         last = PurePath(last.stem) if PurePath(last.stem).suffix.lower() == ".tar" else last
-    elif found.is_packed and last.suffix.lower() in _PACKED_SUFFIXES:
+    elif detected.is_compressed and last.suffix.lower() in _COMPRESSED_SUFFIXES:
         last = PurePath(last.stem)
     return last.stem
 
@@ -122,73 +144,72 @@ def _unique(stem: str, taken: set[str]) -> str:
     return candidate
 
 
-def _look(named: str, path: Path, wanted: str, findings: Findings) -> _Found:
-    """What is there, if it can be used; else the refusal is noted."""
+def _detect(named: str, path: Path, wanted: str) -> _Detected:
     if not named.strip():
-        findings.refuse("expected a file or folder, got an empty name; name one")
-    elif "://" in named:
-        findings.refuse("expected a file or folder of this machine; download it and name that")
-    elif not is_utf8(path.name):
-        findings.refuse("expected a name in UTF-8; rename it")
-    elif not path.exists():
-        findings.refuse(_missing(path))
-    elif path.is_dir() and not wanted:
-        return _Found(SourceKind.FOLDER)
-    elif path.is_dir():
-        findings.refuse(f"{path} is a folder, no archive; name what is in it by its path")
-    elif not path.is_file():
-        findings.refuse("expected a file or folder, got a device, pipe or socket; name another")
-    else:
-        return _look_into(path, wanted, findings)
-    return _Found()
+        return _fault("expected a file or folder, got an empty name; name one")
+    if "://" in named:
+        return _fault("expected a file or folder on this machine; download it and name that")
+    if not is_utf8(path.name):
+        return _fault("expected a name in UTF-8; rename it")
+    if not path.exists():
+        return _fault(_missing(path))
+    if path.is_dir():
+        if wanted:
+            return _fault(f"{path} is a folder, not an archive; name its content by path")
+        return _Detected(SourceKind.FOLDER)
+    if not path.is_file():
+        return _fault("expected a file or folder, got a device, pipe or socket; name another")
+    # Messages contain the path as the user wrote it, so it is part of the key.
+    return _cache.get(path, lambda: _detect_file(path, wanted), str(path), wanted)
 
 
-def _look_into(path: Path, wanted: str, findings: Findings) -> _Found:
-    stream, packing = open_stream(path)
+def _detect_file(path: Path, wanted: str) -> _Detected:
+    stream, compression = open_stream(path)
     with stream:
         inner = detect_compression(stream.head())
-        is_archive = inner is Compression.TAR or (inner is Compression.ZIP and packing is None)
+        is_archive = inner is Compression.TAR or (inner is Compression.ZIP and compression is None)
         content = b"" if is_archive else stream.read(_HEAD_BYTES)
     if is_archive:
-        return _look_into_archive(path, wanted, findings)
+        return _detect_member(path, wanted)
     if wanted:
-        findings.refuse(f"{path.name} is no zip or tar archive; name the file itself")
-        return _Found()
+        return _fault(f"{path.name} is not a zip or tar archive; name the file itself")
     kind = kind_of_content(content, path.suffix)
     if isinstance(kind, SourceKind):
-        return _Found(kind, is_packed=packing is not None)
-    findings.refuse(kind)
-    return _Found()
+        return _Detected(kind, is_compressed=compression is not None)
+    return _fault(kind)
 
 
-def _look_into_archive(path: Path, wanted: str, findings: Findings) -> _Found:
+def _detect_member(path: Path, wanted: str) -> _Detected:
     listing = list_archive(path)
-    for fault in listing.faults:
-        findings.refuse(fault)
-    choice = choose(listing, wanted, str(path))
     if listing.faults:
-        return _Found()
+        return _fault(*listing.faults)
+    choice = choose(listing, wanted, str(path))
     if isinstance(choice, Choice) and not is_utf8(choice.member):
-        choice = f"{choice.member!a} in the archive: expected names in UTF-8; pack it anew"
+        choice = f"{choice.member!a} in the archive: expected names in UTF-8; rename it and repack"
     if isinstance(choice, str):
-        findings.refuse(choice)
-        return _Found()
-    return _Found(choice.kind, choice.member)
+        return _fault(choice)
+    return _Detected(choice.kind, choice.member)
+
+
+def _fault(*faults: str) -> _Detected:
+    return _Detected(faults=faults)
 
 
 def _missing(path: Path) -> str:
-    """The nearest thing that is there, for a path that isn't."""
+    """A message that suggests the nearest existing names for a missing path."""
     parent, name = path.absolute(), ""
     while not parent.exists():
         parent, name = parent.parent, parent.name
     if not parent.is_dir():
-        return f"there is no such file or folder ({parent} is a file); correct the path"
-    there = sorted(child.name for child in parent.iterdir() if not child.name.startswith("."))
-    lowered = {SYNTHETIC: f"but there is the built-in source {SYNTHETIC}"}
-    lowered |= {child.lower(): f"{parent} holds {child}" for child in there}
-    near = difflib.get_close_matches(name.lower(), lowered, _NUM_NEAREST, cutoff=_MIN_SIMILARITY)
+        return f"no such file or folder ({parent} is a file); correct the path"
+    existing = sorted(child.name for child in parent.iterdir() if not child.name.startswith("."))
+    suggestions = {SYNTHETIC: f"the built-in source {SYNTHETIC}"}
+    suggestions |= {child.lower(): f"{child} in {parent}" for child in existing}
+    near = difflib.get_close_matches(
+        name.lower(), suggestions, _NUM_NEAREST, cutoff=_MIN_SIMILARITY
+    )
     if near:
-        offers = "; ".join(lowered[child] for child in near)
-        return f"there is no such file or folder; {offers}: is that meant?"
-    some = ", ".join(there[:_NUM_NEAREST]) + (", ..." if len(there) > _NUM_NEAREST else "")
-    return f"there is no such file or folder; {parent} holds {some or 'nothing'}; correct the path"
+        offers = " or ".join(suggestions[child] for child in near)
+        return f"no such file or folder; did you mean {offers}?"
+    some = ", ".join(existing[:_NUM_NEAREST]) + (", ..." if len(existing) > _NUM_NEAREST else "")
+    return f"no such file or folder; {parent} contains {some or 'nothing'}; correct the path"

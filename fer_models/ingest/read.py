@@ -1,18 +1,18 @@
-"""Reads all sources in order, each with the reader of its format."""
+"""Read all sources in order, each with the reader of its format."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.files.compression import CompressionError
-from fer_models.ingest.files.open import SourceFile
+from fer_models.ingest.files.detection import SourceKind
+from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings, raise_if_bad
 from fer_models.ingest.formats.ferplus import join_votes, read_votes
 from fer_models.ingest.formats.image_folder import read_image_archive, read_image_folder
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.locate import Source, locate_sources
-from fer_models.ingest.source_kind import SourceKind
 from fer_models.ingest.source_table import SourceTable
 from fer_models.progress import report
 from fer_models.synthetic.config import SyntheticConfig
@@ -23,13 +23,13 @@ _READERS: dict[SourceKind, Callable[[SourceFile, Findings], SourceTable | None]]
     SourceKind.FOLDER: read_image_folder,
     SourceKind.IMAGE_ARCHIVE: read_image_archive,
 }
-# What FER+ votes may follow; a source that can't be used at all has its own message.
+# FER+ votes may follow these. A source without a kind has a message of its own.
 _TABLES = (SourceKind.PIXEL_TABLE, SourceKind.PARQUET, None)
 
 
 @dataclass(frozen=True)
 class ReadSource:
-    """A source and what was read from it; no table where it can't be used or only adds votes."""
+    """A source and its images; no table if it can't be used or only adds votes."""
 
     source: Source
     findings: Findings
@@ -40,11 +40,11 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
     """Read and check every source.
 
     Args:
-        config: the sources, and whether bad rows are set aside.
+        config: the sources, and whether bad rows are quarantined.
         seed: of the synthetic faces.
 
     Raises:
-        DataError: listing everything that is wrong with any of them.
+        DataError: listing all problems of all sources.
     """
     read: list[ReadSource] = []
     for source, findings in locate_sources(config.sources):
@@ -53,12 +53,12 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
             report("ingest", 0, config.synthetic.num_images, "images", source.name)
             table = _synthetic_table(config.synthetic, seed)
         elif source.kind is SourceKind.FERPLUS:
-            _read_and_join(source, findings, read)
+            _join_votes(source, findings, read)
         elif source.kind in _READERS:
             table = _read_images(source, findings)
         read.append(ReadSource(source, findings, table))
     if config.quarantine_bad_rows:
-        _refuse_if_nothing(read)
+        _reject_if_empty(read)
     raise_if_bad([one.findings for one in read], config.quarantine_bad_rows)
     return read
 
@@ -68,42 +68,42 @@ def _read_images(source: Source, findings: Findings) -> SourceTable | None:
     try:
         return _READERS[source.kind](source.file, findings)
     except (OSError, CompressionError) as error:
-        findings.refuse(_stopped(error))
+        findings.add_fault(_read_error(error))
         return None
 
 
-def _read_and_join(source: Source, findings: Findings, read: list[ReadSource]) -> None:
+def _join_votes(source: Source, findings: Findings, read: list[ReadSource]) -> None:
     try:
         votes = read_votes(source.file, findings)
     except (OSError, CompressionError) as error:
-        findings.refuse(_stopped(error))
+        findings.add_fault(_read_error(error))
         return
-    before = read[-1] if read else None
-    if before is None or before.source.kind not in _TABLES:
-        findings.refuse(
-            "FER+ votes belong to the FER2013 table named just before them, and none is named "
-            "there; name fer2013.csv or icml_face_data.csv before this file"
+    previous = read[-1] if read else None
+    if previous is None or previous.source.kind not in _TABLES:
+        findings.add_fault(
+            "expected a FER2013 table just before these FER+ votes, got none; "
+            "name fer2013.csv or icml_face_data.csv before this file"
         )
-    elif votes is not None and before.table is not None and not before.findings.faults:
-        join_votes(before.table, before.source.name, votes, findings)
+    elif votes is not None and previous.table is not None and not previous.findings.faults:
+        join_votes(previous.table, previous.source.name, votes, findings)
 
 
-def _stopped(error: OSError | CompressionError) -> str:
+def _read_error(error: OSError | CompressionError) -> str:
     if isinstance(error, CompressionError):
         return str(error)
     return f"reading stopped ({error.strerror or error}); check the disk and the access rights"
 
 
-def _refuse_if_nothing(read: list[ReadSource]) -> None:
-    """Without any usable image there is nothing to snapshot, however much was set aside."""
+def _reject_if_empty(read: list[ReadSource]) -> None:
+    """A snapshot needs at least one usable image, however many are quarantined."""
     has_images = any(one.table is not None and len(one.table.images) for one in read)
     if has_images or any(one.findings.faults for one in read):
         return
     for one in read:
         bad_rows = one.findings.bad_rows
-        example = f", e.g. {bad_rows[0].place}: {bad_rows[0].problem}" if bad_rows else ""
-        one.findings.refuse(
-            f"expected at least one usable image, all {len(bad_rows)} are bad{example}"
+        example = f", e.g. {bad_rows[0].location}: {bad_rows[0].problem}" if bad_rows else ""
+        one.findings.add_fault(
+            f"expected at least one usable image, got {len(bad_rows)} bad ones{example}"
         )
 
 

@@ -1,4 +1,4 @@
-"""What every reader gives: the images of one source and what is known of each."""
+"""The result of every reader: the images of one source with their fields."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ NO_VOTES: tuple[int, ...] = (NO_VOTE,) * len(VOTE_COLUMNS)
 class SourceTable:
     """The usable images of one source.
 
-    `fields` has a row an image: `row` (number in the source, from 0), `path`, `split`, `label`,
-    `reason` ("" or why the image is set aside) and the vote columns. `images` is uint8
-    n x 48 x 48 in the same order. `num_rows` counts all rows of the source, unusable ones too.
+    `fields` has one row an image: `row` (number in the source, from 0), `path`, `split`, `label`,
+    `reason` (of quarantine, else "") and the vote columns. `images` is uint8 n x 48 x 48 in the
+    same order. `num_rows` counts all rows of the source, including unusable ones.
     """
 
     fields: pd.DataFrame
@@ -28,7 +28,7 @@ class SourceTable:
     has_usage: bool = False
     has_votes: bool = False
     truth: pd.DataFrame | None = None
-    """Only of synthetic faces: `row`, `true_label`, `defect`, `original_row`."""
+    """Synthetic faces only: `row`, `true_label`, `defect`, `original_row`."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class TableBuilder:
     _chunks: list[Images] = field(default_factory=list)
 
     def add_images(self, images: Images) -> None:
-        """Append a chunk (uint8 n x 48 x 48); `add_fields` is called for each of its images."""
+        """Append a chunk (uint8 n x 48 x 48); call `add_fields` for each of its images."""
         self._chunks.append(images)
 
     def add_fields(
@@ -51,11 +51,11 @@ class TableBuilder:
         reason: str = "",
         votes: Sequence[int] = NO_VOTES,
     ) -> None:
-        """Append what is known of the next image."""
+        """Append the fields of the next image."""
         self._rows.append((row, path, split, label, reason, *votes))
 
     def table(self, num_rows: int, has_usage: bool = False, has_votes: bool = False) -> SourceTable:
-        """Everything collected so far as one table."""
+        """Return everything collected so far as one table."""
         columns = ["row", "path", "split", "label", "reason", *VOTE_COLUMNS]
         fields = pd.DataFrame(self._rows, columns=columns)
         empty = np.zeros((0, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)

@@ -1,1 +1,1 @@
-"""Synthetic faces: a seeded generator of parametric faces with planted defects."""
+"""Synthetic data: a seeded generator of parametric faces with planted defects."""

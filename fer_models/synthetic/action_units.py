@@ -1,9 +1,9 @@
-"""What a synthetic face looks like: action units of its expression, identity, pose and picture.
+"""Traits of synthetic faces: action units of the expression, identity, pose and photography.
 
 N faces. Every trait is a float32 array of N values. Facial action units (FACS, Ekman and Friesen
-1978) run from 0 (absent) to 1 (full); their combinations for each expression follow EMFACS. Only
-sums, products, quotients and comparisons of uniform draws are used: IEEE arithmetic gives the same
-traits on every machine.
+1978) range from 0 (absent) to 1 (full); their combinations for each expression follow EMFACS. Only
+sums, products, quotients and comparisons of uniform draws are used, so that IEEE arithmetic gives
+the same traits on every machine.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Integers = npt.NDArray[np.int64]
 Traits = dict[str, Floats]
 
-# Action unit -> mean strength, for each expression; faces of a class differ in all of them.
+# Action unit -> mean strength, for each expression; all of them vary within a class.
 PROTOTYPES: Mapping[Expression, Mapping[int, float]] = {
     Expression.ANGRY: {4: 1.0, 5: 0.45, 7: 0.7, 23: 0.9, 10: 0.15},
     Expression.DISGUST: {9: 1.0, 10: 0.7, 15: 0.45, 17: 0.6, 7: 0.4, 4: 0.3},
@@ -30,13 +30,13 @@ PROTOTYPES: Mapping[Expression, Mapping[int, float]] = {
 }
 ACTION_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 15, 17, 20, 23, 25, 26, 43)
 
-_DROP_CHANCE = 0.1  # a supporting action unit of the prototype that stays away
+_DROP_PROBABILITY = 0.1  # that a supporting action unit of the prototype is absent
 _SUPPORTING = 0.8  # mean strength below which an action unit only supports the expression
-_STRAY_CHANCE = 0.05  # an action unit that is no part of the expression
+_STRAY_PROBABILITY = 0.05  # that an action unit outside the prototype is present
 _STRAY_STRENGTH = 0.45
 
-# Trait -> lowest and highest value. Lengths are in half face heights, angles in half-angle
-# tangents, grey values 0..1.
+# Trait -> range of a uniform draw. Lengths are in half face heights, angles are tangents of the
+# half angle, grey values are 0..1.
 _RANGES: Mapping[str, tuple[float, float]] = {
     # identity
     "skin": (0.42, 0.9),
@@ -72,7 +72,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "pitch": (-0.06, 0.06),
     "gaze_x": (-0.05, 0.05),
     "asymmetry": (-0.25, 0.25),
-    # picture
+    # photography
     "light_x": (-0.75, 0.75),
     "light_y": (-0.6, 0.25),
     "backdrop": (0.05, 0.95),
@@ -81,7 +81,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "contrast": (-0.3, 0.45),
     "noise": (0.004, 0.03),
     "blur": (-0.6, 0.7),
-    # occlusion: mostly absent (below 0)
+    # occlusion: absent below 0, which is most of the range
     "glasses": (-4.5, 1.0),
     "glasses_size": (0.2, 0.25),
     "cover": (-40.0, 1.0),
@@ -91,7 +91,12 @@ _RANGES: Mapping[str, tuple[float, float]] = {
 
 
 def draw_traits(labels: Integers, rng: np.random.Generator) -> Traits:
-    """Traits of one face for each label (0..6): action units `au1`, `au2`, ... and the rest."""
+    """Draw the traits of one face for each label (0..6).
+
+    Returns:
+        float32 arrays of N values: action units `au1`, `au2`, ... (0..1), and the traits of
+        identity, pose, photography and occlusion.
+    """
     traits = _draw_units(labels, rng)
     for name, (low, high) in _RANGES.items():
         values = low + (high - low) * rng.random(len(labels))
@@ -101,14 +106,14 @@ def draw_traits(labels: Integers, rng: np.random.Generator) -> Traits:
 
 def _draw_units(labels: Integers, rng: np.random.Generator) -> Traits:
     count = len(labels)
-    # The whole expression is faint in some faces; the classes overlap with neutral there.
+    # Some faces have a faint expression, so that the classes overlap with neutral.
     strength = 0.75 + 0.35 * rng.random(count)
     units: Traits = {}
     for unit in ACTION_UNITS:
         by_class = np.array([PROTOTYPES[expression].get(unit, 0.0) for expression in Expression])
         own = by_class[labels] * strength * (0.65 + 0.5 * rng.random(count))
-        absent = rng.random(count) < _DROP_CHANCE
+        absent = rng.random(count) < _DROP_PROBABILITY
         own[absent & (by_class[labels] < _SUPPORTING)] = 0.0
-        stray = (rng.random(count) < _STRAY_CHANCE) * _STRAY_STRENGTH * rng.random(count)
+        stray = (rng.random(count) < _STRAY_PROBABILITY) * _STRAY_STRENGTH * rng.random(count)
         units[f"au{unit}"] = np.clip(np.maximum(own, stray), 0.0, 1.0).astype(np.float32)
     return units

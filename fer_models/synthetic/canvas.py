@@ -1,8 +1,8 @@
-"""A batch of grey pictures to draw on with soft shapes.
+"""A batch of grey images to draw on with antialiased shapes.
 
-B pictures of S x S pixels, float32, 0 black .. 1 white. Shapes are given as distances: negative
+B images of S x S pixels, float32, 0 black .. 1 white. Shapes are signed distances: negative
 inside, in face units (half a face height). Only IEEE-exact elementwise operations are used (no
-exp, sin, power, matrix product or sum over pixels), so a picture is the same on every machine.
+exp, sin, power, matrix product or sum over pixels), so an image is the same on every machine.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from fer_models.synthetic.action_units import Floats, Traits
 
 @dataclass(frozen=True)
 class Canvas:
-    """Pictures (B x rows x S), and where each pixel lies in its face's own coordinates.
+    """Images (B x rows x S), and each pixel's position in the coordinates of its face.
 
-    `across` runs to the right and `down` to the chin; 0, 0 is the middle of the face, the chin at
-    down = 1. `side` is `across` without its sign (faces are drawn as halves). `pixels` is how many
-    pixels one face unit has.
+    `across` increases to the right and `down` to the chin; 0, 0 is the centre of the face, the
+    chin is at down = 1. `side` is the absolute value of `across` (faces are symmetric). `pixels`
+    is the number of pixels in one face unit.
     """
 
     grey: Floats
@@ -28,7 +28,7 @@ class Canvas:
     pixels: Floats
 
     def rows(self, first: int, last: int) -> "Canvas":
-        """A view of the given pixel rows: drawing on it draws on this canvas."""
+        """A view of some pixel rows: drawing on it draws on this canvas."""
         part = slice(first, last)
         return Canvas(
             self.grey[:, part],
@@ -39,32 +39,32 @@ class Canvas:
         )
 
     def cover(self, distance: Floats) -> Floats:
-        """How much of each pixel lies inside (0..1), one pixel soft at the edge."""
+        """Fraction of each pixel inside a shape (0..1), antialiased over one pixel."""
         covered: Floats = np.clip(0.5 - distance * self.pixels, 0.0, 1.0)
         return covered
 
     def paint(self, cover: Floats, value: Floats | float) -> None:
-        """Lay grey `value` over the pictures where `cover` is above 0."""
+        """Paint grey `value` over the images with opacity `cover` (0..1)."""
         self.grey[...] += cover * (value - self.grey)
 
     def darken(self, cover: Floats) -> None:
-        """Multiply the pictures by 1 - cover (cover may be negative: lighten)."""
+        """Multiply the images by 1 - cover (a negative cover lightens)."""
         self.grey[...] *= 1.0 - cover
 
     def line(
         self, position: Floats, along: Floats, half_width: Floats | float, strength: Floats
     ) -> None:
-        """Darken a stroke where `position` is near 0 and `along` lies within -1..1, faded out."""
+        """Darken a stroke where `position` is near 0, fading out as `along` nears -1 and 1."""
         body = np.clip(1.0 - np.abs(position) / half_width, 0.0, 1.0)
         self.darken(body * np.clip(2.0 - 2.0 * np.abs(along), 0.0, 1.0) * strength)
 
 
 def new_canvas(traits: Traits, size_px: int) -> Canvas:
-    """An empty canvas for faces in their pose.
+    """Create a black canvas in the coordinates of posed faces.
 
     Args:
         traits: pose of B faces, each of shape B x 1 x 1.
-        size_px: edge length of the pictures.
+        size_px: side length of the images.
     """
     centre = np.arange(size_px, dtype=np.float32) + 0.5 - size_px / 2
     x = centre[None, None, :] - traits["shift_x"]
@@ -79,15 +79,15 @@ def new_canvas(traits: Traits, size_px: int) -> Canvas:
     return Canvas(grey, across, down, np.abs(across), pixels=traits["scale"])
 
 
-def turned(canvas: Canvas, traits: Traits) -> Canvas:
-    """The same pictures with coordinates that move the features as a turned, nodding head does."""
+def with_head_turn(canvas: Canvas, traits: Traits) -> Canvas:
+    """The same images, with coordinates that move features according to yaw and pitch."""
     across = canvas.across + traits["yaw"] * (1.0 - canvas.across * canvas.across)
     down = canvas.down + traits["pitch"] * (1.0 - canvas.down * canvas.down)
     return Canvas(canvas.grey, across, down, np.abs(across), canvas.pixels)
 
 
 def bump(distance_squared: Floats) -> Floats:
-    """A soft hill: 1 in the middle, 0 from squared distance 1 on."""
+    """A smooth bump: 1 in the centre, 0 from squared distance 1."""
     hill: Floats = np.maximum(1.0 - distance_squared, 0.0)
     squared: Floats = hill * hill
     return squared
@@ -96,6 +96,6 @@ def bump(distance_squared: Floats) -> Floats:
 def ellipse(
     x: Floats, y: Floats, half_width: Floats | float, half_height: Floats | float
 ) -> Floats:
-    """Squared relative distance from an ellipse's middle: 1 on its edge."""
+    """Squared distance from an ellipse's centre, relative to its radius: 1 on the edge."""
     a, b = x / half_width, y / half_height
     return a * a + b * b

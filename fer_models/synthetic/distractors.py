@@ -1,6 +1,6 @@
-"""Planted frames that show no face: blank ones, and textures, text-like bars and shapes.
+"""Planted images without a face: blank ones, and textures, text-like bars and shapes.
 
-N frames, uint8 N x 48 x 48. Exact arithmetic only, so the frames are the same on every machine.
+N images, uint8 N x 48 x 48. Only exact arithmetic is used, so they are the same on every machine.
 """
 
 import numpy as np
@@ -8,29 +8,31 @@ import numpy as np
 from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
 from fer_models.synthetic.action_units import Integers
 
-_BLANK_GRAIN = 2  # grey values 0 and 1 above the level: standard deviation 0.5
+_BLANK_GRAIN = (
+    2  # number of grey values: the level and the next one, for a standard deviation of 0.5
+)
 
 
 def draw_blank(count: int, rng: np.random.Generator) -> Images:
-    """Blank frames: one grey level each with the faintest grain, so that no two are equal."""
+    """Draw blank images: a grey level each, with minimal grain so that no two are equal."""
     level = rng.integers(0, 256 - _BLANK_GRAIN, size=(count, 1, 1))
     grain = rng.integers(0, _BLANK_GRAIN, size=(count, IMAGE_SIZE_PX, IMAGE_SIZE_PX))
     return (level + grain).astype(np.uint8)
 
 
 def draw_non_faces(count: int, rng: np.random.Generator) -> Images:
-    """Frames that show something else, in turns: texture, lines of text, shapes."""
+    """Draw images of other things, alternating between textures, lines of text and shapes."""
     kinds = (_texture, _text, _shapes)
-    frames = [kinds[number % len(kinds)](rng) for number in range(count)]
-    if not frames:
+    plain = [kinds[number % len(kinds)](rng) for number in range(count)]
+    if not plain:
         return np.empty((0, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
     grain = rng.integers(-9, 10, size=(count, IMAGE_SIZE_PX, IMAGE_SIZE_PX))
-    images: Images = np.clip(np.stack(frames) + grain, 0, 255).astype(np.uint8)
+    images: Images = np.clip(np.stack(plain) + grain, 0, 255).astype(np.uint8)
     return images
 
 
 def _texture(rng: np.random.Generator) -> Integers:
-    """Random squares of several sizes on top of each other, as in foliage or cloth."""
+    """A sum of random squares in several sizes, like foliage or cloth."""
     total = np.zeros((IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.int64)
     for cell_px in (2, 4, 8, 16):
         cells = IMAGE_SIZE_PX // cell_px

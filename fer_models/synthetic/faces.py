@@ -1,4 +1,4 @@
-"""Synthetic faces: head, hair and picture around the features, rendered at 48 x 48 grey."""
+"""Render synthetic faces at 48 x 48 grey: head, hair, occlusion, and the look of a photograph."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,10 +6,10 @@ import numpy.typing as npt
 from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
 from fer_models.progress import report
 from fer_models.synthetic.action_units import Floats, Traits
-from fer_models.synthetic.canvas import Canvas, bump, ellipse, new_canvas, turned
+from fer_models.synthetic.canvas import Canvas, bump, ellipse, new_canvas, with_head_turn
 from fer_models.synthetic.features import draw_brows, draw_eyes, draw_mouth, draw_nose
 
-# Faces drawn together; more would fall out of the processor's cache.
+# Faces drawn together; more would not fit the processor's cache.
 _BATCH = 16
 
 
@@ -17,8 +17,8 @@ def draw_faces(traits: Traits, rng: np.random.Generator) -> Images:
     """Render faces.
 
     Args:
-        traits: of N faces, as `draw_traits` gives them.
-        rng: for the grain of the pictures.
+        traits: of N faces, from `draw_traits`.
+        rng: for the backdrop and the grain.
 
     Returns:
         uint8 N x 48 x 48; the same for the same traits and generator on every machine.
@@ -36,8 +36,8 @@ def _draw_batch(traits: Traits, rng: np.random.Generator) -> Images:
     canvas = new_canvas(traits, IMAGE_SIZE_PX)
     _draw_backdrop(canvas, traits, rng)
     _draw_head(canvas, traits)
-    # The features never leave these rows in any pose that is drawn.
-    features = turned(canvas, traits)
+    # In every pose that is drawn, the features stay within these rows.
+    features = with_head_turn(canvas, traits)
     upper, lower = features.rows(0, 34), features.rows(14, IMAGE_SIZE_PX)
     draw_eyes(upper, traits)
     draw_brows(upper, traits)
@@ -67,14 +67,14 @@ def _draw_backdrop(canvas: Canvas, traits: Traits, rng: np.random.Generator) -> 
 def _draw_head(canvas: Canvas, traits: Traits) -> None:
     t = traits
     low = np.maximum(canvas.down, 0.0)
-    # Action unit 26 drops the jaw and so lengthens the lower face.
+    # Action unit 26 drops the jaw, which lengthens the lower face.
     reach = np.where(canvas.down > 0, 1.0 + 0.1 * t["au26"], 1.0)
     width = t["face_width"] * (1.0 - t["jaw"] * low * low)
     nx, ny = canvas.across / width, canvas.down / reach
     squared = nx * nx + ny * ny
     ear = ellipse(canvas.side - t["face_width"], canvas.down + 0.02, 0.09, 0.2)
     canvas.paint(canvas.cover((np.sqrt(ear) - 1.0) * 0.1), 0.75 * t["skin"])
-    # Lambert's law on an egg-shaped head: the normal leans outwards with the distance.
+    # Lambert's law on an egg-shaped head: the normal tilts outwards with the distance.
     nz = np.sqrt(np.maximum(1.0 - squared, 0.0))
     light = 0.45 + 0.55 * nz + 0.42 * (t["light_x"] * nx + t["light_y"] * ny)
     light = light - 0.12 * bump(ellipse(canvas.side - 0.45, canvas.down - 0.45, 0.22, 0.4))
@@ -122,11 +122,11 @@ def _develop(grey: Floats, traits: Traits, rng: np.random.Generator) -> Images:
     t = traits
     soft = _blurred(grey)
     grey = grey + np.clip(t["blur"], 0.0, 0.7) * (soft - grey)
-    # A tone curve that keeps 0 and 1: contrast above 0 steepens the middle.
+    # A tone curve with fixed points 0 and 1: positive contrast steepens the middle.
     grey = np.clip(grey, 0.0, 1.0)
     grey = grey + t["contrast"] * grey * (1.0 - grey) * (2.0 * grey - 1.0) * 2.0
     grain = rng.integers(0, 256, size=(4, *grey.shape), dtype=np.uint8).astype(np.int16)
-    # The sum of four even draws is nearly normal, with a standard deviation of 148.
+    # The sum of four uniform draws is nearly normal, with a standard deviation of 148.
     noise = (grain[0] + grain[1] + grain[2] + grain[3] - 510).astype(np.float32) / 148.0
     scaled = (grey + t["noise"] * noise) * 255.0
     images: Images = np.clip(np.floor(scaled + 0.5), 0.0, 255.0).astype(np.uint8)

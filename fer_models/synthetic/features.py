@@ -1,4 +1,4 @@
-"""Eyes, brows, nose and mouth of synthetic faces, moved by their action units.
+"""Draw eyes, brows, nose and mouth of synthetic faces, moved by their action units.
 
 All traits are of shape B x 1 x 1; lengths are in half face heights.
 """
@@ -10,7 +10,7 @@ from fer_models.synthetic.canvas import Canvas, bump, ellipse
 
 
 def draw_brows(canvas: Canvas, traits: Traits) -> None:
-    """Brows: AU1 lifts their inner, AU2 their outer ends, AU4 lowers and draws them together."""
+    """Draw the brows: AU1 raises the inner ends, AU2 the outer ones, AU4 lowers and joins them."""
     t = traits
     length = 0.22
     middle = t["eye_distance"] + 0.01 - 0.05 * t["au4"]
@@ -38,7 +38,7 @@ def _draw_forehead(canvas: Canvas, traits: Traits) -> None:
 
 
 def draw_eyes(canvas: Canvas, traits: Traits) -> None:
-    """Eyes: AU5 widens, AU7 and AU6 narrow, AU43 lets the upper lid droop."""
+    """Draw the eyes: AU5 widens and AU6 and AU7 narrow them, AU43 lowers the upper lid."""
     t = traits
     x = canvas.side - t["eye_distance"]
     y = canvas.down - t["eye_height"] - t["eye_slant"] * x / t["eye_width"]
@@ -52,7 +52,7 @@ def draw_eyes(canvas: Canvas, traits: Traits) -> None:
     top, bottom = y + upper * arc, lower * arc - y
     opening = canvas.cover(-np.minimum(top, bottom))
     canvas.paint(opening, 0.5 + 0.45 * t["skin"])
-    # The gaze goes the same way in both eyes, while `side` mirrors them.
+    # Both eyes look in the same direction, while `side` mirrors them.
     gaze = x - t["gaze_x"] * np.sign(canvas.across)
     iris = ellipse(gaze, y + 0.01, 0.088, 0.088)
     canvas.paint(opening * canvas.cover((iris - 1.0) * 0.04), t["iris"])
@@ -77,7 +77,7 @@ def _draw_cheeks(canvas: Canvas, traits: Traits, x: Floats, y: Floats) -> None:
 
 
 def draw_nose(canvas: Canvas, traits: Traits) -> None:
-    """Nose: AU9 wrinkles its bridge, lifts its wings and deepens the folds to the mouth."""
+    """Draw the nose: AU9 wrinkles its bridge, lifts its wings and deepens the nasolabial folds."""
     t = traits
     tip = t["eye_height"] + 0.12 + t["nose_length"]
     bridge = canvas.down - (t["eye_height"] + tip) / 2
@@ -102,7 +102,7 @@ def draw_nose(canvas: Canvas, traits: Traits) -> None:
 
 
 def draw_mouth(canvas: Canvas, traits: Traits) -> None:
-    """Mouth: AU12 lifts the corners, AU15 lowers them, AU20 stretches, AU25 and AU26 open it."""
+    """Draw the mouth: AU12 raises the corners, AU15 lowers them, AU20 widens, AU25, AU26 open."""
     t = traits
     width = t["mouth_width"] * (1.0 + 0.38 * t["au12"] + 0.3 * t["au20"] - 0.25 * t["au23"])
     width = width * (1.0 - 0.28 * t["au26"] - 0.12 * t["au17"])

@@ -1,8 +1,7 @@
-"""Synthetic faces in FER2013's schema, with planted defects whose truth is recorded.
+"""Generate synthetic faces in FER2013's schema, with planted defects and their ground truth.
 
-N images in all: the faces of the config, then the planted copies and frames, shuffled together.
-Defects are planted in training; validation and test stay as drawn, because cleaning never touches
-held-out splits either.
+N images in total: the faces of the config, then the planted copies and non-faces, shuffled. Defects
+are planted in training only, because cleaning never modifies the held-out splits.
 """
 
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ NON_FACE = "non_face"
 LABEL_ERROR = "label_error"
 NO_ORIGINAL = -1
 
-# FER2013's imbalance, but for disgust (1.5 % there), which a small data set would hardly show.
+# FER2013's class imbalance, except for disgust: its 1.5 % would be too rare in a small data set.
 CLASS_SHARES: dict[Expression, float] = {
     Expression.ANGRY: 0.13,
     Expression.DISGUST: 0.06,
@@ -39,13 +38,13 @@ CLASS_SHARES: dict[Expression, float] = {
 
 @dataclass(frozen=True)
 class SyntheticFaces:
-    """Drawn faces.
+    """Generated images and their ground truth.
 
     Attributes:
         images: uint8 N x 48 x 48.
-        manifest_fields: N rows `split`, `label` (0..6, as a user would get it), `path` ("").
-        truth: N rows `row` (0..N-1), `true_label` (0..6; -1 for blank frames and non-faces),
-            `defect` ("" for none) and `original_row` (which image a copy was made of, else -1).
+        manifest_fields: N rows `split`, `label` (0..6, wrong ones included), `path` ("").
+        truth: N rows `row` (0..N-1), `true_label` (0..6; -1 for blank images and non-faces),
+            `defect` ("" for none) and `original_row` (of a copy, else -1).
     """
 
     images: Images
@@ -55,7 +54,7 @@ class SyntheticFaces:
 
 @dataclass
 class _Collection:
-    """Images with their fields, N of each; grows while defects are planted."""
+    """Images and their fields, extended while defects are planted."""
 
     images: list[Images]
     split: list[str]
@@ -73,7 +72,7 @@ class _Collection:
         return np.array(chosen, dtype=np.int64)
 
     def add_copies(self, rows: Integers, images: Images, defect: str, split: str = "") -> None:
-        """Append copies of `rows`, in the split of their originals unless another is named."""
+        """Append copies of `rows`, in the split of their originals unless `split` is given."""
         self.images.append(images)
         for row in rows.tolist():
             self.split.append(split or self.split[row])
@@ -82,8 +81,8 @@ class _Collection:
             self.defect.append(defect)
             self.original_row.append(row)
 
-    def add_frames(self, images: Images, defect: str, rng: np.random.Generator) -> None:
-        """Append frames without a face to training, each with a label drawn at random."""
+    def add_non_faces(self, images: Images, defect: str, rng: np.random.Generator) -> None:
+        """Append images without a face to training, each with a random label."""
         self.images.append(images)
         for _ in range(len(images)):
             self.split.append("train")
@@ -94,14 +93,19 @@ class _Collection:
 
 
 def generate_synthetic(config: SyntheticConfig, seed: int) -> SyntheticFaces:
-    """Draw faces and plant defects; the same bytes for the same config and seed on any machine."""
+    """Draw faces and plant defects; same config and seed, same bytes on every machine.
+
+    Example:
+        faces = generate_synthetic(SyntheticConfig(num_images=1000), seed=0)
+        planted = faces.truth["defect"].value_counts()
+    """
     rng = np.random.default_rng(seed)
     faces = _draw_clean_faces(config, rng)
     _plant_copies(faces, config, rng)
     num = config.num_images
-    faces.add_frames(draw_blank(_share(config.blank_fraction, num), rng), BLANK, rng)
-    faces.add_frames(draw_non_faces(_share(config.non_face_fraction, num), rng), NON_FACE, rng)
-    _falsify_labels(faces, config, rng)
+    faces.add_non_faces(draw_blank(_share(config.blank_fraction, num), rng), BLANK, rng)
+    faces.add_non_faces(draw_non_faces(_share(config.non_face_fraction, num), rng), NON_FACE, rng)
+    _plant_label_errors(faces, config, rng)
     return _shuffled(faces, rng)
 
 
@@ -122,17 +126,17 @@ def _draw_clean_faces(config: SyntheticConfig, rng: np.random.Generator) -> _Col
 
 
 def _class_labels(count: int) -> Integers:
-    """`count` labels in the shares of `CLASS_SHARES`, sorted, none more than one off its share."""
-    edges, upto = [0], 0.0
+    """`count` sorted labels in the shares of `CLASS_SHARES`, each class within 1 of its share."""
+    edges, cumulative = [0], 0.0
     for share in CLASS_SHARES.values():
-        upto += share
-        edges.append(round(upto * count))
+        cumulative += share
+        edges.append(round(cumulative * count))
     return np.repeat(np.array(list(CLASS_SHARES), dtype=np.int64), np.diff(edges))
 
 
 def _plant_copies(faces: _Collection, config: SyntheticConfig, rng: np.random.Generator) -> None:
     drawn = faces.images[0]
-    # Each face is copied at most once, so that truth stays a pair of original and copy.
+    # Each face is copied at most once, so that the truth consists of pairs.
     sources = {
         (EXACT_DUPLICATE, ""): (faces.rows("train"), config.exact_duplicate_fraction),
         (NEAR_DUPLICATE, ""): (faces.rows("train"), config.near_duplicate_fraction),
@@ -150,27 +154,29 @@ def _plant_copies(faces: _Collection, config: SyntheticConfig, rng: np.random.Ge
 
 
 def _altered(images: Images, rng: np.random.Generator) -> Images:
-    """Nearly the same pictures: brighter or darker, grainier, or one pixel aside."""
+    """Near duplicates: shifted by one pixel, brighter or darker, or unchanged, plus noise."""
     count = len(images)
     altered = images.astype(np.int64)
     for number, kind in enumerate(rng.integers(0, 3, size=count)):
         if kind == 0:
-            altered[number] = _moved(altered[number], (-1, 1)[int(rng.integers(2))])
+            altered[number] = _shifted(altered[number], (-1, 1)[int(rng.integers(2))])
         elif kind == 1:
             altered[number] += int(rng.integers(5, 16)) * (1 if rng.random() < 0.5 else -1)
         altered[number] += rng.integers(-3, 4, size=images.shape[1:])
     return np.clip(altered, 0, 255).astype(np.uint8)
 
 
-def _moved(image: Integers, step: int) -> Integers:
-    moved = np.roll(image, step, axis=1)
+def _shifted(image: Integers, step: int) -> Integers:
+    shifted = np.roll(image, step, axis=1)
     edge = 0 if step > 0 else -1
-    moved[:, edge] = image[:, edge]
-    return moved
+    shifted[:, edge] = image[:, edge]
+    return shifted
 
 
-def _falsify_labels(faces: _Collection, config: SyntheticConfig, rng: np.random.Generator) -> None:
-    # A face with a copy keeps its label: exact copies are planted with equal labels.
+def _plant_label_errors(
+    faces: _Collection, config: SyntheticConfig, rng: np.random.Generator
+) -> None:
+    # Originals keep their label: exact copies are planted with equal labels.
     copied = np.array(faces.original_row, dtype=np.int64)
     free = rng.permutation(np.setdiff1d(faces.rows("train"), copied))
     for row in free[: _share(config.label_error_fraction, config.num_images)].tolist():

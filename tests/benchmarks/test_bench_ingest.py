@@ -1,9 +1,9 @@
-"""The benchmark of ingest measures what it says, on a small table."""
+"""The ingest benchmark on a small table."""
 
 from tests.benchmarks.bench_ingest import bench
 
 
-def test_the_benchmark_tells_ratio_and_memory_of_both_formats() -> None:
+def test_the_benchmark_reports_ratio_and_memory_of_both_formats() -> None:
     figures = bench(num_rows=200)
     assert figures["n"] == 200
     assert set(figures["formats"]) == {"fer2013.csv", "fer2013.csv.gz"}

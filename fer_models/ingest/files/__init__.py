@@ -1,1 +1,1 @@
-"""Files as bytes: archives, compression, streams, names, folders, and image decoding."""
+"""Files as bytes: detection, archives, compression, streams, folders, and image decoding."""

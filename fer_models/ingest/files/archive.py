@@ -1,6 +1,6 @@
-"""What is in a zip or tar archive, read without ever writing to a path that it names.
+"""Zip and tar archives: list and read their files, without ever writing to a path they name.
 
-Archives are walked in their own order: a packed tar can't be read in any other.
+Archives are read front to back: a compressed tar allows no other order.
 """
 
 import os
@@ -11,7 +11,6 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from tarfile import EOFHeaderError, HeaderError, ReadError  # type: ignore[attr-defined]
 from typing import IO, Self
@@ -24,38 +23,45 @@ from fer_models.ingest.files.compression import (
     detect_compression,
     translate_decompress_errors,
 )
-from fer_models.ingest.files.file_names import is_image, is_table, is_visible
-from fer_models.ingest.files.streams import open_stream
+from fer_models.ingest.files.detection import is_image, is_table, is_visible
+from fer_models.ingest.files.stat_cache import StatCache
+from fer_models.ingest.files.streams import (
+    SourceFile,
+    SourceStream,
+    open_stream,
+    stream_of_blocks,
+)
 from fer_models.progress import report
 
 _HEAD_BYTES = 4096
 _MAX_HEADS = 1000
 _REPORT_EVERY = 1000
 _ENCRYPTED = 0x1
-# The record at the end of a zip file: how many files it lists, 0xFFFF in very large ones.
+# The record at the end of a zip file holds its number of files, 0xFFFF in very large ones.
 _END_RECORD_BYTES, _END_RECORD_MAGIC = 22 + 0xFFFF, b"PK\x05\x06"
 _COUNT_OFFSET, _MANY = 10, 0xFFFF
 _DOS = 0
+_NOT_A_FILE = "is a link or device, not a file; pack the files themselves"
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file in an archive, while it is walked."""
+    """A file in an archive, while the archive is walked."""
 
     name: str
     size: int
     problem: str
-    """Why it can't be taken, with a remedy; "" when it can."""
+    """Why it can't be read and what to do about it; "" if it can."""
     open: Callable[[], IO[bytes] | None]
-    """Only until the walk goes on."""
+    """Valid only until the walk continues."""
 
 
 @dataclass(frozen=True)
 class Member:
     """A file in an archive: relative POSIX path, size in bytes, and its first bytes.
 
-    `head` is empty for images, whose path says all.
+    `head` is empty for images: their suffix identifies them.
     """
 
     name: str
@@ -65,28 +71,66 @@ class Member:
 
 @dataclass(frozen=True)
 class Listing:
-    """The visible files of an archive in its order, and what is wrong with it as a whole."""
+    """The visible files of an archive in its order, and its faults as a whole."""
 
     members: tuple[Member, ...]
     faults: tuple[str, ...]
 
 
+# Values hold the first bytes of many files, so only a few are kept.
+_listings = StatCache[Listing](max_entries=8)
+
+
+@dataclass(frozen=True)
+class ArchiveMember(SourceFile):
+    """A file or folder of an archive; "" is the archive's root."""
+
+    member: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name for progress events, without local folders."""
+        return PurePosixPath(self.member).name if self.member else self.path.name
+
+    def open(self) -> SourceStream:
+        """Open a stream of the file's decompressed bytes.
+
+        Raises:
+            OSError: the archive can't be read.
+            CompressionError: now or while reading: it is damaged, or a zip bomb.
+        """
+        sizes = [m.size for m in list_archive(self.path).members if m.name == self.member]
+        if not sizes:
+            raise CompressionError(f"{self.member} is no longer in the archive; start again")
+        check_size(sizes[0], self.path.stat().st_size)
+        done = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal done
+            for block in member_blocks(self.path, self.member):
+                done += len(block)
+                yield block
+
+        return stream_of_blocks(counted(), None, lambda: done, sizes[0])
+
+
 def list_archive(path: Path) -> Listing:
-    """List a zip or tar archive (packed or not), reading it to its end where it has no index.
+    """List a zip or tar archive (compressed or not).
+
+    A tar has no index and is read to its end; the listing is cached while the file is unchanged.
 
     Raises:
         OSError: it can't be read.
-        CompressionError: it is cut off, damaged or a bomb.
+        CompressionError: it is truncated, damaged or a zip bomb.
     """
-    status = path.stat()
-    return _list_archive(path, status.st_mtime_ns, status.st_size)
+    return _listings.get(path, lambda: _list_archive(path))
 
 
 def member_blocks(path: Path, name: str) -> Iterator[bytes]:
-    """The bytes of one file of an archive.
+    """The content of one file of an archive, in blocks.
 
     Raises:
-        CompressionError: it is damaged, or gone since the archive was listed.
+        CompressionError: it is damaged, or missing since the archive was listed.
     """
     for entry in walk(path):
         if entry.name == name:
@@ -99,29 +143,28 @@ def member_blocks(path: Path, name: str) -> Iterator[bytes]:
 def member_contents(
     path: Path, names: Collection[str], max_bytes: int
 ) -> Iterator[tuple[str, bytes | None]]:
-    """Name and bytes of each of the named files, in the archive's order.
+    """Name and content of each of the named files, in the archive's order.
 
-    None for the bytes of a file that is damaged in itself, or larger than `max_bytes`.
+    The content is None for a file that is damaged or larger than `max_bytes`.
     """
-    wanted, packed_bytes, unpacked = frozenset(names), path.stat().st_size, 0
+    wanted, archive_bytes, content_bytes = frozenset(names), path.stat().st_size, 0
     for entry in walk(path):
         if entry.name not in wanted:
             continue
-        unpacked += entry.size
-        check_size(unpacked, packed_bytes)
+        content_bytes += entry.size
+        check_size(content_bytes, archive_bytes)
         yield entry.name, _content(entry) if entry.size <= max_bytes else None
 
 
 def walk(path: Path) -> Iterator[Entry]:
-    """Every visible file of the archive; folders and what file managers leave are skipped."""
+    """Every visible file of the archive; folders and file managers' litter are skipped."""
     stream, _ = open_stream(path)
     with stream, translate_decompress_errors("the archive"):
         entries = _walk_zip if detect_compression(stream.head()) is Compression.ZIP else _walk_tar
         yield from (entry for entry in entries(stream) if is_visible(entry.name))
 
 
-@lru_cache(maxsize=8)
-def _list_archive(path: Path, _mtime_ns: int, _size: int) -> Listing:
+def _list_archive(path: Path) -> Listing:
     members: list[Member] = []
     problems: dict[str, list[str]] = {}
     num_heads = 0
@@ -138,7 +181,7 @@ def _list_archive(path: Path, _mtime_ns: int, _size: int) -> Listing:
             report("ingest", number, 0, "files", f"listing {path.name}")
     counts = Counter(member.name for member in members)
     for name in sorted(name for name, count in counts.items() if count > 1):
-        problems.setdefault("stands in the archive twice; pack it anew", []).append(name)
+        problems.setdefault("appears twice in the archive; repack it", []).append(name)
     faults = tuple(f"{_shown(names)} {problem}" for problem, names in sorted(problems.items()))
     return Listing(tuple(members), faults)
 
@@ -187,7 +230,7 @@ def _walk_zip(stream: IO[bytes]) -> Iterator[Entry]:
 
 
 def _check_count(stream: IO[bytes], num_listed: int) -> None:
-    """A damaged length in the list of files can swallow the next ones, unnoticed by zipfile."""
+    """Compare the number of files: zipfile misses those that a damaged length swallows."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, size - _END_RECORD_BYTES))
     tail = stream.read()
@@ -198,18 +241,15 @@ def _check_count(stream: IO[bytes], num_listed: int) -> None:
 
 def _zip_problem(info: zipfile.ZipInfo) -> str:
     if info.flag_bits & _ENCRYPTED:
-        return "is encrypted; unpack it with its password and name what was in it"
+        return "is encrypted; unpack it with its password and name its content"
     if info.compress_type not in _ZIP_METHODS:
         return (
-            f"is packed in a way that can't be read here (zip method {info.compress_type}); "
-            "unpack it and name what was in it"
+            f"uses an unsupported compression (zip method {info.compress_type}); "
+            "unpack it and name its content"
         )
     if stat.S_ISLNK(info.external_attr >> 16):
-        return _NO_FILE
+        return _NOT_A_FILE
     return ""
-
-
-_NO_FILE = "is a link or device, no file; pack the files themselves"
 
 
 def _walk_tar(stream: IO[bytes]) -> Iterator[Entry]:
@@ -222,15 +262,15 @@ def _walk_tar(stream: IO[bytes]) -> Iterator[Entry]:
             yield Entry(
                 _normal(info.name),
                 info.size,
-                _path_problem(info.name) or ("" if info.isreg() else _NO_FILE),
+                _path_problem(info.name) or ("" if info.isreg() else _NOT_A_FILE),
                 lambda info=info: archive.extractfile(info),  # type: ignore[misc]
             )
     while stream.read(BLOCK_BYTES):
-        pass  # to the checksum at the end
+        pass  # up to the checksum at the end
 
 
 class _StrictTarInfo(tarfile.TarInfo):
-    """Takes a damaged header inside the archive for damage, not for its end."""
+    """Reports a damaged header in the middle as damage, where tarfile would end the archive."""
 
     @classmethod
     def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
@@ -249,5 +289,5 @@ def _normal(name: str) -> str:
 def _path_problem(name: str) -> str:
     parts = PurePosixPath(name).parts
     if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
-        return "points outside the archive; pack it anew with relative paths"
+        return "points outside the archive; repack it with relative paths"
     return ""

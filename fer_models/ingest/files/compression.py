@@ -1,4 +1,8 @@
-"""Compressed bytes as blocks of plain ones, with guards against damage and zip bombs."""
+"""Decompression in blocks, with protection against damaged files and zip bombs.
+
+Own code because the file objects of gzip, bz2 and lzma limit neither the size nor the memory of
+what they decompress.
+"""
 
 import bz2
 import lzma
@@ -26,13 +30,14 @@ _OTHERS = {
     b"\x1f\x9d": "compress (.Z)",
     b"\x04\x22\x4d\x18": "lz4",
 }
-# Faces and their pixel lists shrink to a third at best; a gigabyte is read in seconds.
+# Faces and their pixel lists compress to a third at best; a gigabyte is read in seconds.
 _MAX_RATIO = 100
 _ALWAYS_ALLOWED_BYTES = 1 << 30
-# `xz -9` takes 65 MiB.
+# `xz -9` needs 65 MiB.
 _XZ_MEMORY_BYTES = 256 << 20
 _BLOCKS_AHEAD = 4
-# What the unpackers of the standard library raise on damaged files.
+_MAX_REASON = 100
+# Exceptions of the standard library's decompressors on damaged files.
 _DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -48,11 +53,11 @@ _DAMAGE = (
 
 
 class CompressionError(Exception):
-    """A packed file can't be unpacked; the message is ready to be shown."""
+    """A compressed file can't be decompressed; the message is meant for the user."""
 
 
 class Compression(StrEnum):
-    """How a file is packed."""
+    """A compression or archive format."""
 
     GZIP = "gzip"
     BZIP2 = "bzip2"
@@ -70,7 +75,7 @@ class _Decompressor(Protocol):
 
 
 def detect_compression(head: bytes) -> Compression | None:
-    """How a file that begins with `head` (512 bytes, or all) is packed; None: not at all."""
+    """The format of a file that begins with `head` (512 bytes, or all); None if uncompressed."""
     if head.startswith(b"PK"):
         return Compression.ZIP if head[2:4] in _ZIP_SIGNATURES else None
     if head[_TAR_MAGIC_OFFSET:].startswith(_TAR_MAGIC):
@@ -81,13 +86,16 @@ def detect_compression(head: bytes) -> Compression | None:
 
 
 def unsupported_compression(head: bytes) -> str:
-    """The name of a packing that can't be unpacked here; "" for none."""
+    """The name of a format that is recognised but not supported; "" for none."""
     return next((name for magic, name in _OTHERS.items() if head.startswith(magic)), "")
 
 
 @contextmanager
 def translate_decompress_errors(what: str) -> Iterator[None]:
-    """Turn what unpackers raise on damaged bytes into a `CompressionError`; disk errors pass."""
+    """Turn a decompressor's errors on damaged bytes into a `CompressionError`.
+
+    Errors of the disk (an `OSError` with an errno) are passed on.
+    """
     try:
         yield
     except OSError as error:
@@ -98,60 +106,60 @@ def translate_decompress_errors(what: str) -> Iterator[None]:
         raise CompressionError(_damaged(what, error)) from error
 
 
-def decompressed_blocks(packed: BinaryIO, packing: Compression) -> Iterator[bytes]:
-    """The plain bytes of a gzip, bzip2 or xz file; several streams in a row are one file.
+def decompressed_blocks(compressed: BinaryIO, compression: Compression) -> Iterator[bytes]:
+    """Decompress a gzip, bzip2 or xz file; several streams in a row count as one file.
 
     Raises:
-        CompressionError: it is cut off or damaged (the checksums are checked, too).
+        CompressionError: it is truncated or damaged (checksums are verified).
     """
-    data = packed.read(BLOCK_BYTES)
+    data = compressed.read(BLOCK_BYTES)
     while data:
-        decompressor = _new_decompressor(packing)
+        decompressor = _new_decompressor(compression)
         while True:
-            with translate_decompress_errors(f"the {packing} file"):
+            with translate_decompress_errors(f"the {compression} file"):
                 block = decompressor.decompress(data, BLOCK_BYTES)
             if block:
                 yield block
             if decompressor.eof:
                 break
-            data = b"" if len(block) == BLOCK_BYTES else packed.read(BLOCK_BYTES)
+            data = b"" if len(block) == BLOCK_BYTES else compressed.read(BLOCK_BYTES)
             if not data and len(block) < BLOCK_BYTES:
-                raise CompressionError(_damaged(f"the {packing} file", "it ends too early"))
-        # Tapes and some tools fill up with zeros.
-        data = decompressor.unused_data.lstrip(b"\0") or packed.read(BLOCK_BYTES).lstrip(b"\0")
+                raise CompressionError(_damaged(f"the {compression} file", "unexpected end"))
+        # Tapes and some tools pad with zeros.
+        data = decompressor.unused_data.lstrip(b"\0") or compressed.read(BLOCK_BYTES).lstrip(b"\0")
 
 
-def guarded(blocks: Iterator[bytes], packed_bytes: int) -> Iterator[bytes]:
-    """The same blocks, until they are suspiciously many for `packed_bytes`.
+def guarded(blocks: Iterator[bytes], compressed_bytes: int) -> Iterator[bytes]:
+    """The same blocks, as long as their total size is plausible for `compressed_bytes`.
 
     Raises:
-        CompressionError: it is a bomb.
+        CompressionError: it is a zip bomb.
     """
-    unpacked = 0
+    total_bytes = 0
     for block in blocks:
-        unpacked += len(block)
-        check_size(unpacked, packed_bytes)
+        total_bytes += len(block)
+        check_size(total_bytes, compressed_bytes)
         yield block
 
 
-def check_size(unpacked_bytes: int, packed_bytes: int) -> None:
-    """Refuse a file that grows when unpacked as no images do.
+def check_size(decompressed_bytes: int, compressed_bytes: int) -> None:
+    """Reject a file whose compression ratio no images reach.
 
     Raises:
-        CompressionError: it is a bomb.
+        CompressionError: it is a zip bomb.
     """
-    if unpacked_bytes > max(_ALWAYS_ALLOWED_BYTES, _MAX_RATIO * packed_bytes):
+    if decompressed_bytes > max(_ALWAYS_ALLOWED_BYTES, _MAX_RATIO * compressed_bytes):
         raise CompressionError(
-            f"would unpack to more than {unpacked_bytes >> 20:,} MiB from {packed_bytes:,} bytes, "
-            f"over {_MAX_RATIO} times its size: a zip bomb; if you trust it, unpack it yourself "
-            "and name what was in it"
+            f"expands from {compressed_bytes:,} bytes to over {decompressed_bytes >> 20:,} MiB, "
+            f"more than {_MAX_RATIO} times its size: a zip bomb; if you trust it, unpack it "
+            "yourself and name its content"
         )
 
 
 def read_ahead(blocks: Iterator[bytes]) -> Generator[bytes, None, None]:
-    """The same blocks, unpacked by a thread while the caller works on those before."""
+    """The same blocks, decompressed by a background thread while the caller uses earlier ones."""
     waiting: deque[Future[bytes | None]] = deque()
-    pool = ThreadPoolExecutor(1, thread_name_prefix="unpack")
+    pool = ThreadPoolExecutor(1, thread_name_prefix="decompress")
     try:
         for _ in range(_BLOCKS_AHEAD):
             waiting.append(pool.submit(next, blocks, None))
@@ -182,15 +190,15 @@ class _GzipDecompressor:
         return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
-def _new_decompressor(packing: Compression) -> _Decompressor:
-    makers: dict[Compression, Callable[[], _Decompressor]] = {
+def _new_decompressor(compression: Compression) -> _Decompressor:
+    constructors: dict[Compression, Callable[[], _Decompressor]] = {
         Compression.GZIP: _GzipDecompressor,
         Compression.BZIP2: bz2.BZ2Decompressor,
         Compression.XZ: lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES),
     }
-    return makers[packing]()
+    return constructors[compression]()
 
 
 def _damaged(what: str, reason: object) -> str:
-    words = str(reason).partition("\n")[0][:100]
-    return f"{what} is cut off or damaged ({words}); copy or download it again"
+    first_line = str(reason).partition("\n")[0][:_MAX_REASON]
+    return f"{what} is truncated or damaged ({first_line}); copy or download it again"

@@ -1,45 +1,45 @@
-"""Files below a folder: their paths, and their bytes."""
+"""Files below a folder: their paths and contents."""
 
 import os
 import stat
 from pathlib import Path
 
-from fer_models.ingest.files.file_names import is_visible
+from fer_models.ingest.files.detection import is_visible
 from fer_models.ingest.files.image_decoding import too_many_bytes
 from fer_models.ingest.findings import Findings
 
 _Identity = tuple[int, int]
 
-_NO_FILE = "a pipe, socket or device, no image file; remove it"
+_NOT_A_FILE = "a pipe, socket or device, no image file; remove it"
 _BROKEN_LINK = "a link that leads nowhere; repair or remove it"
 
 
 def list_files(root: Path, findings: Findings) -> list[str]:
     """All files below the folder as sorted relative POSIX paths, without hidden ones.
 
-    Links to folders are followed, but not in circles. A folder that can't be listed is noted.
+    Links to folders are followed, cycles are not. A folder that can't be listed is a fault.
     """
     found: list[str] = []
-    todo: list[tuple[str, frozenset[_Identity]]] = [("", frozenset())]
-    while todo:
-        prefix, above = todo.pop()
+    pending: list[tuple[str, frozenset[_Identity]]] = [("", frozenset())]
+    while pending:
+        prefix, parents = pending.pop()
         identity, entries = _listed(root / prefix, findings)
-        if identity in above:
-            continue  # a link to a folder that holds it
+        if identity in parents:
+            continue  # a link to a folder that contains it
         for name, is_folder in entries:
             if is_folder:
-                todo.append((f"{prefix}{name}/", above | {identity}))
+                pending.append((f"{prefix}{name}/", parents | {identity}))
             else:
                 found.append(prefix + name)
     return sorted(found)
 
 
 def read_file(path: Path) -> bytes | str:
-    """The bytes of an image file, or why they can't be had; never waits for a pipe."""
+    """The bytes of an image file, or why it can't be read; never blocks on a pipe."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            return _NO_FILE
+            return _NOT_A_FILE
         return too_many_bytes(status.st_size) or path.read_bytes()
     except OSError as error:
         if path.is_symlink() and not path.exists():
@@ -48,13 +48,15 @@ def read_file(path: Path) -> bytes | str:
 
 
 def _listed(folder: Path, findings: Findings) -> tuple[_Identity, list[tuple[str, bool]]]:
-    """What identifies a folder, and its visible entries: name, and whether it is a folder."""
+    """A folder's identity, and its visible entries: name, and whether it is a folder."""
     try:
         status = folder.stat()
         with os.scandir(folder) as entries:
             listed = [(entry.name, _is_folder(entry)) for entry in entries]
     except OSError as error:
-        findings.refuse(f"{folder} can't be listed ({error.strerror}); give this user read access")
+        findings.add_fault(
+            f"{folder} can't be listed ({error.strerror}); give this user read access"
+        )
         return (0, 0), []
     return (status.st_dev, status.st_ino), [entry for entry in listed if is_visible(entry[0])]
 

@@ -1,4 +1,4 @@
-"""Image files of any kind to grey 48 x 48 pixels, many of them on all cores."""
+"""Decode image files of any kind to grey 48 x 48 pixels, on all cores."""
 
 import io
 import os
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 GreyImage = npt.NDArray[np.uint8]
 
-# Not every format that Pillow knows: some start other programs, none of those holds faces.
+# Not every format that Pillow supports: some start other programs, and none of those is common.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _SIZE = (IMAGE_SIZE_PX, IMAGE_SIZE_PX)
-# About Pillow's own warning limit: decoding more would take gigabytes.
+# Close to Pillow's own warning limit: decoding more would take gigabytes.
 _MAX_PIXELS = 80_000_000
 _MAX_SIDE_PX = 20_000
 MAX_FILE_BYTES = 256 << 20
-# Cameras and scanners write these many bits into 16 or 32.
+# Cameras and scanners store these bit depths in 16 or 32 bits.
 _DEPTHS = (8, 10, 12, 14, 16)
 _DARK_AT_16_BITS = 64
 _OPAQUE = 255
 _TOO_LARGE = "the image is far too large to be a face"
 _REMEDY = "replace or remove it"
-# What Pillow's decoders raise on damaged files, found by damaging files at random.
+# Exceptions of Pillow's decoders on damaged files, found by fuzzing.
 _DECODING_ERRORS = (
     OSError,
     SyntaxError,
@@ -52,28 +52,36 @@ _DECODING_ERRORS = (
     zlib.error,
 )
 
-
-Outcome = GreyImage | str
-Loader = Callable[[], bytes | str]
-
-DAMAGED_IN_ARCHIVE = "damaged inside the archive; pack or download it again"
-
 _FILES_PER_TASK = 32
 # One image may take hundreds of megabytes while it is decoded.
 _MAX_THREADS = 8
 
+DAMAGED_IN_ARCHIVE = "damaged inside the archive; pack or download it again"
+
+Outcome = GreyImage | str
+"""An image, or why there is none."""
+Loader = Callable[[], bytes | str]
+
 
 class _UnsupportedError(ValueError):
-    """A sound image of a kind that has no grey values."""
+    """A valid image whose pixels can't be mapped to grey values."""
 
 
 def decode_image(data: bytes) -> GreyImage | str:
-    """The image as uint8 48 x 48 grey values, or what is wrong with it.
+    """Decode an image file to uint8 48 x 48 grey values.
 
-    JPEG, PNG, BMP, GIF, WEBP, TIFF or PPM of any mode and size is turned upright as its EXIF data
-    says, laid on white where it is transparent, made grey (ITU-R 601 luma), and resized with
-    Lanczos antialiasing. A 48 x 48 grey image is kept bit by bit; of an animation the first
-    picture counts.
+    JPEG, PNG, BMP, GIF, WEBP, TIFF or PPM of any mode and size is rotated as its EXIF data says,
+    composited on white where it is transparent, converted to grey (ITU-R 601 luma), and resized
+    with Lanczos antialiasing. A 48 x 48 grey image is kept bit for bit; of an animation the first
+    frame is used.
+
+    Example:
+        image = decode_image(Path("face.jpg").read_bytes())
+        if isinstance(image, str):
+            print(image)  # why it can't be used
+
+    Returns:
+        The image, or a sentence with the problem and what to do about it.
     """
     from PIL import Image
 
@@ -91,7 +99,7 @@ def decode_image(data: bytes) -> GreyImage | str:
 
 
 def too_many_bytes(size: int) -> str:
-    """What to say of an image file of `size` bytes; "" when it may be read."""
+    """The problem of an image file of `size` bytes; "" if it may be read."""
     if size <= MAX_FILE_BYTES:
         return ""
     return f"{_TOO_LARGE} ({size:,} bytes); {_REMEDY}"
@@ -100,14 +108,14 @@ def too_many_bytes(size: int) -> str:
 def _to_grey(image: "Image") -> GreyImage:
     from PIL import Image, ImageOps
 
-    # JPEG files are decoded at a fraction of their size: photographs load several times faster.
+    # JPEG is decoded at a fraction of its size: photographs load several times faster.
     image.draft("L", (4 * IMAGE_SIZE_PX, 4 * IMAGE_SIZE_PX))
     has_wide_colours = _has_wide_colours(image)
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "F":
         raise _UnsupportedError("floating-point pixels, expected 8 bits")
     if upright.mode.startswith("I"):
-        # A PGM file says how many bits it uses, and Pillow has scaled them to 16.
+        # A PGM file declares its depth, and Pillow has scaled it to 16 bits.
         depth = _DEPTHS[-1] if image.format == "PPM" else 0
         upright = Image.fromarray(_to_eight_bits(np.asarray(upright), depth))
     if has_wide_colours and np.asarray(upright.convert("RGB")).max() < _DARK_AT_16_BITS:
@@ -119,7 +127,7 @@ def _to_grey(image: "Image") -> GreyImage:
 
 
 def _to_eight_bits(values: npt.NDArray[np.integer[Any]], depth: int) -> GreyImage:
-    """The upper eight of `depth` bits; with 0, of as many as the brightest pixel needs."""
+    """The upper eight of `depth` bits; 0 stands for the depth that the brightest pixel needs."""
     brightest = int(values.max())
     if brightest >> _DEPTHS[-1]:
         raise _UnsupportedError("32-bit pixels, expected at most 16 bits")
@@ -134,7 +142,7 @@ def _has_wide_colours(image: "Image") -> bool:
 
 
 def _without_transparency(image: "Image") -> "Image":
-    """The image on a white ground, where it is transparent at all."""
+    """Composite the image on white if it has transparent pixels."""
     from PIL import Image
 
     if not image.has_transparency_data:
@@ -147,7 +155,7 @@ def _without_transparency(image: "Image") -> "Image":
 
 
 def _reason(error: Exception) -> str:
-    # Not Pillow's own words, which change with its version: the sentence is part of a snapshot.
+    # Not Pillow's own message, which changes between versions: the text is part of a snapshot.
     if isinstance(error, _UnsupportedError):
         return str(error)
     if type(error).__name__ == "UnidentifiedImageError":
@@ -158,19 +166,19 @@ def _reason(error: Exception) -> str:
 def decode_in_order(
     loaders: Iterable[tuple[str, Loader]], total: int, name: str
 ) -> Iterator[tuple[str, Outcome]]:
-    """Decode images in the order in which they come; tells progress as `name`.
+    """Decode images with a thread pool, keep their order, and report progress.
 
     Args:
-        loaders: path and what gives the file's bytes, or a sentence that says why it can't.
-            Called in a thread.
-        total: how many there are.
-        name: of the source.
+        loaders: path and loader of each image. A loader returns the file's bytes, or the problem
+            that prevents it; it is called in a thread.
+        total: number of images, for progress.
+        name: of the source, for progress.
 
     Yields:
-        Path, and the image as uint8 48 x 48 grey values or what is wrong with it.
+        Path, and the image (uint8 48 x 48 grey values) or its problem.
     """
-    # Decoding releases the interpreter lock, so threads are enough; small images would spend
-    # more time on being handed out one by one.
+    # Decoding releases the interpreter lock, so threads suffice. Images are submitted in groups:
+    # handing out small ones one by one costs more than decoding them.
     todo, done = iter(loaders), 0
     num_threads = min(os.cpu_count() or 1, _MAX_THREADS)
     waiting: deque[Future[list[tuple[str, Outcome]]]] = deque()
@@ -188,7 +196,7 @@ def decode_in_order(
 
 @contextmanager
 def quiet_decoding() -> Iterator[None]:
-    """Silence what Pillow warns of: every damage that matters is an outcome."""
+    """Silence Pillow's warnings: any damage that matters is an outcome."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

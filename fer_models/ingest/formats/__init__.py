@@ -1,1 +1,1 @@
-"""Readers of the source formats: one module a format, all giving a `SourceTable`."""
+"""Readers of the source formats: one module a format, each returning a `SourceTable`."""

@@ -1,4 +1,4 @@
-"""The fields of FER2013's tables: labels, splits, FER+ votes and row ids, and their messages."""
+"""Fields of FER2013's tables (labels, splits, FER+ votes, row ids) and their error messages."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ _COUNTS = {str(count).encode(): count for count in range(NUM_TAGGERS + 1)}
 
 
 def parse_usage(text: bytes) -> str:
-    """The split that a Usage means; `UNASSIGNED` when it means none."""
+    """The split of a Usage value; `UNASSIGNED` for any other text."""
     return _SPLITS.get(text, UNASSIGNED)
 
 
 @dataclass(frozen=True)
 class ParsedFields:
-    """Label and split of a row, and what is wrong with them, by column in lower case."""
+    """Label and split of a row, and their problems by column name in lower case."""
 
     label: int
     split: str
@@ -35,7 +35,7 @@ class ParsedFields:
 
 
 def parse_fields(values: Mapping[str, bytes]) -> ParsedFields:
-    """What the columns `emotion` and `usage` say, where they are there."""
+    """Parse the columns `emotion` and `usage`, where the table has them."""
     label, split, problems = UNLABELLED, UNASSIGNED, {}
     if "emotion" in values:
         label = _LABELS.get(values["emotion"], UNLABELLED)
@@ -49,12 +49,12 @@ def parse_fields(values: Mapping[str, bytes]) -> ParsedFields:
 
 
 def reason_of(problems: Collection[str]) -> str:
-    """The quarantine reason of a row with problems in these columns; "" for none."""
+    """The quarantine reason of a row with problems in these columns (the first); "" for none."""
     return next((_REASONS[column] for column in problems), "")
 
 
 def usage_problem(value: bytes) -> str:
-    """What to say of a value that is no Usage."""
+    """The message for an invalid Usage value."""
     return f"expected Usage {' or '.join(USAGE_TO_SPLIT)}, got {_shown(value)}; correct it"
 
 
@@ -68,29 +68,29 @@ def _shown(value: bytes) -> str:
 
 
 def parse_votes(texts: Sequence[bytes]) -> tuple[int, ...] | None:
-    """The ten counts, or None when any is no whole number 0..10."""
+    """The ten counts, or None if any is not a whole number 0..10."""
     counts = tuple(_COUNTS.get(text, NO_VOTE) for text in texts)
     return None if NO_VOTE in counts else counts
 
 
 def votes_problem(texts: Sequence[bytes]) -> str:
-    """What to say of counts that are none."""
+    """The message for invalid counts."""
     shown = b",".join(texts)[:_SHOWN_CHARACTERS].decode("utf-8", errors="replace")
     return f"expected {len(VOTE_NAMES)} FER+ votes 0..{NUM_TAGGERS}, got {shown!r}; correct them"
 
 
 @dataclass
 class RowIds:
-    """The ids seen so far, and where."""
+    """The ids seen so far, and their first rows."""
 
     _row_of: dict[bytes, int] = field(default_factory=dict)
 
     def problem(self, row_id: bytes, row: int) -> str:
-        """What is wrong with the id of a row: none, or that of another row; "" for nothing."""
+        """Why the id of a row is invalid: missing, or used before; "" if it is valid."""
         if not row_id or row_id in (b"None", b"nan"):
             return "expected a row id, got none; complete it or remove the column"
         first = self._row_of.setdefault(row_id, row)
         if first == row:
             return ""
         shown = row_id[:_SHOWN_BYTES].decode("utf-8", errors="replace")
-        return f"row id {shown!r} stands in row {first} already; remove one of the two rows"
+        return f"row id {shown!r} is also the id of row {first}; remove one of the two rows"

@@ -1,11 +1,11 @@
-"""What the folders above an image file say of it: split folder, then class folder, then any."""
+"""Split and label of an image by its folders: `[<split>/]<class>/...`."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.errors import DataError
-from fer_models.ingest.files.file_names import is_image, is_table, is_utf8
+from fer_models.ingest.files.detection import is_image, is_table, is_utf8
 from fer_models.ingest.findings import Findings
 from fer_models.labels import CLASS_NAMES, parse_expression
 
@@ -24,18 +24,18 @@ SPLIT_FOLDERS = {
 
 @dataclass(frozen=True)
 class FolderLabel:
-    """Split and label of an image, as its folders tell them."""
+    """Split and label of an image, according to its folders."""
 
     split: str
     label: int
 
 
 def folder_labels(files: list[str], findings: Findings) -> dict[str, FolderLabel]:
-    """Split and label of each file in a class folder; what else lies there is noted.
+    """Split and label of each file in a class folder; misplaced images become faults.
 
     Args:
         files: relative POSIX paths.
-        findings: takes the faults of the layout.
+        findings: receives the faults of the layout.
     """
     tops = {PurePosixPath(path).parts[0].lower() for path in files if "/" in path}
     has_splits = not tops.isdisjoint(SPLIT_FOLDERS)
@@ -47,17 +47,17 @@ def folder_labels(files: list[str], findings: Findings) -> dict[str, FolderLabel
             labels[path] = label
         elif isinstance(label, FolderLabel):
             misplaced.setdefault("expected file names in UTF-8; rename them", []).append(path)
-        elif is_image(path):  # a README or licence beside the class folders is welcome
+        elif is_image(path):  # other files, such as a README, may lie beside the class folders
             misplaced.setdefault(label, []).append(path)
     for problem, paths in sorted(misplaced.items()):
-        findings.refuse(f"{problem} ({len(paths)} files, the first is {paths[0]!a})")
+        findings.add_fault(f"{problem} ({len(paths)} files, the first is {paths[0]!a})")
     if not labels and not misplaced:
-        findings.refuse(_no_images(files))
+        findings.add_fault(_no_images(files))
     return labels
 
 
 def _folder_label(folders: tuple[str, ...], has_splits: bool) -> FolderLabel | str:
-    """What the folders above a file say of it, or what is wrong with them."""
+    """Split and label according to a file's parent folders, or their problem."""
     split = UNASSIGNED
     class_folders = folders
     if has_splits:
@@ -78,8 +78,8 @@ def _folder_label(folders: tuple[str, ...], has_splits: bool) -> FolderLabel | s
 def _no_images(files: list[str]) -> str:
     tables = [path for path in files if is_table(path)]
     if tables:
-        return f"the folder holds no images, but {tables[0]}; name that file itself"
+        return f"the folder contains no images, but {tables[0]}; name that file itself"
     return (
-        "the folder holds no images; name a folder with <class>/ or train/<class>/ in it, classes "
-        f"{', '.join(CLASS_NAMES)}"
+        "the folder contains no images; name a folder with <class>/ or train/<class>/ in it, "
+        f"classes {', '.join(CLASS_NAMES)}"
     )

@@ -1,12 +1,12 @@
 """A folder or archive of face images: `<root>/<class>/*`, or `train/<class>/*`, `test/<class>/*`.
 
-Only the folders' names say what an image is; see `layout`.
+Split and label come from the folder names; see `folder_layout`.
 """
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fer_models.ingest.files.archive import list_archive, member_contents
+from fer_models.ingest.files.archive import ArchiveMember, list_archive, member_contents
 from fer_models.ingest.files.folder import list_files, read_file
 from fer_models.ingest.files.image_decoding import (
     DAMAGED_IN_ARCHIVE,
@@ -15,22 +15,22 @@ from fer_models.ingest.files.image_decoding import (
     decode_in_order,
     too_many_bytes,
 )
-from fer_models.ingest.files.open import SourceFile
+from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.folder_layout import FolderLabel, folder_labels
 from fer_models.ingest.source_table import SourceTable, TableBuilder
 
 
 def read_image_folder(file: SourceFile, findings: Findings) -> SourceTable | None:
-    """Read a folder of images; each becomes grey and 48 x 48.
+    """Read a folder of images and convert each to grey 48 x 48.
 
     Args:
         file: the folder.
-        findings: takes everything that is wrong with it.
+        findings: receives all problems.
 
     Returns:
-        Its usable images in the order of their relative paths, or None when the folder's layout
-        is none of the known ones.
+        Its usable images in the order of their relative paths, or None if the folder's layout is
+        not supported.
     """
     files = list_files(file.path, findings)
     if findings.faults and not files:
@@ -43,11 +43,11 @@ def read_image_folder(file: SourceFile, findings: Findings) -> SourceTable | Non
 
 
 def read_image_archive(file: SourceFile, findings: Findings) -> SourceTable | None:
-    """Read a zip or tar archive of images as if it were the folder that was packed.
+    """Read a folder of images in a zip or tar archive.
 
     Args:
-        file: the archive, and as its member the folder in it ("" for all of it).
-        findings: takes everything that is wrong with it.
+        file: the folder in the archive (an `ArchiveMember`).
+        findings: receives all problems.
 
     Returns:
         As `read_image_folder`.
@@ -55,6 +55,7 @@ def read_image_archive(file: SourceFile, findings: Findings) -> SourceTable | No
     Raises:
         CompressionError: the archive is damaged.
     """
+    assert isinstance(file, ArchiveMember)
     prefix = f"{file.member}/" if file.member else ""
     sizes = {
         member.name.removeprefix(prefix): member.size
@@ -89,7 +90,7 @@ def _table(
     for row, path in enumerate(sorted(labels)):
         outcome = outcomes[path]
         if isinstance(outcome, str):
-            findings.set_aside(row, path, [outcome], path)
+            findings.add_bad_row(row, path, [outcome], path)
             continue
         label = labels[path]
         builder.add_images(outcome[None])

@@ -1,4 +1,4 @@
-"""FER2013 as parquet: `png` (image bytes), with `emotion`, `Usage`, `row` and `ferplus_*` votes."""
+"""FER2013 as parquet: `png` (image bytes), and `emotion`, `Usage`, `row`, `ferplus_*` votes."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from fer_models.ingest.files.image_decoding import GreyImage, decode_image, quiet_decoding
-from fer_models.ingest.files.open import SourceFile, open_source, unpack_to
+from fer_models.ingest.files.streams import SourceFile, decompress_to
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.fields import (
     VOTE_NAMES,
@@ -35,15 +35,15 @@ def read_parquet_table(file: SourceFile, findings: Findings) -> SourceTable | No
     """Read a parquet file of encoded images.
 
     Columns: `png` (bytes of an image file), with `emotion` and `Usage`, or `emotion`, or neither
-    (unlabelled); all ten `ferplus_*` or none. The values of a column `row` may not repeat; rows
-    are numbered as they stand in the file.
+    (unlabelled); all ten `ferplus_*` or none. Values of a column `row` must be unique; rows are
+    numbered by their position in the file.
 
     Args:
         file: the file.
-        findings: takes everything that is wrong with it.
+        findings: receives all problems.
 
     Returns:
-        Its usable images, or None when the file as a whole can't be used.
+        Its usable images, or None if the file as a whole can't be used.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -55,12 +55,12 @@ def read_parquet_table(file: SourceFile, findings: Findings) -> SourceTable | No
         ):
             faults = _column_faults(table.schema_arrow)
             for fault in faults:
-                findings.refuse(fault)
+                findings.add_fault(fault)
             return None if faults else _read_rows(table, file.name, findings)
     except (pa.ArrowException, OSError, ValueError) as error:
         first_line = str(error).partition("\n")[0]
-        findings.refuse(
-            f"the parquet file is cut off or damaged ({first_line[:_MAX_REASON]}); "
+        findings.add_fault(
+            f"the parquet file is truncated or damaged ({first_line[:_MAX_REASON]}); "
             "copy or download it again"
         )
         return None
@@ -68,15 +68,15 @@ def read_parquet_table(file: SourceFile, findings: Findings) -> SourceTable | No
 
 @contextmanager
 def _seekable(file: SourceFile) -> Iterator[IO[bytes]]:
-    """The file's plain bytes; a packed one is unpacked into a temporary file."""
-    with open_source(file) as stream:
+    """The file's decompressed bytes; a compressed file is decompressed to a temporary file."""
+    with file.open() as stream:
         if stream.seekable():
             yield stream
             return
-        with tempfile.TemporaryFile() as unpacked:
-            unpack_to(stream, unpacked, file.name)
-            unpacked.seek(0)
-            yield unpacked
+        with tempfile.TemporaryFile() as plain:
+            decompress_to(stream, plain, file.name)
+            plain.seek(0)
+            yield plain
 
 
 def _column_faults(schema: "pa.Schema") -> list[str]:
@@ -87,8 +87,8 @@ def _column_faults(schema: "pa.Schema") -> list[str]:
     others = sorted(name for name in names if name not in (*_VOTES, *_IGNORED))
     if others not in _COLUMN_SETS or len(votes) not in (0, len(_VOTES)):
         fault = (
-            "expected the columns png (image bytes), with emotion and Usage or with emotion or "
-            f"alone, and all or none of {','.join(_VOTES)}; got {','.join(names)[:300]}; "
+            "expected the column png (image bytes), alone, with emotion, or with emotion and "
+            f"Usage, and all or none of {','.join(_VOTES)}; got {','.join(names)[:300]}; "
             "rename or complete the columns"
         )
         return [fault]
@@ -108,29 +108,29 @@ def _read_rows(table: "pq.ParquetFile", name: str, findings: Findings) -> Source
     columns = [name for name in table.schema_arrow.names if name not in _IGNORED[1:]]
     total, done = table.metadata.num_rows, 0
     if not total:
-        findings.refuse("expected rows, got none; copy the file again")
+        findings.add_fault("expected rows, got none; copy the file again")
     builder, row_ids = TableBuilder(), RowIds()
     for batch in table.iter_batches(batch_size=_ROWS_PER_BATCH, columns=columns):
         listed = batch.to_pylist()
         with quiet_decoding():
-            # No threads: such small images are decoded faster than tasks are handed out.
+            # No threads: decoding such small images is faster than submitting tasks.
             images = [decode_image(values["png"] or b"") for values in listed]
         for row, (values, image) in enumerate(zip(listed, images, strict=True), start=done):
             id_problem = ""
             if _ROW_ID in values:
                 id_problem = row_ids.problem(str(values.pop(_ROW_ID)).encode(), row)
-            _take(row, values, image, id_problem, builder, findings)
+            _add_row(row, values, image, id_problem, builder, findings)
         done += batch.num_rows
         report("ingest", done, total, "images", name)
     if done != total:
-        findings.refuse(
+        findings.add_fault(
             f"the parquet file is damaged (expected {total} rows, got {done}); copy or download it "
             "again"
         )
     return builder.table(total, has_usage="Usage" in columns, has_votes=_VOTES[0] in columns)
 
 
-def _take(
+def _add_row(
     row: int,
     values: Mapping[str, Any],
     image: GreyImage | str,
@@ -138,7 +138,7 @@ def _take(
     builder: TableBuilder,
     findings: Findings,
 ) -> None:
-    """Add one row's image, or note what is wrong with it."""
+    """Add one row's image, or record its problems."""
     texts = {name.lower(): str(values[name]).encode() for name in values if name != "png"}
     meaning = parse_fields(texts)
     problems = {**({"id": id_problem} if id_problem else {}), **meaning.problems}
@@ -149,10 +149,10 @@ def _take(
         if votes == NO_VOTES:
             problems["votes"] = votes_problem(counts)
     if isinstance(image, str):
-        findings.set_aside(row, f"row {row}", [image, *problems.values()])
+        findings.add_bad_row(row, f"row {row}", [image, *problems.values()])
         return
     if problems:
-        findings.set_aside(row, f"row {row}", [*problems.values()], has_image=True)
+        findings.add_bad_row(row, f"row {row}", [*problems.values()], has_image=True)
     builder.add_images(image[None])
     reason = reason_of(problems)
     builder.add_fields(row, meaning.label, meaning.split, reason=reason, votes=votes)

@@ -1,30 +1,28 @@
-"""FER2013 as a table of pixel lists: `fer2013.csv`, `icml_face_data.csv`, `train.csv`, `test.csv`.
+"""FER2013 as a csv of pixel lists: `fer2013.csv`, `icml_face_data.csv`, `train.csv`, `test.csv`.
 
-Columns, in any order, blanks around names and values ignored: `pixels`, with `emotion` and
-`Usage` (whole FER2013), with `emotion` only (challenge training set), or alone (unlabelled).
-A column of row ids (`id`, `image_id`, `row`, `index`, or pandas' first one without a name) may
-stand beside them.
+Columns, in any order and ignoring blanks around names and values: `pixels`, with `emotion` and
+`Usage` (complete FER2013), with `emotion` only (challenge training set), or alone (unlabelled).
+A column of row ids (`id`, `image_id`, `row`, `index`, or pandas' unnamed first column) is allowed.
 """
 
 from dataclasses import dataclass, field
 from itertools import islice
 
-from fer_models.ingest.files.open import SourceFile, open_source, report_reading
-from fer_models.ingest.files.streams import SourceStream
+from fer_models.ingest.files.detection import read_header
+from fer_models.ingest.files.streams import SourceFile, SourceStream, report_reading
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.csv_rows import (
     BrokenTextError,
     TextRow,
-    note_bad_row,
-    read_header,
     read_rows,
+    record_bad_row,
     shown_name,
 )
 from fer_models.ingest.formats.fields import RowIds, parse_fields, reason_of
 from fer_models.ingest.formats.pixel_text import parse_pixels
 from fer_models.ingest.source_table import SourceTable, TableBuilder
 
-# The chunk's bytes and their handful of temporary arrays should stay in the processor's cache.
+# A chunk's bytes and its few temporary arrays should fit the processor's cache.
 _ROWS_PER_CHUNK = 8
 _REPORT_EVERY_BYTES = 8 << 20
 _ID_COLUMNS = ("id", "image_id", "row", "index", "unnamed: 0")
@@ -45,13 +43,13 @@ class _Reader:
     row_ids: RowIds = field(default_factory=RowIds)
     num_rows: int = 0
 
-    def take(self, rows: list[TextRow]) -> None:
-        whole = [row for row in rows if self._has_all_columns(row)]
+    def add_rows(self, rows: list[TextRow]) -> None:
+        complete = [row for row in rows if self._has_all_columns(row)]
         pixels = self.columns.index("pixels")
-        images, bad = parse_pixels([row.fields[pixels] for row in whole])
+        images, bad = parse_pixels([row.fields[pixels] for row in complete])
         self.builder.add_images(images)
-        for position, row in enumerate(whole):
-            self._take_fields(row, bad.get(position))
+        for position, row in enumerate(complete):
+            self._add_fields(row, bad.get(position))
         self.num_rows += len(rows)
 
     def _has_all_columns(self, row: TextRow) -> bool:
@@ -62,10 +60,10 @@ class _Reader:
             f"got {len(row.fields)}; correct or remove the row"
         )
         may_be_cut = len(row.fields) < len(self.columns)
-        note_bad_row(row, [problem], may_be_cut, False, self.findings)
+        record_bad_row(row, [problem], may_be_cut, False, self.findings)
         return False
 
-    def _take_fields(self, row: TextRow, pixel_problem: str | None) -> None:
+    def _add_fields(self, row: TextRow, pixel_problem: str | None) -> None:
         values = dict(zip(self.columns, row.fields, strict=True))
         meaning = parse_fields(values)
         problems = dict(meaning.problems)
@@ -76,7 +74,7 @@ class _Reader:
             problems = {"pixels": pixel_problem, **problems}
         if problems:
             may_be_cut = self.columns[-1] in problems
-            note_bad_row(row, [*problems.values()], may_be_cut, not pixel_problem, self.findings)
+            record_bad_row(row, [*problems.values()], may_be_cut, not pixel_problem, self.findings)
         if not pixel_problem:
             self.builder.add_fields(row.row, meaning.label, meaning.split, reason=reason)
 
@@ -86,16 +84,16 @@ def read_pixel_table(file: SourceFile, findings: Findings) -> SourceTable | None
 
     Args:
         file: the file.
-        findings: takes everything that is wrong with it.
+        findings: receives all problems.
 
     Returns:
-        Its usable images, or None when the file as a whole can't be used.
+        Its usable images, or None if the file as a whole can't be used.
     """
-    with open_source(file) as stream:
+    with file.open() as stream:
         names = read_header(stream)
-        columns = _meant_columns(names)
+        columns = _known_columns(names)
         if columns is None:
-            findings.refuse(
+            findings.add_fault(
                 f"expected the columns {_EXPECTED}, got "
                 f"{','.join(shown_name(name) for name in names[:_MAX_SHOWN])}; "
                 f"{_header_remedy(names)}"
@@ -105,10 +103,10 @@ def read_pixel_table(file: SourceFile, findings: Findings) -> SourceTable | None
         try:
             _read_all(reader, stream, file.name)
         except BrokenTextError as error:
-            findings.refuse(str(error))
+            findings.add_fault(str(error))
             return None
     if not reader.num_rows:
-        findings.refuse("expected rows after the header line, got none; copy the file again")
+        findings.add_fault("expected rows after the header line, got none; copy the file again")
     return reader.builder.table(reader.num_rows, has_usage="usage" in columns)
 
 
@@ -116,7 +114,7 @@ def _read_all(reader: _Reader, stream: SourceStream, name: str) -> None:
     rows = read_rows(stream)
     reported = 0
     while chunk := list(islice(rows, _ROWS_PER_CHUNK)):
-        reader.take(chunk)
+        reader.add_rows(chunk)
         if stream.done_bytes - reported > _REPORT_EVERY_BYTES:
             reported = stream.done_bytes
             report_reading(stream, name)
@@ -129,8 +127,8 @@ def _header_remedy(names: list[str]) -> str:
     return "correct the header line"
 
 
-def _meant_columns(names: list[str]) -> list[str] | None:
-    """The names with the row ids' called `id`; None when they are none of the known ones."""
+def _known_columns(names: list[str]) -> list[str] | None:
+    """The names, with the column of row ids renamed to `id`; None for an unknown set of columns."""
     columns = ["id" if name in _ID_COLUMNS else name for name in names]
     if columns[0] == "":
         columns[0] = "id"

@@ -1,7 +1,7 @@
-"""Pixel lists as text ("70 80 82 ...") to images, many rows at a time.
+"""Parse pixel lists ("70 80 82 ...") to images, many rows at a time.
 
-The digits of a whole chunk are turned into numbers by a few passes of array arithmetic instead of
-one Python object a pixel: FER2013 has 82.7 million of them.
+Own code for speed: a few passes of array arithmetic convert the digits of a whole chunk, without a
+Python object for each of FER2013's 82.7 million pixels.
 """
 
 from collections.abc import Sequence
@@ -20,40 +20,42 @@ _SHOWN_CHARACTERS = 20
 def parse_pixels(texts: Sequence[bytes]) -> tuple[Images, dict[int, str]]:
     """Parse rows of 2304 blank-separated numbers 0..255.
 
+    Example:
+        images, problems = parse_pixels([b"70 80 82 " * 768])
+
     Args:
         texts: one row each; digits and blanks.
 
     Returns:
-        The images of the good rows (uint8 n x 48 x 48, in order), and for each bad row, by its
-        position in `texts`, what is wrong with it.
+        The images of the valid rows (uint8 n x 48 x 48, in order), and the problem of each
+        invalid row, by its position in `texts`.
     """
-    images = _parse_good(texts)
+    images = _parse_valid(texts)
     if images is not None:
         return images, {}
     if len(texts) == 1:
         return _no_images(), {0: _explain(texts[0])}
-    # Something is wrong somewhere: halving finds the rows without reading the good ones twice
-    # more than a few times.
+    # Bisection finds the invalid rows; valid ones are parsed a few times more.
     middle = len(texts) // 2
     first, first_bad = parse_pixels(texts[:middle])
     second, second_bad = parse_pixels(texts[middle:])
-    moved = {middle + position: problem for position, problem in second_bad.items()}
-    return np.concatenate([first, second]), first_bad | moved
+    shifted = {middle + position: problem for position, problem in second_bad.items()}
+    return np.concatenate([first, second]), first_bad | shifted
 
 
-def _parse_good(texts: Sequence[bytes]) -> Images | None:
-    """All images, or None when any row is not exactly 2304 numbers 0..255."""
+def _parse_valid(texts: Sequence[bytes]) -> Images | None:
+    """All images, or None if any row is not exactly 2304 numbers 0..255."""
     if not texts:
         return _no_images()
-    # Three blanks before the first digit: each position looks back at three others.
+    # Three blanks before the first digit, because each position looks back at three others.
     data = np.frombuffer(b"".join((_PAD, b" ".join(texts), b" ")), dtype=np.uint8)
     digits = data - np.uint8(ord("0"))
     is_digit = digits < 10
-    # count_nonzero is twenty times as fast as all() and any(), compress as a mask in brackets.
+    # count_nonzero is twenty times as fast as all() and any(), and compress as boolean indexing.
     if np.count_nonzero(is_digit | (data == ord(" "))) < len(data):
         return None
     digits *= is_digit
-    # All below have one element a character, named by what it is when a number ends there.
+    # Arrays below have one element a character, named by its role if a number ends there.
     ends = is_digit[3:-1] & ~is_digit[4:]
     if not _counts_fit(ends, texts):
         return None
@@ -65,7 +67,7 @@ def _parse_good(texts: Sequence[bytes]) -> Images | None:
     tens_and_units += digits[3:-1]
     values = hundreds * np.uint8(100)
     values += tens_and_units
-    # Bytes wrap at 256: with at most two hundreds, a value that did is below its last two digits.
+    # Bytes wrap at 256: with at most two hundreds, a wrapped value is below its last two digits.
     if hundreds.max() > _MAX_VALUE // 100 or np.count_nonzero(values < tens_and_units):
         return None
     return np.compress(ends, values).reshape(-1, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
@@ -82,20 +84,20 @@ def _counts_fit(ends: npt.NDArray[np.bool_], texts: Sequence[bytes]) -> bool:
 
 
 def _explain(text: bytes) -> str:
-    words = text.split()
-    if not words:
+    numbers = text.split()
+    if not numbers:
         return f"expected {NUM_PIXELS} pixel values, got none; complete or remove the row"
-    for number, word in enumerate(words):
-        if word.isdigit() and len(word) <= 3 and int(word) <= _MAX_VALUE:
+    for pixel, number in enumerate(numbers):
+        if number.isdigit() and len(number) <= 3 and int(number) <= _MAX_VALUE:
             continue
-        shown = word[:_SHOWN_CHARACTERS].decode("utf-8", errors="replace")
+        shown = number[:_SHOWN_CHARACTERS].decode("utf-8", errors="replace")
         return (
             f"expected whole numbers 0..{_MAX_VALUE} separated by blanks, got {shown!r} as pixel "
-            f"{number}; correct the value or remove the row"
+            f"{pixel}; correct the value or remove the row"
         )
-    if len(words) != NUM_PIXELS:
+    if len(numbers) != NUM_PIXELS:
         return (
-            f"expected {NUM_PIXELS} pixel values (48 x 48), got {len(words)}; "
+            f"expected {NUM_PIXELS} pixel values (48 x 48), got {len(numbers)}; "
             "complete or remove the row"
         )
     return "expected pixel values separated by blanks only, got other white space"

@@ -13,7 +13,7 @@ def faces(synthetic: SyntheticFaces, count: int) -> Images:
 
 
 def moved(images: Images, scale: float, down: float, across: float) -> Images:
-    """Independent of the library: SciPy's splines of first order."""
+    """Independent reference: SciPy's first-order spline interpolation."""
     middle = 23.5
     offset = [middle - (middle + shift) / scale for shift in (down, across)]
     return np.stack(
@@ -24,7 +24,7 @@ def moved(images: Images, scale: float, down: float, across: float) -> Images:
     )
 
 
-def test_equal_pictures_have_likeness_one(synthetic: SyntheticFaces) -> None:
+def test_equal_images_have_similarity_one(synthetic: SyntheticFaces) -> None:
     images = faces(synthetic, 20)
     assert similarity(images, images) == pytest.approx(1.0)
 
@@ -33,7 +33,7 @@ def test_equal_pictures_have_likeness_one(synthetic: SyntheticFaces) -> None:
     ("scale", "down", "across"),
     [(1.0, 2, -2), (1.0, 1, 0), (1.1, 0, 0), (0.9, 2, 1), (1.05, -1.5, 2)],
 )
-def test_moved_and_scaled_pictures_are_alike(
+def test_shifted_and_scaled_images_are_similar(
     synthetic: SyntheticFaces, scale: float, down: float, across: float
 ) -> None:
     images = faces(synthetic, 20)
@@ -46,12 +46,12 @@ def test_brightness_and_contrast_make_no_difference(synthetic: SyntheticFaces) -
     assert similarity(images, changed).min() > 0.99
 
 
-def test_different_faces_are_not_alike(synthetic: SyntheticFaces) -> None:
+def test_different_faces_are_not_similar(synthetic: SyntheticFaces) -> None:
     images = faces(synthetic, 200)
     assert np.quantile(similarity(images[:100], images[100:]), 0.95) < 0.95
 
 
-def test_likeness_without_motion_is_the_correlation_coefficient() -> None:
+def test_similarity_without_motion_is_the_correlation_coefficient() -> None:
     rng = np.random.default_rng(3)
     first = rng.integers(0, 256, size=(1, 48, 48)).astype(np.uint8)
     second = np.clip(first + rng.integers(-9, 10, size=first.shape), 0, 255).astype(np.uint8)
@@ -60,11 +60,11 @@ def test_likeness_without_motion_is_the_correlation_coefficient() -> None:
     assert similarity(first, second) == pytest.approx([expected])
 
 
-def test_flat_pictures_are_like_nothing() -> None:
+def test_flat_images_have_similarity_zero() -> None:
     flat = np.full((2, 48, 48), 7, dtype=np.uint8)
     assert similarity(flat, flat).tolist() == [0.0, 0.0]
 
 
-def test_no_pairs_have_no_likeness() -> None:
+def test_no_pairs_give_an_empty_result() -> None:
     none = np.empty((0, 48, 48), dtype=np.uint8)
     assert similarity(none, none).shape == (0,)

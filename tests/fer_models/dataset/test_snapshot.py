@@ -1,3 +1,5 @@
+"""Snapshots are read as they were written, and identified by their content."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,7 +30,7 @@ IMAGES = np.stack([picture(face.picture) for face in FACES])
 TABLE = pd.DataFrame({"image_id": ["a", "b"], "note": ["", "x"], "score": [0.25, 1.0]})
 
 
-def test_what_was_written_is_read(store: ArtifactStore) -> None:
+def test_a_snapshot_is_read_as_it_was_written(store: ArtifactStore) -> None:
     opened = open_snapshot(store, snapshot_of(store, FACES))
     assert np.array_equal(opened.images, IMAGES)
     assert not opened.images.flags.writeable
@@ -45,7 +47,7 @@ def test_positions_are_kept_and_labelled(store: ArtifactStore) -> None:
     assert opened.image_ids(opened.positions("train")) == ["hand/000000", "hand/000004"]
 
 
-def test_info_counts_what_is_there(store: ArtifactStore) -> None:
+def test_info_counts_images(store: ArtifactStore) -> None:
     info = store.info(snapshot_of(store, FACES))
     assert info["num_images"] == 5
     assert (info["kept"], info["quarantined"], info["unlabelled"]) == (4, 1, 1)
@@ -80,8 +82,8 @@ def test_any_change_gives_another_id(store: ArtifactStore) -> None:
     assert len(ids) == 7
 
 
-def test_id_is_the_same_on_every_machine(store: ArtifactStore) -> None:
-    # A change of this value makes every stored snapshot unfindable: raise the format's number.
+def test_the_id_is_the_same_on_every_machine(store: ArtifactStore) -> None:
+    # A change of this value orphans every stored snapshot: increase the format number.
     images = np.arange(48 * 48, dtype=np.int64).reshape(1, 48, 48).astype(np.uint8)
     ref = snapshot_of(store, [Face("train", 3, 0)], images)
     assert ref.id == "dd7916d3371155b73c40257b611b45e382d533d3"
@@ -97,7 +99,7 @@ def test_tables_are_read_by_name(store: ArtifactStore) -> None:
         open_table(store, ref, "decisions")
 
 
-def test_derived_snapshot_shares_the_images(store: ArtifactStore) -> None:
+def test_a_derived_snapshot_shares_the_images(store: ArtifactStore) -> None:
     parent = snapshot_of(store, FACES)
     opened = open_snapshot(store, parent)
     child = write_snapshot(store, opened.manifest, opened.images, "clean", parent=parent)
@@ -107,7 +109,7 @@ def test_derived_snapshot_shares_the_images(store: ArtifactStore) -> None:
     assert files == ["artifact.json", "manifest.parquet"]
 
 
-def test_damaged_images_are_noticed(store: ArtifactStore) -> None:
+def test_damaged_images_are_detected(store: ArtifactStore) -> None:
     ref = snapshot_of(store, FACES)
     path = store.local_root / "datasets" / ref.id / "images.npy"
     data = bytearray(path.read_bytes())

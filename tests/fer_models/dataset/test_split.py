@@ -1,3 +1,5 @@
+"""Splits are stratified, reproducible, and never separate copies."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +21,7 @@ STRATIFIED = SplittingConfig(strategy="stratified", validation_fraction=0.2, tes
 
 
 def faces_in(split: str, count: int, start: int = 0) -> list[Face]:
-    """Different pictures, the classes in turns."""
+    """Different images with cycling classes."""
     return [Face(split, number % NUM_CLASSES, start + number) for number in range(count)]
 
 
@@ -30,17 +32,17 @@ def split_of(
     return open_snapshot(store, result).manifest
 
 
-def test_splits_of_the_source_stay(store: ArtifactStore) -> None:
+def test_splits_of_the_source_are_kept(store: ArtifactStore) -> None:
     faces = [*faces_in("train", 14), *faces_in("validation", 7, 20), *faces_in("test", 7, 40)]
     assert list(split_of(store, faces)["split"]) == [face.split for face in faces]
 
 
-def test_source_without_test_keeps_none(store: ArtifactStore) -> None:
+def test_a_source_without_test_split_gets_none(store: ArtifactStore) -> None:
     faces = [*faces_in("train", 14), *faces_in("validation", 7, 20)]
     assert set(split_of(store, faces)["split"]) == {"train", "validation"}
 
 
-def test_missing_validation_is_drawn_from_training_by_class(store: ArtifactStore) -> None:
+def test_a_missing_validation_split_is_drawn_from_training_by_class(store: ArtifactStore) -> None:
     faces = [*faces_in("train", 140), *faces_in("test", 7, 200)]
     manifest = split_of(store, faces)
     drawn = manifest[manifest["split"] == "validation"]
@@ -48,24 +50,24 @@ def test_missing_validation_is_drawn_from_training_by_class(store: ArtifactStore
     assert list(manifest["split"].iloc[140:]) == ["test"] * 7
 
 
-def test_training_alone_gives_validation_and_no_test(store: ArtifactStore) -> None:
+def test_training_alone_gets_validation_and_no_test(store: ArtifactStore) -> None:
     counts = split_of(store, faces_in("train", 70))["split"].value_counts()
     assert counts.to_dict() == {"train": 63, "validation": 7}
 
 
-def test_source_without_any_split_gets_all_three(store: ArtifactStore) -> None:
+def test_a_source_without_splits_gets_all_three(store: ArtifactStore) -> None:
     counts = split_of(store, faces_in("", 140))["split"].value_counts()
     assert counts.to_dict() == {"train": 112, "validation": 14, "test": 14}
 
 
-def test_unassigned_images_beside_others_go_to_training(store: ArtifactStore) -> None:
+def test_unassigned_images_beside_assigned_ones_go_to_training(store: ArtifactStore) -> None:
     faces = [*faces_in("", 14), *faces_in("validation", 7, 20), *faces_in("test", 7, 40)]
     ref = split_snapshot(store, snapshot_of(store, faces), SOURCE, 0)
     assert list(open_snapshot(store, ref).manifest["split"].iloc[:14]) == ["train"] * 14
     assert store.info(ref)["unassigned_put_into_train"] == 14
 
 
-def test_stratified_draws_all_anew(store: ArtifactStore) -> None:
+def test_stratified_ignores_the_splits_of_the_source(store: ArtifactStore) -> None:
     faces = [*faces_in("train", 70), *faces_in("test", 70, 100)]
     manifest = split_of(store, faces, STRATIFIED)
     table = pd.crosstab(manifest["label"], manifest["split"])
@@ -74,14 +76,14 @@ def test_stratified_draws_all_anew(store: ArtifactStore) -> None:
     assert (table["train"] == 10).all()
 
 
-def test_same_seed_same_split_other_seed_another(store: ArtifactStore) -> None:
+def test_the_split_depends_on_the_seed_only(store: ArtifactStore) -> None:
     snapshot = snapshot_of(store, faces_in("", 140))
     first = split_snapshot(store, snapshot, SOURCE, 1)
     assert split_snapshot(store, snapshot, SOURCE, 1).id == first.id
     assert split_snapshot(store, snapshot, SOURCE, 2).id != first.id
 
 
-def test_quarantined_copy_goes_where_its_image_goes(store: ArtifactStore) -> None:
+def test_quarantined_copies_follow_their_image(store: ArtifactStore) -> None:
     faces = [*faces_in("", 70), *[Face("", number % 7, number) for number in range(70)]]
     cleaned = clean_snapshot(store, snapshot_of(store, faces), CleaningConfig())
     manifest = open_snapshot(store, split_snapshot(store, cleaned, SOURCE, 0)).manifest
@@ -98,7 +100,7 @@ def test_training_image_with_a_copy_in_test_is_not_drawn(store: ArtifactStore) -
         assert (manifest["split"].iloc[:35] == "train").all()
 
 
-def test_tables_are_carried_on(store: ArtifactStore) -> None:
+def test_tables_are_passed_to_the_new_snapshot(store: ArtifactStore) -> None:
     cleaned = clean_snapshot(store, snapshot_of(store, faces_in("", 140)), CleaningConfig())
     ref = split_snapshot(store, cleaned, SOURCE, 0)
     assert len(open_table(store, ref, "decisions")) == 140
@@ -111,7 +113,7 @@ def test_unlabelled_test_images_are_allowed(store: ArtifactStore) -> None:
     assert list(split_of(store, faces)["split"].iloc[70:]) == ["test", "test"]
 
 
-def test_everything_that_is_missing_is_told(store: ArtifactStore) -> None:
+def test_everything_missing_is_reported(store: ArtifactStore) -> None:
     faces = [Face("validation", 3, 1), Face("train", 0, 2, reason="bad_label")]
     with pytest.raises(DataError) as error:
         split_of(store, faces)
@@ -125,12 +127,58 @@ def test_everything_that_is_missing_is_told(store: ArtifactStore) -> None:
     assert store.list_ids(type(snapshot_of(store, faces))) == [snapshot_of(store, faces).id]
 
 
-def test_too_few_images_for_a_validation_split(store: ArtifactStore) -> None:
+def test_too_few_images_for_a_validation_split_are_rejected(store: ArtifactStore) -> None:
     faces = [Face("train", label, label) for label in range(3)]
     with pytest.raises(DataError) as error:
         split_of(store, faces)
     assert "split validation" in str(error.value)
     assert "class surprise" in str(error.value)
+
+
+@pytest.mark.parametrize(("validation", "is_valid"), [(0.4, True), (0.41, False)])
+def test_a_fifth_is_left_for_training(validation: float, is_valid: bool) -> None:
+    fractions = {"validation_fraction": validation, "test_fraction": 0.4}
+    if is_valid:
+        assert SplittingConfig(**fractions).validation_fraction == validation
+    else:
+        with pytest.raises(ValueError, match=r"must be at most 0\.8"):
+            SplittingConfig(**fractions)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5])
+@pytest.mark.parametrize("name", ["validation_fraction", "test_fraction"])
+def test_fractions_lie_between_zero_and_a_half(name: str, fraction: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        SplittingConfig(**{name: fraction})
+
+
+@pytest.mark.parametrize(("num_copies", "num_drawn"), [(2, 2), (3, 0)])
+def test_a_group_is_drawn_only_if_all_of_it_fits(num_copies: int, num_drawn: int) -> None:
+    manifest = pd.DataFrame(
+        {"label": 3, "status": KEPT, "duplicate_group": [0] * num_copies}, index=range(num_copies)
+    )
+    everything = np.ones(num_copies, dtype=bool)
+    # A share of 2 of 2, or of 2 of 3.
+    fraction = 2 / num_copies
+    drawn = draw_groups(manifest, everything, fraction, np.random.default_rng(0))
+    assert drawn.sum() == num_drawn
+
+
+def test_the_validation_fraction_is_of_all_images(store: ArtifactStore) -> None:
+    config = SplittingConfig(strategy="stratified", validation_fraction=0.3, test_fraction=0.4)
+    counts = split_of(store, faces_in("", 70), config)["split"].value_counts()
+    assert counts.to_dict() == {"train": 21, "validation": 21, "test": 28}
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_one_kept_image_is_enough_for_a_split(store: ArtifactStore, split: str) -> None:
+    other = "train" if split == "validation" else "validation"
+    faces = [Face("train", label, label) for label in range(NUM_CLASSES)]
+    faces += [Face("validation", 0, 50)]
+    assert len(split_of(store, faces)) == len(faces)
+    one_less = [face for face in faces if face.split == other]
+    with pytest.raises(DataError, match="can't be split for training and evaluation"):
+        split_of(store, one_less)
 
 
 @st.composite
@@ -148,9 +196,9 @@ def manifests(draw: st.DrawFn) -> pd.DataFrame:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(manifest=manifests(), fraction=st.floats(0.01, 0.49), seed=st.integers(0, 1000))
-def test_draw_keeps_groups_together_and_meets_the_share(
+def test_a_draw_keeps_groups_together_and_matches_the_share(
     manifest: pd.DataFrame, fraction: float, seed: int
 ) -> None:
     everything = np.ones(len(manifest), dtype=bool)
@@ -166,9 +214,9 @@ def test_draw_keeps_groups_together_and_meets_the_share(
         assert wanted - 1 - largest < (of_class & drawn).sum() < wanted + 1 + 1e-9
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(manifest=manifests(), fraction=st.floats(0.05, 0.49), seed=st.integers(0, 1000))
-def test_single_images_meet_the_share_of_the_whole(
+def test_a_draw_without_copies_matches_the_total_share(
     manifest: pd.DataFrame, fraction: float, seed: int
 ) -> None:
     manifest = manifest.assign(duplicate_group=range(len(manifest)))

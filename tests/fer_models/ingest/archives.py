@@ -1,4 +1,4 @@
-"""Packed sources for tests: compressed files, zip and tar archives, sound and hostile."""
+"""Compressed files, zip and tar archives for tests, valid and hostile."""
 
 import bz2
 import gzip
@@ -18,10 +18,10 @@ COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def compressed(path: Path, suffix: str) -> Path:
-    """The file packed, beside it."""
-    packed = path.with_name(path.name + suffix)
-    packed.write_bytes(COMPRESSORS[suffix](path.read_bytes()))
-    return packed
+    """Compress the file to one beside it."""
+    target = path.with_name(path.name + suffix)
+    target.write_bytes(COMPRESSORS[suffix](path.read_bytes()))
+    return target
 
 
 def write_zip(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -41,7 +41,7 @@ def write_tar(path: Path, files: Mapping[str, bytes], mode: str = "w") -> Path:
 
 
 def write_archive(path: Path, files: Mapping[str, bytes]) -> Path:
-    """Zip or tar, packed or not, by the suffix."""
+    """Zip or tar, compressed or not, by suffix."""
     if path.suffix == ".zip":
         return write_zip(path, files)
     modes = {".tar": "w", ".gz": "w:gz", ".tgz": "w:gz", ".bz2": "w:bz2", ".xz": "w:xz"}
@@ -66,9 +66,9 @@ def add_zip_link(path: Path, name: str) -> Path:
 
 
 def patched_zip(path: Path, offset_in_entry: int, value: int) -> Path:
-    """Overwrite a 16-bit field of the first entry, in its own header and in the list of files.
+    """Overwrite a 16-bit field of the first entry, in its header and in the central directory.
 
-    Fields by offset in the list of files: 8 flags, 10 method.
+    Offsets in the central directory: 8 flags, 10 method.
     """
     data = bytearray(path.read_bytes())
     for magic, offset in ((b"PK\x03\x04", offset_in_entry - 2), (b"PK\x01\x02", offset_in_entry)):

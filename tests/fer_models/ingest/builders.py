@@ -32,7 +32,7 @@ def usages(count: int) -> list[str]:
 
 
 def fer2013_lines(images: Images) -> list[str]:
-    """The rows of fer2013.csv: classes in turn, Usage in blocks."""
+    """The rows of fer2013.csv: cycling classes, Usage in blocks."""
     rows = zip(images, usages(len(images)), strict=True)
     return [f"{row % 7},{pixel_text(image)},{usage}" for row, (image, usage) in enumerate(rows)]
 
@@ -47,7 +47,7 @@ def write_fer2013(path: Path, images: Images) -> Path:
 
 
 def write_ferplus(path: Path, row_usages: Sequence[str], votes: np.ndarray | None = None) -> Path:
-    """One row a usage; votes N x 10, else five for neutral and five for sadness."""
+    """One row a usage; votes N x 10, by default five for neutral and five for sadness."""
     if votes is None:
         votes = np.tile([5, 0, 0, 5, 0, 0, 0, 0, 0, 0], (len(row_usages), 1))
     lines = [
@@ -64,7 +64,7 @@ def image_bytes(image: np.ndarray, kind: str = "PNG") -> bytes:
 
 
 def write_folder(root: Path, files: Mapping[str, np.ndarray | bytes]) -> Path:
-    """Files by relative path: arrays become PNG files, whatever their suffix."""
+    """Files by relative path; arrays are written as PNG files, whatever their suffix."""
     root.mkdir(parents=True, exist_ok=True)
     for relative, content in files.items():
         path = root / relative

@@ -1,4 +1,4 @@
-"""Whatever happened to a file: a message, a row set aside or the right images; never a crash."""
+"""Fuzzed files end in a message, a quarantined row or the right images; never in a crash."""
 
 import random
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def table(folder: Path) -> Path:
     return write_fer2013(folder / "fer2013.csv", IMAGES)
 
 
-def packed_table(folder: Path, suffix: str) -> Path:
+def compressed_table(folder: Path, suffix: str) -> Path:
     if suffix in (".gz", ".bz2", ".xz"):
         return compressed(table(folder), suffix)
     files = {"fer2013/README": b"read me", "fer2013/fer2013.csv": table(folder).read_bytes()}
@@ -48,49 +48,49 @@ SOURCES: dict[str, Callable[[Path], Path]] = {
     "csv": table,
     "parquet": lambda folder: write_parquet(folder / "a.parquet", parquet_columns(IMAGES, True)),
     "votes": lambda folder: write_ferplus(folder / "fer2013new.csv", usages(len(IMAGES))),
-    "csv.gz": lambda folder: packed_table(folder, ".gz"),
-    "csv.bz2": lambda folder: packed_table(folder, ".bz2"),
-    "csv.xz": lambda folder: packed_table(folder, ".xz"),
-    "zip": lambda folder: packed_table(folder, ".zip"),
-    "tar": lambda folder: packed_table(folder, ".tar"),
-    "tar.gz": lambda folder: packed_table(folder, ".tar.gz"),
+    "csv.gz": lambda folder: compressed_table(folder, ".gz"),
+    "csv.bz2": lambda folder: compressed_table(folder, ".bz2"),
+    "csv.xz": lambda folder: compressed_table(folder, ".xz"),
+    "zip": lambda folder: compressed_table(folder, ".zip"),
+    "tar": lambda folder: compressed_table(folder, ".tar"),
+    "tar.gz": lambda folder: compressed_table(folder, ".tar.gz"),
     "faces.zip": lambda folder: faces(folder, ".zip"),
     "faces.tar": lambda folder: faces(folder, ".tar"),
 }
 WITH_CHECKSUM = ("csv.gz", "csv.bz2", "csv.xz", "zip", "tar.gz")
 
 
-def damaged(data: bytes, chance: random.Random) -> bytes:
-    """Cut off, a piece taken out or put in, or bytes changed: anywhere, or near begin or end."""
-    where = chance.choice([(0, len(data)), (0, 600), (len(data) - 600, len(data))])
-    at = min(max(chance.randrange(*where), 0), len(data) - 1)
-    match chance.randrange(4):
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """Truncate, delete, insert or change bytes: anywhere, or near the start or end."""
+    where = rng.choice([(0, len(data)), (0, 600), (len(data) - 600, len(data))])
+    at = min(max(rng.randrange(*where), 0), len(data) - 1)
+    match rng.randrange(4):
         case 0:
             return data[:at]
         case 1:
-            return data[:at] + data[at + chance.randrange(1, 600) :]
+            return data[:at] + data[at + rng.randrange(1, 600) :]
         case 2:
-            return data[:at] + chance.randbytes(chance.randrange(1, 600)) + data[at:]
+            return data[:at] + rng.randbytes(rng.randrange(1, 600)) + data[at:]
     changed = bytearray(data)
-    for _ in range(chance.choice([1, 2, 20])):
-        changed[min(at + chance.randrange(100), len(data) - 1)] = chance.randrange(256)
+    for _ in range(rng.choice([1, 2, 20])):
+        changed[min(at + rng.randrange(100), len(data) - 1)] = rng.randrange(256)
     return bytes(changed)
 
 
 @pytest.mark.parametrize("quarantine", [False, True])
 @pytest.mark.parametrize("kind", [*SOURCES])
-def test_damaged_sources_end_in_a_message_or_in_the_right_images(
+def test_damaged_sources_give_a_message_or_the_right_images(
     tmp_path: Path, kind: str, quarantine: bool
 ) -> None:
     path = SOURCES[kind](tmp_path)
-    sound = path.read_bytes()
+    intact = path.read_bytes()
     named = (str(table(tmp_path)), str(path)) if kind == "votes" else (str(path),)
     config = DataConfig(sources=named, quarantine_bad_rows=quarantine)
     [expected, *_] = (one.table for one in read_sources(config, 0))
     assert expected is not None
-    chance = random.Random(kind)
+    rng = random.Random(kind)
     for _ in range(TRIALS):
-        path.write_bytes(damaged(sound, chance))
+        path.write_bytes(damaged(intact, rng))
         problems, images = outcome(config)
         assert problems or images is not None
         assert all(problem.isprintable() for problem in problems)

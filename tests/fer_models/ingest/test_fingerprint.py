@@ -1,4 +1,4 @@
-"""The fingerprint of the sources changes exactly with what their snapshot depends on."""
+"""The fingerprint changes exactly if the snapshot of the sources would."""
 
 import shutil
 from pathlib import Path
@@ -25,30 +25,30 @@ def config_of(*sources: Path | str) -> DataConfig:
     return DataConfig(sources=names, synthetic=SyntheticConfig(num_images=140))
 
 
-def test_fingerprint_changes_with_what_the_snapshot_depends_on(tmp_path: Path) -> None:
+def test_fingerprint_changes_with_everything_the_snapshot_depends_on(tmp_path: Path) -> None:
     table = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
     folder = write_folder(tmp_path / "mine", {"happy/a.png": IMAGES[0], "sad/b.png": IMAGES[1]})
     config = config_of(table, folder)
     seen = [fingerprint_sources(config, 0)]
 
-    def note(changed: DataConfig, seed: int = 0) -> None:
+    def add(changed: DataConfig, seed: int = 0) -> None:
         seen.append(fingerprint_sources(changed, seed))
 
-    note(config_of(folder, table))
-    note(config.model_copy(update={"quarantine_bad_rows": True}))
+    add(config_of(folder, table))
+    add(config.model_copy(update={"quarantine_bad_rows": True}))
     (folder / "sad/b.png").rename(folder / "sad/c.png")
-    note(config)
+    add(config)
     (folder / "sad/c.png").write_bytes((folder / "happy/a.png").read_bytes())
-    note(config)
+    add(config)
     write_fer2013(table, IMAGES[::-1])
-    note(config)
-    note(config_of("synthetic"))
-    note(config_of("synthetic"), seed=1)
-    note(DataConfig())
+    add(config)
+    add(config_of("synthetic"))
+    add(config_of("synthetic"), seed=1)
+    add(DataConfig())
     assert len(set(seen)) == len(seen)
 
 
-def test_fingerprint_ignores_what_the_snapshot_does_not_depend_on(tmp_path: Path) -> None:
+def test_fingerprint_ignores_everything_else(tmp_path: Path) -> None:
     table = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
     config = config_of(table)
     (tmp_path / "elsewhere").mkdir()
@@ -58,7 +58,7 @@ def test_fingerprint_ignores_what_the_snapshot_does_not_depend_on(tmp_path: Path
     assert {*prints, fingerprint_sources(other_faces, 0)} == {prints[0]}
 
 
-def test_fingerprint_raises_what_ingest_raises(store: ArtifactStore, tmp_path: Path) -> None:
+def test_fingerprint_raises_the_same_error_as_ingest(store: ArtifactStore, tmp_path: Path) -> None:
     bad = write_lines(tmp_path / "b.csv", "label,px", ["1,2"])
     config = config_of(tmp_path / "absent.csv", bad)
     with pytest.raises(DataError) as caught:

@@ -1,4 +1,4 @@
-"""Ingest joins the sources in order, tells everything that is wrong, and always gives one sha."""
+"""Ingest joins the sources in order, reports all problems, and is reproducible."""
 
 import shutil
 import subprocess
@@ -42,7 +42,7 @@ def ingested(store: ArtifactStore, *sources: Path | str, **options: bool) -> Dat
     return open_snapshot(store, ingest_sources(store, config_of(*sources, **options), seed=0))
 
 
-def refusal(store: ArtifactStore, *sources: Path | str, quarantine: bool = False) -> DataError:
+def rejection(store: ArtifactStore, *sources: Path | str, quarantine: bool = False) -> DataError:
     with pytest.raises(DataError) as caught:
         ingest_sources(store, config_of(*sources, quarantine=quarantine), seed=0)
     assert not store.list_ids(SnapshotRef)
@@ -79,7 +79,7 @@ def test_ids_stay_unique_when_files_have_the_same_name(
     assert ids.iloc[12] == "faces-2/000000"
 
 
-def test_synthetic_faces_come_with_their_truth(store: ArtifactStore) -> None:
+def test_synthetic_faces_have_a_truth_table(store: ArtifactStore) -> None:
     snapshot = ingested(store, "synthetic")
     truth = open_table(store, snapshot.ref, "truth")
     assert truth.columns.tolist() == ["image_id", "true_label", "defect", "original_id"]
@@ -92,14 +92,16 @@ def test_synthetic_faces_come_with_their_truth(store: ArtifactStore) -> None:
     assert (truth.loc[truth["defect"] == "", "original_id"] == "").all()
 
 
-def test_truth_keeps_its_ids_behind_another_source(store: ArtifactStore, tmp_path: Path) -> None:
+def test_truth_ids_match_the_manifest_after_another_source(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
     snapshot = ingested(store, write_fer2013(tmp_path / "a.csv", IMAGES), "synthetic")
     truth = open_table(store, snapshot.ref, "truth")
     assert set(truth["image_id"]) == set(snapshot.manifest["image_id"][12:])
     assert snapshot.manifest["votes_nf"].eq(-1).all()
 
 
-def test_other_seeds_give_other_synthetic_faces_only(store: ArtifactStore, tmp_path: Path) -> None:
+def test_the_seed_changes_synthetic_faces_only(store: ArtifactStore, tmp_path: Path) -> None:
     table = config_of(write_fer2013(tmp_path / "fer2013.csv", IMAGES))
     faces = config_of("synthetic")
     assert ingest_sources(store, table, 0) == ingest_sources(store, table, 1)
@@ -120,7 +122,7 @@ print(heavy)
 """
 
 
-def test_the_sha_is_the_same_in_another_process_and_folder(
+def test_ids_are_the_same_in_another_process_and_folder(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
     here = tmp_path / "here"
@@ -130,7 +132,7 @@ def test_the_sha_is_the_same_in_another_process_and_folder(
     names = ["fer2013.csv", "mine"]
     config = config_of(*(here / name for name in names), "synthetic")
     expected = [ingest_sources(store, config, 0).id, fingerprint_sources(config, 0), "set()"]
-    there = shutil.copytree(here, tmp_path / "and a blank")
+    there = shutil.copytree(here, tmp_path / "with a blank")
     done = subprocess.run(
         [sys.executable, "-c", _IN_ANOTHER_PROCESS, str(tmp_path / "s"), *names, "synthetic"],
         cwd=there,
@@ -144,17 +146,18 @@ def test_the_sha_is_the_same_in_another_process_and_folder(
 # -- bad input -----------------------------------------------------------------------------------
 
 
-def test_everything_that_is_wrong_is_told_at_once(store: ArtifactStore, tmp_path: Path) -> None:
+def test_problems_of_all_sources_are_reported_together(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
     lines = fer2013_lines(IMAGES)
     short = write_lines(tmp_path / "a.csv", "emotion,pixels,Usage", [lines[0], "7,1 2,Training"])
     columns = write_lines(tmp_path / "b.csv", "label,px", ["1,2"])
     folder = write_folder(tmp_path / "mine", {"happy/a.png": b"", "bored/b.png": IMAGES[0]})
     cut = tmp_path / "c.parquet"
     cut.write_bytes(b"PAR1 and no more")
-    error = refusal(store, short, columns, folder, cut, tmp_path / "absent.csv")
+    error = rejection(store, short, columns, folder, cut, tmp_path / "absent.csv")
     assert error.exit_code == 2
-    told = {problem.partition(":")[0]: problem for problem in error.problems}
-    assert set(told) == {
+    assert {problem.partition(":")[0] for problem in error.problems} == {
         f"{short}, row 1 (line 3)",
         str(columns),
         str(folder),
@@ -168,19 +171,19 @@ def test_ferplus_needs_a_table_before_it(store: ArtifactStore, tmp_path: Path) -
     votes = write_ferplus(tmp_path / "fer2013new.csv", usages(12))
     folder = write_folder(tmp_path / "mine", {"happy/a.png": IMAGES[0]})
     for sources in ([votes], ["synthetic", votes], [folder, votes]):
-        [problem] = refusal(store, *sources).problems
-        assert "belong to the FER2013 table named just before" in problem
+        [problem] = rejection(store, *sources).problems
+        assert "expected a FER2013 table just before these FER+ votes" in problem
 
 
-def test_ferplus_after_a_table_that_is_bad_itself_is_not_blamed(
+def test_ferplus_after_an_unusable_table_causes_no_second_problem(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
     votes = write_ferplus(tmp_path / "fer2013new.csv", usages(12))
-    [problem] = refusal(store, tmp_path / "absent.csv", votes).problems
+    [problem] = rejection(store, tmp_path / "absent.csv", votes).problems
     assert problem.startswith(str(tmp_path / "absent.csv"))
 
 
-def test_a_file_without_access_is_told(
+def test_an_unreadable_file_is_reported(
     store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -188,14 +191,14 @@ def test_a_file_without_access_is_told(
 
     path = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
     monkeypatch.setattr(Path, "open", fail)
-    [problem] = refusal(store, path).problems
+    [problem] = rejection(store, path).problems
     assert "Permission denied" in problem
 
 
 # -- quarantine ----------------------------------------------------------------------------------
 
 
-def test_quarantine_rejects_rows_without_an_image_and_marks_the_others(
+def test_quarantine_rejects_rows_without_an_image_and_keeps_the_others(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
     pixels = pixel_text(IMAGES[0])
@@ -223,7 +226,7 @@ def test_quarantine_rejects_rows_without_an_image_and_marks_the_others(
     assert snapshot.info["rejected"] == 2
 
 
-def test_quarantine_of_nothing_changes_nothing(store: ArtifactStore, tmp_path: Path) -> None:
+def test_quarantine_without_bad_rows_changes_nothing(store: ArtifactStore, tmp_path: Path) -> None:
     table = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
     snapshot = ingested(store, table, quarantine=True)
     assert snapshot.ref == ingested(store, table).ref
@@ -231,9 +234,7 @@ def test_quarantine_of_nothing_changes_nothing(store: ArtifactStore, tmp_path: P
         open_table(store, snapshot.ref, "rejected")
 
 
-def test_quarantined_rows_still_carry_votes_of_their_own_row(
-    store: ArtifactStore, tmp_path: Path
-) -> None:
+def test_votes_match_their_rows_beside_rejected_rows(store: ArtifactStore, tmp_path: Path) -> None:
     lines = fer2013_lines(IMAGES)
     lines[3] = "0,1 2 3,Training"
     table = write_lines(tmp_path / "fer2013.csv", "emotion,pixels,Usage", lines)
@@ -245,16 +246,16 @@ def test_quarantined_rows_still_carry_votes_of_their_own_row(
 
 
 @pytest.mark.parametrize("text", ["emotion,px,Usage\n0,1,Training\n", "emotion,pixels\n3,1 2"])
-def test_quarantine_does_not_excuse_a_damaged_file(
+def test_damaged_files_are_rejected_despite_quarantine(
     store: ArtifactStore, tmp_path: Path, text: str
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_text(text)
-    assert len(refusal(store, path, quarantine=True).problems) == 1
+    assert len(rejection(store, path, quarantine=True).problems) == 1
 
 
-def test_quarantine_of_everything_is_refused(store: ArtifactStore, tmp_path: Path) -> None:
+def test_a_source_with_only_bad_rows_is_rejected(store: ArtifactStore, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.csv", "pixels", ["1 2 3"])
-    [problem] = refusal(store, path, quarantine=True).problems
+    [problem] = rejection(store, path, quarantine=True).problems
     assert "at least one usable image" in problem
     assert "row 0 (line 2): expected 2304 pixel values (48 x 48), got 3" in problem

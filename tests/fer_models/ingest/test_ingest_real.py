@@ -1,4 +1,4 @@
-"""The real FER2013 images, where they lie beside the repository."""
+"""The real FER2013 images, if they are next to the repository."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ USAGE = {"train": "Training", "validation": "PublicTest"}
 
 pytestmark = [
     pytest.mark.real_data,
-    pytest.mark.skipif(not REAL.exists(), reason=f"the real images are not at {REAL}"),
+    pytest.mark.skipif(not REAL.exists(), reason=f"no real images at {REAL}"),
 ]
 
 
-def test_the_real_images_have_their_known_counts_and_read_alike_as_csv(
+def test_the_real_images_have_the_published_counts_and_are_the_same_as_csv(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
     ref = ingest_sources(store, DataConfig(sources=(str(REAL),)), seed=0)

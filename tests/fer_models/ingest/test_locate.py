@@ -1,11 +1,11 @@
-"""What the user named becomes a file and a format, or a sentence with what is there instead."""
+"""User input becomes a file and a format, or a message with the available names."""
 
 from pathlib import Path
 
 import pytest
 
+from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.locate import locate_sources
-from fer_models.ingest.source_kind import SourceKind
 from tests.fer_models.ingest.builders import (
     parquet_columns,
     random_images,
@@ -25,7 +25,7 @@ def fault(named: str | Path) -> str:
     return only
 
 
-def test_formats_are_told_by_content(tmp_path: Path) -> None:
+def test_formats_are_detected_by_content(tmp_path: Path) -> None:
     named = [
         "synthetic",
         str(write_fer2013(tmp_path / "pixels.txt", IMAGES)),
@@ -48,7 +48,7 @@ def test_formats_are_told_by_content(tmp_path: Path) -> None:
     assert located[4][0].name == "faces.v2"
 
 
-def test_colliding_names_get_numbers(tmp_path: Path) -> None:
+def test_equal_names_get_numbers(tmp_path: Path) -> None:
     paths = [tmp_path / folder / "fer2013.csv" for folder in "abc"]
     for path in paths:
         path.parent.mkdir()
@@ -57,17 +57,18 @@ def test_colliding_names_get_numbers(tmp_path: Path) -> None:
     assert stems == ["fer2013", "fer2013-2", "fer2013-3"]
 
 
-def test_the_current_folder_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_current_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write_folder(tmp_path / "mine", {"happy/1.png": IMAGES[0]}))
     [(source, _)] = locate_sources(["."])
     assert source.stem == source.name == "mine"
 
 
-def test_a_missing_file_is_answered_with_the_nearest_names(tmp_path: Path) -> None:
+def test_the_message_for_a_missing_file_suggests_similar_names(tmp_path: Path) -> None:
     write_fer2013(tmp_path / "fer2013.csv", IMAGES)
-    assert f"{tmp_path} holds fer2013.csv: is that meant?" in fault(tmp_path / "FER2013.CSV")
-    assert f"{tmp_path} holds fer2013.csv: is that meant?" in fault(tmp_path / "fer203.csv")
-    assert f"{tmp_path} holds fer2013.csv; correct the path" in fault(tmp_path / "x" / "y.csv")
+    suggestion = f"did you mean fer2013.csv in {tmp_path}?"
+    assert suggestion in fault(tmp_path / "FER2013.CSV")
+    assert suggestion in fault(tmp_path / "fer203.csv")
+    assert f"{tmp_path} contains fer2013.csv; correct the path" in fault(tmp_path / "x" / "y.csv")
     assert "is a file" in fault(tmp_path / "fer2013.csv" / "train.csv")
     assert "built-in source synthetic" in fault("synthetc")
 
@@ -77,15 +78,17 @@ def test_a_missing_file_is_answered_with_the_nearest_names(tmp_path: Path) -> No
     [
         (b"", "is empty"),
         (b" \n\n", "is empty"),
-        (b"PK\x03\x04...", "the archive is cut off or damaged"),
-        (b"\x1f\x8b...", "the gzip file is cut off or damaged"),
-        (b"(\xb5/\xfd...", "is packed (zstd); unpack it"),
-        (b"Rar!...", "is packed (a rar archive); unpack it"),
-        ("emotion,pixels".encode("utf-16"), "is UTF-16 or UTF-32 text; save it as UTF-8"),
+        (b"PK\x03\x04...", "the archive is truncated or damaged"),
+        (b"\x1f\x8b...", "the gzip file is truncated or damaged"),
+        (b"(\xb5/\xfd...", "unsupported compression (zstd); unpack it"),
+        (b"Rar!...", "unsupported compression (a rar archive); unpack it"),
+        ("emotion,pixels".encode("utf-16"), "UTF-16 or UTF-32 text; save it as UTF-8"),
         (b"\x89PNG\r\n\x00\x00", "another binary file"),
     ],
 )
-def test_files_of_no_use_are_said_to_be_so(tmp_path: Path, content: bytes, expected: str) -> None:
+def test_unsupported_files_are_rejected_with_a_remedy(
+    tmp_path: Path, content: bytes, expected: str
+) -> None:
     path = tmp_path / "file.csv"
     path.write_bytes(content)
     assert expected in fault(path)
@@ -99,15 +102,15 @@ def test_files_of_no_use_are_said_to_be_so(tmp_path: Path, content: bytes, expec
         ("s3://bucket/fer2013.csv", "download it"),
         ("/dev/null", "device"),
         ("x" * 300, "can't be read"),
-        ("~nobody-of-this-name/fer2013.csv", "no such file"),
+        ("~no-such-user/fer2013.csv", "no such file"),
         ("fer\udcff.csv", "UTF-8"),
     ],
 )
-def test_odd_names_are_said_to_be_so(named: str, expected: str) -> None:
+def test_unsupported_names_are_rejected_with_a_remedy(named: str, expected: str) -> None:
     assert expected in fault(named)
 
 
-def test_synthetic_is_named_at_most_once() -> None:
+def test_synthetic_can_be_named_only_once() -> None:
     [(_, first), (_, second)] = locate_sources(["synthetic", "synthetic"])
     assert not first.faults
     assert "named twice" in second.faults[0]

@@ -1,3 +1,5 @@
+"""Rendered faces show their action units."""
+
 import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -53,14 +55,14 @@ def test_action_units_move_their_part_of_the_face(
     assert change(traits, where, **units) > 3 * change(traits, elsewhere, **units)
 
 
-def test_dropped_jaw_makes_a_dark_mouth() -> None:
+def test_a_dropped_jaw_opens_a_dark_mouth() -> None:
     traits = neutral_faces()
     mouth = (slice(None), slice(36, 40), slice(22, 26))
     opened = drawn(traits, au25=1.0, au26=1.0)[mouth].mean()
     assert opened < 0.4 * drawn(traits)[mouth].mean()
 
 
-def test_smile_lifts_the_corners_and_sorrow_lowers_them() -> None:
+def test_a_smile_raises_the_corners_of_the_mouth_and_sadness_lowers_them() -> None:
     traits = neutral_faces()
     corner = np.s_[:, 30:44, 15:19]
     darkness = {
@@ -81,7 +83,7 @@ def test_every_expression_has_a_prototype_of_known_action_units() -> None:
     assert {unit for prototype in PROTOTYPES.values() for unit in prototype} <= set(ACTION_UNITS)
 
 
-def test_a_linear_model_sees_the_expressions_but_does_not_solve_them(
+def test_a_linear_model_learns_the_expressions_only_partly(
     synthetic: SyntheticFaces,
 ) -> None:
     labels = synthetic.manifest_fields["label"].to_numpy()

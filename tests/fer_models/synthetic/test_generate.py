@@ -1,3 +1,5 @@
+"""Synthetic data is reproducible, and its ground truth matches the planted defects."""
+
 import hashlib
 import os
 import subprocess
@@ -24,7 +26,7 @@ from fer_models.synthetic.generate import (
 )
 
 SMALL = SyntheticConfig(num_images=140)
-# Taken from the first release. A change means that every user's synthetic data set changes.
+# From the first release. A change means that every user's synthetic data set changes.
 SMALL_SHA256 = "ff22bff5129d2c3a93a0ad09c9b85aa329073a601d20c3b4d22984347988f605"
 
 HASH_SCRIPT = """
@@ -46,25 +48,25 @@ def rows_with(faces: SyntheticFaces, defect: str) -> np.ndarray:
     return np.flatnonzero((faces.truth["defect"] == defect).to_numpy())
 
 
-def test_same_seed_gives_same_bytes_in_another_process_on_a_plainer_processor() -> None:
+def test_bytes_are_the_same_in_another_process_with_fewer_cpu_features() -> None:
     # numpy then runs other code: without fused multiply-add and with shorter vectors.
-    plain = {**os.environ, "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"}
+    limited = {**os.environ, "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"}
     other = subprocess.run(
-        [sys.executable, "-c", HASH_SCRIPT], capture_output=True, text=True, check=True, env=plain
+        [sys.executable, "-c", HASH_SCRIPT], capture_output=True, text=True, check=True, env=limited
     )
     assert other.stdout.strip() == sha256_of(generate_synthetic(SMALL, seed=3))
 
 
-def test_bytes_are_those_of_every_other_machine() -> None:
+def test_bytes_are_the_same_on_every_machine() -> None:
     assert sha256_of(generate_synthetic(SMALL, seed=3)) == SMALL_SHA256
 
 
-def test_other_seed_gives_other_faces() -> None:
+def test_another_seed_gives_other_faces() -> None:
     one, two = generate_synthetic(SMALL, seed=1), generate_synthetic(SMALL, seed=2)
     assert not np.array_equal(one.images, two.images)
 
 
-def test_importing_and_drawing_leaves_the_global_generator_alone() -> None:
+def test_the_global_generator_is_not_used() -> None:
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     generate_synthetic(SMALL, seed=0)
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
@@ -112,7 +114,7 @@ def test_exact_duplicates_are_equal_within_a_split(synthetic: SyntheticFaces) ->
     assert (fields["label"].to_numpy()[rows] == fields["label"].to_numpy()[originals]).all()
 
 
-def test_near_duplicates_differ_a_little_within_training(synthetic: SyntheticFaces) -> None:
+def test_near_duplicates_differ_slightly_and_are_in_training(synthetic: SyntheticFaces) -> None:
     rows = rows_with(synthetic, NEAR_DUPLICATE)
     originals = synthetic.truth["original_row"].to_numpy()[rows]
     gap = synthetic.images[rows].astype(int) - synthetic.images[originals].astype(int)
@@ -131,7 +133,7 @@ def test_leaks_are_held_out_faces_in_training(synthetic: SyntheticFaces) -> None
     assert set(splits[originals]) == {"validation", "test"}
 
 
-def test_blank_frames_have_no_contrast_and_no_equal(synthetic: SyntheticFaces) -> None:
+def test_blank_images_have_no_contrast_and_are_unique(synthetic: SyntheticFaces) -> None:
     blank = synthetic.images[rows_with(synthetic, BLANK)].reshape(-1, 48 * 48)
     others = np.delete(synthetic.images, rows_with(synthetic, BLANK), axis=0).reshape(-1, 48 * 48)
     assert blank.std(axis=1).max() < 1
@@ -139,7 +141,7 @@ def test_blank_frames_have_no_contrast_and_no_equal(synthetic: SyntheticFaces) -
     assert len(np.unique(blank, axis=0)) == len(blank)
 
 
-def test_wrong_labels_stand_in_training_only(synthetic: SyntheticFaces) -> None:
+def test_wrong_labels_are_in_training_only(synthetic: SyntheticFaces) -> None:
     wrong = (synthetic.manifest_fields["label"] != synthetic.truth["true_label"]) & synthetic.truth[
         "true_label"
     ].ge(0)
@@ -147,13 +149,13 @@ def test_wrong_labels_stand_in_training_only(synthetic: SyntheticFaces) -> None:
     assert set(synthetic.manifest_fields.loc[wrong, "split"]) == {"train"}
 
 
-def test_test_split_has_no_planted_defect(synthetic: SyntheticFaces) -> None:
+def test_the_test_split_has_no_defects(synthetic: SyntheticFaces) -> None:
     in_test = (synthetic.manifest_fields["split"] == "test").to_numpy()
     assert (synthetic.truth["defect"].to_numpy()[in_test] == "").all()
     assert len(np.unique(synthetic.images[in_test], axis=0)) == in_test.sum()
 
 
-def test_only_copies_name_an_original(synthetic: SyntheticFaces) -> None:
+def test_only_copies_have_an_original(synthetic: SyntheticFaces) -> None:
     copies = synthetic.truth["defect"].isin([EXACT_DUPLICATE, NEAR_DUPLICATE, LEAK])
     assert (synthetic.truth["original_row"].ne(NO_ORIGINAL) == copies).all()
     originals = synthetic.truth.loc[copies, "original_row"]
@@ -161,19 +163,19 @@ def test_only_copies_name_an_original(synthetic: SyntheticFaces) -> None:
     assert (synthetic.truth["defect"].to_numpy()[originals] == "").all()
 
 
-def test_faces_are_in_no_order(synthetic: SyntheticFaces) -> None:
+def test_faces_are_shuffled(synthetic: SyntheticFaces) -> None:
     labels = synthetic.manifest_fields["label"].to_numpy()
     assert np.abs(np.corrcoef(np.arange(len(labels)), labels)[0, 1]) < 0.1
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(
     num_images=st.integers(140, 300),
     validation=st.floats(0.1, 0.3),
     test=st.floats(0.1, 0.3),
     copies=st.floats(0.0, 0.19),
 )
-def test_any_config_is_drawn(
+def test_any_valid_config_is_generated(
     num_images: int, validation: float, test: float, copies: float
 ) -> None:
     config = SyntheticConfig(

@@ -1,4 +1,4 @@
-"""Archives: which part is read, and which archives are refused."""
+"""Archives: which part is read, and which archives are rejected."""
 
 import tarfile
 import zipfile
@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_models.ingest.files import image_decoding as image_bytes
-from fer_models.ingest.files.open import SourceFile
+from fer_models.ingest.files import image_decoding
+from fer_models.ingest.files.detection import SourceKind
+from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.image_folder import read_image_archive, read_image_folder
 from fer_models.ingest.locate import Source, locate_sources
-from fer_models.ingest.source_kind import SourceKind
 from fer_models.ingest.source_table import SourceTable
 from tests.fer_models.ingest.archives import (
     add_tar_link,
@@ -21,8 +21,8 @@ from tests.fer_models.ingest.archives import (
     write_archive,
     write_zip,
 )
-from tests.fer_models.ingest.builders import image_bytes as encoded
 from tests.fer_models.ingest.builders import (
+    image_bytes,
     random_images,
     write_fer2013,
     write_ferplus,
@@ -31,9 +31,9 @@ from tests.fer_models.ingest.builders import (
 
 IMAGES = random_images(6)
 FACES = {
-    "train/sad/b.png": encoded(IMAGES[1]),
-    "train/happy/ä ö.png": encoded(IMAGES[0]),
-    "test/angry/x.JPG": encoded(IMAGES[2], "JPEG"),
+    "train/sad/b.png": image_bytes(IMAGES[1]),
+    "train/happy/ä ö.png": image_bytes(IMAGES[0]),
+    "test/angry/x.JPG": image_bytes(IMAGES[2], "JPEG"),
 }
 
 
@@ -64,7 +64,7 @@ def read_images(named: str | Path) -> tuple[SourceTable, Findings]:
 # -- which part is read --------------------------------------------------------------------------
 
 
-def test_the_whole_table_is_taken_from_among_its_parts(tmp_path: Path) -> None:
+def test_the_complete_table_is_chosen_over_its_parts(tmp_path: Path) -> None:
     files = {
         "example_submission.csv": b"id,emotion\n1,2\n",
         "fer2013.tar.gz": b"\x1f\x8b...",
@@ -79,25 +79,25 @@ def test_the_whole_table_is_taken_from_among_its_parts(tmp_path: Path) -> None:
     assert located(f"{tmp_path}/challenges.zip::train.csv").stem == "train"
 
 
-def test_several_tables_are_listed_as_they_can_be_named(tmp_path: Path) -> None:
+def test_several_tables_are_listed_by_their_full_names(tmp_path: Path) -> None:
     votes = write_ferplus(tmp_path / "v.csv", ["Training"]).read_bytes()
     files = {"fer2013.csv": table_bytes(tmp_path), "fer2013new.csv": votes}
     archive = write_zip(tmp_path / "a.zip", files)
     [fault] = faults(archive)
     assert fault == (
-        "the archive holds several tables; name one of them: "
+        "the archive contains several tables; name one of them: "
         f"{archive}::fer2013.csv, {archive}::fer2013new.csv"
     )
     kinds = [located(f"{archive}::{name}").kind for name in files]
     assert kinds == [SourceKind.PIXEL_TABLE, SourceKind.FERPLUS]
 
 
-def test_a_table_beside_images_is_not_chosen_silently(tmp_path: Path) -> None:
+def test_a_table_beside_images_is_ambiguous(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "a.zip", {"t.csv": table_bytes(tmp_path), **FACES})
     [fault] = faults(archive)
     assert "tables and images" in fault
     assert f"{archive}::t.csv" in fault
-    files = {"labels.csv": b"file,label\n", **FACES}  # no table of faces: let pass like a README
+    files = {"labels.csv": b"file,label\n", **FACES}  # not a table of faces: ignored like a README
     assert located(write_zip(tmp_path / "b.zip", files)).kind is SourceKind.IMAGE_ARCHIVE
 
 
@@ -109,46 +109,46 @@ def test_a_table_beside_images_is_not_chosen_silently(tmp_path: Path) -> None:
         ("notes.txt", "the file is empty"),
     ],
 )
-def test_a_wrong_member_is_answered_with_what_is_there(
+def test_the_message_for_a_wrong_member_lists_the_content(
     tmp_path: Path, wanted: str, expected: str
 ) -> None:
     archive = write_zip(tmp_path / "a.zip", {"notes.txt": b"", **FACES})
     assert expected in faults(f"{archive}::{wanted}")[0]
 
 
-def test_members_of_what_is_no_archive_are_refused(tmp_path: Path) -> None:
+def test_a_member_requires_an_archive(tmp_path: Path) -> None:
     table = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
-    assert "is no zip or tar archive" in faults(f"{table}::a.csv")[0]
-    assert "is a folder, no archive" in faults(f"{tmp_path}::a.csv")[0]
+    assert "is not a zip or tar archive" in faults(f"{table}::a.csv")[0]
+    assert "is a folder, not an archive" in faults(f"{tmp_path}::a.csv")[0]
     assert "no such file" in faults(tmp_path / "absent.zip::a.csv")[0]
-    odd = table.rename(tmp_path / "odd::name.csv")  # a file's own name wins
+    odd = table.rename(tmp_path / "odd::name.csv")  # an existing file takes precedence
     assert located(odd).stem == "odd::name"
 
 
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        ({"__MACOSX/._a.csv": b"x", ".hidden/a.csv": b"x"}, "the archive holds no files"),
+        ({"__MACOSX/._a.csv": b"x", ".hidden/a.csv": b"x"}, "the archive contains no files"),
         (
             {"a.txt": b"text", "b.txt": b"text"},
             "no table of faces and no images, only a.txt, b.txt",
         ),
-        ({"inner.zip": b"PK\x03\x04", "b.txt": b"text"}, "but the packed file inner.zip"),
-        ({"inner.zip": b"PK\x03\x04"}, "packed twice"),
+        ({"inner.zip": b"PK\x03\x04", "b.txt": b"text"}, "only the compressed file inner.zip"),
+        ({"inner.zip": b"PK\x03\x04"}, "compressed twice"),
         ({"a.csv": b"x,y\n", "b.csv": b"x,y\n"}, "several tables"),
         ({"a.csv": b""}, "a.csv in the archive: the file is empty"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz"])
-def test_archives_without_a_source_are_told(
+def test_archives_without_a_source_are_rejected(
     tmp_path: Path, suffix: str, files: dict[str, bytes], expected: str
 ) -> None:
     [fault] = faults(write_archive(tmp_path / f"a{suffix}", files))
     assert expected in fault
 
 
-def test_archives_of_nothing_are_empty(tmp_path: Path) -> None:
-    assert "the archive holds no files" in faults(write_archive(tmp_path / "a.zip", {}))[0]
+def test_empty_archives_are_rejected(tmp_path: Path) -> None:
+    assert "the archive contains no files" in faults(write_archive(tmp_path / "a.zip", {}))[0]
     for suffix in (".tar", ".tar.gz"):  # zeros only
         assert "the file is empty" in faults(write_archive(tmp_path / f"a{suffix}", {}))[0]
 
@@ -158,7 +158,9 @@ def test_archives_of_nothing_are_empty(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz", ".tar.xz"])
 @pytest.mark.parametrize("wrapper", ["", "fer2013/", "download/faces/"])
-def test_a_packed_folder_is_read_like_the_folder(tmp_path: Path, suffix: str, wrapper: str) -> None:
+def test_an_archived_folder_is_read_like_the_folder(
+    tmp_path: Path, suffix: str, wrapper: str
+) -> None:
     files = {f"{wrapper}{path}": content for path, content in FACES.items()}
     litter = {"__MACOSX/train/sad/._b.png": b"x", f"{wrapper}README.md": b"read me"}
     archive = write_archive(tmp_path / f"archive{suffix}", {**files, **litter})
@@ -180,7 +182,7 @@ def test_one_split_of_an_archive_can_be_named(tmp_path: Path) -> None:
     assert set(table.fields["split"]) == {""}
 
 
-def test_backslashes_of_old_packers_are_understood(tmp_path: Path) -> None:
+def test_backslashes_of_old_zip_tools_are_separators(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in FACES.items():
@@ -190,7 +192,7 @@ def test_backslashes_of_old_packers_are_understood(tmp_path: Path) -> None:
     assert read_images(path)[0].fields["path"].tolist() == sorted(FACES)
 
 
-def test_one_damaged_image_of_a_zip_is_set_aside_by_path(tmp_path: Path) -> None:
+def test_a_damaged_image_in_a_zip_is_a_bad_file(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "a.zip", FACES, zipfile.ZIP_STORED)
     data = bytearray(archive.read_bytes())
     data[data.find(FACES["train/sad/b.png"]) + 1000] ^= 1
@@ -202,11 +204,11 @@ def test_one_damaged_image_of_a_zip_is_set_aside_by_path(tmp_path: Path) -> None
     ]
 
 
-def test_an_unreadable_or_huge_image_in_an_archive_is_set_aside(
+def test_unreadable_and_huge_images_in_an_archive_are_bad_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fer_models.ingest.formats.image_folder.MAX_FILE_BYTES", 4000)
-    monkeypatch.setattr(image_bytes, "MAX_FILE_BYTES", 4000)
+    monkeypatch.setattr(image_decoding, "MAX_FILE_BYTES", 4000)
     files = {**FACES, "train/sad/no.png": b"text", "train/sad/huge.bmp": bytes(5000)}
     table, findings = read_images(write_archive(tmp_path / "a.tar.gz", files))
     assert len(table.images) == 3
@@ -220,19 +222,19 @@ def test_an_unreadable_or_huge_image_in_an_archive_is_set_aside(
 
 @pytest.mark.parametrize("name", ["../train/happy/1.png", "/train/happy/1.png", "a/../../b.csv"])
 @pytest.mark.parametrize("suffix", [".zip", ".tar"])
-def test_paths_that_leave_the_archive_are_refused(tmp_path: Path, suffix: str, name: str) -> None:
+def test_paths_outside_the_archive_are_rejected(tmp_path: Path, suffix: str, name: str) -> None:
     archive = write_archive(tmp_path / f"a{suffix}", {**FACES, name: b"x"})
     [fault] = faults(archive)
     assert "points outside the archive" in fault
     assert name.strip("/").rpartition("/")[2] in fault
 
 
-def test_links_and_devices_are_refused(tmp_path: Path) -> None:
+def test_links_and_devices_are_rejected(tmp_path: Path) -> None:
     tar = write_archive(tmp_path / "a.tar", FACES)
     for number, kind in enumerate((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE)):
         add_tar_link(tar, f"train/happy/{number}.png", kind)
     [fault] = faults(tar)
-    assert fault.startswith("'train/happy/0.png' and 2 more, each is a link or device, no file")
+    assert fault.startswith("'train/happy/0.png' and 2 more, each is a link or device, not a file")
     [fault] = faults(add_zip_link(write_zip(tmp_path / "a.zip", FACES), "train/happy/link.png"))
     assert "'train/happy/link.png' is a link or device" in fault
 
@@ -241,7 +243,7 @@ def test_links_and_devices_are_refused(tmp_path: Path) -> None:
     ("field", "value", "expected"),
     [(8, 1, "is encrypted; unpack it with its password"), (10, 9, "zip method 9")],
 )
-def test_encrypted_and_unknown_packing_is_told(
+def test_encryption_and_unknown_compression_are_rejected(
     tmp_path: Path, field: int, value: int, expected: str
 ) -> None:
     archive = write_zip(tmp_path / "a.zip", FACES)
@@ -249,28 +251,28 @@ def test_encrypted_and_unknown_packing_is_told(
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_name_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+def test_a_duplicate_name_is_rejected(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "a.zip", FACES)
     with zipfile.ZipFile(archive, "a") as again:
         again.writestr("train/sad/b.png", b"another")
-    assert faults(archive) == ["'train/sad/b.png' stands in the archive twice; pack it anew"]
+    assert faults(archive) == ["'train/sad/b.png' appears twice in the archive; repack it"]
 
 
-def test_a_damaged_list_of_files_loses_nothing_silently(tmp_path: Path) -> None:
+def test_files_lost_from_a_damaged_directory_are_detected(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "a.zip", FACES)
     data = bytearray(archive.read_bytes())
     first = data.find(b"PK\x01\x02")
     second = data.find(b"PK\x01\x02", first + 4)
-    # Its length of the comment, so that the comment swallows the second entry.
+    # The length of its comment, so that the comment swallows the second entry.
     length = data.find(b"PK\x01\x02", second + 4) - second
     data[first + 32 : first + 34] = length.to_bytes(2, "little")
     archive.write_bytes(data)
     assert "expected 3 files, found 2" in faults(archive)[0]
 
 
-def test_a_damaged_header_inside_a_tar_is_not_taken_for_its_end(tmp_path: Path) -> None:
+def test_a_damaged_header_inside_a_tar_is_not_its_end(tmp_path: Path) -> None:
     archive = write_archive(tmp_path / "a.tar", FACES)
     data = bytearray(archive.read_bytes())
     data[data.find(b"test/angry")] ^= 1
     archive.write_bytes(data)
-    assert "cut off or damaged" in faults(archive)[0]
+    assert "truncated or damaged" in faults(archive)[0]

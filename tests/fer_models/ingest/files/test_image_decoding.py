@@ -1,4 +1,4 @@
-"""Image files of every mode and size become grey 48 x 48 pixels; damaged ones a sentence."""
+"""Image files of every mode and size become grey 48 x 48 pixels; damaged ones a message."""
 
 import io
 import zlib
@@ -31,7 +31,7 @@ def decoded(data: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "TIFF", "PPM"])
-def test_a_grey_image_of_the_right_size_is_kept_bit_by_bit(kind: str) -> None:
+def test_a_grey_image_of_the_right_size_is_kept_bit_for_bit(kind: str) -> None:
     np.testing.assert_array_equal(decoded(image_bytes(GREY, kind)), GREY)
 
 
@@ -42,18 +42,18 @@ def test_any_mode_becomes_grey(mode: str) -> None:
     assert decoded(saved(image, kind)).min() > 250
 
 
-def test_sixteen_bits_are_scaled_not_cut() -> None:
+def test_sixteen_bits_are_scaled_not_truncated() -> None:
     ramp = np.linspace(0, 65535, 48 * 48).reshape(48, 48).astype(np.uint16)
     np.testing.assert_array_equal(decoded(image_bytes(ramp)), (ramp >> 8).astype(np.uint8))
 
 
-def test_colours_are_weighed_as_the_eye_does() -> None:
+def test_colours_are_converted_by_luma() -> None:
     green = Image.new("RGB", (48, 48), (0, 255, 0))
     assert abs(int(decoded(saved(green))[0, 0]) - 0.587 * 255) < 1
 
 
 @pytest.mark.parametrize(("size", "kind"), [((500, 300), "PNG"), ((960, 960), "JPEG")])
-def test_large_images_are_averaged_not_sampled(size: tuple[int, int], kind: str) -> None:
+def test_large_images_are_resized_with_antialiasing(size: tuple[int, int], kind: str) -> None:
     columns, rows = size
     checks = ((np.indices((rows, columns)).sum(axis=0) % 2) * 255).astype(np.uint8)
     assert np.abs(decoded(image_bytes(checks, kind)).astype(float) - 127.5).max() < 12
@@ -63,9 +63,9 @@ def test_small_images_are_enlarged() -> None:
     assert (decoded(image_bytes(np.full((5, 9), 80, np.uint8))) == 80).all()
 
 
-def test_photographs_are_turned_upright() -> None:
+def test_exif_rotation_is_applied() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn a quarter clockwise to see it upright
+    exif[0x0112] = 6  # upright after a quarter turn clockwise
     data = saved(Image.fromarray(GREY), "PNG", exif=exif)
     np.testing.assert_array_equal(decoded(data), np.rot90(GREY, -1))
 
@@ -92,7 +92,7 @@ def png(values: np.ndarray) -> bytes:
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_grey_values_of_any_depth_fill_the_range(kind: str, bits: int) -> None:
+def test_grey_values_of_any_depth_use_the_full_range(kind: str, bits: int) -> None:
     ramp = np.linspace(0, 2**bits - 1, 48 * 48).reshape(48, 48).astype(np.uint16)
     expected = (ramp >> (bits - 8)).astype(np.uint8)
     np.testing.assert_array_equal(decoded(image_bytes(ramp, kind)), expected)
@@ -100,18 +100,18 @@ def test_grey_values_of_any_depth_fill_the_range(kind: str, bits: int) -> None:
         np.testing.assert_array_equal(decoded(image_bytes(ramp.astype(np.int32), kind)), expected)
 
 
-def test_a_declared_depth_is_believed() -> None:
+def test_a_declared_depth_is_used() -> None:
     dim = np.full((48, 48), 500, ">u2")
     assert (decoded(b"P5 48 48 4095 " + dim.tobytes()) == 500 * 255 // 4095).all()
 
 
-def test_more_than_sixteen_bits_are_set_aside() -> None:
+def test_more_than_sixteen_bits_are_rejected() -> None:
     values = np.full((48, 48), 1 << 20, np.int32)
     assert "at most 16 bits" in str(decode_image(image_bytes(values, "TIFF")))
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
-def test_sixteen_bit_colours_are_not_turned_black_silently(channels: int) -> None:
+def test_dark_sixteen_bit_colours_are_rejected(channels: int) -> None:
     bright = np.full((48, 48, channels), 65535)
     assert (decoded(png(bright)) == 255).all()
     dim = bright.copy()
@@ -120,7 +120,7 @@ def test_sixteen_bit_colours_are_not_turned_black_silently(channels: int) -> Non
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_transparent_images_lie_on_white(mode: str) -> None:
+def test_transparent_images_are_composited_on_white(mode: str) -> None:
     black = Image.new("L", (48, 48)).convert(mode)
     alpha = Image.new("L", (48, 48), 255)
     black.putalpha(alpha)
@@ -133,7 +133,7 @@ def test_transparent_images_lie_on_white(mode: str) -> None:
 
 
 @pytest.mark.parametrize(("mode", "key"), [("P", 0), ("L", 0), ("1", 0), ("RGB", (0, 0, 0))])
-def test_a_transparent_colour_is_laid_on_white(mode: str, key: object) -> None:
+def test_a_transparent_colour_becomes_white(mode: str, key: object) -> None:
     image = Image.new("L", (48, 48), 0)
     image.paste(255, (0, 0, 48, 10))
     data = saved(image.convert(mode), transparency=key)
@@ -147,14 +147,14 @@ def test_opaque_colours_do_not_depend_on_an_alpha_channel() -> None:
 
 
 def adobe(image: Image.Image, transform: int) -> bytes:
-    """A JPEG file of four channels with the marker of Adobe's programs, which store inverted."""
+    """A four-channel JPEG with the marker of Adobe's programs, which store inverted values."""
     data = bytearray(saved(image, "JPEG", quality=95, subsampling=0))
     marker = data.index(b"Adobe")
     data[marker + 11] = transform
     return bytes(data)
 
 
-def test_print_colours_are_not_inverted() -> None:
+def test_cmyk_and_ycck_are_not_inverted() -> None:
     ramp = np.linspace(0, 255, 48).astype(np.uint8)[None].repeat(48, axis=0)
     colours = Image.merge("RGB", [Image.fromarray(ramp)] * 3)
     as_print = Image.merge(
@@ -168,18 +168,18 @@ def test_print_colours_are_not_inverted() -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PNG"])
-def test_of_several_pictures_the_first_counts(kind: str) -> None:
+def test_the_first_of_several_frames_is_used(kind: str) -> None:
     first, second = (Image.new("L", (48, 48), value) for value in (40, 200))
     data = saved(first, kind, save_all=True, append_images=[second])
     assert np.abs(decoded(data).astype(int) - 40).max() < 5
 
 
 @pytest.mark.parametrize(("size", "value"), [((1, 1), 90), ((1, 5000), 90), ((20_000, 3), 90)])
-def test_odd_sizes_become_faces_of_the_right_size(size: tuple[int, int], value: int) -> None:
+def test_extreme_sizes_are_resized(size: tuple[int, int], value: int) -> None:
     assert (decoded(saved(Image.new("L", size, value))) == value).all()
 
 
-# -- what can't be read --------------------------------------------------------------------------
+# -- unreadable images --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_odd_sizes_become_faces_of_the_right_size(size: tuple[int, int], value: 
         (saved(Image.new("F", (48, 48)), "TIFF"), "8 bits"),
     ],
 )
-def test_what_cannot_be_read_is_said_with_a_remedy(data: bytes, expected: str) -> None:
+def test_unreadable_data_has_a_message_with_a_remedy(data: bytes, expected: str) -> None:
     problem = decode_image(data)
     assert isinstance(problem, str)
     assert expected in problem
@@ -201,8 +201,8 @@ def test_what_cannot_be_read_is_said_with_a_remedy(data: bytes, expected: str) -
 
 
 @given(st.sampled_from(["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"]), st.data())
-@settings(max_examples=150, deadline=None)
-@pytest.mark.filterwarnings("ignore")  # Pillow warns of some of the damage, too
+@settings(max_examples=150)
+@pytest.mark.filterwarnings("ignore")  # Pillow warns about some of the damage
 def test_damaged_bytes_never_raise(kind: str, data: st.DataObject) -> None:
     damaged = bytearray(image_bytes(GREY, kind))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -214,15 +214,49 @@ def test_damaged_bytes_never_raise(kind: str, data: st.DataObject) -> None:
     assert isinstance(outcome, str) or outcome.shape == (48, 48)
 
 
-# Pillow warns of the first, refuses the second; the third fits into memory, but is no face.
+# Pillow warns about the first and rejects the second; the third fits memory, but is no face.
 @pytest.mark.parametrize("size", [(10_000, 10_000), (60_000, 60_000), (100_000, 48)])
-def test_a_decompression_bomb_is_a_problem_not_a_crash(size: tuple[int, int]) -> None:
+def test_a_decompression_bomb_is_rejected(size: tuple[int, int]) -> None:
     small = saved(Image.new("L", (1, 1)))
     header = b"IHDR" + b"".join(side.to_bytes(4, "big") for side in size) + small[24:29]
     bomb = small[:12] + header + zlib.crc32(header).to_bytes(4, "big") + small[33:]
     assert "far too large to be a face" in str(decode_image(bomb))
 
 
-def test_the_size_limit_is_told_with_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("side", "is_valid"), [(20_000, True), (20_001, False)])
+def test_the_limit_of_a_side_is_exact(side: int, is_valid: bool) -> None:
+    image = decode_image(saved(Image.new("L", (side, 2))))
+    assert isinstance(image, str) != is_valid
+
+
+@pytest.mark.parametrize(("limit", "is_valid"), [(48 * 48, True), (48 * 48 - 1, False)])
+def test_the_limit_of_pixels_is_exact(
+    monkeypatch: pytest.MonkeyPatch, limit: int, is_valid: bool
+) -> None:
+    monkeypatch.setattr(module, "_MAX_PIXELS", limit)
+    assert isinstance(decode_image(image_bytes(GREY)), str) != is_valid
+
+
+def test_the_limit_of_a_file_is_exact() -> None:
+    assert module.too_many_bytes(256 << 20) == ""
+    assert "268,435,457 bytes" in module.too_many_bytes((256 << 20) + 1)
+
+
+@pytest.mark.parametrize(("brightest", "is_valid"), [(63, False), (64, True)])
+def test_sixteen_bit_colours_need_a_value_above_the_lowest_quarter(
+    brightest: int, is_valid: bool
+) -> None:
+    outcome = decode_image(png(np.full((48, 48, 3), brightest << 8)))
+    assert isinstance(outcome, str) != is_valid
+
+
+@pytest.mark.parametrize(("alpha", "grey"), [(254, 1), (255, 0)])
+def test_only_fully_opaque_images_keep_their_values(alpha: int, grey: int) -> None:
+    black = Image.new("L", (48, 48)).convert("LA")
+    black.putalpha(Image.new("L", (48, 48), alpha))
+    assert (decoded(saved(black)) == grey).all()
+
+
+def test_the_size_limit_message_contains_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_PIXELS", 100)
     assert "far too large to be a face (48 x 48)" in str(decode_image(image_bytes(GREY)))

@@ -1,11 +1,11 @@
-"""FER+ votes are joined by row, and only to the table they were made for."""
+"""FER+ votes are joined by row, and only to their own table."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fer_models.ingest.files.open import SourceFile
+from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.ferplus import VoteTable, join_votes, read_votes
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
@@ -35,28 +35,28 @@ def fer2013(tmp_path: Path) -> SourceTable:
     return table
 
 
-def test_votes_stand_beside_the_row_they_belong_to(tmp_path: Path) -> None:
+def test_votes_are_joined_by_row(tmp_path: Path) -> None:
     votes = np.random.default_rng(0).integers(0, 11, (NUM_ROWS, 10))
     table, findings = joined(tmp_path, usages(NUM_ROWS), votes)
     assert not findings.lines(with_rows=True)
     np.testing.assert_array_equal(table.fields[list(VOTE_COLUMNS)], votes)
 
 
-def test_another_length_is_refused(tmp_path: Path) -> None:
+def test_another_number_of_rows_is_rejected(tmp_path: Path) -> None:
     _, findings = joined(tmp_path, usages(NUM_ROWS)[:-1])
     assert "each of the 12 rows of fer2013.csv, got 11" in findings.faults[0]
 
 
-def test_shifted_rows_are_noticed_by_their_usage(tmp_path: Path) -> None:
+def test_shifted_rows_are_detected_by_their_usage(tmp_path: Path) -> None:
     table, findings = joined(tmp_path, ["PrivateTest", *usages(NUM_ROWS)[:-1]])
     [fault] = findings.faults
     assert "Usage differs from fer2013.csv in 3 of 12 rows" in fault
-    assert "row 0: PrivateTest, there Training" in fault
+    assert "row 0: PrivateTest, not Training" in fault
     assert not table.has_votes
 
 
 @pytest.mark.parametrize("count", ["11", "-1", "x", "", "2.5"])
-def test_votes_out_of_range_are_named_and_set_aside(tmp_path: Path, count: str) -> None:
+def test_votes_out_of_range_are_bad_rows(tmp_path: Path, count: str) -> None:
     votes = np.full((NUM_ROWS, 10), "1", dtype=object)
     votes[5, 2] = count
     table, findings = joined(tmp_path, usages(NUM_ROWS), votes)
@@ -66,7 +66,7 @@ def test_votes_out_of_range_are_named_and_set_aside(tmp_path: Path, count: str) 
     assert (table.fields.loc[5, list(VOTE_COLUMNS)] == -1).all()
 
 
-def test_an_image_that_stands_there_twice_is_set_aside(tmp_path: Path) -> None:
+def test_a_repeated_image_name_is_a_bad_row(tmp_path: Path) -> None:
     path = write_ferplus(tmp_path / "fer2013new.csv", usages(NUM_ROWS))
     path.write_text(path.read_text().replace("fer0000004", "fer0000003"))
     table, findings = fer2013(tmp_path), Findings(path.name)
@@ -74,21 +74,24 @@ def test_an_image_that_stands_there_twice_is_set_aside(tmp_path: Path) -> None:
     assert votes is not None
     join_votes(table, "fer2013.csv", votes, findings)
     [line] = findings.lines(with_rows=True)
-    assert "row id 'fer0000003.png' stands in row 3 already" in line
+    assert "row id 'fer0000003.png' is also the id of row 3" in line
     assert table.fields["reason"].tolist()[3:5] == ["", "bad_votes"]
 
 
-def test_a_cut_file_and_an_open_quote_are_refused(tmp_path: Path) -> None:
+def test_a_truncated_file_and_an_open_quote_are_rejected(tmp_path: Path) -> None:
     path = write_ferplus(tmp_path / "fer2013new.csv", usages(NUM_ROWS))
     text = path.read_text()
-    for damaged, expected in ((text[:-8], "cut off"), (text.replace("fer", '"fer', 1), "quote")):
+    for damaged, expected in (
+        (text[:-8], "is truncated;"),
+        (text.replace("fer", '"fer', 1), "quote"),
+    ):
         path.write_text(damaged)
         findings = Findings(path.name)
         assert read_votes(SourceFile(path), findings) is None
         assert expected in findings.faults[0]
 
 
-def test_wrong_columns_are_refused(tmp_path: Path) -> None:
+def test_wrong_columns_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "fer2013new.csv"
     path.write_text("Usage,neutral,happiness\nTraining,1,2\n")
     findings = Findings(path.name)
@@ -96,12 +99,12 @@ def test_wrong_columns_are_refused(tmp_path: Path) -> None:
     assert "expected the FER+ columns Usage,Image name,neutral" in findings.faults[0]
 
 
-def test_a_table_without_usage_or_with_votes_is_refused(tmp_path: Path) -> None:
+def test_a_table_without_usage_or_with_votes_is_rejected(tmp_path: Path) -> None:
     votes = VoteTable(["train"] * NUM_ROWS, [(1,) * 10] * NUM_ROWS)
     table = fer2013(tmp_path)
     for attribute, value, expected in (
         ("has_usage", False, "has no Usage"),
-        ("has_votes", True, "has FER+ votes already"),
+        ("has_votes", True, "already has FER+ votes"),
     ):
         setattr(table, attribute, value)
         findings = Findings("fer2013new.csv")

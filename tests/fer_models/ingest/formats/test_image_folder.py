@@ -1,4 +1,4 @@
-"""Folders of images: the folders' names give split and label."""
+"""Folders of images: folder names give split and label."""
 
 import os
 from collections.abc import Iterator
@@ -9,11 +9,10 @@ import pytest
 
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.files.image_decoding import Loader, decode_in_order
-from fer_models.ingest.files.open import SourceFile
+from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
-from fer_models.ingest.fingerprint import fingerprint_located
 from fer_models.ingest.formats.image_folder import read_image_folder
-from fer_models.ingest.locate import locate_sources
+from fer_models.ingest.ingest import fingerprint_sources
 from fer_models.ingest.source_table import SourceTable
 from tests.fer_models.ingest.builders import random_images, write_folder
 
@@ -69,14 +68,14 @@ def test_split_folders_have_several_names(tmp_path: Path, folder: str, split: st
     assert table.fields["split"].tolist() == [split]
 
 
-def test_own_folder_of_classes_has_no_split(tmp_path: Path) -> None:
+def test_class_folders_without_split_folders_have_no_split(tmp_path: Path) -> None:
     files = {f"{name}/deeper/1.png": IMAGES[0] for name in ("happiness", "3", "Happy", "disgust")}
     table = read_good(write_folder(tmp_path / "mine", files))
     assert table.fields["label"].tolist() == [3, 3, 1, 3]
     assert set(table.fields["split"]) == {""}
 
 
-def test_hidden_files_and_litter_do_not_count(tmp_path: Path) -> None:
+def test_hidden_files_and_litter_are_ignored(tmp_path: Path) -> None:
     files: dict[str, np.ndarray | bytes] = {
         "happy/1.png": IMAGES[0],
         "happy/.hidden.png": b"x",
@@ -88,7 +87,7 @@ def test_hidden_files_and_litter_do_not_count(tmp_path: Path) -> None:
     assert len(read_good(write_folder(tmp_path / "mine", files)).fields) == 1
 
 
-def test_unreadable_images_are_set_aside_by_path(tmp_path: Path) -> None:
+def test_unreadable_images_are_bad_files(tmp_path: Path) -> None:
     files: dict[str, np.ndarray | bytes] = {
         "happy/0.png": IMAGES[0],
         "happy/1.png": b"",
@@ -108,7 +107,7 @@ def test_unreadable_images_are_set_aside_by_path(tmp_path: Path) -> None:
     assert "0 bytes" in lines[0]
 
 
-def test_unknown_class_folders_are_listed_together(tmp_path: Path) -> None:
+def test_unknown_class_folders_are_reported_together(tmp_path: Path) -> None:
     files = {f"{name}/{i}.png": IMAGES[0] for name in ("happy", "bored", "tired") for i in "12"}
     table, findings = read(write_folder(tmp_path / "mine", files))
     assert table is None
@@ -124,18 +123,18 @@ def test_unknown_class_folders_are_listed_together(tmp_path: Path) -> None:
         (["train/happy/1.png", "2.png"], "images beside split folders"),
         (["train/1.png"], "images directly in train/"),
         (["1.png"], "images directly in the folder"),
-        (["notes.txt"], "holds no images"),
+        (["notes.txt"], "contains no images"),
         (["fer2013.csv"], "but fer2013.csv; name that file itself"),
-        ([], "holds no images"),
+        ([], "contains no images"),
     ],
 )
-def test_other_layouts_are_refused_with_what_to_do(
+def test_other_layouts_are_rejected_with_a_remedy(
     tmp_path: Path, files: list[str], expected: str
 ) -> None:
     assert expected in fault(write_folder(tmp_path / "mine", dict.fromkeys(files, IMAGES[0])))
 
 
-def test_linked_folders_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+def test_linked_folders_are_followed_without_cycles(tmp_path: Path) -> None:
     elsewhere = write_folder(tmp_path / "elsewhere", {"1.png": IMAGES[0]})
     root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1]})
     (root / "happy").symlink_to(elsewhere)
@@ -144,7 +143,7 @@ def test_linked_folders_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     assert table.fields["path"].tolist() == ["happy/1.png", "sad/2.png"]
 
 
-def test_names_that_are_not_text_are_refused(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_are_rejected(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1]})
     odd = bytes(root / "sad") + b"/\xff.png"
     with open(odd, "wb") as stream:  # noqa: PTH123 - pathlib takes no bytes
@@ -152,10 +151,10 @@ def test_names_that_are_not_text_are_refused(tmp_path: Path) -> None:
     assert "UTF-8" in fault(root)
 
 
-# -- odd things in the folder --------------------------------------------------------------------
+# -- unusual entries --------------------------------------------------------------------
 
 
-def test_pipes_and_links_to_nowhere_are_set_aside_without_waiting(tmp_path: Path) -> None:
+def test_pipes_and_broken_links_are_bad_files_and_do_not_block(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1]})
     os.mkfifo(root / "sad/pipe.png")
     (root / "sad/gone.png").symlink_to(tmp_path / "absent.png")
@@ -169,14 +168,13 @@ def test_pipes_and_links_to_nowhere_are_set_aside_without_waiting(tmp_path: Path
     assert "self.png: a link that leads nowhere" in itself
 
 
-def test_fingerprint_does_not_wait_for_pipes(tmp_path: Path) -> None:
+def test_fingerprint_does_not_block_on_pipes(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1]})
     os.mkfifo(root / "sad/pipe.png")
-    located = locate_sources([str(root)])
-    assert len(fingerprint_located(located, DataConfig(sources=(str(root),)), 0)) == 64
+    assert len(fingerprint_sources(DataConfig(sources=(str(root),)), 0)) == 64
 
 
-def test_links_between_two_folders_end(tmp_path: Path) -> None:
+def test_links_between_two_folders_are_followed_once(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1], "happy/1.png": IMAGES[0]})
     (root / "sad/to_happy").symlink_to(root / "happy")
     (root / "happy/to_sad").symlink_to(root / "sad")
@@ -189,13 +187,13 @@ def test_links_between_two_folders_end(tmp_path: Path) -> None:
     ]
 
 
-def test_upper_case_unicode_and_blanks_in_names_are_fine(tmp_path: Path) -> None:
+def test_upper_case_unicode_and_blanks_in_names_are_supported(tmp_path: Path) -> None:
     files = {"TRAIN/Happy/a b.PNG": IMAGES[0], "TRAIN/sad/\u7b11\u9854 \u00e9.JPG": IMAGES[1]}
     root = write_folder(tmp_path / "my faces \u00fc", files)
     assert read_good(root).fields["path"].tolist() == sorted(files)
 
 
-def test_control_characters_of_names_do_not_reach_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_in_names_are_escaped(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "mine", {"sad/\x1b[2J\n.png": b"no image"})
     [line] = read(root)[1].lines(True)
     assert line.startswith("mine, sad/\\x1b[2J\\n.png: not a readable image")
@@ -204,12 +202,12 @@ def test_control_characters_of_names_do_not_reach_the_terminal(tmp_path: Path) -
 def test_an_enormous_file_is_not_read(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1]})
     with (root / "sad/huge.bmp").open("wb") as stream:
-        stream.truncate(1 << 40)  # takes no room on the disk
+        stream.truncate(1 << 40)  # sparse
     [line] = read(root)[1].lines(True)
     assert "far too large to be a face (1,099,511,627,776 bytes)" in line
 
 
-def test_unreadable_files_and_folders_are_told(
+def test_unreadable_files_and_folders_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = write_folder(tmp_path / "mine", {"sad/2.png": IMAGES[1], "happy/1.png": IMAGES[0]})
@@ -225,15 +223,15 @@ def test_unreadable_files_and_folders_are_told(
 
 
 def test_images_are_decoded_a_few_at_a_time(tmp_path: Path) -> None:
-    handed_out = 0
+    num_started = 0
 
     def loaders() -> Iterator[tuple[str, Loader]]:
-        nonlocal handed_out
+        nonlocal num_started
         for number in range(5000):
-            handed_out += 1
+            num_started += 1
             yield str(number), lambda: "nothing"
 
     decoded = decode_in_order(loaders(), 5000, "many")
     assert next(decoded) == ("0", "nothing")
-    assert handed_out < 3000
+    assert num_started < 3000
     assert [path for path, _ in decoded] == [str(number) for number in range(1, 5000)]

@@ -1,11 +1,11 @@
-"""The parquet form of FER2013, good and bad."""
+"""FER2013 as parquet: valid and invalid files."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fer_models.ingest.files.open import SourceFile
+from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.source_table import SourceTable
@@ -69,15 +69,15 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [5, 3000, -1, -20])
-def test_a_cut_file_is_refused(tmp_path: Path, keep: int) -> None:
+def test_a_truncated_file_is_rejected(tmp_path: Path, keep: int) -> None:
     path = write_parquet(tmp_path / "a.parquet", parquet_columns(IMAGES))
     path.write_bytes(path.read_bytes()[:keep])
     table, findings = read(path)
     assert table is None
-    assert "cut off or damaged" in findings.faults[0]
+    assert "truncated or damaged" in findings.faults[0]
 
 
-def test_damage_inside_is_refused_or_named_by_row(tmp_path: Path) -> None:
+def test_damage_inside_is_detected(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", parquet_columns(IMAGES))
     data = bytearray(path.read_bytes())
     data[200:20_000] = bytes(19_800)
@@ -87,34 +87,34 @@ def test_damage_inside_is_refused_or_named_by_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["png", "emotion", "ferplus_NF"])
-def test_missing_columns_are_told(tmp_path: Path, missing: str) -> None:
+def test_missing_columns_are_reported(tmp_path: Path, missing: str) -> None:
     columns = parquet_columns(IMAGES, True)
     del columns[missing]
     table, findings = read(write_parquet(tmp_path / "a.parquet", columns))
     assert table is None
-    assert "expected the columns png (image bytes)" in findings.faults[0]
+    assert "expected the column png (image bytes)" in findings.faults[0]
 
 
-def test_all_wrong_types_are_told(tmp_path: Path) -> None:
+def test_all_wrong_types_are_reported(tmp_path: Path) -> None:
     columns = parquet_columns(IMAGES)
     columns |= {"emotion": ["a"] * 12, "Usage": [1] * 12, "png": ["x"] * 12}
     _, findings = read(write_parquet(tmp_path / "a.parquet", columns))
     assert len(findings.faults) == 3
 
 
-def test_repeated_row_numbers_are_set_aside(tmp_path: Path) -> None:
+def test_repeated_row_ids_are_quarantined(tmp_path: Path) -> None:
     columns = parquet_columns(IMAGES)
     columns["row"][5] = 2
     columns["row"][6] = None
     table, findings = read(write_parquet(tmp_path / "a.parquet", columns))
     assert table is not None
     assert table.fields["reason"].tolist()[4:8] == ["", "bad_id", "bad_id", ""]
-    again, none = findings.lines(with_rows=True)
-    assert "row 5: row id '2' stands in row 2 already" in again
-    assert "row 6: expected a row id, got none" in none
+    repeated, missing = findings.lines(with_rows=True)
+    assert "row 5: row id '2' is also the id of row 2" in repeated
+    assert "row 6: expected a row id, got none" in missing
 
 
-def test_no_rows_are_refused(tmp_path: Path) -> None:
+def test_an_empty_table_is_rejected(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", parquet_columns(IMAGES))
     import pyarrow.parquet as pq
 

@@ -1,11 +1,11 @@
-"""The csv tables of FER2013, good and bad."""
+"""FER2013 as csv: valid and invalid tables."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fer_models.ingest.files.open import SourceFile
+from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.source_table import SourceTable
@@ -40,7 +40,7 @@ def read_lines(tmp_path: Path, lines: list[str], end: str = "\n") -> Findings:
     return read(path)[1]
 
 
-def test_the_whole_table_is_read_in_order(tmp_path: Path) -> None:
+def test_the_complete_table_is_read_in_order(tmp_path: Path) -> None:
     table = read_good(write_fer2013(tmp_path / "fer2013.csv", IMAGES))
     np.testing.assert_array_equal(table.images, IMAGES)
     assert table.fields["row"].tolist() == list(range(20))
@@ -50,7 +50,7 @@ def test_the_whole_table_is_read_in_order(tmp_path: Path) -> None:
     assert table.has_usage
 
 
-def test_icml_names_with_leading_blanks_are_understood(tmp_path: Path) -> None:
+def test_icml_names_with_leading_blanks_are_accepted(tmp_path: Path) -> None:
     lines = [f"{row % 7}, {u}, {pixel_text(IMAGES[row])}" for row, u in enumerate(usages(20))]
     table = read_good(write_lines(tmp_path / "icml.csv", "emotion, Usage, pixels", lines))
     np.testing.assert_array_equal(table.images, IMAGES)
@@ -71,12 +71,12 @@ def test_challenge_test_table_is_unlabelled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "", "\r\n", "\n\n \n"])
-def test_the_end_of_the_file_may_be_written_in_any_way(tmp_path: Path, end: str) -> None:
+def test_any_line_end_at_the_end_is_accepted(tmp_path: Path, end: str) -> None:
     path = write_lines(tmp_path / "a.csv", "emotion,pixels,Usage", fer2013_lines(IMAGES), end)
     np.testing.assert_array_equal(read_good(path).images, IMAGES)
 
 
-def test_quotes_byte_order_mark_and_carriage_returns_are_understood(tmp_path: Path) -> None:
+def test_quotes_byte_order_mark_and_carriage_returns_are_accepted(tmp_path: Path) -> None:
     rows = [f'"2","{pixel_text(image)}","Training"' for image in IMAGES]
     path = tmp_path / "quoted.csv"
     path.write_bytes("\r\n".join(['\ufeff"emotion","pixels","Usage"', *rows]).encode() + b"\r\n")
@@ -101,7 +101,7 @@ def test_quotes_byte_order_mark_and_carriage_returns_are_understood(tmp_path: Pa
         (f"0,{PIXELS},Training,x", "got 4"),
     ],
 )
-def test_a_bad_row_is_named_with_row_line_and_remedy(
+def test_a_bad_row_is_reported_with_row_line_and_remedy(
     tmp_path: Path, row: str, expected: str
 ) -> None:
     good = fer2013_lines(IMAGES)
@@ -113,7 +113,7 @@ def test_a_bad_row_is_named_with_row_line_and_remedy(
     assert not findings.faults
 
 
-def test_all_that_is_wrong_with_a_row_is_told(tmp_path: Path) -> None:
+def test_all_problems_of_a_row_are_reported(tmp_path: Path) -> None:
     [line] = read_lines(tmp_path, ["9,1 2 3,Nowhere", *fer2013_lines(IMAGES)]).lines(True)
     assert "got 3" in line
     assert "got '9'" in line
@@ -127,21 +127,21 @@ def test_many_bad_rows_are_counted_not_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [10, 5000, 8000, -1, -5])
-def test_a_file_cut_inside_its_last_row_is_refused(tmp_path: Path, keep: int) -> None:
+def test_a_file_truncated_in_its_last_row_is_rejected(tmp_path: Path, keep: int) -> None:
     *rows, last = fer2013_lines(IMAGES)
     findings = read_lines(tmp_path, [*rows, last[:keep]], end="")
     assert not findings.bad_rows
     [fault] = findings.faults
-    assert fault.startswith("row 19 (line 21), the last one, is not whole")
-    assert "cut off" in fault
+    assert fault.startswith("row 19 (line 21), the last one, is incomplete")
+    assert "the file is truncated" in fault
 
 
-def test_a_cut_pixel_list_at_the_end_of_a_line_is_a_cut_file(tmp_path: Path) -> None:
+def test_an_incomplete_last_pixel_list_is_a_truncated_file(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "train.csv", "emotion,pixels", [f"3,{PIXELS[:4000]}"], end="")
-    assert "cut off" in read(path)[1].faults[0]
+    assert "the file is truncated" in read(path)[1].faults[0]
 
 
-def test_a_wrong_label_in_the_last_row_is_no_cut(tmp_path: Path) -> None:
+def test_a_wrong_label_in_the_last_row_is_not_a_truncation(tmp_path: Path) -> None:
     findings = read_lines(tmp_path, [f"8,{PIXELS},Training"], end="")
     assert not findings.faults
     assert len(findings.bad_rows) == 1
@@ -157,16 +157,16 @@ def test_an_unbalanced_quote_is_a_damaged_file(tmp_path: Path, row: str) -> None
 @pytest.mark.parametrize(
     "header", ["id,emotion,pixels", ",emotion,pixels", "Unnamed: 0,emotion,pixels"]
 )
-def test_row_ids_may_stand_there_but_not_twice(tmp_path: Path, header: str) -> None:
+def test_row_ids_are_optional_and_unique(tmp_path: Path, header: str) -> None:
     lines = [f"{row_id},3,{PIXELS}" for row_id in ("7", "8", "7", "")]
     table, findings = read(write_lines(tmp_path / "a.csv", header, lines))
     assert table is not None
     assert table.fields["reason"].tolist() == ["", "", "bad_id", "bad_id"]
-    again, none = findings.lines(with_rows=True)
-    assert again == (
-        "a.csv, row 2 (line 4): row id '7' stands in row 0 already; remove one of the two rows"
+    repeated, missing = findings.lines(with_rows=True)
+    assert repeated == (
+        "a.csv, row 2 (line 4): row id '7' is also the id of row 0; remove one of the two rows"
     )
-    assert "expected a row id, got none" in none
+    assert "expected a row id, got none" in missing
 
 
 def test_a_formula_in_a_label_is_shown_as_text(tmp_path: Path) -> None:
@@ -175,23 +175,37 @@ def test_a_formula_in_a_label_is_shown_as_text(tmp_path: Path) -> None:
     assert f'got "{formula}"' in line
 
 
-def test_zero_bytes_inside_are_named(tmp_path: Path) -> None:
+def test_zero_bytes_are_reported(tmp_path: Path) -> None:
     rows = [f"3,{PIXELS},Training", f"\0,{PIXELS},Training", f"3,\0{PIXELS[1:]},Training"]
     label, pixels = read_lines(tmp_path, rows).lines(with_rows=True)
     assert "got '\\x00'" in label
     assert "as pixel 0" in pixels
 
 
-def test_a_line_without_end_is_refused_early(tmp_path: Path) -> None:
+def test_an_endless_line_is_rejected_early(tmp_path: Path) -> None:
     [fault] = read_lines(tmp_path, ["0 " * (1 << 20)]).faults
     assert "line 2 is longer than 1,048,576 bytes" in fault
 
 
-def test_a_flood_of_blank_lines_is_refused(tmp_path: Path) -> None:
-    assert "lines are blank" in read_lines(tmp_path, ["\n" * 200_000]).faults[0]
+@pytest.mark.parametrize(("num_bytes", "is_rejected"), [((1 << 20) - 1, False), (1 << 20, True)])
+def test_the_limit_of_a_line_is_a_mebibyte(
+    tmp_path: Path, num_bytes: int, is_rejected: bool
+) -> None:
+    line = f"3,{PIXELS},Training"
+    faults = read_lines(tmp_path, [line.ljust(num_bytes - 1)]).faults
+    assert bool(faults) == is_rejected
 
 
-def test_line_ends_of_old_macs_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("num_blank", "is_rejected"), [(99_999, False), (100_000, True)])
+def test_the_limit_of_blank_lines_is_exact(
+    tmp_path: Path, num_blank: int, is_rejected: bool
+) -> None:
+    lines = [*[""] * num_blank, f"3,{PIXELS},Training"]
+    faults = read_lines(tmp_path, lines).faults
+    assert ["blank lines" in fault for fault in faults] == [True] * is_rejected
+
+
+def test_cr_line_ends_are_rejected(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes("\r".join(["emotion,pixels,Usage", *fer2013_lines(IMAGES)]).encode())
     [fault] = read(path)[1].faults
@@ -203,7 +217,7 @@ def test_line_ends_of_old_macs_are_refused(tmp_path: Path) -> None:
     "header",
     ["emotoin,pixels,Usage", "emotion,Usage", "pixels,Usage", "pixels,pixels", "a;b;c", "0,1 2,x"],
 )
-def test_wrong_columns_are_told_with_the_expected_ones(tmp_path: Path, header: str) -> None:
+def test_wrong_columns_are_reported_with_the_expected_ones(tmp_path: Path, header: str) -> None:
     table, findings = read(write_lines(tmp_path / "x.csv", header, [f"0,{PIXELS},Training"]))
     assert table is None
     [fault] = findings.faults
@@ -211,14 +225,14 @@ def test_wrong_columns_are_told_with_the_expected_ones(tmp_path: Path, header: s
     assert header.split(",", maxsplit=1)[0] in fault
 
 
-def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
+def test_a_table_without_rows_is_rejected(tmp_path: Path) -> None:
     [fault] = read_lines(tmp_path, []).faults
     assert "expected rows after the header line, got none" in fault
 
 
-def test_progress_ends_with_the_whole_file(tmp_path: Path) -> None:
-    heard: list[Progress] = []
-    with listening(heard.append):
+def test_progress_ends_at_the_file_size(tmp_path: Path) -> None:
+    events: list[Progress] = []
+    with listening(events.append):
         read(write_fer2013(tmp_path / "fer2013.csv", IMAGES))
-    assert heard[-1].done == heard[-1].total > 0
-    assert heard[-1].note == "fer2013.csv"
+    assert events[-1].done == events[-1].total > 0
+    assert events[-1].note == "fer2013.csv"

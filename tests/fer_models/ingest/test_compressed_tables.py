@@ -1,4 +1,4 @@
-"""Packed tables give the same images, labels and ids as the plain ones; damage is told."""
+"""Compressed tables give the same images, labels and ids as plain ones; damage is reported."""
 
 import gzip
 import lzma
@@ -10,7 +10,7 @@ import pytest
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError
 from fer_models.ingest.config import DataConfig
-from fer_models.ingest.files import compression as packing
+from fer_models.ingest.files import compression
 from fer_models.ingest.ingest import fingerprint_sources, ingest_sources
 from fer_models.progress import Progress, listening
 from fer_models.storage.refs import SnapshotRef
@@ -28,7 +28,7 @@ from tests.fer_models.ingest.builders import (
 )
 
 IMAGES = random_images(12)
-# Of these only a plain tar has no checksum of its contents.
+# Only a plain tar has no checksum of its contents.
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
@@ -48,7 +48,7 @@ def fault(store: ArtifactStore, *sources: Path | str) -> str:
     return problem
 
 
-def assert_same_but_for_the_source(one: DatasetSnapshot, other: DatasetSnapshot) -> None:
+def assert_equal_except_source(one: DatasetSnapshot, other: DatasetSnapshot) -> None:
     columns = [column for column in one.manifest.columns if column != "source"]
     assert one.manifest[columns].equals(other.manifest[columns])
     np.testing.assert_array_equal(one.images, other.images)
@@ -60,13 +60,13 @@ def test_a_compressed_table_and_its_votes_are_read_like_plain_ones(
 ) -> None:
     table = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
     votes = write_ferplus(tmp_path / "fer2013new.csv", usages(12))
-    packed = ingested(store, compressed(table, suffix), compressed(votes, suffix))
-    assert_same_but_for_the_source(packed, ingested(store, table, votes))
-    assert packed.info["sources"] == [f"fer2013.csv{suffix}", f"fer2013new.csv{suffix}"]
+    snapshot = ingested(store, compressed(table, suffix), compressed(votes, suffix))
+    assert_equal_except_source(snapshot, ingested(store, table, votes))
+    assert snapshot.info["sources"] == [f"fer2013.csv{suffix}", f"fer2013new.csv{suffix}"]
 
 
 @pytest.mark.parametrize("suffix", ARCHIVES)
-def test_a_table_in_an_archive_is_read_like_the_plain_one(
+def test_a_table_in_an_archive_is_read_like_a_plain_one(
     store: ArtifactStore, tmp_path: Path, suffix: str
 ) -> None:
     table = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
@@ -76,44 +76,48 @@ def test_a_table_in_an_archive_is_read_like_the_plain_one(
         "fer2013/fer2013.bib": b"@article",
         "__MACOSX/fer2013/._fer2013.csv": b"\0\5\x16\7",
     }
-    packed = ingested(store, write_archive(tmp_path / f"download{suffix}", files))
-    assert_same_but_for_the_source(packed, ingested(store, table))
-    assert packed.info["sources"] == [f"download{suffix}::fer2013/fer2013.csv"]
+    snapshot = ingested(store, write_archive(tmp_path / f"download{suffix}", files))
+    assert_equal_except_source(snapshot, ingested(store, table))
+    assert snapshot.info["sources"] == [f"download{suffix}::fer2013/fer2013.csv"]
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zip"])
-def test_a_packed_parquet_file_is_read(store: ArtifactStore, tmp_path: Path, suffix: str) -> None:
+def test_a_compressed_parquet_file_is_read(
+    store: ArtifactStore, tmp_path: Path, suffix: str
+) -> None:
     table = write_parquet(tmp_path / "a.parquet", parquet_columns(IMAGES, with_votes=True))
-    packed = (
+    source = (
         write_archive(tmp_path / "b.zip", {"a.parquet": table.read_bytes()})
         if suffix == ".zip"
         else compressed(table, suffix)
     )
-    assert_same_but_for_the_source(ingested(store, packed), ingested(store, table))
+    assert_equal_except_source(ingested(store, source), ingested(store, table))
 
 
-def test_packing_is_told_by_content_not_by_suffix(store: ArtifactStore, tmp_path: Path) -> None:
+def test_compression_is_detected_by_content_not_by_suffix(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
     table = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
     plain = ingested(store, table)
-    assert_same_but_for_the_source(plain, ingested(store, table.rename(tmp_path / "fer2013.gz")))
-    hidden = tmp_path / "fer2013.csv"
-    hidden.write_bytes(gzip.compress((tmp_path / "fer2013.gz").read_bytes()))
-    assert_same_but_for_the_source(plain, ingested(store, hidden))
+    assert_equal_except_source(plain, ingested(store, table.rename(tmp_path / "fer2013.gz")))
+    misnamed = tmp_path / "fer2013.csv"
+    misnamed.write_bytes(gzip.compress((tmp_path / "fer2013.gz").read_bytes()))
+    assert_equal_except_source(plain, ingested(store, misnamed))
 
 
-def test_several_streams_and_zeros_behind_them_are_one_file(
+def test_concatenated_streams_with_zero_padding_are_one_file(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
     table = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
     text = table.read_bytes()
     for suffix, compress in COMPRESSORS.items():
         halves = compress(text[:50_000]) + compress(b"") + compress(text[50_000:])
-        packed = tmp_path / f"fer2013.csv{suffix}"
-        packed.write_bytes(halves + bytes(512))
-        assert_same_but_for_the_source(ingested(store, packed), ingested(store, table))
+        source = tmp_path / f"fer2013.csv{suffix}"
+        source.write_bytes(halves + bytes(512))
+        assert_equal_except_source(ingested(store, source), ingested(store, table))
 
 
-def test_the_fingerprint_is_of_the_packed_bytes_and_of_the_member(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_the_compressed_bytes_and_the_member(tmp_path: Path) -> None:
     table = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
     small = write_fer2013(tmp_path / "small.csv", IMAGES[:6])
     files = {"a.csv": table.read_bytes(), "b.csv": small.read_bytes()}
@@ -124,15 +128,15 @@ def test_the_fingerprint_is_of_the_packed_bytes_and_of_the_member(tmp_path: Path
     assert prints[2] == fingerprint_sources(config_of(f"{archive}::a.csv"), 1)
 
 
-def test_progress_of_a_packed_table_ends_with_the_whole_file(
+def test_progress_of_a_compressed_table_ends_at_its_size(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
-    packed = compressed(write_fer2013(tmp_path / "fer2013.csv", IMAGES), ".gz")
-    heard: list[Progress] = []
-    with listening(heard.append):
-        ingested(store, packed)
-    reading = [one for one in heard if one.note == packed.name]
-    assert reading[-1].done == reading[-1].total == packed.stat().st_size / 1e6
+    source = compressed(write_fer2013(tmp_path / "fer2013.csv", IMAGES), ".gz")
+    events: list[Progress] = []
+    with listening(events.append):
+        ingested(store, source)
+    reading = [one for one in events if one.note == source.name]
+    assert reading[-1].done == reading[-1].total == source.stat().st_size / 1e6
 
 
 # -- damage --------------------------------------------------------------------------------------
@@ -140,83 +144,91 @@ def test_progress_of_a_packed_table_ends_with_the_whole_file(
 
 @pytest.mark.parametrize("suffix", [*COMPRESSORS])
 @pytest.mark.parametrize("keep", [8, 5000, -1, -9])
-def test_a_cut_packed_file_is_refused(
+def test_a_truncated_compressed_file_is_rejected(
     store: ArtifactStore, tmp_path: Path, suffix: str, keep: int
 ) -> None:
-    packed = compressed(write_fer2013(tmp_path / "fer2013.csv", IMAGES), suffix)
-    packed.write_bytes(packed.read_bytes()[:keep])
-    assert "is cut off or damaged" in fault(store, packed)
+    source = compressed(write_fer2013(tmp_path / "fer2013.csv", IMAGES), suffix)
+    source.write_bytes(source.read_bytes()[:keep])
+    assert "is truncated or damaged" in fault(store, source)
 
 
 @pytest.mark.parametrize("suffix", [*COMPRESSORS, *(one for one in ARCHIVES if one != ".tar")])
-def test_flipped_bits_are_found_by_the_checksum(
+def test_flipped_bits_are_detected_by_the_checksum(
     store: ArtifactStore, tmp_path: Path, suffix: str
 ) -> None:
     table = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
     if suffix in COMPRESSORS:
-        packed = compressed(table, suffix)
+        source = compressed(table, suffix)
     else:
-        packed = write_archive(tmp_path / f"a{suffix}", {table.name: table.read_bytes()})
-    data = bytearray(packed.read_bytes())
+        source = write_archive(tmp_path / f"a{suffix}", {table.name: table.read_bytes()})
+    data = bytearray(source.read_bytes())
     data[len(data) // 2] ^= 0x10
-    packed.write_bytes(data)
-    assert "cut off or damaged" in fault(store, packed)
+    source.write_bytes(data)
+    assert "truncated or damaged" in fault(store, source)
 
 
 @pytest.mark.parametrize("suffix", ARCHIVES)
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.95])
-def test_a_cut_archive_is_refused(
+def test_a_truncated_archive_is_rejected(
     store: ArtifactStore, tmp_path: Path, suffix: str, share: float
 ) -> None:
     table = write_fer2013(tmp_path / "fer2013.csv", IMAGES)
-    packed = write_archive(tmp_path / f"a{suffix}", {"a.csv": table.read_bytes(), "b": b"x"})
-    data = packed.read_bytes()
-    if suffix == ".tar":  # its end is padded: cut the contents
+    source = write_archive(tmp_path / f"a{suffix}", {"a.csv": table.read_bytes(), "b": b"x"})
+    data = source.read_bytes()
+    if suffix == ".tar":  # ignore the padding at its end
         data = data.rstrip(b"\0")
-    packed.write_bytes(data[: int(len(data) * share)])
-    told = fault(store, packed)
-    assert "cut off or damaged" in told or "binary file" in told
+    source.write_bytes(data[: int(len(data) * share)])
+    problem = fault(store, source)
+    assert "truncated or damaged" in problem or "binary file" in problem
 
 
-def test_text_behind_the_packed_part_is_refused(store: ArtifactStore, tmp_path: Path) -> None:
-    packed = compressed(write_fer2013(tmp_path / "fer2013.csv", IMAGES), ".gz")
-    packed.write_bytes(packed.read_bytes() + b"<html>error 500</html>")
-    assert "the gzip file is cut off or damaged" in fault(store, packed)
+def test_text_after_the_compressed_data_is_rejected(store: ArtifactStore, tmp_path: Path) -> None:
+    source = compressed(write_fer2013(tmp_path / "fer2013.csv", IMAGES), ".gz")
+    source.write_bytes(source.read_bytes() + b"<html>error 500</html>")
+    assert "the gzip file is truncated or damaged" in fault(store, source)
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".tar.gz", ".zip"])
-def test_a_bomb_is_refused(
+def test_a_zip_bomb_is_rejected(
     store: ArtifactStore, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "_ALWAYS_ALLOWED_BYTES", 1 << 20)
+    monkeypatch.setattr(compression, "_ALWAYS_ALLOWED_BYTES", 1 << 20)
     text = b"emotion,pixels,Usage\n" + b"0 " * (8 << 20)
-    packed = tmp_path / f"fer2013.csv{suffix}"
+    source = tmp_path / f"fer2013.csv{suffix}"
     if suffix == ".gz":
-        packed.write_bytes(gzip.compress(text))
+        source.write_bytes(gzip.compress(text))
     else:
-        write_archive(packed, {"fer2013.csv": text})
-    assert "a zip bomb" in fault(store, packed)
+        write_archive(source, {"fer2013.csv": text})
+    assert "a zip bomb" in fault(store, source)
 
 
-def test_a_file_that_needs_gigabytes_to_unpack_is_refused(
+@pytest.mark.parametrize("compressed_bytes", [1, 20 << 20])
+def test_the_limit_of_decompression_is_exact(compressed_bytes: int) -> None:
+    limit = max(1 << 30, 100 * compressed_bytes)
+    compression.check_size(limit, compressed_bytes)
+    with pytest.raises(compression.CompressionError, match="zip bomb"):
+        compression.check_size(limit + 1, compressed_bytes)
+
+
+def test_a_file_that_needs_too_much_memory_is_rejected(
     store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "_XZ_MEMORY_BYTES", 1 << 20)
-    packed = tmp_path / "fer2013.csv.xz"
-    packed.write_bytes(lzma.compress(b"pixels\n" * 9, preset=6))
-    assert "Memory usage limit" in fault(store, packed)
+    monkeypatch.setattr(compression, "_XZ_MEMORY_BYTES", 1 << 20)
+    source = tmp_path / "fer2013.csv.xz"
+    source.write_bytes(lzma.compress(b"pixels\n" * 9, preset=6))
+    assert "Memory usage limit" in fault(store, source)
 
 
-def test_what_is_packed_twice_is_refused(store: ArtifactStore, tmp_path: Path) -> None:
+def test_double_compression_is_rejected(store: ArtifactStore, tmp_path: Path) -> None:
     once = compressed(write_fer2013(tmp_path / "fer2013.csv", IMAGES), ".gz")
-    assert "packed twice" in fault(store, compressed(once, ".xz"))
+    assert "compressed twice" in fault(store, compressed(once, ".xz"))
     archive = write_archive(tmp_path / "a.zip", {"fer2013.csv.gz": once.read_bytes()})
-    assert "packed twice" in fault(store, f"{archive}::fer2013.csv.gz")
+    assert "compressed twice" in fault(store, f"{archive}::fer2013.csv.gz")
 
 
-def test_a_bad_row_in_a_packed_table_is_named(store: ArtifactStore, tmp_path: Path) -> None:
+def test_a_bad_row_in_a_compressed_table_is_named(store: ArtifactStore, tmp_path: Path) -> None:
     table = write_lines(
         tmp_path / "a.csv", "emotion,pixels", [f"3,{pixel_text(IMAGES[0])}", "3,1 2"]
     )
-    packed = compressed(table, ".gz")
-    assert fault(store, packed).startswith(f"{packed}, row 1 (line 3): expected 2304 pixel values")
+    source = compressed(table, ".gz")
+    assert fault(store, source).startswith(f"{source}, row 1 (line 3): expected 2304 pixel values")

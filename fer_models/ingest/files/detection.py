@@ -1,0 +1,100 @@
+"""File type detection: by file name, and by the first bytes of a file."""
+
+import io
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from fer_models.ingest.files.compression import detect_compression, unsupported_compression
+
+IMAGE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+)
+# Left behind by file managers in folders of images.
+_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
+
+_PARQUET_MAGIC = b"PAR1"
+_MAGIC_BYTES = 512
+_FERPLUS_COLUMNS = {"neutral", "happiness", "contempt", "nf"}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_WIDE_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
+_MAX_HEADER_BYTES = 1 << 16
+
+
+class SourceKind(StrEnum):
+    """The format of a source."""
+
+    SYNTHETIC = "synthetic"
+    FOLDER = "folder"
+    IMAGE_ARCHIVE = "archive of images"
+    PIXEL_TABLE = "pixel table"
+    PARQUET = "parquet"
+    FERPLUS = "FER+ votes"
+
+
+def kind_of_content(content: bytes, suffix: str) -> SourceKind | str:
+    """The format of a file, or why it is not supported and what to do about it.
+
+    Args:
+        content: the first bytes of the decompressed file; for a csv table the whole header line.
+        suffix: of the file name, used only where the content decides nothing.
+    """
+    head = content[:_MAGIC_BYTES]
+    if not head.strip(b"\0 \t\r\n"):
+        return "the file is empty; copy or download it again"
+    foreign = unsupported_compression(head)
+    if foreign:
+        return f"unsupported compression ({foreign}); unpack it and name its content"
+    if detect_compression(head):
+        return "compressed twice; unpack it once and name its content"
+    if head.startswith(_PARQUET_MAGIC) or suffix.lower() == ".parquet":
+        return SourceKind.PARQUET
+    if head.startswith(_WIDE_BYTE_ORDER_MARKS):
+        return "UTF-16 or UTF-32 text; save it as UTF-8 (csv)"
+    if b"\0" in head:
+        return (
+            "expected a csv table, a parquet file or a folder of images, got another binary file; "
+            "name one of them (a single image belongs into <folder>/<class>/)"
+        )
+    is_ferplus = len(_FERPLUS_COLUMNS & set(columns_of(content))) > 1
+    return SourceKind.FERPLUS if is_ferplus else SourceKind.PIXEL_TABLE
+
+
+def columns_of(content: bytes) -> list[str]:
+    """The column names of a csv table that begins with `content`."""
+    return read_header(io.BytesIO(content))
+
+
+def read_header(stream: BinaryIO) -> list[str]:
+    """Column names of a csv table: its first line, stripped, in lower case."""
+    line = stream.readline(_MAX_HEADER_BYTES).removeprefix(_BYTE_ORDER_MARK)
+    names = line.decode("utf-8", errors="replace").strip("\r\n").split(",")
+    return [name.strip().strip('"').strip().lower() for name in names]
+
+
+def is_visible(path: str) -> bool:
+    """Whether a relative POSIX path has neither a hidden file nor a hidden folder in it."""
+    return not any(_is_hidden(part) for part in path.split("/"))
+
+
+def is_image(path: str) -> bool:
+    """Whether a file is an image by its suffix."""
+    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_table(path: str) -> bool:
+    """Whether a file is a table by its suffix."""
+    return path.lower().endswith((".csv", ".parquet"))
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a file name can be encoded as UTF-8, and so written to any manifest."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_hidden(name: str) -> bool:
+    return (name.startswith(".") and name not in (".", "..")) or name.lower() in _LITTER

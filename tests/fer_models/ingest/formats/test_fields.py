@@ -1,0 +1,87 @@
+"""Labels, splits, votes and row ids: the limits of what is valid, and the messages."""
+
+import pytest
+
+from fer_models.ingest.formats.fields import (
+    RowIds,
+    parse_fields,
+    parse_usage,
+    parse_votes,
+    reason_of,
+    votes_problem,
+)
+
+VOTES = [b"1"] * 10
+
+
+@pytest.mark.parametrize(("text", "label"), [(b"0", 0), (b"6", 6)])
+def test_the_first_and_last_class_are_labels(text: bytes, label: int) -> None:
+    parsed = parse_fields({"emotion": text})
+    assert (parsed.label, parsed.problems) == (label, {})
+
+
+@pytest.mark.parametrize("text", [b"7", b"-1", b"06", b"6.0", b" 6", b"", b"six", b"\xff"])
+def test_other_labels_are_problems(text: bytes) -> None:
+    parsed = parse_fields({"emotion": text})
+    assert parsed.label == -1
+    assert list(parsed.problems) == ["emotion"]
+    assert "expected an emotion 0..6 (0 angry, 1 disgust" in parsed.problems["emotion"]
+
+
+@pytest.mark.parametrize(
+    ("text", "split"),
+    [
+        (b"Training", "train"),
+        (b"PublicTest", "validation"),
+        (b"PrivateTest", "test"),
+        (b"training", ""),
+        (b"Test", ""),
+        (b"", ""),
+    ],
+)
+def test_usage_values_are_exact(text: bytes, split: str) -> None:
+    assert parse_usage(text) == split
+    parsed = parse_fields({"usage": text})
+    assert parsed.split == split
+    assert ("usage" in parsed.problems) == (not split)
+
+
+def test_columns_that_are_absent_are_no_problem() -> None:
+    parsed = parse_fields({"pixels": b"1 2"})
+    assert (parsed.label, parsed.split, parsed.problems) == (-1, "", {})
+
+
+@pytest.mark.parametrize(
+    ("count", "is_valid"),
+    [(b"0", True), (b"10", True), (b"11", False), (b"-1", False), (b"", False), (b"01", False)],
+)
+@pytest.mark.parametrize("position", [0, 9])
+def test_votes_are_counts_of_ten_taggers(count: bytes, is_valid: bool, position: int) -> None:
+    texts = [*VOTES[:position], count, *VOTES[position + 1 :]]
+    votes = parse_votes(texts)
+    assert (votes is not None) == is_valid
+    if votes is not None:
+        assert votes[position] == int(count)
+
+
+def test_long_values_are_shortened_in_messages() -> None:
+    assert parse_fields({"emotion": b"#" * 31}).problems["emotion"].count("#") == 30
+    assert votes_problem([b"#" * 61]).count("#") == 60
+
+
+def test_the_first_problem_gives_the_reason() -> None:
+    assert reason_of([]) == ""
+    assert reason_of(["usage", "emotion"]) == "bad_split"
+    assert [reason_of([column]) for column in ("id", "emotion", "votes")] == [
+        "bad_id",
+        "bad_label",
+        "bad_votes",
+    ]
+
+
+def test_row_ids_are_unique_and_present() -> None:
+    ids = RowIds()
+    assert ids.problem(b"a", 0) == ids.problem(b"b", 1) == ids.problem(b"a", 0) == ""
+    assert "row id 'a' is also the id of row 0" in ids.problem(b"a", 2)
+    for missing in (b"", b"None", b"nan"):
+        assert "expected a row id, got none" in ids.problem(missing, 3)
