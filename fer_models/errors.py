@@ -1,55 +1,55 @@
-"""One tree of the errors that are the user's to mend; each knows its exit code.
+"""User-fixable errors, in one class hierarchy; each has an exit code.
 
-Exit codes: 1 failed, 2 bad input or configuration, 3 a gate said no.
+Exit codes: 1 failure, 2 bad input or configuration, 3 rejected by a gate.
 """
 
 from collections.abc import Sequence
 
 
 class FerError(Exception):
-    """Base of all errors with a message meant for the user.
+    """Base of all errors with a message for the user.
 
     Args:
-        message: what was expected, what came, where, and what to do about it.
-        problems: everything that is wrong, one line each, when there is more than one thing.
+        message: what was expected, what was found, where, and how to fix it.
+        problems: one line per problem, if there are several.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
-        """Keep the headline and the list of problems apart, so that they can be shown as a list."""
+        """Store the headline and the problems separately, so that they can be shown as a list."""
         self.message = message
         self.problems = tuple(problems)
         super().__init__(message, self.problems)
 
     def __str__(self) -> str:
-        """The message, then one line a problem."""
+        """The message, then one line per problem."""
         return "\n".join([self.message, *(f"  - {problem}" for problem in self.problems)])
 
 
 class ConfigError(FerError):
-    """An unknown recipe, key or value, or values that do not fit together."""
+    """An unknown recipe, key or value, or incompatible values."""
 
     exit_code = 2
 
 
 class DataError(FerError):
-    """The input data is not what its format promises."""
+    """The input data violates its format."""
 
     exit_code = 2
 
 
 class StoreError(FerError):
-    """The artifact store can't be reached or written, or an artifact in it is absent or damaged."""
+    """The artifact store can't be reached or written, or an artifact is missing or damaged."""
 
     exit_code = 2
 
 
 class TrainingError(FerError):
-    """Training could not go on (loss not finite, out of memory, no trial finished)."""
+    """Training could not continue (loss not finite, out of memory, no trial finished)."""
 
 
 class GateError(FerError):
-    """A gate (validation, promotion) looked at its input and said no."""
+    """A gate (validation, promotion) rejected its input."""
 
     exit_code = 3

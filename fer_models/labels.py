@@ -1,4 +1,4 @@
-"""The class orders: the one place that says which number is which expression."""
+"""Class orders: the only place that maps numbers to expressions."""
 
 from enum import IntEnum
 
@@ -60,18 +60,18 @@ _SYNONYMS: dict[str, Expression] = {
 
 
 def parse_expression(text: str) -> Expression:
-    """The class that a folder name or label text means: `happy`, `Happiness` or `3`.
+    """The class of a folder name or label: `happy`, `Happiness` or `3`.
 
     Raises:
-        DataError: the text is no known class; the message lists the classes.
+        DataError: the class is unknown; the message lists the known ones.
     """
-    word = text.strip().lower()
-    if word in _SYNONYMS:
-        return _SYNONYMS[word]
-    if word in CLASS_NAMES:
-        return Expression[word.upper()]
-    if word.isdecimal() and int(word) < NUM_CLASSES:
-        return Expression(int(word))
+    label = text.strip().lower()
+    if label in _SYNONYMS:
+        return _SYNONYMS[label]
+    if label in CLASS_NAMES:
+        return Expression[label.upper()]
+    if label.isdecimal() and int(label) < NUM_CLASSES:
+        return Expression(int(label))
     raise DataError(
         f"expected one of {', '.join(CLASS_NAMES)} or 0..{NUM_CLASSES - 1}, got {text!r}"
     )

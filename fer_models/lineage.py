@@ -1,4 +1,4 @@
-"""Where an artifact comes from: data, code, packages and machine."""
+"""Lineage of an artifact: data, code, packages and machine."""
 
 import functools
 import hashlib
@@ -25,11 +25,11 @@ _GIT_TIMEOUT_S = 5.0
 
 
 def lineage(snapshot_id: str, seed: int) -> dict[str, Any]:
-    """What is needed to make an artifact again; plain JSON values.
+    """Everything needed to reproduce an artifact, as JSON values.
 
     Args:
-        snapshot_id: the data it was made from.
-        seed: start of its random draws.
+        snapshot_id: the input data.
+        seed: seed of all random numbers.
 
     Returns:
         `dataset_sha`, `seed`, `code` (`revision`, `dirty`; None outside a git checkout),
@@ -49,7 +49,7 @@ def lineage(snapshot_id: str, seed: int) -> dict[str, Any]:
 
 @functools.cache
 def library_sha() -> str:
-    """Sha256 over the library's .py files, paths and bytes (16 hex)."""
+    """Sha256 of the paths and bytes of the library's .py files (first 16 hex digits)."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
@@ -59,7 +59,7 @@ def library_sha() -> str:
 
 
 def package_version(name: str) -> str | None:
-    """The installed version of a distribution; None when it is not installed."""
+    """The installed version of a distribution; None if it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -67,21 +67,21 @@ def package_version(name: str) -> str | None:
 
 
 def code_revision(checkout: Path | None = None) -> dict[str, Any]:
-    """The git revision of the code, and whether tracked files were changed since.
+    """The git revision of the code, and whether tracked files have changed since.
 
     Args:
-        checkout: the top folder of the checkout; by default the one that holds this library.
+        checkout: the top folder of the checkout; by default that of this library.
 
     Returns:
-        `revision` (40 hex) and `dirty`, both None when `checkout` is not the top of a git
-        checkout (a library installed into someone else's checkout is not that revision).
+        `revision` (40 hex digits) and `dirty`; both None if `checkout` is not the top of a git
+        checkout (a library installed inside another checkout does not have its revision).
     """
     top = (checkout or Path(__file__).parents[1]).resolve()
-    answer = _git(top, "rev-parse", "--show-toplevel", "HEAD")
+    output = _git(top, "rev-parse", "--show-toplevel", "HEAD")
     unknown = {"revision": None, "dirty": None}
-    if answer is None:
+    if output is None:
         return unknown
-    *_, toplevel, revision = ["", *answer.splitlines()]
+    *_, toplevel, revision = ["", *output.splitlines()]
     if Path(toplevel).resolve() != top:
         return unknown
     changes = _git(top, "status", "--porcelain", "--untracked-files=no")
@@ -89,10 +89,10 @@ def code_revision(checkout: Path | None = None) -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    # Optional locks would let a read-only question disturb the user's own git commands.
+    # Optional locks would let a read-only command disturb the user's own git commands.
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
-        done = subprocess.run(  # noqa: S603
+        completed = subprocess.run(  # noqa: S603
             ["git", "-C", str(folder), *arguments],  # noqa: S607
             capture_output=True,
             text=True,
@@ -102,4 +102,4 @@ def _git(folder: Path, *arguments: str) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout
+    return completed.stdout

@@ -1,4 +1,4 @@
-"""This process: its cores, and a name that tells elsewhere whether it is gone."""
+"""Processor cores of this process, and tags by which others detect that it has ended."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ _PREFIX = "process"
 
 
 def process_tag() -> str:
-    """A tag that names this process on this host, safe against reused process numbers."""
+    """A tag that identifies this process on this host, even after its process id is reused."""
     import psutil
 
     process = psutil.Process()
@@ -15,7 +15,7 @@ def process_tag() -> str:
 
 
 def is_dead(tag: str) -> bool:
-    """Whether the tag names a process of this host that is gone; other tags are never dead."""
+    """Whether the tag is of a process of this host that has ended; False for any other tag."""
     import psutil
 
     parts = tag.split(":")
@@ -28,7 +28,7 @@ def is_dead(tag: str) -> bool:
 
 
 def num_cores() -> int:
-    """Processor cores that this process may use."""
+    """Number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

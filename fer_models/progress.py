@@ -1,6 +1,7 @@
-"""Progress of long work, told to whoever listens (a terminal bar, a Prefect log, nobody).
+"""Progress events of long-running work.
 
-The listener is a context variable, so library code reports without knowing of any of them:
+Listeners (a terminal progress bar, a Prefect log) are registered in a context variable, so that
+library code reports progress without depending on them:
 
     with listening(bar.update):
         ingest_sources(...)        # calls report("ingest", 100, 35887, "images")
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stage is: `done` of `total` units (0 when unknown), and a remark."""
+    """Progress of a stage: `done` of `total` units (0 if unknown), and a note."""
 
     stage: str
     done: float
@@ -24,7 +25,7 @@ class Progress:
 
     @property
     def amount(self) -> str:
-        """Such as `3/8 epochs`; empty for the mere begin or end of a stage."""
+        """Such as `3/8 epochs`; empty if there is no total or unit."""
         if not (self.total and self.unit):
             return ""
         return f"{self._short(self.done)}/{self._short(self.total)} {self.unit}"
@@ -40,14 +41,14 @@ _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("ferflow_progress", de
 
 
 def report(stage: str, done: float, total: float = 0, unit: str = "", note: str = "") -> None:
-    """Tell every listener of the current context how far `stage` is."""
+    """Send a progress event of `stage` to every listener of the current context."""
     for listener in _listeners.get():
         listener(Progress(stage, done, total, unit, note))
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Let `listener` hear every report made inside the block."""
+    """Send every progress event inside the block to `listener`, too."""
     token = _listeners.set((*_listeners.get(), listener))
     try:
         yield

@@ -1,6 +1,7 @@
-"""The Ray cluster that searches and trainings run on: an existing one, or one for their time only.
+"""The Ray cluster of tuning and distributed training: an existing or a temporary local one.
 
-What is asked of it is told beforehand: Ray itself waits for ever for room that never comes.
+Resource requests are checked against the cluster first: Ray itself would wait forever for resources
+that no node has.
 """
 
 import logging
@@ -22,7 +23,7 @@ from fer_models.processes import process_tag
 from fer_models.ray_orphans import FOLDER_PREFIX, OWNER_VARIABLE, mark_folder, sweep_orphans
 
 _MIN_OBJECT_STORE_BYTES = 128 * 2**20
-# Unix sockets lie below Ray's folder and their paths are limited to about 100 bytes.
+# Ray creates Unix sockets below its folder, and their paths are limited to about 100 bytes.
 _MAX_FOLDER_LENGTH = 20
 _ROUNDING = 1e-6
 _ENVIRONMENT = {
@@ -32,15 +33,15 @@ _ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    # Ray would let its workers run after everything else on the machine.
+    # By default Ray runs its workers at a lower priority than everything else.
     "RAY_worker_niceness": "0",
-    # How long the loss of a worker may go unnoticed.
+    # Maximum time until the loss of a worker is noticed.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    # How much of a search is lost at most when its process is killed.
+    # Maximum progress of a search that is lost when its process is killed.
     "TUNE_GLOBAL_CHECKPOINT_S": "2",
     "TUNE_WARN_THRESHOLD_S": "60",
 }
@@ -48,39 +49,39 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Demand:
-    """What has to find room on a cluster at the same time.
+    """Resources that a cluster must provide at the same time.
 
-    `pieces` equal parts, each on one node, and beside them `more_cpus` cores on any node.
+    `pieces` equal parts, each on one node, plus `more_cpus` cores on any nodes.
     """
 
     who: str
-    """Whose they are, such as `training face_cnn: a worker`."""
+    """The owner of a part, such as `training face_cnn: a worker`."""
     remedy: str
-    """What to do where they do not fit."""
+    """What to do if the cluster is too small."""
     pieces: int
     cpus: float
-    """Cores of a piece."""
+    """Cores of each part."""
     gpus: float = 0.0
-    """GPUs of a piece."""
+    """GPUs of each part."""
     more_cpus: float = 0.0
     object_bytes: int = 0
-    """Size of what is put into the object store."""
+    """Size of the objects that are put into the object store."""
 
     @property
     def num_cpus(self) -> int:
-        """Cores of a machine that holds all of it."""
+        """Cores of a single machine that can run everything."""
         return math.ceil(self.pieces * self.cpus + self.more_cpus)
 
 
 @contextmanager
 def ray_cluster(demand: Demand) -> Iterator[None]:
-    """Connect to the cluster of RAY_ADDRESS, or start one here and stop it after the block.
+    """Connect to the cluster of RAY_ADDRESS, or start a local one and stop it after the block.
 
-    The one here gets as many cores as are asked for, also where the machine has fewer. A
-    connection that was there before is used and left alone.
+    A local cluster gets as many cores as requested, even if the machine has fewer. An existing
+    connection is reused and left open.
 
     Raises:
-        ConfigError: the cluster's nodes have no room for what is asked.
+        ConfigError: the cluster's nodes are too small for the request.
         TrainingError: Ray can't be started or reached.
     """
     with ExitStack() as stack:
@@ -98,12 +99,12 @@ def ray_cluster(demand: Demand) -> Iterator[None]:
 
 
 def num_gpus() -> float:
-    """GPUs of the cluster that is connected."""
+    """GPUs of the connected cluster."""
     return sum(node.get("GPU", 0.0) for node in node_resources())
 
 
 def node_resources() -> list[dict[str, float]]:
-    """What each living node of the cluster has, in use or not, by name (`CPU`, `GPU`, ...)."""
+    """Total resources of each live node of the cluster by name (`CPU`, `GPU`, ...)."""
     import ray
 
     alive: Any = ray
@@ -111,25 +112,25 @@ def node_resources() -> list[dict[str, float]]:
 
 
 def require_room(demand: Demand, nodes: list[dict[str, float]]) -> None:
-    """Refuse what the nodes could never hold.
+    """Reject a request that the nodes could never fulfil.
 
     Raises:
-        ConfigError: with what was asked for, what there is, and the demand's remedy.
+        ConfigError: with the request, the resources of the nodes, and the request's remedy.
     """
-    places = sum(_places(demand, node) for node in nodes)
+    fitting = sum(_num_fitting(demand, node) for node in nodes)
     left = sum(node.get("CPU", 0.0) for node in nodes) - demand.pieces * demand.cpus
-    if places >= demand.pieces and left >= demand.more_cpus - _ROUNDING:
+    if fitting >= demand.pieces and left >= demand.more_cpus - _ROUNDING:
         return
     have = ", ".join(f"{node.get('CPU', 0):g} + {node.get('GPU', 0):g}" for node in nodes)
-    times = f"{demand.pieces} times " if demand.pieces > 1 else ""
-    beside = f", and {demand.more_cpus:g} cores beside" if demand.more_cpus else ""
+    times = f"{demand.pieces} x " if demand.pieces > 1 else ""
+    extra = f" plus {demand.more_cpus:g} cores" if demand.more_cpus else ""
     raise ConfigError(
-        f"{demand.who} asks for {times}{demand.cpus:g} cores and {demand.gpus:g} GPUs{beside}; "
+        f"{demand.who} requests {times}{demand.cpus:g} cores and {demand.gpus:g} GPUs{extra}; "
         f"the Ray nodes have (cores + GPUs): {have or 'none'}; {demand.remedy}"
     )
 
 
-def _places(demand: Demand, node: dict[str, float]) -> int:
+def _num_fitting(demand: Demand, node: dict[str, float]) -> int:
     wanted = {"CPU": demand.cpus, "GPU": demand.gpus}
     return min(
         (
@@ -162,19 +163,19 @@ def _start(demand: Demand, folder: str | None) -> None:
         where = os.environ.get("RAY_ADDRESS") or "this machine"
         raise TrainingError(
             f"Ray can't be used on {where}: {error}; check RAY_ADDRESS, memory and free space in "
-            "the temporary folder, or do without: training.workers=1, tuning.enabled=false"
+            "the temporary folder, or run without Ray: training.workers=1, tuning.enabled=false"
         ) from error
 
 
 def _worker_environment() -> dict[str, str]:
-    """Ray 2.60 starts its workers through bash with the interpreter's path as it stands."""
+    """Quote the interpreter's path: Ray 2.60 starts its workers through bash without quoting it."""
     quoted = shlex.quote(sys.executable)
     return {} if quoted == sys.executable else {"py_executable": quoted}
 
 
 @contextmanager
 def environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for the block and the processes it starts; the user's own win."""
+    """Set environment variables for the block, unless the user has set them already."""
     added = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -200,7 +201,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # Failing trials are told with the outcome, not with a page of Ray's own frames each.
+        # Failed trials are reported with the outcome, without a page of Ray's own frames each.
         logger.setLevel(logging.CRITICAL)
         try:
             yield

@@ -1,9 +1,9 @@
-"""What a dead process leaves behind of the Ray that it had started: processes and a folder.
+"""Clean up after dead Ray drivers: orphaned processes and session folders.
 
-Ray ends most of its processes with their driver at once. Two that its raylet had started (the
-agents for the dashboard and for environments) first try to tell the dead cluster about it, for
-about a minute. The folder of the session names its driver, and so does the environment of its
-processes; those two overwrite theirs with a title, but keep their logs in the folder open.
+When a driver dies, Ray ends most of its processes at once. Two agents that the raylet has started
+(dashboard and runtime environments) first try to reach the dead cluster for about a minute. A
+marker in the session folder identifies the driver, and so does the environment of its processes;
+those two agents overwrite theirs with a title, but keep their logs in the folder open.
 """
 
 import contextlib
@@ -23,31 +23,31 @@ _OWNER_FILE = "owner"
 
 
 def mark_folder(folder: Path) -> None:
-    """Write down that this process owns a folder of Ray."""
+    """Mark a Ray session folder as owned by this process."""
     (folder / _OWNER_FILE).write_text(process_tag())
 
 
 def sweep_orphans(base: Path) -> list[int]:
-    """End Ray processes of dead drivers of this host, and remove their folders below `base`.
+    """Kill Ray processes of dead drivers of this host, and remove their folders below `base`.
 
     Returns:
-        Numbers of the processes that were ended.
+        Ids of the killed processes.
     """
     import psutil
 
     folders = list(_dead_folders(base))
-    ended = []
+    killed = []
     for process in psutil.process_iter():
-        # Other users' processes can't be looked into, and any may end meanwhile.
+        # Other users' processes can't be inspected, and any process may end meanwhile.
         with contextlib.suppress(psutil.Error):
-            if _is_of_ray(process) and (
-                is_dead(process.environ().get(OWNER_VARIABLE, "")) or _logs_to(process, folders)
+            if _is_ray_process(process) and (
+                is_dead(process.environ().get(OWNER_VARIABLE, "")) or _has_log_in(process, folders)
             ):
                 process.kill()
-                ended.append(process.pid)
+                killed.append(process.pid)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
-    return ended
+    return killed
 
 
 def _dead_folders(base: Path) -> Iterator[Path]:
@@ -57,10 +57,10 @@ def _dead_folders(base: Path) -> Iterator[Path]:
                 yield file.parent
 
 
-def _is_of_ray(process: "psutil.Process") -> bool:
+def _is_ray_process(process: "psutil.Process") -> bool:
     return any(part.startswith("ray::") or "/ray/" in part for part in process.cmdline())
 
 
-def _logs_to(process: "psutil.Process", folders: list[Path]) -> bool:
+def _has_log_in(process: "psutil.Process", folders: list[Path]) -> bool:
     opened = [Path(file.path) for file in process.open_files()] if folders else []
     return any(path.is_relative_to(folder) for path in opened for folder in folders)

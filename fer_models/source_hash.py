@@ -1,7 +1,8 @@
-"""A hash of the source that a step is made of, so that changed code is never served stale.
+"""Hash of the source code of a step, so that changed code never gets a stale cache hit.
 
-The first-party modules that an entry module imports count, directly or not, also those that are
-imported inside functions; no other module does, so an edit of a chart leaves trainings alone.
+The hash covers all first-party modules that an entry module imports, directly or indirectly,
+including imports inside functions. Other modules don't count: a change of a chart does not
+invalidate trained models.
 """
 
 import ast
@@ -15,10 +16,10 @@ FIRST_PARTY = ("fer_models", "validation")
 
 @cache
 def source_hash(module: str) -> str:
-    """Hex sha256 (16 digits) over a first-party module and all first-party modules it imports.
+    """Sha256 (first 16 hex digits) of a first-party module and all first-party modules it imports.
 
     Args:
-        module: dotted name, such as `fer_models.training.train`; it is read, not imported.
+        module: dotted name, such as `fer_models.training.train`; parsed, not imported.
     """
     digest = hashlib.sha256()
     for name, path in sorted(imported_modules(module).items()):
@@ -27,16 +28,16 @@ def source_hash(module: str) -> str:
 
 
 def imported_modules(module: str) -> dict[str, Path]:
-    """The source file of the module and of each first-party module that it imports, by name."""
+    """Source files of the module and of all first-party modules that it imports, by module name."""
     found: dict[str, Path] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
+    pending = [module]
+    while pending:
+        name = pending.pop()
         path = _source_of(name)
         if path is None or name in found:
             continue
         found[name] = path
-        waiting.extend(_imports(path))
+        pending.extend(_imports(path))
     return found
 
 
@@ -47,7 +48,7 @@ def _imports(path: Path) -> list[str]:
             names.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.append(node.module)
-            # `from package import module`: the name may itself be a module
+            # `from package import module`: the name may be a module itself
             names.extend(f"{node.module}.{alias.name}" for alias in node.names)
     return [name for name in names if name.partition(".")[0] in FIRST_PARTY]
 

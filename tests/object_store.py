@@ -1,10 +1,10 @@
-"""A real S3-compatible object store on loopback: OpenStack Swift with its S3 door (s3api).
+"""A real S3-compatible object store on loopback: OpenStack Swift with its S3 API (s3api).
 
-The tests start it themselves. By hand, to try ferflow with an S3 store:
+The tests start it themselves. To try ferflow with an S3 store, run it by hand:
 
     python -m tests.object_store
 
-prints the environment to export and stays up until Ctrl-C.
+prints the environment variables to export and runs until Ctrl-C.
 """
 
 import argparse
@@ -40,16 +40,16 @@ _FILTER_OPTIONS = {
 
 
 def is_available() -> bool:
-    """Whether Swift is installed; it is on Linux, by the extra `s3test`."""
+    """Whether Swift is installed (on Linux, with the extra `s3test`)."""
     return sys.platform == "linux" and importlib.util.find_spec("swift") is not None
 
 
 @contextlib.contextmanager
 def running_object_store(folder: Path) -> Iterator[dict[str, str]]:
-    """Start the four Swift servers below `folder` and stop them again.
+    """Run the four Swift servers, with their data in `folder`.
 
     Yields:
-        The environment variables that lead an S3 client there.
+        The environment variables with which S3 clients connect to it.
     """
     ports = dict(zip(_KINDS, _free_ports(len(_KINDS)), strict=True))
     _write_rings(folder, ports)
@@ -71,7 +71,7 @@ def running_object_store(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def create_bucket(environment: Mapping[str, str], name: str = BUCKET) -> None:
-    """Make a bucket; one that is there is kept."""
+    """Create a bucket unless it exists."""
     from botocore.config import Config
     from botocore.session import Session
 
@@ -144,7 +144,7 @@ def _write_configs(folder: Path, ports: Mapping[str, int]) -> None:
 def _storage_config(kind: str, folder: Path) -> list[str]:
     special = ["auto_create_account_prefix = ."]
     if kind == "object":
-        # No updater daemon runs here: a listing that a busy machine made late would stay so.
+        # No updater daemon runs here: a listing that is not updated in time would stay outdated.
         special = ["mb_per_sync = 0", "container_update_timeout = 30"]
     return [
         "conn_timeout = 10",
@@ -181,8 +181,8 @@ def _proxy_config() -> list[str]:
 
 
 def _start(kind: str, folder: Path) -> subprocess.Popen[bytes]:
-    # The installed scripts name their interpreter by path, which a moved folder or a blank in it
-    # breaks; handing the script to this interpreter does not.
+    # The installed scripts contain the path of their interpreter, which breaks if the folder was
+    # moved or has a space in its name; running the script with this interpreter does not.
     script = shutil.which(f"swift-{kind}-server", path=str(Path(sys.executable).parent))
     assert script is not None, f"swift is installed without its swift-{kind}-server script"
     with (folder / f"{kind}.log").open("wb") as log:
@@ -204,7 +204,7 @@ def _wait_until_up(
         while not _answers(ports[kind]):
             if server.poll() is not None or time.monotonic() > deadline:
                 tail = (folder / f"{kind}.log").read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"swift-{kind}-server did not come up:\n{tail}")
+                raise RuntimeError(f"swift-{kind}-server did not start:\n{tail}")
             time.sleep(0.05)
 
 
@@ -227,10 +227,10 @@ def _stop(servers: Iterable[subprocess.Popen[bytes]]) -> None:
 
 
 def main() -> None:
-    """Run a store until Ctrl-C; see the text on top."""
+    """Run a store until Ctrl-C; see the module docstring."""
     parser = argparse.ArgumentParser(description="Run a local S3-compatible object store.")
-    parser.add_argument("--bucket", default=BUCKET, help="bucket to make (default: %(default)s)")
-    parser.add_argument("--folder", type=Path, help="where objects are kept (default: temporary)")
+    parser.add_argument("--bucket", default=BUCKET, help="bucket to create (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, help="folder of the objects (default: temporary)")
     arguments = parser.parse_args()
     if not is_available():
         sys.exit("Swift is not installed (Linux only): pip install -e '.[s3test]'")
@@ -246,7 +246,7 @@ def main() -> None:
         for name, value in environment.items():
             print(f"export {name}={value}")
         print(f"# then: ferflow run --store s3://{arguments.bucket}/demo", flush=True)
-        print("# Ctrl-C ends the store", file=sys.stderr, flush=True)
+        print("# Ctrl-C stops the store", file=sys.stderr, flush=True)
         while True:
             time.sleep(3600)
 

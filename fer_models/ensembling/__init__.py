@@ -1,1 +1,1 @@
-"""Members combined into one model, and the candidate chosen."""
+"""Ensembles of trained models, and selection of the promotion candidate."""

@@ -1,4 +1,4 @@
-"""How members are combined."""
+"""Configuration of the ensembles."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from fer_models.base_config import FrozenConfig
 
 
 class EnsembleConfig(FrozenConfig):
-    """Ensembles to build; everything is chosen on the validation split."""
+    """Ensembles to build; every selection uses the validation split."""
 
     methods: tuple[Literal["soft_vote", "weighted"], ...] = Field(
         default=("soft_vote", "weighted"),
@@ -18,5 +18,5 @@ class EnsembleConfig(FrozenConfig):
     )
     choose_by: Literal["accuracy", "log_loss", "macro_f1"] = Field(
         default="accuracy",
-        description="Validation metric that picks the candidate among members and ensembles.",
+        description="Validation metric that selects the candidate among members and ensembles.",
     )

@@ -1,7 +1,6 @@
-"""Ensembles of trained members, and the choice of the candidate on the validation split."""
+"""Ensembles of trained models, and selection of the candidate on the validation split."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from fer_models.evaluation.predictions import (
     read_predictions,
 )
 from fer_models.lineage import lineage
+from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import EnsembleRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
@@ -44,7 +44,7 @@ class _Candidate:
     scores: dict[str, float]
 
     def rank(self, metric: str) -> tuple[float, bool, int, str]:
-        """Sort key, best first; ties go to single members, then to fewer parameters."""
+        """Sort key, best first; ties go to single models, then to fewer parameters."""
         score = self.scores[metric]
         loss = score if metric in _LOWER_IS_BETTER else -score
         return loss, self.method is not None, self.parameters, self.model.id
@@ -56,14 +56,19 @@ def ensemble_models(
     models: Sequence[ModelRef],
     config: EnsembleConfig,
 ) -> EnsembleRef:
-    """Build the ensembles, and choose the candidate among them and their members.
+    """Build the ensembles and select the candidate among them and their members.
 
-    Only the validation split is looked at: the weights minimise its cross-entropy, and
-    `config.choose_by` is measured on it. Ties go to a single member, then to fewer parameters.
+    Only the validation split is used: the weights minimise its cross-entropy, and
+    `config.choose_by` is measured on it. Ties go to a single model, then to fewer parameters.
 
     Raises:
-        DataError: no model, a model twice, models of another snapshot, or no validation image.
-        StoreError: an artifact is absent or damaged.
+        DataError: no models, duplicate models, models of another snapshot, or no validation
+            images; lists all problems.
+        StoreError: an artifact is missing or damaged.
+
+    Example:
+        ensemble = ensemble_models(store, snapshot, [first, second], EnsembleConfig())
+        ensemble.candidate.id  # the best of both models and their ensembles
     """
     opened = open_snapshot(store, snapshot)
     members = _read_members(store, opened, models)
@@ -81,7 +86,7 @@ def ensemble_models(
         _write_ensemble(store, opened, members, method, weights[method]) for method in weights
     ]
     chosen = min(candidates, key=lambda candidate: candidate.rank(config.choose_by))
-    return _write_choice(store, snapshot, members, weights, candidates, chosen, config)
+    return _write_selection(store, snapshot, members, weights, candidates, chosen, config)
 
 
 def _read_members(
@@ -91,10 +96,10 @@ def _read_members(
     if not models:
         problems.append("expected at least one model, got none; train one first")
     ids = [model.id for model in models]
-    problems += [f"{i} is named more than once" for i in sorted(set(ids)) if ids.count(i) > 1]
+    problems += [f"{i} is given more than once" for i in sorted(set(ids)) if ids.count(i) > 1]
     if not len(snapshot.positions("validation")):
         problems.append(
-            f"snapshot {snapshot.ref.id} has no validation image to choose on; split it first"
+            f"snapshot {snapshot.ref.id} has no validation images to select on; split it first"
         )
     members = []
     for model in models:
@@ -105,7 +110,7 @@ def _read_members(
         else:
             members.append(_Member(model, store.info(model), predictions))
     if problems:
-        raise DataError("these models can't be combined", problems)
+        raise DataError("the models can't be combined", problems)
     return members
 
 
@@ -136,12 +141,12 @@ def _write_ensemble(
     method: str,
     weights: Floats,
 ) -> _Candidate:
-    """Write one ensemble as a model; members of weight 0 are left out, so they cost nothing."""
+    """Write one ensemble as a model, without members of weight 0: they would only cost time."""
     used = [(m, float(w)) for m, w in zip(members, weights, strict=True) if w > 0]
     mixed = {split: _mixed(used, split) for split in ("validation", "test")}
     scores = _scores(mixed["validation"])
     listing = [{"model_id": m.model.id, "name": m.model.name, "weight": w} for m, w in used]
-    members_json = _json_bytes(listing)
+    members_json = json_bytes(listing, sort_keys=False)
     seed = int(members[0].info["seed"])
     identity = b"\0".join([members_json, snapshot.ref.id.encode(), str(seed).encode()])
     name = f"ensemble-{method}"
@@ -163,8 +168,9 @@ def _write_ensemble(
             PROBABILITIES_FILE: probabilities_bytes(
                 mixed["validation"].probs_NK, mixed["test"].probs_NK
             ),
-            LINEAGE_FILE: _json_bytes(
-                {**lineage(snapshot.ref.id, seed), "members": [m.model.id for m, _ in used]}
+            LINEAGE_FILE: json_bytes(
+                {**lineage(snapshot.ref.id, seed), "members": [m.model.id for m, _ in used]},
+                sort_keys=False,
             ),
         },
         info,
@@ -178,12 +184,12 @@ def _mixed(used: Sequence[tuple[_Member, float]], split: str) -> Predictions:
     first = used[0][0].predictions[split]
     stacked = np.stack([member.predictions[split].probs_NK for member, _ in used])
     probs_NK = mix(stacked, np.array([weight for _, weight in used]))
-    # Scored as they are kept, so that a later reading gives the same numbers.
-    kept = probs_NK.astype(np.float32).astype(np.float64)
-    return Predictions(first.positions, first.labels, kept)
+    # Scored as stored (float32), so that a later evaluation gives the same numbers.
+    stored_NK = probs_NK.astype(np.float32).astype(np.float64)
+    return Predictions(first.positions, first.labels, stored_NK)
 
 
-def _write_choice(
+def _write_selection(
     store: ArtifactStore,
     snapshot: SnapshotRef,
     members: Sequence[_Member],
@@ -215,7 +221,7 @@ def _write_choice(
         "num_validation_images": len(members[0].predictions["validation"].labels),
         "chosen": chosen.model.id,
     }
-    data = _json_bytes(content)
+    data = json_bytes(content, sort_keys=False)
     return store.put(
         EnsembleRef,
         hashlib.sha256(data).hexdigest()[:24],
@@ -224,7 +230,3 @@ def _write_choice(
         candidate=chosen.model,
         ensembles=tuple(c.model for c in candidates if c.method is not None),
     )
-
-
-def _json_bytes(value: Any) -> bytes:
-    return json.dumps(value, indent=1, allow_nan=False).encode()

@@ -1,4 +1,4 @@
-"""Weights of a mixture of fixed members, by expectation-maximisation.
+"""Weights of a mixture of fixed members by expectation-maximisation (EM).
 
 N images, M members, K classes.
 """
@@ -18,25 +18,28 @@ Floats = npt.NDArray[np.float64]
 def mixture_weights(label_probs_NM: Floats, tolerance: float = 1e-6) -> Floats:
     """The weights on the simplex that minimise the cross-entropy of the weighted mean.
 
-    The cross-entropy of a mixture is convex in its weights, and EM (Dempster et al. 1977) walks
-    down to its minimum from equal weights, without a step size. It stops when the optimality gap,
-    log of the largest responsibility ratio, proves that no weights are better by `tolerance` nats.
+    The cross-entropy of a mixture is convex in its weights; EM (Dempster et al. 1977) starts from
+    equal weights and converges to the minimum without a step size. It stops when the optimality
+    gap, the log of the largest responsibility ratio, proves that no weights are better by more
+    than `tolerance` nats. Own code because EM is ten lines and its rounded result is the same on
+    every machine, which a general optimiser (scipy's SLSQP) does not guarantee.
 
     Args:
         label_probs_NM: each member's probability of each image's label, 0..1.
-        tolerance: nats above the minimum that are accepted, before rounding.
+        tolerance: accepted distance to the minimum in nats, before rounding.
 
     Returns:
-        M weights >= 0 that sum to 1, rounded to four decimals, so that they are the same on every
-        machine; a member that adds nothing gets 0.
+        M weights >= 0 that sum to 1, rounded to four decimals so that they are the same on every
+        machine. A member that does not reduce the loss gets 0.
 
     Raises:
-        DataError: there is no image or no member.
+        DataError: there are no images or no members.
     """
     num_images, num_members = label_probs_NM.shape
     if num_images == 0 or num_members == 0:
         raise DataError(
-            f"expected images and members to weigh, got {num_images} images, {num_members} members"
+            f"expected at least one image and one member, got {num_images} images and "
+            f"{num_members} members"
         )
     probs_NM = np.maximum(label_probs_NM, _SMALLEST_PROBABILITY)
     weights = np.full(num_members, 1 / num_members)
@@ -58,7 +61,7 @@ def mix(member_probs_MNK: Floats, weights: Floats) -> Floats:
 def _rounded(weights: Floats) -> Floats:
     units = 10**_DECIMALS
     counts = np.floor(weights * units + 0.5)
-    # Whatever rounding left over goes to the largest weight, where it matters least.
+    # The rounding remainder goes to the largest weight, where it matters least.
     counts[counts.argmax()] += units - counts.sum()
     rounded: Floats = counts / units
     return rounded

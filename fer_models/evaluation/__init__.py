@@ -1,1 +1,1 @@
-"""Metrics of trained models."""
+"""Evaluation of trained models: metrics and stored predictions."""

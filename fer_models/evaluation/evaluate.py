@@ -1,4 +1,4 @@
-"""Evaluation: metrics of one model on the validation and test images of its snapshot."""
+"""Evaluate one model on the validation and test images of its snapshot."""
 
 import hashlib
 
@@ -24,15 +24,19 @@ METRICS_FILE = "metrics.json"
 def evaluate_model(
     store: ArtifactStore, snapshot: SnapshotRef, model: ModelRef, config: EvaluationConfig
 ) -> EvaluationRef:
-    """Score a model and keep the metrics as an artifact.
+    """Score a model and store the metrics as an artifact.
 
-    The splits are `validation` (where things were chosen, so optimistic), `test`, and
-    `test_without_leaks`: test images whose pixels don't also stand in the training split,
-    quarantined training images included. A split without images is left out.
+    The splits are `validation` (used for model selection, hence optimistic), `test`, and
+    `test_without_leaks`: test images without exact duplicates in the training split, quarantined
+    training images included. Splits without images are omitted.
 
     Raises:
         DataError: the model's probabilities don't belong to this snapshot.
-        StoreError: an artifact is absent or damaged.
+        StoreError: an artifact is missing or damaged.
+
+    Example:
+        evaluation = evaluate_model(store, snapshot, model, EvaluationConfig())
+        read_evaluation(store, evaluation).splits["test"].accuracy
     """
     result = measure_model(store, open_snapshot(store, snapshot), model, config)
     content = result.model_dump_json(indent=1).encode()
@@ -46,10 +50,10 @@ def evaluate_model(
 
 
 def read_evaluation(store: ArtifactStore, evaluation: EvaluationRef) -> ModelMetrics:
-    """The metrics that an evaluation holds.
+    """The metrics of a stored evaluation.
 
     Raises:
-        StoreError: it is absent or damaged.
+        StoreError: it is missing or damaged.
     """
     return ModelMetrics.model_validate_json(store.read_file(evaluation, METRICS_FILE))
 
@@ -57,11 +61,11 @@ def read_evaluation(store: ArtifactStore, evaluation: EvaluationRef) -> ModelMet
 def measure_model(
     store: ArtifactStore, snapshot: DatasetSnapshot, model: ModelRef, config: EvaluationConfig
 ) -> ModelMetrics:
-    """The metrics of a model, without keeping them.
+    """The metrics of a model, without storing them.
 
     Raises:
         DataError: the model's probabilities don't belong to this snapshot.
-        StoreError: an artifact is absent or damaged.
+        StoreError: an artifact is missing or damaged.
     """
     predictions = read_predictions(store, snapshot, model)
     test = predictions[TEST]
@@ -91,7 +95,7 @@ def measure_model(
 def is_leaked(
     snapshot: DatasetSnapshot, positions: Ints
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Whether the same pixels also stand in the training split, of any status; N bools."""
+    """Whether an image has an exact duplicate in the training split, of any status; N bools."""
     table = snapshot.manifest
     in_training = set(table.loc[table["split"] == "train", "pixel_sha256"])
     shas = table["pixel_sha256"].to_numpy()[positions]

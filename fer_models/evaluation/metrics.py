@@ -1,8 +1,13 @@
-"""Metrics of classifiers, in plain numpy.
+"""Classification metrics.
 
 N images, K = 7 classes, B bins. `probs_NK` are probabilities (rows sum to 1), `labels_N` are class
-numbers 0..6. Classes without an image in `labels_N` don't enter an average that they'd only
-distort; which average leaves out what is told by each function.
+numbers 0..6. Each average states which classes without images it excludes.
+
+The tests compare every metric with scikit-learn or scipy. They are not called here: training
+evaluates these metrics every epoch, on machines that need not have scikit-learn; its import takes
+more than a second and its class scores cost nine times as much. Counts, class scores, their means
+and the Brier score are equal to scikit-learn's bit by bit. Differences that keep a function here
+are noted with it. torchmetrics computes in float32 and averages over absent classes.
 """
 
 from dataclasses import dataclass
@@ -10,6 +15,7 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from fer_models.errors import DataError
 from fer_models.labels import NUM_CLASSES
@@ -22,7 +28,7 @@ _SMALLEST_PROBABILITY = 1e-15
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Precision, recall, F1 (0..1, higher is better) and images of each class; arrays of K."""
+    """Images, precision, recall and F1 of each class (arrays of K; 0..1, higher is better)."""
 
     n: Ints
     precision: npt.NDArray[np.float64]
@@ -32,9 +38,9 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class ReliabilityBins:
-    """Equal-width confidence bins (arrays of B): images, mean confidence and accuracy of each.
+    """Equal-width confidence bins: number of images, mean confidence and accuracy; arrays of B.
 
-    Empty bins have n = 0 and zeros.
+    All three are 0 for empty bins.
     """
 
     n: Ints
@@ -43,7 +49,7 @@ class ReliabilityBins:
 
 
 def probability_problems(probs_NK: Floats, num_rows: int) -> list[str]:
-    """What keeps an array from being probabilities of `num_rows` images; empty when nothing does.
+    """Why an array is not the probabilities of `num_rows` images; empty if it is.
 
     Rows must have K finite values in 0..1 that sum to 1 within 0.001.
     """
@@ -51,22 +57,22 @@ def probability_problems(probs_NK: Floats, num_rows: int) -> list[str]:
         got = " x ".join(str(size) for size in probs_NK.shape) or "a scalar"
         return [f"expected {num_rows} x {NUM_CLASSES} probabilities, got {got}"]
     if not np.isfinite(probs_NK).all():
-        return [f"{int((~np.isfinite(probs_NK)).any(axis=1).sum())} rows hold NaN or infinity"]
+        return [f"{int((~np.isfinite(probs_NK)).any(axis=1).sum())} rows contain NaN or infinity"]
     problems = []
     outside = ((probs_NK < -SUM_TOLERANCE) | (probs_NK > 1 + SUM_TOLERANCE)).any(axis=1)
     if outside.any():
-        problems.append(f"{int(outside.sum())} rows hold values outside 0..1 (logits?)")
+        problems.append(f"{int(outside.sum())} rows contain values outside 0..1 (logits?)")
     off = np.abs(probs_NK.sum(axis=1, dtype=np.float64) - 1) > SUM_TOLERANCE
     if off.any():
-        problems.append(f"{int(off.sum())} rows don't sum to 1, the first is row {off.argmax()}")
+        problems.append(f"{int(off.sum())} rows don't sum to 1, first in row {off.argmax()}")
     return problems
 
 
 def check_predictions(probs_NK: Floats, labels_N: Ints) -> None:
-    """Refuse arrays that can't be scored: no image, no probabilities, labels outside 0..6.
+    """Reject arrays that can't be scored: no images, no probabilities, or labels outside 0..6.
 
     Raises:
-        DataError: naming everything that is wrong.
+        DataError: lists all problems.
     """
     problems = []
     if labels_N.ndim != 1 or len(labels_N) == 0:
@@ -77,7 +83,7 @@ def check_predictions(probs_NK: Floats, labels_N: Ints) -> None:
         )
     problems += probability_problems(probs_NK, len(labels_N) if labels_N.ndim else 0)
     if problems:
-        raise DataError("these predictions can't be scored", problems)
+        raise DataError("the predictions can't be scored", problems)
 
 
 def accuracy(probs_NK: Floats, labels_N: Ints) -> float:
@@ -87,15 +93,18 @@ def accuracy(probs_NK: Floats, labels_N: Ints) -> float:
 
 
 def wilson_interval(num_correct: int, num_images: int, confidence: float) -> tuple[float, float]:
-    """Interval of a share (Wilson 1927), both ends 0..1.
+    """Confidence interval of a proportion (Wilson 1927), both ends 0..1.
+
+    Equal to `scipy.stats.binomtest(...).proportion_ci(method="wilson")` within 4e-16, without the
+    import of scipy.stats (about a second); the last bit decides the id of a stored evaluation.
 
     Args:
-        num_correct: successes, 0..num_images.
-        num_images: trials, at least 1.
-        confidence: coverage, between 0 and 1.
+        num_correct: number of successes, 0..num_images.
+        num_images: number of trials, at least 1.
+        confidence: confidence level, between 0 and 1.
 
     Raises:
-        ValueError: the counts or the coverage are impossible.
+        ValueError: the counts or the confidence level are out of range.
     """
     if not 0 <= num_correct <= num_images or num_images < 1 or not 0 < confidence < 1:
         raise ValueError(
@@ -108,14 +117,14 @@ def wilson_interval(num_correct: int, num_images: int, confidence: float) -> tup
     centre = (share + z**2 / (2 * num_images)) / scale
     spread = share * (1 - share) / num_images + (z / (2 * num_images)) ** 2
     half = z / scale * float(np.sqrt(spread))
-    # At 0 and n correct the ends are exact; rounding must not push them past the share itself.
+    # The ends at 0 and n correct are exact; rounding must not exclude the share itself.
     low = 0.0 if num_correct == 0 else max(0.0, centre - half)
     high = 1.0 if num_correct == num_images else min(1.0, centre + half)
     return low, high
 
 
 def confusion_matrix(probs_NK: Floats, labels_N: Ints) -> Ints:
-    """Counts K x K: rows true, columns predicted."""
+    """Counts, K x K: rows are true classes, columns are predicted classes."""
     check_predictions(probs_NK, labels_N)
     pairs = labels_N * NUM_CLASSES + probs_NK.argmax(axis=1)
     counts = np.bincount(pairs, minlength=NUM_CLASSES**2).astype(np.int64)
@@ -123,7 +132,7 @@ def confusion_matrix(probs_NK: Floats, labels_N: Ints) -> Ints:
 
 
 def class_scores(confusion_KK: Ints) -> ClassScores:
-    """Precision, recall and F1 of each class; 0 where there is nothing to divide by."""
+    """Precision, recall and F1 of each class; 0 where the denominator is 0."""
     hits = np.diagonal(confusion_KK).astype(np.float64)
     true, predicted = confusion_KK.sum(axis=1), confusion_KK.sum(axis=0)
     return ClassScores(
@@ -135,13 +144,13 @@ def class_scores(confusion_KK: Ints) -> ClassScores:
 
 
 def balanced_accuracy(confusion_KK: Ints) -> float:
-    """Mean recall over the classes that have images (0..1, higher is better)."""
+    """Mean recall over the classes with images (0..1, higher is better)."""
     present = confusion_KK.sum(axis=1) > 0
     return float(class_scores(confusion_KK).recall[present].mean())
 
 
 def macro_f1(confusion_KK: Ints) -> float:
-    """Mean F1 over the classes that have images or were predicted (0..1, higher is better)."""
+    """Mean F1 over the classes with images or predictions (0..1, higher is better)."""
     seen = (confusion_KK.sum(axis=1) + confusion_KK.sum(axis=0)) > 0
     return float(class_scores(confusion_KK).f1[seen].mean())
 
@@ -149,7 +158,8 @@ def macro_f1(confusion_KK: Ints) -> float:
 def log_loss(probs_NK: Floats, labels_N: Ints) -> float:
     """Mean negative log of the label's probability, in nats (>= 0, lower is better).
 
-    Probabilities below 1e-15 count as 1e-15.
+    Probabilities are clipped at 1e-15; scikit-learn clips at the dtype's epsilon, so its loss of a
+    sure mistake differs between float32 and float64.
     """
     check_predictions(probs_NK, labels_N)
     chosen = probs_NK[np.arange(len(labels_N)), labels_N].astype(np.float64)
@@ -157,14 +167,17 @@ def log_loss(probs_NK: Floats, labels_N: Ints) -> float:
 
 
 def brier_score(probs_NK: Floats, labels_N: Ints) -> float:
-    """Mean squared distance to the one-hot label, summed over classes (0..2, lower is better)."""
+    """Mean squared distance to the one-hot label, summed over classes (0..2, lower is better).
+
+    scikit-learn gives the same number, with a warning: sums of stored float32 rows are off by 1e-7.
+    """
     check_predictions(probs_NK, labels_N)
     one_hot = np.eye(NUM_CLASSES)[labels_N]
     return float(((probs_NK.astype(np.float64) - one_hot) ** 2).sum(axis=1).mean())
 
 
 def reliability_bins(probs_NK: Floats, labels_N: Ints, num_bins: int) -> ReliabilityBins:
-    """Confidence (the highest probability) against accuracy, in bins (b/B, (b+1)/B]."""
+    """Confidence (the highest probability) and accuracy in the bins (b/B, (b+1)/B]."""
     check_predictions(probs_NK, labels_N)
     confidence = np.clip(probs_NK.max(axis=1).astype(np.float64), 0, 1)
     correct = (probs_NK.argmax(axis=1) == labels_N).astype(np.float64)
@@ -181,8 +194,9 @@ def reliability_bins(probs_NK: Floats, labels_N: Ints, num_bins: int) -> Reliabi
 def calibration_error(probs_NK: Floats, labels_N: Ints, num_bins: int) -> float:
     """Expected calibration error of the most probable class (Guo et al. 2017).
 
-    The mean distance between confidence and accuracy, over equal-width bins weighted by their
-    images (0..1, lower is better).
+    The mean distance between confidence and accuracy over equal-width bins, weighted by their
+    number of images (0..1, lower is better). torchmetrics assigns confidences on a bin's edge to
+    the next bin, and computes in float32.
     """
     bins = reliability_bins(probs_NK, labels_N, num_bins)
     gaps = np.abs(bins.confidence - bins.accuracy)
@@ -190,10 +204,11 @@ def calibration_error(probs_NK: Floats, labels_N: Ints, num_bins: int) -> float:
 
 
 def auroc(probs_NK: Floats, labels_N: Ints) -> float | None:
-    """Mean one-versus-rest area under the ROC curve over the classes present (0..1, 0.5: chance).
+    """Mean one-versus-rest area under the ROC curve over the classes with images (0..1).
 
-    None when all images have one class: there is no rest. The area is the Mann-Whitney statistic,
-    ties counted half.
+    0.5 is chance, higher is better; None if all images have the same class. The area is the
+    Mann-Whitney statistic, with ties counted half. scikit-learn gives NaN, with a warning, as soon
+    as one class has no images.
     """
     check_predictions(probs_NK, labels_N)
     present = np.unique(labels_N)
@@ -204,12 +219,10 @@ def auroc(probs_NK: Floats, labels_N: Ints) -> float | None:
 
 
 def _binary_auroc(scores_N: Floats, positive_N: npt.NDArray[np.bool_]) -> float:
-    _, inverse, counts = np.unique(scores_N, return_inverse=True, return_counts=True)
-    last_rank = np.cumsum(counts)
-    mean_rank = last_rank - (counts - 1) / 2
+    ranks_N = pd.Series(scores_N).rank().to_numpy()
     num_positive = int(positive_N.sum())
     num_negative = len(positive_N) - num_positive
-    rank_sum = float(mean_rank[inverse][positive_N].sum())
+    rank_sum = float(ranks_N[positive_N].sum())
     wins = rank_sum - num_positive * (num_positive + 1) / 2
     return wins / (num_positive * num_negative)
 

@@ -1,4 +1,4 @@
-"""Reading a model's stored probabilities, aligned with the snapshot they were made for."""
+"""A model's stored probabilities: the file format, and reading them aligned with the snapshot."""
 
 import io
 from dataclasses import dataclass
@@ -32,14 +32,14 @@ class Predictions:
 
 
 def model_ref(store: ArtifactStore, model_id: str) -> ModelRef:
-    """The full name of a model that is known by its id only (as in the registry).
+    """The reference to a model of which only the id is known (as in the registry).
 
     Raises:
-        StoreError: the store has no such model.
+        StoreError: the model is not in the store.
     """
-    bare = ModelRef(id=model_id, url=f"{store.url}/{ModelRef.folder}/{model_id}", name=model_id)
-    info = store.info(bare)
-    return bare.model_copy(
+    ref = store.ref(ModelRef, model_id, name=model_id)
+    info = store.info(ref)
+    return ref.model_copy(
         update={"name": info.get("name", model_id), "kind": info.get("kind", "network")}
     )
 
@@ -47,18 +47,17 @@ def model_ref(store: ArtifactStore, model_id: str) -> ModelRef:
 def read_predictions(
     store: ArtifactStore, snapshot: DatasetSnapshot, model: ModelRef
 ) -> dict[str, Predictions]:
-    """The model's predictions by split (`validation` and `test`; either may have no image).
+    """The model's predictions by split (`validation` and `test`; either may have no images).
 
     Raises:
-        DataError: they were not made for this snapshot, or are not probabilities; names all
-            that is wrong.
-        StoreError: the model is absent or damaged.
+        DataError: they belong to another snapshot, or are not probabilities; lists all problems.
+        StoreError: the model is missing or damaged.
     """
     trained_on = store.info(model).get("snapshot_id")
     if trained_on != snapshot.ref.id:
         raise DataError(
             f"model {model.id} was trained on another snapshot: expected {snapshot.ref.id}, "
-            f"got {trained_on}; name that snapshot, or train the model on this one"
+            f"got {trained_on}; use that snapshot, or train the model on this one"
         )
     arrays = _load_arrays(store, model)
     positions = {split: snapshot.positions(split) for split in _SPLITS}
@@ -84,9 +83,9 @@ def read_predictions(
 
 
 def probabilities_bytes(validation: Floats, test: Floats) -> bytes:
-    """The content of a `probabilities.npz`: float32 arrays `validation` and `test`, each N x 7."""
+    """Content of `probabilities.npz`: compressed float32 arrays `validation` and `test`, N x 7."""
     buffer = io.BytesIO()
-    np.savez(
+    np.savez_compressed(
         buffer,
         validation=np.ascontiguousarray(validation, dtype=np.float32),
         test=np.ascontiguousarray(test, dtype=np.float32),
@@ -108,5 +107,5 @@ def _load_arrays(store: ArtifactStore, model: ModelRef) -> dict[str, Floats]:
 
 def _array_problems(arrays: dict[str, Floats], split: str, num_rows: int) -> list[str]:
     if split not in arrays:
-        return [f"expected an array of that name, got {', '.join(arrays) or 'none'}"]
+        return [f"array missing; the file contains {', '.join(arrays) or 'none'}"]
     return probability_problems(arrays[split], num_rows)

@@ -1,4 +1,4 @@
-"""What an evaluation says of one model, and how it is measured from probabilities."""
+"""Result types of an evaluation, and their computation from probabilities."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ TEST_WITHOUT_LEAKS = "test_without_leaks"
 
 
 class ClassMetrics(BaseModel):
-    """Scores of one class: images, and shares 0..1 (higher is better)."""
+    """Metrics of one class: n images; precision, recall and F1 are 0..1, higher is better."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     n: int
@@ -26,7 +26,7 @@ class ClassMetrics(BaseModel):
 
 
 class SplitMetrics(BaseModel):
-    """Scores of a model on the images of one split; see `metrics` for ranges and directions."""
+    """Metrics of a model on the images of one split; see `metrics` for ranges and directions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     n: int
@@ -40,14 +40,14 @@ class SplitMetrics(BaseModel):
     brier: float
     calibration_error: float
     auroc: float | None
-    """None when the split has images of one class only."""
+    """None if all images of the split have the same class."""
     per_class: dict[str, ClassMetrics]
     confusion: tuple[tuple[int, ...], ...]
-    """Counts, 7 rows true by 7 columns predicted."""
+    """Counts, 7 x 7: rows are true classes, columns are predicted classes."""
 
 
 class ModelMetrics(BaseModel):
-    """Scores of a model on every split that has images (`metrics.json` of an evaluation)."""
+    """Metrics of a model on every split that has images (`metrics.json` of an evaluation)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
     model_id: str
@@ -58,7 +58,7 @@ class ModelMetrics(BaseModel):
     splits: dict[str, SplitMetrics]
 
     def summary(self) -> dict[str, Any]:
-        """The facts for the artifact's info: names, and n and accuracy by split."""
+        """The artifact's metadata: names, and n and accuracy by split."""
         splits = {
             name: {
                 "n": split.n,
@@ -81,7 +81,7 @@ def score_split(probs_NK: Floats, labels_N: Ints, config: EvaluationConfig) -> S
     """All metrics of N x 7 probabilities against N labels.
 
     Raises:
-        DataError: no image, or the arrays are not what they should be.
+        DataError: there are no images, or the arrays are no probabilities and labels.
     """
     confusion = metrics.confusion_matrix(probs_NK, labels_N)
     classes = metrics.class_scores(confusion)

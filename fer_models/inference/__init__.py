@@ -1,1 +1,1 @@
-"""Expressions of faces in pictures, by shipped weight bundles or stored models."""
+"""Predict facial expressions in pictures, with weight bundles or stored models."""

@@ -1,7 +1,7 @@
-"""Weight bundles: a trained network in two small files that need no store.
+"""Weight bundles: a trained network in two small files, usable without a store.
 
-`<name>.safetensors` holds the weights in half precision, `<name>.json` the facts about them. Those
-that ferflow ships lie in `fer_models/weights/`.
+`<name>.safetensors` contains the weights in half precision, `<name>.json` the metadata. The bundles
+that ferflow ships are in `fer_models/weights/`.
 """
 
 import hashlib
@@ -26,18 +26,18 @@ WEIGHTS_SUFFIX = ".safetensors"
 FACTS_SUFFIX = ".json"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
 _SHIPPED: Traversable = resources.files("fer_models") / "weights"
-_INSTEAD = "train a network and name its id, or export one with `ferflow models export`"
+_INSTEAD = "train a network and pass its id, or export one with `ferflow models export`"
 
 
 class MeasuredAccuracy(FrozenConfig):
-    """Share of right answers, 0..1, among `n` images."""
+    """Accuracy, 0..1, on `n` images."""
 
     accuracy: float = Field(ge=0, le=1)
     n: int = Field(ge=1)
 
 
 class PreprocessingFacts(BaseModel):
-    """What a `Preprocessing` must hold; it may hold more."""
+    """The required fields of a `Preprocessing`; others are allowed."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     image_size_px: int
@@ -48,7 +48,7 @@ class PreprocessingFacts(BaseModel):
 
 
 class MemberFacts(BaseModel):
-    """The `MemberConfig` it was trained with: only the network must be known to this version."""
+    """The `MemberConfig` of the training: only the network must be valid in this version."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     name: str
@@ -56,7 +56,7 @@ class MemberFacts(BaseModel):
 
 
 class BundleFacts(FrozenConfig):
-    """What `<name>.json` says of the weights beside it."""
+    """The content of `<name>.json`: metadata of the weights."""
 
     name: str = Field(pattern=NAME_PATTERN)
     member: MemberFacts
@@ -64,28 +64,28 @@ class BundleFacts(FrozenConfig):
     classes: list[str]
     weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     command: str
-    """What was typed to train the network; "" when nobody said."""
+    """The command that trained the network; empty if unknown."""
     seed: int
     train_seconds: float
     machine: str
     date: str
     """Day of the export, such as 2026-11-24."""
     accuracy: dict[str, MeasuredAccuracy]
-    """By set of images: `validation`, `validation_unseen`, ..."""
+    """By evaluation set: `validation`, `validation_unseen`, ..."""
     snapshot_id: str
     """The dataset it was trained on."""
     ferflow: str
-    """The version that trained it."""
+    """The ferflow version of the training."""
 
     @property
     def validation_accuracy(self) -> float:
-        """The recorded validation accuracy; -1 where there is none."""
+        """The validation accuracy; -1 if it was not measured."""
         measured = self.accuracy.get("validation")
         return measured.accuracy if measured else -1.0
 
 
 class Bundle(NamedTuple):
-    """A network in evaluation mode (float32, CPU), its preprocessing, and the facts."""
+    """A network in evaluation mode (float32, CPU), its preprocessing and its metadata."""
 
     network: nn.Module
     preprocessing: Preprocessing
@@ -102,10 +102,10 @@ def bundled_names() -> list[str]:
 
 
 def default_bundle() -> str:
-    """The name of the shipped bundle with the highest recorded validation accuracy.
+    """The name of the shipped bundle with the highest validation accuracy.
 
     Raises:
-        StoreError: none is shipped, or the facts of one are damaged.
+        StoreError: none is shipped, or the metadata of one is damaged.
     """
     names = bundled_names()
     if not names:
@@ -116,11 +116,16 @@ def default_bundle() -> str:
 
 
 def load_bundle(which: str | Path) -> Bundle:
-    """Load a shipped bundle by its name, or any by the path of one of its two files.
+    """Load a shipped bundle by name, or any bundle by the path of one of its two files.
 
     Raises:
-        StoreError: it is absent, its weights are not those the facts tell of, its classes have
-            another order, or its network is not known to this version.
+        StoreError: the bundle is missing, its weights don't match the metadata, its class order
+            differs, or its network is unknown to this version.
+
+    Example:
+        network, preprocessing, facts = load_bundle("face_cnn")
+        facts.accuracy["validation"].accuracy
+        predict_probabilities(network, preprocessing, images)  # uint8 N x 48 x 48 -> N x 7
     """
     facts_file, weights_file = _files(which)
     facts = _read_facts(facts_file)
@@ -129,24 +134,24 @@ def load_bundle(which: str | Path) -> Bundle:
     if found != facts.weights_sha256:
         raise StoreError(
             f"{weights_file}: expected weights with the sha256 {facts.weights_sha256[:12]}..., got "
-            f"{found[:12]}...; the file is damaged or belongs to other facts, copy both files again"
+            f"{found[:12]}...; the file is damaged or from another bundle; copy both files again"
         )
     network = _network(facts.member.network, weights, str(weights_file))
     return Bundle(network, cast("Preprocessing", facts.preprocessing.model_dump()), facts)
 
 
 def half_weights(network: nn.Module) -> dict[str, Tensor]:
-    """The network's state, floats rounded to half precision.
+    """The network's state dict, floats rounded to half precision.
 
     Raises:
-        StoreError: a weight is too large for it, or not finite.
+        StoreError: a weight exceeds the half-precision range, or is not finite.
     """
     halves = {name: _half(value).cpu().contiguous() for name, value in network.state_dict().items()}
-    wrong = [name for name, value in halves.items() if not bool(torch.isfinite(value).all())]
-    if wrong:
+    invalid = [name for name, value in halves.items() if not bool(torch.isfinite(value).all())]
+    if invalid:
         raise StoreError(
-            f"expected finite weights of at most 65504, got others in {', '.join(wrong)}; such a "
-            "network can't be kept in half precision, train it again"
+            "expected finite weights of at most 65504, the range of half precision; got others in "
+            f"{', '.join(invalid)}; train the network again"
         )
     return halves
 
@@ -163,8 +168,8 @@ def full_network(config: NetworkConfig, weights: Mapping[str, Tensor], where: st
         network.load_state_dict({name: _full(value) for name, value in weights.items()})
     except RuntimeError as error:
         raise StoreError(
-            f"{where}: its weights do not fit the network {config.name} of this version "
-            f"({str(error).splitlines()[0]}); take a bundle that was exported by this version"
+            f"{where}: the weights do not fit the network {config.name} of this version "
+            f"({str(error).splitlines()[0]}); use a bundle exported by this version"
         ) from error
     return network.to(memory_format=torch.channels_last).eval()
 
@@ -181,15 +186,15 @@ def _network(config: NetworkConfig, weights: bytes, where: str) -> nn.Module:
 
 
 def _files(which: str | Path) -> tuple[Traversable, Traversable]:
-    """The facts and the weights of a bundle."""
+    """The metadata file and the weights file of a bundle."""
     if isinstance(which, Path) or which.endswith((FACTS_SUFFIX, WEIGHTS_SUFFIX)):
         path = Path(which)
         return path.with_suffix(FACTS_SUFFIX), path.with_suffix(WEIGHTS_SUFFIX)
     names = bundled_names()
     if which not in names:
         raise StoreError(
-            f"expected a bundle that ferflow ships ({', '.join(names) or 'there are none'}), got "
-            f"{which!r}; name one of them or the path of a bundle's .json file"
+            f"expected a shipped bundle ({', '.join(names) or 'there are none'}), got {which!r}; "
+            "choose one of them, or give the path of a bundle's .json file"
         )
     return _SHIPPED / f"{which}{FACTS_SUFFIX}", _SHIPPED / f"{which}{WEIGHTS_SUFFIX}"
 
@@ -199,21 +204,21 @@ def _read_facts(file: Traversable) -> BundleFacts:
         facts = BundleFacts.model_validate_json(_read(file))
     except ValidationError as error:
         raise StoreError(
-            f"{file}: expected the facts of a weight bundle; copy it again, or take a bundle of "
+            f"{file}: expected the metadata of a weight bundle; copy it again, or use a bundle of "
             "this version",
-            [_told(problem) for problem in error.errors(include_url=False)],
+            [_problem_text(problem) for problem in error.errors(include_url=False)],
         ) from error
     for classes in (facts.classes, facts.preprocessing.classes):
         if tuple(classes) != CLASS_NAMES:
             raise StoreError(
                 f"{file}: expected the classes {', '.join(CLASS_NAMES)}, got "
-                f"{', '.join(classes) or 'none'}; its answers would carry wrong names, export "
-                "the network again"
+                f"{', '.join(classes) or 'none'}; predictions would get wrong labels; export the "
+                "network again"
             )
     return facts
 
 
-def _told(problem: Any) -> str:
+def _problem_text(problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     return f"{where}: {problem['msg']}" if where else str(problem["msg"])
 
@@ -223,8 +228,8 @@ def _read(file: Traversable) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise StoreError(
-            f"{file}: expected a file of a weight bundle, can't read it ({error.strerror}); a "
-            f"bundle is <name>{FACTS_SUFFIX} and <name>{WEIGHTS_SUFFIX} in one folder"
+            f"{file}: can't read this file of a weight bundle ({error.strerror}); a bundle is "
+            f"<name>{FACTS_SUFFIX} and <name>{WEIGHTS_SUFFIX} in the same folder"
         ) from error
 
 

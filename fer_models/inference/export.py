@@ -1,4 +1,4 @@
-"""Writes a stored network as a weight bundle."""
+"""Export a stored network as a weight bundle."""
 
 import datetime as dt
 import hashlib
@@ -40,24 +40,28 @@ def write_bundle(
     machine: str = "",
     tta: TTA | None = None,
 ) -> BundleFacts:
-    """Write `<name>.safetensors` and `<name>.json` to `folder`, which is made if need be.
+    """Write `<name>.safetensors` and `<name>.json` to `folder`, which is created if necessary.
 
-    The accuracies are those of the weights in half precision, measured on the validation images;
-    `validation_unseen` leaves out those that also stand in the training split. Where the store
-    has lost the images, the accuracy noted at the training is kept.
+    The accuracies are measured with the half-precision weights on the validation images;
+    `validation_unseen` excludes exact duplicates of training images. If the images are no longer
+    in the store, the accuracy from the training is used.
 
     Args:
-        store: holds the network and the dataset it was trained on.
+        store: contains the network and its training snapshot.
         model: the network.
-        folder: where to.
-        name: of the bundle, the model's id by default.
-        command: what was typed to train it; the store does not know.
-        machine: what it was trained on, the platform noted at the training by default.
-        tta: views that predict an image, as in the training by default.
+        folder: output folder.
+        name: name of the bundle; the model's id by default.
+        command: the command that trained the network, which the store does not record.
+        machine: the machine of the training; its recorded platform by default.
+        tta: test-time augmentation (TTA) of the predictions; that of the training by default.
 
     Raises:
-        StoreError: it is absent, damaged, an ensemble or too large; or the folder can't be
-            written or holds another bundle of that name.
+        StoreError: the model is missing, damaged, an ensemble or too large; or the folder can't be
+            written or contains another bundle of that name.
+
+    Example:
+        facts = write_bundle(store, model, Path("bundles"), name="small")
+        load_bundle("bundles/small.json")
     """
     from safetensors.torch import save
 
@@ -114,27 +118,27 @@ def _accuracy(
     from fer_models.training.inputs.data import split_images
 
     info = store.info(model)
-    ref = SnapshotRef(
-        id=info["snapshot_id"], url=f"{store.url}/{SnapshotRef.folder}/{info['snapshot_id']}"
-    )
+    ref = store.ref(SnapshotRef, info["snapshot_id"])
     if not store.exists(ref):
-        return _noted_accuracy(store, model, info["validation_accuracy"])
+        return _recorded_accuracy(store, model, info["validation_accuracy"])
     snapshot = open_snapshot(store, ref)
     part = split_images(snapshot, "validation")
-    report("export", 0, len(part), "images", "measuring on the validation images")
+    report("export", 0, len(part), "images", "measuring accuracy on the validation images")
     correct = predict_probabilities(network, preprocessing, part.images).argmax(1) == part.labels
     report("export", len(part), len(part), "images")
     unseen = ~is_leaked(snapshot, snapshot.positions("validation"))
     sets = {"validation": correct, "validation_unseen": correct[unseen]}
     return {
-        name: {"accuracy": float(np.mean(right)), "n": len(right)}
-        for name, right in sets.items()
-        if len(right)
+        name: {"accuracy": float(np.mean(hits)), "n": len(hits)}
+        for name, hits in sets.items()
+        if len(hits)
     }
 
 
-def _noted_accuracy(store: ArtifactStore, model: ModelRef, accuracy: float) -> _Accuracy:
-    with np.load(store.fetch(model, "probabilities.npz")) as arrays:
+def _recorded_accuracy(store: ArtifactStore, model: ModelRef, accuracy: float) -> _Accuracy:
+    from fer_models.evaluation.predictions import PROBABILITIES_FILE
+
+    with np.load(store.fetch(model, PROBABILITIES_FILE)) as arrays:
         num_images = len(arrays["validation"])
     return {"validation": {"accuracy": accuracy, "n": num_images}} if num_images else {}
 
@@ -150,35 +154,35 @@ def _check_size(model: ModelRef, num_bytes: int) -> None:
     if num_bytes > MAX_BYTES:
         raise StoreError(
             f"{model.url}: expected a network of at most {MAX_BYTES / 1e6:.0f} MB in half "
-            f"precision, got {num_bytes / 1e6:.1f} MB; export a smaller one, or use this one "
-            f"from its store with --model {model.id}"
+            f"precision, got {num_bytes / 1e6:.1f} MB; export a smaller one, or predict from the "
+            f"store with --model {model.id}"
         )
 
 
 def _check_folder(folder: Path, name: str, weights: bytes) -> None:
-    """Refuse a folder that can't be one, or whose bundle of that name has other weights."""
+    """Reject a path that can't be a folder, or a bundle of that name with other weights."""
     existing = folder / f"{name}{WEIGHTS_SUFFIX}"
     try:
-        above = (path for path in (folder, *folder.absolute().parents) if path.exists())
-        place = next(above, folder)
+        existing_paths = (path for path in (folder, *folder.absolute().parents) if path.exists())
+        nearest = next(existing_paths, folder)
         is_other = existing.exists() and existing.read_bytes() != weights
     except OSError as error:
         raise _unwritable(folder, error) from error
-    if not place.is_dir():
-        raise StoreError(f"{folder}: expected a folder, {place} is a file; name another folder")
+    if not nearest.is_dir():
+        raise StoreError(f"{folder}: expected a folder, {nearest} is a file; choose another one")
     if is_other:
         raise StoreError(
-            f"{existing}: there are other weights of that name; choose another --name, or remove "
-            "the old bundle first"
+            f"{existing}: a bundle of that name with other weights exists; choose another --name, "
+            "or remove the old bundle first"
         )
 
 
 def _unwritable(folder: Path, error: OSError) -> StoreError:
-    return StoreError(f"{folder}: can't write the bundle ({error.strerror}); name another folder")
+    return StoreError(f"{folder}: can't write the bundle ({error.strerror}); choose another folder")
 
 
 def _write(folder: Path, name: str, weights: bytes, facts: BundleFacts) -> None:
-    """Weights first, each file whole or not at all."""
+    """Write the weights first; each file is written atomically."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _replace(folder / f"{name}{WEIGHTS_SUFFIX}", weights)

@@ -1,4 +1,4 @@
-"""Pictures of single faces: which files they are, and their grey pixels, a few at a time.
+"""Find pictures of single faces and decode them to greyscale images in batches.
 
 N faces; images are uint8 N x 48 x 48.
 """
@@ -13,23 +13,23 @@ import numpy as np
 
 from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
 from fer_models.errors import DataError
-from fer_models.ingest.files.file_names import is_utf8
+from fer_models.ingest.files.detection import is_utf8
 from fer_models.ingest.files.folder import list_files, read_file
 from fer_models.ingest.files.image_decoding import GreyImage, decode_image, quiet_decoding
 from fer_models.ingest.findings import Findings
 from fer_models.processes import num_cores
 
 _FILES_PER_TASK = 32
-# One image may take hundreds of megabytes while it is decoded.
+# Decoding one image may take hundreds of megabytes.
 _MAX_THREADS = 8
 _BROKEN_LINK = (errno.ENOENT, errno.ELOOP)
 _NOT_UTF8 = "expected a file name in UTF-8; rename it"
-_EMPTY_FOLDER = "there is no picture in this folder"
+_EMPTY_FOLDER = "the folder contains no pictures"
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A picture that can't be read, and why."""
+    """A picture that can't be read, and the reason."""
 
     path: str
     reason: str
@@ -37,7 +37,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The files to read, in order, and what was skipped already."""
+    """The files to read, in order, and those skipped already."""
 
     paths: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
@@ -45,7 +45,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Faces:
-    """Some pictures' paths and images (uint8 N x 48 x 48), and those that can't be read."""
+    """A batch: paths and images (uint8 N x 48 x 48), and the pictures that can't be read."""
 
     paths: tuple[str, ...]
     images: Images
@@ -53,12 +53,12 @@ class Faces:
 
 
 def find_pictures(paths: Sequence[str]) -> Pictures:
-    """The files that `paths` name, each once: files as given, and all files below folders.
+    """The given files and all files below the given folders, without duplicates.
 
-    Folders are walked in sorted order; hidden files and folders in them are left out.
+    Folders are walked in sorted order; hidden files and folders in them are ignored.
 
     Raises:
-        DataError: with every path that is not there or can't be listed.
+        DataError: lists all paths that don't exist or can't be read.
     """
     found: list[str] = []
     skipped: list[Skipped] = []
@@ -86,7 +86,7 @@ def read_faces(paths: Sequence[str], batch_size: int) -> Iterator[Faces]:
     with ThreadPoolExecutor(min(num_cores(), _MAX_THREADS)) as pool:
         for start in range(0, len(paths), batch_size):
             batch = paths[start : start + batch_size]
-            # Small images would spend more time on being handed out one by one.
+            # One task per small image would cost more than its decoding.
             groups = [batch[i : i + _FILES_PER_TASK] for i in range(0, len(batch), _FILES_PER_TASK)]
             with quiet_decoding():
                 outcomes = [one for group in pool.map(_decode_group, groups) for one in group]
@@ -94,22 +94,22 @@ def read_faces(paths: Sequence[str], batch_size: int) -> Iterator[Faces]:
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that a terminal obeys or can't show, as in file names."""
+    """The text with control and non-printable characters escaped, such as in file names."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _path_problem(path: str) -> str:
     if not path:
-        return "expected a path, got an empty one; leave it out"
+        return "expected a path, got an empty one; remove it"
     try:
         Path(path).stat()
     except PermissionError:
-        return f"{printable(path)}: can't be read; give this user read access"
+        return f"{printable(path)}: permission denied; give this user read access"
     except (OSError, ValueError) as error:
         is_link = isinstance(error, OSError) and error.errno in _BROKEN_LINK
         if is_link and Path(path).is_symlink():
-            return f"{printable(path)}: a link that leads nowhere; mend it or leave it out"
-        return f"{printable(path)}: there is no such file or folder; check the spelling"
+            return f"{printable(path)}: broken link; fix or remove it"
+        return f"{printable(path)}: no such file or folder; check the spelling"
     return ""
 
 
@@ -139,5 +139,5 @@ def _faces(paths: Sequence[str], outcomes: Sequence[GreyImage | str]) -> Faces:
         else:
             read.append(path)
             images.append(outcome)
-    none = np.zeros((0, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
-    return Faces(tuple(read), np.stack(images) if images else none, tuple(skipped))
+    empty = np.zeros((0, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
+    return Faces(tuple(read), np.stack(images) if images else empty, tuple(skipped))

@@ -1,4 +1,4 @@
-"""Labels and probabilities of the faces in pictures.
+"""Predict labels and probabilities of the faces in pictures.
 
 N faces, K classes; probabilities are 0..1, and the K of a face sum to 1.
 """
@@ -22,14 +22,14 @@ MAX_SHOWN = 10
 _BATCH = 1024
 
 Predictor = Callable[[Images], Probabilities]
-"""Gives the probabilities N x K of uint8 images N x 48 x 48."""
+"""Maps uint8 images N x 48 x 48 to probabilities N x K."""
 
 
 @dataclass(frozen=True)
 class FacePredictions:
-    """One row a face, columns as `COLUMNS`, and the pictures that were skipped.
+    """Table with one row per face and the columns `COLUMNS`, and the skipped pictures.
 
-    `face` is the number of the face in its picture, from 0; `confidence` is the probability of
+    `face` is the index of the face in its picture, from 0; `confidence` is the probability of
     `label`.
     """
 
@@ -38,7 +38,7 @@ class FacePredictions:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many faces got each label, in the order of the classes."""
+        """Number of faces per label, in class order."""
         counts = self.table["label"].value_counts()
         return {name: int(counts.get(name, 0)) for name in CLASS_NAMES}
 
@@ -46,12 +46,20 @@ class FacePredictions:
 def predict_faces(
     pictures: Pictures, predict: Predictor, batch_size: int = _BATCH
 ) -> FacePredictions:
-    """Predict the pictures, each of which shows one face, in their order.
+    """Predict pictures of one face each, in order.
 
-    Only `batch_size` images are in memory at a time.
+    At most `batch_size` images are in memory at a time.
 
     Raises:
-        DataError: not one picture can be read.
+        DataError: no picture can be read.
+
+    Example:
+        network, preprocessing, _ = load_bundle(default_bundle())
+        predictions = predict_faces(
+            find_pictures(["faces/"]),
+            lambda images: predict_probabilities(network, preprocessing, images),
+        )
+        predictions.table[["path", "label", "confidence"]]
     """
     skipped = list(pictures.skipped)
     tables = []
@@ -69,15 +77,14 @@ def predict_faces(
 
 
 def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
-    """One line a skipped picture, at most `MAX_SHOWN`, then how many more there are."""
+    """One line per skipped picture, at most `MAX_SHOWN`, and the number of further ones."""
     lines = [printable(f"{one.path}: {one.reason}") for one in skipped[:MAX_SHOWN]]
     more = len(skipped) - MAX_SHOWN
     return [*lines, f"and {more} more"] if more > 0 else lines
 
 
 def _table(paths: Sequence[str], probs_NK: Probabilities) -> pd.DataFrame:
-    chosen_N = probs_NK.argmax(axis=1)
-    labels = np.array(CLASS_NAMES)[chosen_N]
+    labels = np.array(CLASS_NAMES)[probs_NK.argmax(axis=1)]
     columns = {"path": paths, "face": 0, "label": labels, "confidence": probs_NK.max(axis=1)}
     probabilities = dict(zip(PROBABILITY_COLUMNS, probs_NK.T, strict=True))
     return pd.DataFrame({**columns, **probabilities}).astype({"path": "str", "label": "str"})

@@ -1,4 +1,4 @@
-"""The file of predictions: CSV in UTF-8, safe to open in a spreadsheet."""
+"""The predictions file: CSV in UTF-8, safe to open in a spreadsheet."""
 
 import csv
 import os
@@ -8,27 +8,27 @@ from pathlib import Path
 import pandas as pd
 
 from fer_models.errors import DataError, FerError
-from fer_models.ingest.files.file_names import is_image
+from fer_models.ingest.files.detection import is_image
 
-# A spreadsheet takes a cell that begins with one of these for a formula (OWASP, "CSV Injection";
-# the last four are the full-width forms), whatever blanks stand before it.
+# A spreadsheet evaluates a cell that begins with one of these as a formula (OWASP, "CSV
+# Injection"; the last four are the full-width forms), even after leading blanks.
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 _DECIMALS = 6
 
 
 def check_target(path: Path) -> Path:
-    """The file that predictions written to `path` end up in; links are followed.
+    """The file that `path` refers to, with links resolved.
 
     Raises:
-        DataError: nothing can be written there.
+        DataError: it can't be written.
     """
     target = Path(os.path.realpath(path))
     try:
         problem = _target_problem(target)
     except OSError as error:
-        problem = f"this can't be one ({error.strerror})"
+        problem = f"the path can't be used ({error.strerror})"
     if problem:
-        raise DataError(f"{path}: expected a CSV file to write, {problem}; name another file")
+        raise DataError(f"{path}: expected a CSV file to write, {problem}; choose another file")
     return target
 
 
@@ -38,19 +38,19 @@ def _target_problem(target: Path) -> str:
     if target.exists() and not target.is_file():
         return "it is a device or pipe"
     if is_image(target.name):
-        return "by its name it is a picture"
+        return "the file name is that of a picture"
     if not target.parent.is_dir():
-        return f"but there is no folder {target.parent} (make it first)"
+        return f"the folder {target.parent} does not exist (create it first)"
     if not os.access(target.parent, os.W_OK):
-        return f"but this user may not write to {target.parent}"
+        return f"this user may not write to {target.parent}"
     return ""
 
 
 def write_predictions(table: pd.DataFrame, path: Path) -> None:
-    """Write the table as CSV: whole or not at all, over a file that is there.
+    """Write the table as CSV atomically; an existing file is replaced.
 
-    Text is quoted, numbers have six decimals. A path that a spreadsheet would take for a formula
-    gets `./` in front, which names the same file.
+    Text is quoted, numbers have six decimals. A path that a spreadsheet would evaluate as a formula
+    is prefixed with `./`, which refers to the same file.
 
     Raises:
         FerError: the file can't be written.
@@ -63,7 +63,7 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
         temporary.replace(path)
     except OSError as error:
         raise FerError(
-            f"{path}: can't write the predictions ({error.strerror}); free some space, or name "
+            f"{path}: can't write the predictions ({error.strerror}); free some space, or choose "
             "another file"
         ) from error
     finally:
@@ -71,7 +71,7 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
 
 
 def safe_path(path: str) -> str:
-    """The same path in a spelling that no spreadsheet takes for a formula."""
+    """The same path, spelt so that no spreadsheet evaluates it as a formula."""
     begins_blank = path[:1].isspace()
     return f"./{path}" if begins_blank or path.startswith(_FORMULA) else path
 

@@ -1,1 +1,1 @@
-"""The gate before a model becomes the champion, and when to retrain."""
+"""The promotion gate and the retraining decision."""

@@ -1,7 +1,6 @@
-"""The promotion gate, and the decision to train again."""
+"""The promotion gate, and the decision to retrain."""
 
 import hashlib
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -9,12 +8,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
-from fer_models.errors import DataError, StoreError
+from fer_models.errors import DataError
 from fer_models.evaluation.metrics import probability_problems, wilson_interval
 from fer_models.evaluation.predictions import Predictions, model_ref, read_predictions
 from fer_models.progress import report
 from fer_models.promotion.compare import Bools, PairedComparison, compare_paired
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
+from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef, PromotionRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION, Registry, RegistryEntry
 from fer_models.storage.store import ArtifactStore
@@ -22,57 +22,69 @@ from fer_models.storage.store import ArtifactStore
 DECISION_FILE = "decision.json"
 NO_CHAMPION = "none"
 _CONFIDENCE = 0.95
-_MIN_UNSEEN_IMAGES = 50
-_SECONDS_A_DAY = 86_400
+_MIN_HELD_OUT_IMAGES = 50
+_SECONDS_PER_DAY = 86_400
 
 
 class RetrainingDecision(BaseModel):
-    """Whether to train again, and every reason for it."""
+    """Whether to retrain, and all reasons for it."""
 
     model_config = ConfigDict(frozen=True)
     retrain: bool
     reasons: tuple[str, ...]
     seed_shift: int = 0
-    """To add to the seed: the same data and seed would only give the same champion again."""
+    """Added to the seed: the same data and seed would only reproduce the champion."""
 
 
 def promote_candidate(
     store: ArtifactStore, snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig
 ) -> PromotionRef:
-    """Decide on validation images whether the candidate becomes the champion, and make it so.
+    """Compare the candidate with the champion on validation images; promote it if it passes.
 
     The candidate needs `min_accuracy`, and on the same images at most `max_regression` less than
-    the champion. Images that the champion was trained on are left out of that comparison (it may
-    come from another split of the same data). A candidate that is the champion already gets the
-    decision that made it so: asking twice changes nothing.
+    the champion. Images that the champion was trained on are excluded from that comparison (it may
+    come from another split of the same data). For the current champion, the decision that promoted
+    it is returned: promoting twice changes nothing.
 
     Raises:
-        DataError: the candidate does not belong to the snapshot, or there's no validation image.
-        StoreError: an artifact is absent or damaged, or another run changed the champion meanwhile.
+        DataError: the candidate does not belong to the snapshot, or there are no validation images.
+        LostRaceError: another run changed the champion during the comparison; it stays in place.
+        StoreError: an artifact is missing or damaged.
+
+    Example:
+        promotion = promote_candidate(store, snapshot, ensemble.candidate, PromotionConfig())
+        promotion.promoted, promotion.reason
     """
     registry = Registry(store)
     entry = registry.current(CHAMPION)
     if entry is not None and entry.model_id == candidate.id:
-        return _graphed(store, candidate, entry)
+        return _existing_promotion(store, candidate, entry)
     opened = open_snapshot(store, snapshot)
     predictions = read_predictions(store, opened, candidate)["validation"]
     if not len(predictions.labels):
-        raise DataError(f"snapshot {snapshot.id} has no validation image; split it first")
+        raise DataError(f"snapshot {snapshot.id} has no validation images; split it first")
     comparison = None
     if entry is not None:
         comparison = _compare(store, opened, predictions, model_ref(store, entry.model_id))
     decision = _decide(snapshot, candidate, entry, predictions, comparison, config)
     promotion = _write_decision(store, decision)
     if promotion.promoted:
-        _set_champion(registry, entry, promotion, snapshot)
+        # The decision is valid against that champion only: any other one means a lost race.
+        registry.set(
+            CHAMPION,
+            promotion.candidate_id,
+            promotion.reason,
+            {"decision": promotion.id, "snapshot_id": snapshot.id},
+            expected=entry,
+        )
     return promotion
 
 
 def decision_basis(store: ArtifactStore, candidate_id: str) -> str:
     """The id of the champion that the candidate is, or was, compared with; `none` without one.
 
-    It belongs into the cache key of a promotion: it stays the same when the candidate was
-    promoted, and changes when another model became the champion.
+    Part of the cache key of a promotion: promoting the candidate does not change it, a new
+    champion does.
     """
     entry = Registry(store).current(CHAMPION)
     if entry is None:
@@ -85,55 +97,54 @@ def decision_basis(store: ArtifactStore, candidate_id: str) -> str:
 def retraining_decision(
     store: ArtifactStore, snapshot: SnapshotRef, config: RetrainingConfig, now_s: float
 ) -> RetrainingDecision:
-    """Decide whether the scheduled flow should train, with every reason that holds.
+    """Decide whether the scheduled flow should retrain, with all reasons.
 
     Args:
-        store: holds the registry.
-        snapshot: the data as it is now, ready for training.
-        config: the limits.
-        now_s: seconds since the epoch.
+        store: the store with the registry.
+        snapshot: the current data, ready for training.
+        config: the thresholds.
+        now_s: the current time in seconds since the epoch.
     """
-    reasons = ["training was asked for in any case (force)"] if config.force else []
+    reasons = ["retraining was forced (force)"] if config.force else []
     entry = Registry(store).current(CHAMPION)
     if entry is None:
         reasons.append("there is no champion yet")
         return RetrainingDecision(retrain=True, reasons=tuple(reasons))
-    age_days = (now_s - entry.time_s) / _SECONDS_A_DAY
+    age_days = (now_s - entry.time_s) / _SECONDS_PER_DAY
     if age_days > config.max_age_days:
         reasons.append(
             f"the champion is {age_days:.1f} days old, more than {config.max_age_days:g}"
         )
-    if not store.exists(_bare_model(store, entry.model_id)):
-        reasons.append(f"the champion's artifact {entry.model_id} is gone from the store")
+    champion = store.ref(ModelRef, entry.model_id, name=entry.model_id)
+    if not store.exists(champion):
+        reasons.append(f"the champion's artifact {entry.model_id} is missing from the store")
     elif config.on_new_data:
-        seen = store.info(_bare_model(store, entry.model_id)).get("snapshot_id")
-        if seen != snapshot.id:
+        trained_on = store.info(champion).get("snapshot_id")
+        if trained_on != snapshot.id:
             reasons.append(
-                f"the data changed: the champion saw snapshot {str(seen)[:12]}, "
-                f"now it is {snapshot.id[:12]}"
+                f"the data changed: the champion was trained on snapshot {str(trained_on)[:12]}, "
+                f"the current one is {snapshot.id[:12]}"
             )
             return RetrainingDecision(retrain=True, reasons=tuple(reasons))
     shift = entry.number if reasons else 0
     return RetrainingDecision(retrain=bool(reasons), reasons=tuple(reasons), seed_shift=shift)
 
 
-def _bare_model(store: ArtifactStore, model_id: str) -> ModelRef:
-    return ModelRef(id=model_id, url=f"{store.url}/{ModelRef.folder}/{model_id}", name=model_id)
-
-
-def _graphed(store: ArtifactStore, candidate: ModelRef, entry: RegistryEntry) -> PromotionRef:
-    """The promotion that made the candidate the champion; one is written if a person did."""
+def _existing_promotion(
+    store: ArtifactStore, candidate: ModelRef, entry: RegistryEntry
+) -> PromotionRef:
+    """The promotion that made the candidate the champion; written now if it was set by hand."""
     decision_id = entry.details.get("decision")
     if decision_id is not None:
-        bare = _promotion_ref(store, str(decision_id), candidate.id, None, "")
-        if store.exists(bare):
-            decision = store.read_json(bare, DECISION_FILE)
+        ref = _promotion_ref(store, str(decision_id), candidate.id, None, "")
+        if store.exists(ref):
+            decision = store.read_json(ref, DECISION_FILE)
             return _promotion_ref(
-                store, bare.id, candidate.id, decision["champion_id"], decision["reason"]
+                store, ref.id, candidate.id, decision["champion_id"], decision["reason"]
             )
     decision = {
         "promoted": True,
-        "reason": f"it is the champion already: {entry.reason}",
+        "reason": f"already the champion: {entry.reason}",
         "snapshot_id": entry.details.get("snapshot_id"),
         "candidate_id": candidate.id,
         "champion_id": entry.previous_id,
@@ -145,9 +156,9 @@ def _graphed(store: ArtifactStore, candidate: ModelRef, entry: RegistryEntry) ->
 def _promotion_ref(
     store: ArtifactStore, promotion_id: str, candidate_id: str, champion_id: str | None, reason: str
 ) -> PromotionRef:
-    return PromotionRef(
-        id=promotion_id,
-        url=f"{store.url}/{PromotionRef.folder}/{promotion_id}",
+    return store.ref(
+        PromotionRef,
+        promotion_id,
         promoted=True,
         candidate_id=candidate_id,
         champion_id=champion_id,
@@ -158,7 +169,7 @@ def _promotion_ref(
 def _compare(
     store: ArtifactStore, snapshot: DatasetSnapshot, candidate: Predictions, champion: ModelRef
 ) -> tuple[PairedComparison, int]:
-    """The paired comparison, and how many images were left out as the champion's training data."""
+    """The paired comparison, and how many training images of the champion it excludes."""
     info = store.info(champion)
     if info.get("snapshot_id") == snapshot.ref.id:
         champion_correct = read_predictions(store, snapshot, champion)["validation"].correct
@@ -166,32 +177,32 @@ def _compare(
     from fer_models.training.predict import predict_model
 
     images = np.ascontiguousarray(snapshot.images[candidate.positions])
-    report("promote", 0, len(images), "images", f"running the champion {champion.id}")
+    report("promote", 0, len(images), "images", f"predicting with the champion {champion.id}")
     probs_NK = predict_model(store, champion, images)
     problems = probability_problems(probs_NK, len(candidate.positions))
     if problems:
-        raise DataError(f"the champion {champion.id} gave no probabilities", problems)
+        raise DataError(f"champion {champion.id} did not predict probabilities", problems)
     champion_correct = probs_NK.argmax(axis=1) == candidate.labels
-    unseen = ~_seen_in_training(store, snapshot, candidate, str(info.get("snapshot_id")))
-    if unseen.sum() < _MIN_UNSEEN_IMAGES:
-        unseen[:] = True  # too few to judge by: better all, in the champion's favour
+    held_out = ~_seen_in_training(store, snapshot, candidate, str(info.get("snapshot_id")))
+    if held_out.sum() < _MIN_HELD_OUT_IMAGES:
+        held_out[:] = True  # too few for a comparison: use all, in the champion's favour
     return (
-        compare_paired(candidate.correct[unseen], champion_correct[unseen]),
-        int((~unseen).sum()),
+        compare_paired(candidate.correct[held_out], champion_correct[held_out]),
+        int((~held_out).sum()),
     )
 
 
 def _seen_in_training(
     store: ArtifactStore, snapshot: DatasetSnapshot, candidate: Predictions, snapshot_id: str
 ) -> Bools:
-    """Which validation images the champion was trained on, by their pixels; N bools."""
-    ref = SnapshotRef(id=snapshot_id, url=f"{store.url}/{SnapshotRef.folder}/{snapshot_id}")
+    """Which validation images the champion was trained on, by pixel hash; N bools."""
+    ref = store.ref(SnapshotRef, snapshot_id)
     if not store.exists(ref):
         return np.zeros(len(candidate.positions), dtype=np.bool_)
-    theirs = open_snapshot(store, ref)
-    trained = set(theirs.manifest["pixel_sha256"].to_numpy()[theirs.positions("train")])
+    champions = open_snapshot(store, ref)
+    trained_on = set(champions.manifest["pixel_sha256"].to_numpy()[champions.positions("train")])
     shas = snapshot.manifest["pixel_sha256"].to_numpy()[candidate.positions]
-    return np.array([sha in trained for sha in shas], dtype=np.bool_)
+    return np.array([sha in trained_on for sha in shas], dtype=np.bool_)
 
 
 def _decide(
@@ -245,7 +256,7 @@ def _verdict(
         f"{compared.champion_accuracy:.4f} on the same {compared.n} validation images "
         f"(McNemar p = {compared.p_value:.3g})"
     )
-    # Compared in images, so that no rounding decides a tie.
+    # Compared as counts of images, so that rounding decides no tie.
     lost = compared.only_champion_correct - compared.only_candidate_correct
     if lost > config.max_regression * compared.n:
         problems.append(f"{versus}: more than max_regression {config.max_regression:g} below")
@@ -253,7 +264,7 @@ def _verdict(
 
 
 def _write_decision(store: ArtifactStore, decision: dict[str, Any]) -> PromotionRef:
-    data = json.dumps(decision, indent=1, allow_nan=False).encode()
+    data = json_bytes(decision, sort_keys=False)
     return store.put(
         PromotionRef,
         hashlib.sha256(data).hexdigest()[:24],
@@ -263,24 +274,4 @@ def _write_decision(store: ArtifactStore, decision: dict[str, Any]) -> Promotion
         candidate_id=decision["candidate_id"],
         champion_id=decision["champion_id"],
         reason=decision["reason"],
-    )
-
-
-def _set_champion(
-    registry: Registry,
-    compared_with: RegistryEntry | None,
-    promotion: PromotionRef,
-    snapshot: SnapshotRef,
-) -> None:
-    current = registry.current(CHAMPION)
-    if (current and current.number) != (compared_with and compared_with.number):
-        raise StoreError(
-            f"another run changed the champion while {promotion.candidate_id} was compared with "
-            f"the one before; promote it again"
-        )
-    registry.set(
-        CHAMPION,
-        promotion.candidate_id,
-        promotion.reason,
-        {"decision": promotion.id, "snapshot_id": snapshot.id},
     )

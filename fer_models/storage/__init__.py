@@ -1,1 +1,1 @@
-"""Where artifacts are kept: the store, its backends (folder, S3) and the model registry."""
+"""Artifact storage: the store, its backends (folder, S3) and the model registry."""

@@ -1,4 +1,4 @@
-"""Where artifacts are kept."""
+"""Configuration of the artifact store."""
 
 from pydantic import Field
 
@@ -11,6 +11,6 @@ class StoreConfig(FrozenConfig):
     url: str = Field(
         default=".ferflow/store",
         min_length=1,
-        description="Folder, file:// URL or s3://bucket/prefix. An S3 endpoint and its keys come "
-        "from AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        description="Folder, file:// URL or s3://bucket/prefix. The S3 endpoint and credentials "
+        "come from AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
     )

@@ -1,4 +1,4 @@
-"""Artifacts in a folder of this machine (or of a mounted file system)."""
+"""Folder backend: artifacts in a local folder or on a mounted file system."""
 
 import errno
 import os
@@ -10,43 +10,43 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.errors import StoreError
-from fer_models.storage.backend import FileEntry, damaged_text, holds
+from fer_models.storage.backend import FileEntry, damaged_message, matches
 
-# File systems without hard links (FAT, some network mounts) answer one of these.
+# Error codes of file systems without hard links (FAT, some network mounts).
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 class FolderBackend:
-    """Objects are files; each is written beside its place and moved there in one step."""
+    """Objects are files; each is written to a temporary file and renamed atomically."""
 
     def __init__(self, folder: str) -> None:
-        """Use `folder` (`~` is the home); it is made with the first write."""
+        """Use `folder` (`~` is expanded); the first write creates it."""
         self.root = Path(folder).expanduser().absolute()
         self.url = f"file://{self.root.as_posix().rstrip('/')}"
 
     def has(self, key: str) -> bool:
         """See `Backend`."""
-        with self._explained():
+        with self._store_errors():
             return (self.root / key).is_file()
 
     def read(self, key: str) -> bytes:
         """See `Backend`."""
-        with self._explained(key):
+        with self._store_errors(key):
             return (self.root / key).read_bytes()
 
     def write(self, key: str, data: bytes) -> None:
         """See `Backend`."""
-        with self._explained():
+        with self._store_errors():
             self._temporary(key, data).replace(self.root / key)
 
     def upload(self, key: str, path: Path) -> None:
         """See `Backend`."""
-        with self._explained():
+        with self._store_errors():
             self._temporary(key, path).replace(self.root / key)
 
     def create(self, key: str, data: bytes) -> bool:
-        """See `Backend`. One of racing creators wins, also between processes."""
-        with self._explained():
+        """See `Backend`. Exactly one of several racing creators wins, even across processes."""
+        with self._store_errors():
             temporary = self._temporary(key, data)
             try:
                 os.link(temporary, self.root / key)
@@ -61,8 +61,8 @@ class FolderBackend:
             return True
 
     def keys(self, prefix: str) -> list[str]:
-        """See `Backend`. Files that are still being written are left out."""
-        with self._explained():
+        """See `Backend`. Files that are still being written are not listed."""
+        with self._store_errors():
             found = [path for path in (self.root / prefix).rglob("*") if path.is_file()]
         return sorted(
             path.relative_to(self.root).as_posix()
@@ -71,15 +71,15 @@ class FolderBackend:
         )
 
     def remove(self, key: str) -> None:
-        """See `Backend`. The object's folder goes too when nothing is left in it."""
-        with self._explained(key):
+        """See `Backend`. The object's folder is removed too if it is then empty."""
+        with self._store_errors(key):
             (self.root / key).unlink()
             if not any((self.root / key).parent.iterdir()):
                 (self.root / key).parent.rmdir()
 
     def remove_folder(self, key: str) -> None:
         """See `Backend`."""
-        with self._explained(), suppress(FileNotFoundError):
+        with self._store_errors(), suppress(FileNotFoundError):
             shutil.rmtree(self.root / key)
 
     def arrow_folder(self, key: str) -> tuple[str, Any]:
@@ -93,12 +93,12 @@ class FolderBackend:
         path = self.root / entry.key
         if not path.is_file():
             raise StoreError(
-                f"{self.url}/{entry.key}: the file is gone; make the artifact again (--no-cache)"
+                f"{self.url}/{entry.key}: the file is missing; rerun the step with --no-cache"
             )
-        with self._explained(entry.key):
-            intact = holds(path, entry)
+        with self._store_errors(entry.key):
+            intact = matches(path, entry)
         if not intact:
-            raise StoreError(damaged_text(self.url, entry))
+            raise StoreError(damaged_message(self.url, entry))
         return path
 
     def _temporary(self, key: str, content: Path | bytes) -> Path:
@@ -124,7 +124,7 @@ class FolderBackend:
         return True
 
     @contextmanager
-    def _explained(self, read_key: str = "") -> Iterator[None]:
+    def _store_errors(self, read_key: str = "") -> Iterator[None]:
         try:
             yield
         except FileNotFoundError as error:
@@ -132,7 +132,7 @@ class FolderBackend:
                 raise StoreError(f"store {self.url} can't be used: {_remedy(error)}") from error
             raise StoreError(
                 f"{self.url}/{read_key}: not found; check --store and the id, "
-                "or run the step that makes it"
+                "or run the step that creates it"
             ) from error
         except OSError as error:
             raise StoreError(f"store {self.url} can't be used: {_remedy(error)}") from error
@@ -143,13 +143,13 @@ def _remedy(error: OSError) -> str:
         errno.EACCES: "give this user write access, or choose another --store",
         errno.EPERM: "give this user write access, or choose another --store",
         errno.EROFS: "the file system is read-only; choose another --store",
-        errno.ENOENT: "no folder can be made there; choose another --store",
-        errno.ENOTDIR: "a file lies where a folder is needed; choose another --store",
-        errno.EEXIST: "a file lies where a folder is needed; choose another --store",
-        errno.EISDIR: "a folder lies where a file is needed; choose another --store",
+        errno.ENOENT: "the folder can't be created; choose another --store",
+        errno.ENOTDIR: "a file exists where a folder is needed; choose another --store",
+        errno.EEXIST: "a file exists where a folder is needed; choose another --store",
+        errno.EISDIR: "a folder exists where a file is needed; choose another --store",
         errno.ENOSPC: "free some disk space, or choose another --store",
         errno.EDQUOT: "free some disk space, or choose another --store",
         errno.ENAMETOOLONG: "choose a shorter --store path",
     }
-    hint = hints.get(error.errno or 0, "check the folder, its rights and the free space")
+    hint = hints.get(error.errno or 0, "check the folder, its permissions and the free space")
     return f"{type(error).__name__}: {error}; {hint}"

@@ -1,10 +1,9 @@
 """An append-only log in the store: numbered, create-only entries.
 
-Entries (`<folder>/00000001.json`) are never changed, so a change is old or new and never between,
-a lost race is noticed and told, and the whole history stays readable.
+Entries (`<folder>/00000001.json`) never change. A reader therefore sees the state before or after
+a change, never in between; a lost race is detected; and the full history stays readable.
 """
 
-import json
 import time
 import uuid
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from fer_models.errors import StoreError
+from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.store import ArtifactStore
 
 # A remote server that lets several creators win has settled on one of them by then.
@@ -20,21 +20,21 @@ _SETTLE_S = 0.5
 
 
 class LogEntry(BaseModel):
-    """What every entry of a log says."""
+    """Fields of every log entry."""
 
     model_config = ConfigDict(frozen=True)
     number: int = Field(ge=1)
     time_s: float = Field(default_factory=time.time)
     """Seconds since the epoch."""
     nonce: str = Field(default_factory=lambda: uuid.uuid4().hex)
-    """Tells one writer's entry from another's with the same number."""
+    """Distinguishes entries of different writers with the same number."""
 
 
 EntryT = TypeVar("EntryT", bound=LogEntry)
 
 
 class LostRaceError(StoreError):
-    """Another writer took the entry's number; nothing of ours is in force."""
+    """Another writer was faster; none of our changes took effect."""
 
 
 class EntryLog(Generic[EntryT]):
@@ -43,7 +43,7 @@ class EntryLog(Generic[EntryT]):
     def __init__(
         self, store: ArtifactStore, folder: str, entry_type: type[EntryT], name: str
     ) -> None:
-        """Use the log below `folder`; messages call what is in it `<name> entry`."""
+        """Use the log below `folder`; error messages call its content `<name> entry`."""
         self._store = store
         self._folder = folder
         self._type = entry_type
@@ -58,10 +58,10 @@ class EntryLog(Generic[EntryT]):
         return [key for key in self._store.list_keys(self._folder) if key.endswith(".json")]
 
     def read(self, key: str) -> EntryT:
-        """One entry.
+        """Read one entry.
 
         Raises:
-            StoreError: it is absent or damaged.
+            StoreError: it is missing or damaged.
         """
         try:
             return self._type.model_validate_json(self._store.read_bytes(key))
@@ -72,21 +72,24 @@ class EntryLog(Generic[EntryT]):
             ) from error
 
     def append(self, make: Callable[[int], EntryT], last_key: str | None, remedy: str) -> EntryT:
-        """Append the entry that `make` gives for the next number.
+        """Append the entry that `make` returns for the number after that of `last_key`.
 
         Args:
-            make: the entry with the number it is given.
-            last_key: the last entry that the caller has seen; a newer one makes this a lost race.
+            make: builds the entry with the given number.
+            last_key: the last entry that the caller has seen, None for an empty log. If the log
+                has a newer one, the append is a lost race.
             remedy: what to do after a lost race.
 
         Raises:
             LostRaceError: another writer took the number.
         """
+        # The last entry's number, not the count of entries: a removed entry must not make its
+        # number, or a later one, available again.
         entry = make(self.read(last_key).number + 1 if last_key else 1)
         key = f"{self._folder}/{entry.number:08d}.json"
-        data = json.dumps(entry.model_dump(mode="json"), indent=1, sort_keys=True).encode()
-        # What counts is what is read back: a request that was sent twice finds its own entry there,
-        # and not every S3 server decides a race of creators.
+        data = json_bytes(entry.model_dump(mode="json"), allow_nan=True)
+        # Only what is read back counts: a request that was sent twice finds its own entry there,
+        # and not every S3 server lets exactly one of racing creators win.
         created = self._store.create_bytes(key, data)
         if created and not self._store.is_local:
             time.sleep(_SETTLE_S)

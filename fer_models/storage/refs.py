@@ -1,4 +1,4 @@
-"""Small, serialisable names of artifacts: what flows and tasks pass to each other."""
+"""References to artifacts: small and serialisable, passed between flows and tasks."""
 
 from typing import ClassVar
 
@@ -6,7 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ArtifactRef(BaseModel):
-    """An artifact of the store, by its id (unique within its kind) and its full URL."""
+    """Reference to an artifact: its id (unique within its kind) and its full URL.
+
+    Built by `ArtifactStore.ref`, and returned by `ArtifactStore.put`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -14,9 +17,14 @@ class ArtifactRef(BaseModel):
     id: str
     url: str
 
+    @property
+    def store_url(self) -> str:
+        """The URL of the store that the artifact is in."""
+        return self.url.removesuffix(f"/{self.folder}/{self.id}")
+
 
 class SnapshotRef(ArtifactRef):
-    """A dataset snapshot; the id is the sha256 of its content."""
+    """A dataset snapshot; the id is a hash of its content."""
 
     folder: ClassVar[str] = "datasets"
 
@@ -31,33 +39,33 @@ class ValidationRef(ArtifactRef):
 
 
 class ScoresRef(ArtifactRef):
-    """How well each image's label and picture fit, by networks that never learned from it."""
+    """Out-of-fold label and image quality scores: no scored image was trained on."""
 
     folder: ClassVar[str] = "scores"
 
 
 class DecisionsRef(ArtifactRef):
-    """What people decided about single images: one version of the store's decisions."""
+    """One version of the human review decisions about single images."""
 
     folder: ClassVar[str] = "decisions"
     version: int
 
 
 class ExplorationRef(ArtifactRef):
-    """Plots and a page about a dataset; report_url is the HTML page."""
+    """Charts and HTML page about a dataset; report_url is the page."""
 
     folder: ClassVar[str] = "explorations"
     report_url: str
 
 
 class TuningRef(ArtifactRef):
-    """The trials of a hyper-parameter search and its best setting."""
+    """The trials of a hyperparameter search and its best setting."""
 
     folder: ClassVar[str] = "tunings"
 
 
 class ModelRef(ArtifactRef):
-    """A trained network, or an ensemble of them (kind says which)."""
+    """A trained network or an ensemble of networks, by `kind`."""
 
     folder: ClassVar[str] = "models"
     name: str
@@ -72,17 +80,17 @@ class EvaluationRef(ArtifactRef):
 
 
 class EnsembleRef(ArtifactRef):
-    """The ensembles that were tried, and the model chosen on the validation split."""
+    """The ensembles that were built, and the model selected on the validation split."""
 
     folder: ClassVar[str] = "ensembles"
     candidate: ModelRef
     """The single model or ensemble with the best validation score."""
     ensembles: tuple[ModelRef, ...]
-    """One ensemble model a method, in the order of the config."""
+    """One ensemble per method, in the order of the config."""
 
 
 class PromotionRef(ArtifactRef):
-    """What the promotion gate decided about a candidate."""
+    """The decision of the promotion gate about a candidate."""
 
     folder: ClassVar[str] = "promotions"
     promoted: bool

@@ -1,6 +1,6 @@
-"""Artifacts in a bucket of an S3-compatible object store.
+"""S3 backend: artifacts in a bucket of an S3-compatible object store.
 
-The endpoint and the keys come from the usual AWS environment (AWS_ENDPOINT_URL,
+The endpoint and credentials come from the usual AWS environment variables (AWS_ENDPOINT_URL,
 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or from an AWS profile.
 """
 
@@ -12,43 +12,43 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.errors import StoreError
-from fer_models.storage.backend import FileEntry, damaged_text, holds
+from fer_models.storage.backend import FileEntry, damaged_message, matches
 
-# A dead endpoint is told within the contact limit; once contact was made, requests get more time.
-_CONTACT_LIMIT_S = 15.0
+# A dead endpoint is reported within the connection limit; later requests get more time.
+_FIRST_REQUEST_LIMIT_S = 15.0
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60
 _ATTEMPTS = 3
-# Ten parts are in flight at once: this bounds memory, and what a lost connection repeats.
+# Ten parts are in flight at once: this bounds memory, and what is resent after a lost connection.
 _PART_BYTES = 16 << 20
 _CLIENT_MODULES = ("aiobotocore", "aiohttp", "botocore", "fsspec", "s3fs")
 
 
 class S3Backend:
-    """Objects of a bucket below a prefix; what was downloaded is kept under its sha256."""
+    """Objects of a bucket below a prefix; downloads are cached by their sha256."""
 
     def __init__(self, location: str, cache_dir: Path | None = None) -> None:
-        """Use `bucket/prefix`; nothing is contacted before the first request.
+        """Use `bucket/prefix`; the server is not contacted before the first request.
 
         Args:
-            location: bucket, and a prefix unless the whole bucket is the store.
-            cache_dir: where downloads are kept; by default `default_cache_dir()`.
+            location: `bucket` or `bucket/prefix`.
+            cache_dir: cache of downloads; by default `default_cache_dir()`.
 
         Raises:
-            StoreError: there is no bucket in `location`.
+            StoreError: `location` names no bucket.
         """
         self._root = location.strip("/")
         self.url = f"s3://{self._root}"
         if not self._root:
-            raise StoreError("store 's3://': expected s3://bucket/prefix, no bucket came")
+            raise StoreError("store 's3://': no bucket given; expected s3://bucket/prefix")
         self._bucket = self._root.partition("/")[0]
         self._cache_dir = cache_dir
         self._connected: Any = None
 
     def has(self, key: str) -> bool:
         """See `Backend`."""
-        with self._explained():
-            # Not isfile(): that one says False when the store can't be reached, too.
+        with self._store_errors():
+            # Not isfile(): that returns False when the store can't be reached, too.
             try:
                 return bool(self._fs.info(self._path(key))["type"] == "file")
             except FileNotFoundError:
@@ -56,47 +56,47 @@ class S3Backend:
 
     def read(self, key: str) -> bytes:
         """See `Backend`."""
-        with self._explained(key):
+        with self._store_errors(key):
             data: bytes = self._fs.cat_file(self._path(key))
             return data
 
     def write(self, key: str, data: bytes) -> None:
         """See `Backend`."""
-        with self._explained():
+        with self._store_errors():
             self._fs.pipe_file(self._path(key), data, chunksize=_PART_BYTES)
 
     def upload(self, key: str, path: Path) -> None:
-        """See `Backend`. Large files go in parts; the object appears with the last one."""
-        with self._explained():
+        """See `Backend`. Large files are sent in parts; the object appears with the last one."""
+        with self._store_errors():
             self._fs.put_file(str(path), self._path(key), chunksize=_PART_BYTES)
 
     def create(self, key: str, data: bytes) -> bool:
-        """See `Backend`. The server decides a race, if it can: `docs/storage.md` says which do."""
-        with self._explained():
+        """See `Backend`. Whether one racing creator wins is up to the server: `docs/storage.md`."""
+        with self._store_errors():
             try:
                 self._fs.pipe_file(self._path(key), data, mode="create")
             except FileExistsError:
                 return False
             except OSError:
-                if self.has(key):  # Swift's "412 Precondition Failed" comes as EINVAL
+                if self.has(key):  # Swift's "412 Precondition Failed" is raised as EINVAL
                     return False
                 raise
             return True
 
     def keys(self, prefix: str) -> list[str]:
         """See `Backend`."""
-        with self._explained():
+        with self._store_errors():
             found: list[str] = self._fs.find(self._path(prefix) if prefix else self._root)
         return sorted(path[len(self._root) + 1 :] for path in found)
 
     def remove(self, key: str) -> None:
         """See `Backend`."""
-        with self._explained(key):
+        with self._store_errors(key):
             self._fs.rm_file(self._path(key))
 
     def remove_folder(self, key: str) -> None:
         """See `Backend`."""
-        with self._explained(), suppress(FileNotFoundError):
+        with self._store_errors(), suppress(FileNotFoundError):
             self._fs.rm(self._path(key), recursive=True)
 
     def arrow_folder(self, key: str) -> tuple[str, Any]:
@@ -106,15 +106,18 @@ class S3Backend:
         return self._path(key), PyFileSystem(FSSpecHandler(self._fs))
 
     def local_path(self, entry: FileEntry) -> Path:
-        """See `Backend`: a copy in the cache, fetched again when the one there was damaged."""
-        target = self._cached(entry)
-        if target.is_file() and holds(target, entry):
+        """See `Backend`: a copy in the cache; a damaged copy is downloaded again."""
+        target = self._cache_path(entry)
+        if target.is_file() and matches(target, entry):
             return target
-        with self._explained(entry.key), tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        with (
+            self._store_errors(entry.key),
+            tempfile.TemporaryDirectory(dir=target.parent) as scratch,
+        ):
             part = Path(scratch) / "part"
             self._fs.get_file(self._path(entry.key), str(part))
-            if not holds(part, entry):
-                raise StoreError(damaged_text(self.url, entry))
+            if not matches(part, entry):
+                raise StoreError(damaged_message(self.url, entry))
             part.replace(target)
         return target
 
@@ -135,21 +138,21 @@ class S3Backend:
                     "s3": {"addressing_style": "path"},
                 },
             )
-            # botocore tries again already; s3fs would multiply that, and the waiting, by five.
+            # botocore retries already; s3fs would multiply the attempts, and the wait, by five.
             filesystem.retries = 1
-            self._make_contact(filesystem)
+            self._check_bucket(filesystem)
             filesystem.retries = 2
             self._connected = filesystem
         return self._connected
 
-    def _make_contact(self, filesystem: Any) -> None:
-        """Ask for the bucket once, so that what is wrong is told soon and by its right name."""
+    def _check_bucket(self, filesystem: Any) -> None:
+        """Request the bucket once, so that a problem is reported early and with its real cause."""
         try:
-            filesystem.call_s3("head_bucket", Bucket=self._bucket, timeout=_CONTACT_LIMIT_S)
+            filesystem.call_s3("head_bucket", Bucket=self._bucket, timeout=_FIRST_REQUEST_LIMIT_S)
         except FileNotFoundError as error:
             raise StoreError(
-                f"store {self.url}: there is no bucket {self._bucket!r} at {_endpoint()}; create "
-                f"it (aws s3 mb s3://{self._bucket}) or correct --store"
+                f"store {self.url}: bucket {self._bucket!r} does not exist at {_endpoint()}; "
+                f"create it (aws s3 mb s3://{self._bucket}) or correct --store"
             ) from error
         except ValueError as error:
             raise StoreError(
@@ -160,19 +163,19 @@ class S3Backend:
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
 
-    def _cached(self, entry: FileEntry) -> Path:
+    def _cache_path(self, entry: FileEntry) -> Path:
         folder = (self._cache_dir or default_cache_dir()) / entry.sha256[:2]
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"{folder}: downloads can't be kept there: {error}; set XDG_CACHE_HOME to a "
-                "folder that this user may write"
+                f"{folder}: can't cache downloads: {error}; set XDG_CACHE_HOME to a folder that "
+                "this user may write"
             ) from error
         return folder / entry.sha256
 
     @contextmanager
-    def _explained(self, read_key: str = "") -> Iterator[None]:
+    def _store_errors(self, read_key: str = "") -> Iterator[None]:
         try:
             yield
         except StoreError:
@@ -180,7 +183,7 @@ class S3Backend:
         except FileNotFoundError as error:
             where = f"{self.url}/{read_key}" if read_key else f"bucket {self._bucket}"
             raise StoreError(
-                f"{where}: not found; check --store and the id, or run the step that makes it"
+                f"{where}: not found; check --store and the id, or run the step that creates it"
             ) from error
         except Exception as error:
             if not _is_storage_failure(error):
@@ -189,7 +192,7 @@ class S3Backend:
 
 
 def default_cache_dir() -> Path:
-    """Where files of remote stores are kept on this machine (`$XDG_CACHE_HOME/ferflow`)."""
+    """The local cache of files of remote stores (`$XDG_CACHE_HOME/ferflow`)."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "ferflow"
 
@@ -206,10 +209,10 @@ def _remedy(error: Exception) -> str:
     unreachable = (
         f"no answer from {_endpoint()}; start the object store or correct AWS_ENDPOINT_URL"
     )
-    refused = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that they may use the bucket"
+    denied = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and their rights on the bucket"
     hints = {
         "Credentials": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        "PermissionError": refused,
+        "PermissionError": denied,
         "EndpointConnection": unreachable,
         "ConnectTimeout": unreachable,
         "ReadTimeout": unreachable,
@@ -219,4 +222,4 @@ def _remedy(error: Exception) -> str:
     }
     text = f"{type(error).__name__}: {error}".removesuffix(": ")
     hint = next((hint for sign, hint in hints.items() if sign in text), "")
-    return f"{text}; {hint or f'look at the log of {_endpoint()}'}"
+    return f"{text}; {hint or f'see the log of {_endpoint()}'}"

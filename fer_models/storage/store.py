@@ -1,8 +1,8 @@
 """The artifact store: immutable artifacts in a folder or an S3-compatible bucket.
 
 An artifact is a prefix `<folder>/<id>/` with its files and, written last, `artifact.json`, which
-names every file with size and sha256. Who reads goes through `artifact.json`, so half an artifact
-is never seen; what is read is checked against its sha256.
+lists every file with size and sha256. Readers start at `artifact.json`, so they never see a partial
+artifact, and verify the sha256 of what they read.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from fer_models.errors import StoreError
 from fer_models.storage.backend import Backend, FileEntry, sha256_of_file
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.folder import FolderBackend
+from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ArtifactRef
 from fer_models.storage.s3 import S3Backend, default_cache_dir
 
@@ -35,7 +36,7 @@ RefT = TypeVar("RefT", bound=ArtifactRef)
 
 
 class Artifact(BaseModel):
-    """What `artifact.json` holds: the files by name, and small facts about the whole."""
+    """The content of `artifact.json`: the files by name, and metadata."""
 
     model_config = ConfigDict(frozen=True)
     id: str
@@ -46,11 +47,18 @@ class Artifact(BaseModel):
 class ArtifactStore:
     """Reads and writes artifacts below one URL (a plain folder, `file://` or `s3://`).
 
-    Files of a remote store are kept in `cache_dir` under their sha256 once they were read.
+    Files read from a remote store are cached in `cache_dir` by their sha256.
+
+    Example:
+        store = ArtifactStore(StoreConfig(url="/data/ferflow"))
+        note = store.put(SnapshotRef, "an-id", {"note.txt": b"hello"}, {"num_images": 0})
+        store.read_file(note, "note.txt")  # b"hello"
+        store.info(note)  # {"num_images": 0}
+        store.exists(store.ref(SnapshotRef, "another-id"))  # False
     """
 
     def __init__(self, config: StoreConfig, cache_dir: Path | None = None) -> None:
-        """Open the store; nothing is made or contacted yet.
+        """Open the store; nothing is created or contacted yet.
 
         Raises:
             StoreError: the URL's protocol is not supported.
@@ -72,7 +80,7 @@ class ArtifactStore:
 
     @property
     def is_local(self) -> bool:
-        """Whether the artifacts lie in a folder of this machine."""
+        """Whether the store is a folder of this machine."""
         return isinstance(self._backend, FolderBackend)
 
     @property
@@ -83,10 +91,24 @@ class ArtifactStore:
 
     @property
     def config(self) -> StoreConfig:
-        """The config that opens this same store from any working directory."""
+        """A config that opens the same store from any working directory."""
         return StoreConfig(url=self.url)
 
     # -- artifacts ---------------------------------------------------------------------------
+
+    def ref(self, ref_type: type[RefT], artifact_id: str, **fields: Any) -> RefT:
+        """The reference to an artifact of this store; it need not exist.
+
+        Args:
+            ref_type: the kind of artifact.
+            artifact_id: its id.
+            fields: the further fields of `ref_type`.
+        """
+        return ref_type(id=artifact_id, url=self.artifact_url(ref_type, artifact_id), **fields)
+
+    def artifact_url(self, ref_type: type[ArtifactRef], artifact_id: str) -> str:
+        """The URL of an artifact of this store, without a trailing slash."""
+        return f"{self.url}/{ref_type.folder}/{artifact_id}"
 
     def put(
         self,
@@ -97,21 +119,20 @@ class ArtifactStore:
         linked: Mapping[str, FileEntry] | None = None,
         **ref_fields: Any,
     ) -> RefT:
-        """Write an artifact: its files first, `artifact.json` last. An existing one is kept.
+        """Write an artifact: its files first, `artifact.json` last. A complete one is kept.
 
         Args:
-            ref_type: which kind of artifact; decides the folder.
-            artifact_id: unique name; content-addressed where two runs should share it.
-            files: contents by file name (bytes, or the path of a local file to copy).
-            info: small JSON facts, readable with `info()` without any file.
-            linked: files that already lie in the store, taken over without a copy.
+            ref_type: the kind of artifact; determines the folder.
+            artifact_id: unique within its kind; a content hash if runs should share it.
+            files: content by file name (bytes, or the path of a local file to copy).
+            info: JSON metadata, readable with `info()` without any file.
+            linked: files that are already in the store, shared without a copy.
             ref_fields: the further fields of `ref_type`.
 
         Raises:
             StoreError: the store can't be written.
         """
-        url = f"{self.url}/{ref_type.folder}/{artifact_id}"
-        ref = ref_type(id=artifact_id, url=url, **ref_fields)
+        ref = self.ref(ref_type, artifact_id, **ref_fields)
         prefix = self._prefix(ref)
         if self.exists(ref):
             return ref
@@ -119,7 +140,7 @@ class ArtifactStore:
         for name, content in files.items():
             entries[name] = self._upload(f"{prefix}/{name}", content)
         artifact = Artifact(id=artifact_id, files=dict(sorted(entries.items())), info=dict(info))
-        self.write_bytes(f"{prefix}/{ARTIFACT_FILE}", _json_bytes(artifact.model_dump()))
+        self.write_bytes(f"{prefix}/{ARTIFACT_FILE}", json_bytes(artifact.model_dump()))
         return ref
 
     def exists(self, ref: ArtifactRef) -> bool:
@@ -127,10 +148,10 @@ class ArtifactStore:
         return self.has(f"{self._prefix(ref)}/{ARTIFACT_FILE}")
 
     def describe(self, ref: ArtifactRef) -> Artifact:
-        """The artifact's files and facts.
+        """The artifact's files and metadata.
 
         Raises:
-            StoreError: there is no such artifact, or its description can't be read.
+            StoreError: the artifact does not exist, or its description is damaged.
         """
         key = f"{self._prefix(ref)}/{ARTIFACT_FILE}"
         try:
@@ -141,23 +162,23 @@ class ArtifactStore:
             ) from error
 
     def info(self, ref: ArtifactRef) -> dict[str, Any]:
-        """The artifact's small facts."""
+        """The artifact's metadata."""
         return self.describe(ref).info
 
     def fetch(self, ref: ArtifactRef, name: str) -> Path:
-        """A local path of the artifact's file, its sha256 checked.
+        """A local path of one of the artifact's files, with verified sha256.
 
         Raises:
-            StoreError: the artifact or file is absent, or its bytes are not what was written.
+            StoreError: the artifact or file is missing or damaged.
         """
         artifact = self.describe(ref)
         if name not in artifact.files:
             have = ", ".join(artifact.files) or "no file"
-            raise StoreError(f"{ref.url}: expected a file {name!r}, the artifact holds {have}")
+            raise StoreError(f"{ref.url}: expected a file {name!r}, the artifact has {have}")
         return self._backend.local_path(artifact.files[name])
 
     def read_file(self, ref: ArtifactRef, name: str) -> bytes:
-        """The checked bytes of one of the artifact's files."""
+        """The verified bytes of one of the artifact's files."""
         return self.fetch(ref, name).read_bytes()
 
     def read_json(self, ref: ArtifactRef, name: str) -> Any:
@@ -177,10 +198,10 @@ class ArtifactStore:
     # -- keys --------------------------------------------------------------------------------
 
     def has(self, key: str) -> bool:
-        """Whether an object lies at `key`.
+        """Whether an object exists at `key`.
 
         Raises:
-            StoreError: the store can't be asked.
+            StoreError: the store can't be reached.
         """
         return self._backend.has(key)
 
@@ -188,12 +209,12 @@ class ArtifactStore:
         """The object's bytes.
 
         Raises:
-            StoreError: there is none, or the store can't be read.
+            StoreError: it does not exist, or the store can't be read.
         """
         return self._backend.read(key)
 
     def write_bytes(self, key: str, data: bytes) -> None:
-        """Write an object whole: a reader sees the old bytes or the new ones.
+        """Write an object atomically: a reader sees the old bytes or the new ones.
 
         Raises:
             StoreError: the store can't be written.
@@ -201,19 +222,19 @@ class ArtifactStore:
         self._backend.write(key, data)
 
     def create_bytes(self, key: str, data: bytes) -> bool:
-        """Write an object only if there is none: True when this call made it.
+        """Write an object only if none exists: True if this call created it.
 
-        On a folder one of racing creators wins. On S3 the store decides; see
-        `docs/storage.md` for the ones that do.
+        In a folder exactly one of several racing creators wins. On S3 this depends on the server;
+        see `docs/storage.md`.
         """
         return self._backend.create(key, data)
 
     def list_keys(self, prefix: str) -> list[str]:
-        """The keys of all objects below `prefix`, sorted; none when there is no such prefix."""
+        """The keys of all objects below `prefix`, sorted; empty if the prefix does not exist."""
         return self._backend.keys(prefix)
 
     def remove_folder(self, key: str) -> None:
-        """Remove what others than artifacts keep below `key`; there may be nothing.
+        """Remove all objects below `key`, if any; not for artifacts.
 
         Raises:
             StoreError: the store can't be written.
@@ -223,7 +244,8 @@ class ArtifactStore:
     def arrow_folder(self, key: str) -> tuple[str, Any]:
         """The path of `key` and the pyarrow file system it is on.
 
-        For libraries that write by one, from several machines; they need the same environment.
+        For libraries that write with one, possibly from several machines (which then need the same
+        AWS environment).
         """
         return self._backend.arrow_folder(key)
 
@@ -231,12 +253,12 @@ class ArtifactStore:
         """Write, read back and remove a small object.
 
         Raises:
-            StoreError: with what to do about it.
+            StoreError: with a remedy.
         """
         key = f".probe/{uuid.uuid4().hex}"
         self._backend.write(key, b"ferflow")
         if self._backend.read(key) != b"ferflow":
-            raise StoreError(f"{self.url}: wrote an object and read other bytes back")
+            raise StoreError(f"{self.url}: wrote an object but read different bytes back")
         self._backend.remove(key)
 
     # -- private -----------------------------------------------------------------------------
@@ -252,7 +274,3 @@ class ArtifactStore:
         entry = FileEntry(key=key, size=content.stat().st_size, sha256=sha256_of_file(content))
         self._backend.upload(key, content)
         return entry
-
-
-def _json_bytes(value: Any) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode()

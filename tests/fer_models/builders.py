@@ -1,4 +1,4 @@
-"""Hand-made snapshots and models: no training, but everything a later stage reads."""
+"""Snapshots and models without any training, but with everything that later stages read."""
 
 import hashlib
 import io
@@ -67,7 +67,7 @@ def build_snapshot(
     step: str = "split",
     with_truth: bool = False,
 ) -> SnapshotRef:
-    """A split snapshot: every image drawn, the last training rows quarantined.
+    """A split snapshot of drawn images; the last training rows are quarantined.
 
     The first `num_leaks` quarantined images are copies of kept test images.
     """
@@ -107,7 +107,7 @@ def build_snapshot(
 
 
 def draw_probabilities(labels: npt.NDArray[np.int64], skill: float, seed: int) -> Floats:
-    """Softmax of noise plus `skill` for the label, N x 7: 0 is chance, 3 is about 85 % right."""
+    """Softmax of noise plus `skill` for the label, N x 7: 0 is chance, 3 is about 85 % accuracy."""
     rng = np.random.default_rng(seed)
     logits = 1.4 * rng.normal(size=(len(labels), NUM_CLASSES))
     logits[np.arange(len(labels)), labels] += skill
@@ -132,7 +132,7 @@ def build_model(
     probabilities: dict[str, Floats] | None = None,
     identity: str = "",
 ) -> ModelRef:
-    """A network that was never trained, with plausible probabilities, curve and lineage."""
+    """An untrained network with plausible probabilities, curve and lineage."""
     opened = open_snapshot(store, snapshot)
     probabilities = probabilities or {
         split: draw_probabilities(_labels(opened, split), skill, seed + number)
@@ -179,7 +179,7 @@ def build_model(
 
 
 def build_validation(store: ArtifactStore, snapshot: SnapshotRef, failed: int = 0) -> ValidationRef:
-    """A gate outcome with one warning and `failed` errors."""
+    """A result of the data gate with one warning and `failed` errors."""
 
     def result(
         check: str, topic: str, severity: str, passed: bool, observed: str
@@ -213,7 +213,7 @@ def build_validation(store: ArtifactStore, snapshot: SnapshotRef, failed: int = 
 
 
 def build_tuning(store: ArtifactStore, member: str = "compact_cnn", trials: int = 6) -> TuningRef:
-    """A search over two fields."""
+    """A search over two settings."""
     rng = np.random.default_rng(5)
     rows = [
         {
@@ -250,7 +250,7 @@ def build_tuning(store: ArtifactStore, member: str = "compact_cnn", trials: int 
 
 
 def _truth(manifest: pd.DataFrame, originals: npt.NDArray[np.int64]) -> pd.DataFrame:
-    """The quarantined images are planted defects, but for the near copies: those are sound."""
+    """All quarantined images are planted defects, except the near duplicates."""
     planted = manifest["reason"].where(manifest["reason"] != "near_duplicate", "")
     ids = manifest["image_id"]
     original_ids = pd.Series("", index=manifest.index)

@@ -1,10 +1,10 @@
-"""The processes of Ray that this process has started, by their titles."""
+"""The Ray processes started by this process, by their titles."""
 
 import psutil
 
 
 def ray_workers(*titles: str) -> list[psutil.Process]:
-    """Those whose command line has one of the titles in it."""
+    """Child processes whose command line contains one of the titles."""
     found = []
     for child in psutil.Process().children(recursive=True):
         command = " ".join(child.cmdline())

@@ -31,14 +31,14 @@ def test_a_folder_inside_someone_elses_checkout_has_no_revision(tmp_path: Path) 
     assert code_revision(inside) == {"revision": None, "dirty": None}
 
 
-def test_no_git_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_git_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert code_revision()["revision"] is None
 
 
 def test_lineage_names_data_seed_and_packages() -> None:
-    told = lineage("abc", 7)
-    assert (told["dataset_sha"], told["seed"]) == ("abc", 7)
-    assert told["packages"]["numpy"] == package_version("numpy")
-    assert told["source_sha"] == library_sha()
+    found = lineage("abc", 7)
+    assert (found["dataset_sha"], found["seed"]) == ("abc", 7)
+    assert found["packages"]["numpy"] == package_version("numpy")
+    assert found["source_sha"] == library_sha()
     assert package_version("no-such-package") is None

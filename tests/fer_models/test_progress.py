@@ -17,7 +17,7 @@ def test_amounts_are_short(progress: Progress, amount: str) -> None:
     assert progress.amount == amount
 
 
-def test_all_listeners_hear_and_only_inside_their_block() -> None:
+def test_every_listener_gets_the_events_inside_its_block_only() -> None:
     outer: list[Progress] = []
     inner: list[Progress] = []
     with listening(outer.append):

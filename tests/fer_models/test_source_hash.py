@@ -19,7 +19,7 @@ def _shas(folder: Path) -> list[str]:
     return done.stdout.split()
 
 
-def test_a_change_in_an_imported_module_changes_the_hash_of_those_that_need_it(
+def test_a_change_in_an_imported_module_changes_the_hash_of_its_importers(
     tmp_path: Path,
 ) -> None:
     for package in ("fer_models", "validation", "tasks"):

@@ -1,4 +1,4 @@
-"""Ensembles of stored models and the choice of the candidate."""
+"""Ensembles of stored models, and selection of the candidate."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_candidate_has_the_best_validation_score(store: ArtifactStore) -> None:
         assert result.candidate.id == tried["chosen"] == best["model_id"]
 
 
-def test_the_test_split_is_not_looked_at(store: ArtifactStore) -> None:
+def test_the_test_split_is_not_used(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store)
     opened = open_snapshot(store, snapshot)
     labels = {s: opened.labels(opened.positions(s)) for s in ("validation", "test")}
@@ -98,7 +98,7 @@ def test_same_members_give_the_same_artifacts(store: ArtifactStore) -> None:
     assert ensemble_models(store, snapshot, members, EnsembleConfig()) == first
 
 
-def test_ensembles_are_models_like_others(store: ArtifactStore) -> None:
+def test_ensembles_are_models_like_any_other(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store)
     result = ensemble_models(store, snapshot, _members(store, snapshot), EnsembleConfig())
     for ensemble in result.ensembles:
@@ -112,7 +112,7 @@ def test_ensembles_are_models_like_others(store: ArtifactStore) -> None:
         assert len(lineage["members"]) == 3
 
 
-def test_useless_member_is_left_out_of_the_weighted_ensemble(store: ArtifactStore) -> None:
+def test_a_useless_member_is_left_out_of_the_weighted_ensemble(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store)
     members = _members(store, snapshot, (3.0, -6.0))
     result = ensemble_models(store, snapshot, members, EnsembleConfig(methods=("weighted",)))
@@ -127,16 +127,16 @@ def test_works_without_test_images(store: ArtifactStore) -> None:
     assert _stored(store, result.ensembles[0], "test").shape == (0, 7)
 
 
-def test_everything_wrong_with_the_models_is_told_at_once(store: ArtifactStore) -> None:
+def test_all_problems_of_the_models_are_reported_together(store: ArtifactStore) -> None:
     snapshot, other = build_snapshot(store), build_snapshot(store, seed=9)
-    mine, strange = build_model(store, snapshot), build_model(store, other, "strange")
+    mine, foreign = build_model(store, snapshot), build_model(store, other, "foreign")
     with pytest.raises(DataError) as caught:
-        ensemble_models(store, snapshot, [mine, mine, strange], EnsembleConfig())
-    assert "named more than once" in caught.value.problems[0]
+        ensemble_models(store, snapshot, [mine, mine, foreign], EnsembleConfig())
+    assert "given more than once" in caught.value.problems[0]
     assert "trained on another snapshot" in caught.value.problems[1]
 
 
-def test_no_model_and_no_validation_image_are_told(store: ArtifactStore) -> None:
+def test_no_models_and_no_validation_images_are_reported(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store, fractions=(0.7, 0.0, 0.3))
     with pytest.raises(DataError) as caught:
         ensemble_models(store, snapshot, [], EnsembleConfig())

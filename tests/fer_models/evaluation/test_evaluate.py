@@ -1,5 +1,7 @@
 """Evaluation of stored models."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import DataError, StoreError
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import evaluate_model, read_evaluation
-from fer_models.evaluation.predictions import model_ref
+from fer_models.evaluation.predictions import model_ref, probabilities_bytes
 from fer_models.evaluation.results import ModelMetrics
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES
 from fer_models.storage.refs import ModelRef, SnapshotRef
@@ -61,7 +63,7 @@ def test_same_model_gives_the_same_evaluation(store: ArtifactStore) -> None:
     assert evaluate_model(store, snapshot, model, finer).id != first.id
 
 
-def test_a_split_without_images_is_left_out(store: ArtifactStore) -> None:
+def test_a_split_without_images_is_omitted(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store, fractions=(0.7, 0.3, 0.0))
     result = _evaluate(store, snapshot, build_model(store, snapshot))
     assert list(result.splits) == ["validation"]
@@ -75,13 +77,13 @@ def test_one_class_and_missing_classes_are_scored(store: ArtifactStore) -> None:
     assert scores.balanced_accuracy == pytest.approx(scores.accuracy)
 
 
-def test_model_of_another_snapshot_is_refused(store: ArtifactStore) -> None:
+def test_a_model_of_another_snapshot_is_rejected(store: ArtifactStore) -> None:
     model = build_model(store, build_snapshot(store, seed=1))
     with pytest.raises(DataError, match="trained on another snapshot"):
         evaluate_model(store, build_snapshot(store, seed=2), model, CONFIG)
 
 
-def test_misaligned_rows_of_both_splits_are_told_at_once(store: ArtifactStore) -> None:
+def test_misaligned_rows_of_both_splits_are_reported_together(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store)
     wrong = {
         "validation": draw_probabilities(np.zeros(9, dtype=np.int64), 1.0, 0),
@@ -93,7 +95,7 @@ def test_misaligned_rows_of_both_splits_are_told_at_once(store: ArtifactStore) -
     assert [p.split(":")[0] for p in caught.value.problems] == ["validation", "test"]
 
 
-def test_rows_that_are_no_probabilities_are_told(store: ArtifactStore) -> None:
+def test_rows_that_are_not_probabilities_are_reported(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store)
     opened = open_snapshot(store, snapshot)
     bad = {s: np.zeros((len(opened.positions(s)), NUM_CLASSES)) for s in ("validation", "test")}
@@ -102,16 +104,16 @@ def test_rows_that_are_no_probabilities_are_told(store: ArtifactStore) -> None:
         evaluate_model(store, snapshot, model, CONFIG)
 
 
-def test_absent_array_is_told(store: ArtifactStore) -> None:
+def test_a_missing_array_is_reported(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store)
     rows = len(open_snapshot(store, snapshot).positions("test"))
     only_test = {"test": draw_probabilities(np.zeros(rows, dtype=np.int64), 1.0, 0)}
     model = build_model(store, snapshot, probabilities=only_test)
-    with pytest.raises(DataError, match="validation: expected an array of that name, got test"):
+    with pytest.raises(DataError, match="validation: array missing; the file contains test"):
         evaluate_model(store, snapshot, model, CONFIG)
 
 
-def test_file_that_is_no_archive_is_told(store: ArtifactStore) -> None:
+def test_a_file_that_is_not_an_archive_is_reported(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store)
     info = {"snapshot_id": snapshot.id, "parameters": 1}
     model = store.put(ModelRef, "junk", {"probabilities.npz": b"junk"}, info, name="junk")
@@ -119,7 +121,17 @@ def test_file_that_is_no_archive_is_told(store: ArtifactStore) -> None:
         evaluate_model(store, snapshot, model, CONFIG)
 
 
-def test_model_is_found_by_its_id(store: ArtifactStore) -> None:
+def test_stored_probabilities_round_trip_as_float32() -> None:
+    labels = np.arange(20) % NUM_CLASSES
+    validation, test = draw_probabilities(labels, 1.0, 0), np.zeros((0, NUM_CLASSES))
+    with np.load(io.BytesIO(probabilities_bytes(validation, test))) as arrays:
+        assert sorted(arrays.files) == ["test", "validation"]
+        assert arrays["validation"].dtype == arrays["test"].dtype == np.float32
+        np.testing.assert_array_equal(arrays["validation"], validation.astype(np.float32))
+        assert arrays["test"].shape == (0, NUM_CLASSES)
+
+
+def test_a_model_is_found_by_its_id(store: ArtifactStore) -> None:
     model = build_model(store, build_snapshot(store))
     assert model_ref(store, model.id) == model
     with pytest.raises(StoreError, match="not found"):

@@ -1,9 +1,9 @@
-"""Metrics against scikit-learn, scipy and formulas written another way."""
+"""Metrics compared with scikit-learn, scipy and pandas."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import binomtest
@@ -20,7 +20,7 @@ Case = tuple[Floats, Ints]
 
 @st.composite
 def predictions(draw: st.DrawFn, min_classes: int = 1) -> Case:
-    """Rows of probabilities (coarse, so that ties happen) and labels of some of the classes."""
+    """Rows of probabilities (coarse, so that there are ties) and labels of some of the classes."""
     n = draw(st.integers(2, 40))
     weights = draw(hnp.arrays(np.int64, (n, NUM_CLASSES), elements=st.integers(1, 12)))
     present = draw(st.lists(st.sampled_from(ALL), min_size=min_classes, max_size=7, unique=True))
@@ -32,18 +32,18 @@ def predictions(draw: st.DrawFn, min_classes: int = 1) -> Case:
 @given(predictions())
 def test_accuracy_and_confusion_match_sklearn(case: Case) -> None:
     probs, labels = case
-    said = probs.argmax(axis=1)
-    assert metrics.accuracy(probs, labels) == pytest.approx(sk.accuracy_score(labels, said))
+    predicted = probs.argmax(axis=1)
+    assert metrics.accuracy(probs, labels) == pytest.approx(sk.accuracy_score(labels, predicted))
     np.testing.assert_array_equal(
-        metrics.confusion_matrix(probs, labels), sk.confusion_matrix(labels, said, labels=ALL)
+        metrics.confusion_matrix(probs, labels), sk.confusion_matrix(labels, predicted, labels=ALL)
     )
 
 
 @given(predictions())
 def test_class_scores_match_sklearn(case: Case) -> None:
     probs, labels = case
-    said = probs.argmax(axis=1)
-    expected = sk.precision_recall_fscore_support(labels, said, labels=ALL, zero_division=0)
+    predicted = probs.argmax(axis=1)
+    expected = sk.precision_recall_fscore_support(labels, predicted, labels=ALL, zero_division=0)
     scores = metrics.class_scores(metrics.confusion_matrix(probs, labels))
     for ours, theirs in zip(
         (scores.precision, scores.recall, scores.f1, scores.n), expected, strict=True
@@ -52,14 +52,14 @@ def test_class_scores_match_sklearn(case: Case) -> None:
 
 
 @given(predictions())
-def test_averages_leave_out_what_sklearn_leaves_out(case: Case) -> None:
+def test_averages_exclude_the_same_classes_as_sklearn(case: Case) -> None:
     probs, labels = case
-    said = probs.argmax(axis=1)
+    predicted = probs.argmax(axis=1)
     confusion = metrics.confusion_matrix(probs, labels)
     present = sorted(set(labels))
-    recall = sk.recall_score(labels, said, labels=present, average="macro", zero_division=0)
+    recall = sk.recall_score(labels, predicted, labels=present, average="macro", zero_division=0)
     assert metrics.balanced_accuracy(confusion) == pytest.approx(recall)
-    f1 = sk.f1_score(labels, said, average="macro", zero_division=0)
+    f1 = sk.f1_score(labels, predicted, average="macro", zero_division=0)
     assert metrics.macro_f1(confusion) == pytest.approx(f1)
 
 
@@ -106,7 +106,6 @@ def test_reliability_bins_hold_every_image_once(case: Case, num_bins: int) -> No
 
 
 @given(st.integers(1, 4000), st.data(), st.floats(0.51, 0.999))
-@settings(deadline=None)
 def test_wilson_interval_matches_scipy(n: int, data: st.DataObject, confidence: float) -> None:
     correct = data.draw(st.integers(0, n))
     expected = binomtest(correct, n).proportion_ci(confidence, method="wilson")
@@ -116,7 +115,7 @@ def test_wilson_interval_matches_scipy(n: int, data: st.DataObject, confidence: 
 
 
 @pytest.mark.parametrize(("correct", "n"), [(-1, 5), (6, 5), (0, 0)])
-def test_wilson_interval_refuses_impossible_counts(correct: int, n: int) -> None:
+def test_wilson_interval_rejects_impossible_counts(correct: int, n: int) -> None:
     with pytest.raises(ValueError, match="correct <= images"):
         metrics.wilson_interval(correct, n, 0.95)
 
@@ -126,13 +125,13 @@ def test_a_probability_of_zero_gives_a_finite_loss() -> None:
     assert metrics.log_loss(probs, np.array([0])) == pytest.approx(-np.log(1e-15))
 
 
-def test_logits_are_told_from_probabilities() -> None:
+def test_logits_are_distinguished_from_probabilities() -> None:
     logits = np.array([[3.0, -2.0, 0, 0, 0, 0, 0]])
     with pytest.raises(DataError, match=r"logits\?"):
         metrics.accuracy(logits, np.array([0]))
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     probs = np.full((3, 5), 0.2)
     with pytest.raises(DataError) as caught:
         metrics.check_predictions(probs, np.array([0, 7]))
@@ -141,13 +140,13 @@ def test_all_problems_are_told_at_once() -> None:
     assert "2 x 7 probabilities, got 3 x 5" in str(caught.value)
 
 
-def test_nan_is_refused() -> None:
+def test_nan_is_rejected() -> None:
     probs = np.full((2, NUM_CLASSES), 1 / NUM_CLASSES)
     probs[1, 0] = np.nan
-    with pytest.raises(DataError, match="1 rows hold NaN"):
+    with pytest.raises(DataError, match="1 rows contain NaN"):
         metrics.log_loss(probs, np.array([0, 1]))
 
 
-def test_no_image_is_refused() -> None:
+def test_zero_images_are_rejected() -> None:
     with pytest.raises(DataError, match="at least one label"):
         metrics.accuracy(np.zeros((0, NUM_CLASSES)), np.zeros(0, dtype=np.int64))

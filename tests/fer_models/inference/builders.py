@@ -10,11 +10,11 @@ from PIL import Image
 from safetensors.torch import save
 
 from fer_models.dataset.snapshot import open_snapshot
+from fer_models.evaluation.predictions import probabilities_bytes
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_network, count_parameters
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.artifact import probabilities_file
 from fer_models.training.config import MemberConfig
 from fer_models.training.engine.callbacks import copied_weights
 from fer_models.training.inputs.data import preprocessing_for, split_images
@@ -27,7 +27,7 @@ MEMBER = MemberConfig(name="small", network=NetworkConfig(width=0.25))
 def stored_network(
     store: ArtifactStore, seed: int = 0, member: MemberConfig = MEMBER, scale: float = 1.0
 ) -> ModelRef:
-    """A network as a training would store it, but untrained; its weights are times `scale`."""
+    """An untrained network, stored as by a training; its weights are multiplied by `scale`."""
     ref = write_faces(store)
     snapshot = open_snapshot(store, ref)
     parts = {split: split_images(snapshot, split) for split in ("train", "validation", "test")}
@@ -47,7 +47,7 @@ def stored_network(
         "weights.safetensors": save(copied_weights(network)),
         "config.json": member.model_dump_json().encode(),
         "preprocessing.json": json.dumps(preprocessing).encode(),
-        "probabilities.npz": probabilities_file(**probabilities),
+        "probabilities.npz": probabilities_bytes(**probabilities),
         "lineage.json": json.dumps({"platform": "a computer", "ferflow": "0.1.0"}).encode(),
     }
     info = {
@@ -64,14 +64,14 @@ def stored_network(
 
 def stored_ensemble(store: ArtifactStore, members: list[ModelRef]) -> ModelRef:
     """The mean of some networks."""
-    listed = [{"model_id": one.id, "name": one.name, "weight": 1.0} for one in members]
-    files = {"members.json": json.dumps(listed).encode()}
+    members_json = [{"model_id": one.id, "name": one.name, "weight": 1.0} for one in members]
+    files = {"members.json": json.dumps(members_json).encode()}
     info = {"name": "ensemble-mean", "kind": "ensemble"}
     return store.put(ModelRef, "ensemble-mean", files, info, name="ensemble-mean", kind="ensemble")
 
 
 def write_picture(path: Path, image: Image.Image | np.ndarray, kind: str = "PNG") -> bytes:
-    """Write a picture whatever the file's suffix; gives its bytes."""
+    """Write a picture under any file name; returns its bytes."""
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     buffer = io.BytesIO()
     picture.save(buffer, kind)

@@ -1,4 +1,4 @@
-"""One stored network and its bundle that the tests of this folder share."""
+"""A stored network and its bundle, shared by the tests of this folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.fer_models.inference.builders import stored_network
 
 @dataclass(frozen=True)
 class Exported:
-    """A store, a network in it, and the folder with its bundle `small`."""
+    """A store with a network, and the folder with its bundle `small`."""
 
     store: ArtifactStore
     model: ModelRef
@@ -25,7 +25,7 @@ class Exported:
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """A network with random weights, written as a bundle."""
+    """A network with random weights, exported as a bundle."""
     folder = tmp_path_factory.mktemp("exported here")
     store = ArtifactStore(StoreConfig(url=str(folder / "store")))
     model = stored_network(store)

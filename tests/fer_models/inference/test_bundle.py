@@ -1,4 +1,4 @@
-"""Bundles hold what was stored, and refuse what is not theirs."""
+"""Export and loading of weight bundles."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ from tests.fer_models.ingest.builders import random_images
 
 @pytest.fixture
 def copied(exported: Exported, tmp_path: Path) -> Path:
-    """A copy of the bundle's folder, to damage."""
+    """A copy of the bundle's folder, to be damaged."""
     return Path(shutil.copytree(exported.folder, tmp_path / "copied"))
 
 
@@ -55,11 +55,11 @@ def test_a_bundle_predicts_nearly_what_the_stored_network_does(exported: Exporte
     )
 
 
-def test_a_bundle_may_predict_by_other_views_than_the_training(
+def test_a_bundle_may_predict_with_another_tta_than_the_training(
     exported: Exported, tmp_path: Path
 ) -> None:
-    facts = write_bundle(exported.store, exported.model, tmp_path, name="ten-views", tta="ten_crop")
-    bundle = load_bundle(tmp_path / "ten-views.json")
+    facts = write_bundle(exported.store, exported.model, tmp_path, name="ten-crop", tta="ten_crop")
+    bundle = load_bundle(tmp_path / "ten-crop.json")
     assert facts.member.tta == "ten_crop"
     assert bundle.preprocessing["tta"] == "ten_crop"
     images = random_images(20)
@@ -79,12 +79,12 @@ def test_weights_are_the_stored_ones_rounded_to_half_precision(exported: Exporte
         assert torch.equal(found, expected), name
 
 
-def test_either_file_names_the_bundle(exported: Exported) -> None:
+def test_either_file_identifies_the_bundle(exported: Exported) -> None:
     paths = [exported.folder / f"small{suffix}" for suffix in (".json", ".safetensors")]
     assert [load_bundle(str(path)).facts for path in paths] == [exported.facts] * 2
 
 
-def test_the_facts_tell_what_was_trained_and_how_well(exported: Exported) -> None:
+def test_the_metadata_describes_the_training_and_its_accuracy(exported: Exported) -> None:
     facts = exported.facts
     assert (facts.name, facts.command, facts.machine) == ("small", "ferflow run", "a computer")
     assert (facts.seed, facts.train_seconds) == (0, 1.5)
@@ -92,7 +92,7 @@ def test_the_facts_tell_what_was_trained_and_how_well(exported: Exported) -> Non
     assert facts.snapshot_id == exported.store.info(exported.model)["snapshot_id"]
 
 
-def test_the_way_of_training_is_kept_but_need_not_be_known(copied: Path) -> None:
+def test_training_settings_are_kept_but_may_be_unknown(copied: Path) -> None:
     member = json.loads((copied / "small.json").read_text())["member"]
     assert member == MEMBER.model_dump(mode="json")
     member["training"] = {"a_setting_of_another_version": 1}
@@ -111,7 +111,7 @@ def test_accuracies_are_those_of_the_rounded_weights(exported: Exported) -> None
         assert facts.accuracy[name].accuracy == pytest.approx(expected.mean())
 
 
-def test_without_its_images_the_noted_accuracy_is_kept(store: ArtifactStore) -> None:
+def test_without_its_images_the_recorded_accuracy_is_used(store: ArtifactStore) -> None:
     model = stored_network(store)
     shutil.rmtree(store.local_root / "datasets")
     facts = write_bundle(store, model, store.local_root / "out")
@@ -127,17 +127,17 @@ def test_the_same_network_may_be_exported_again(exported: Exported, copied: Path
     assert sorted(path.name for path in copied.iterdir()) == ["small.json", "small.safetensors"]
 
 
-# -- what is refused -----------------------------------------------------------------------------
+# -- rejected bundles ----------------------------------------------------------------------------
 
 
-def test_an_ensemble_is_refused(store: ArtifactStore, tmp_path: Path) -> None:
+def test_an_ensemble_is_rejected(store: ArtifactStore, tmp_path: Path) -> None:
     model = stored_ensemble(store, [stored_network(store)])
     with pytest.raises(StoreError, match="got an ensemble; export its members"):
         write_bundle(store, model, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_too_large_a_network_is_refused(store: ArtifactStore, tmp_path: Path) -> None:
+def test_too_large_a_network_is_rejected(store: ArtifactStore, tmp_path: Path) -> None:
     network = NetworkConfig(name="scratch_cnn", width=1.5)
     model = stored_network(store, member=MemberConfig(name="large", network=network))
     with pytest.raises(StoreError, match=r"at most 8 MB in half precision, got \d+\.\d MB"):
@@ -145,7 +145,7 @@ def test_too_large_a_network_is_refused(store: ArtifactStore, tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
-def test_weights_too_large_for_half_precision_are_refused(
+def test_weights_too_large_for_half_precision_are_rejected(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
     model = stored_network(store, scale=1e6)
@@ -154,9 +154,7 @@ def test_weights_too_large_for_half_precision_are_refused(
 
 
 @pytest.mark.parametrize("name", ["Large Letters", "../up", ".hidden", "a/b"])
-def test_a_name_that_is_no_file_name_is_refused(
-    exported: Exported, tmp_path: Path, name: str
-) -> None:
+def test_an_invalid_bundle_name_is_rejected(exported: Exported, tmp_path: Path, name: str) -> None:
     with pytest.raises(StoreError, match="change --name"):
         write_bundle(exported.store, exported.model, tmp_path / "out", name=name)
     assert not (tmp_path / "out").exists()
@@ -171,13 +169,13 @@ def test_other_weights_of_the_same_name_are_not_overwritten(
     assert (copied / "small.safetensors").read_bytes() == before
 
 
-def test_a_file_in_place_of_the_folder_is_refused(exported: Exported, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
+def test_a_file_in_place_of_the_folder_is_rejected(exported: Exported, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreError, match="expected a folder"):
         write_bundle(exported.store, exported.model, tmp_path / "file" / "deeper")
 
 
-def test_damaged_weights_are_refused(copied: Path) -> None:
+def test_damaged_weights_are_rejected(copied: Path) -> None:
     file = copied / "small.safetensors"
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
@@ -187,7 +185,7 @@ def test_damaged_weights_are_refused(copied: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["classes", "preprocessing"])
-def test_another_order_of_the_classes_is_refused(copied: Path, where: str) -> None:
+def test_another_class_order_is_rejected(copied: Path, where: str) -> None:
     order = sorted(CLASS_NAMES, reverse=True)
     facts = json.loads((copied / "small.json").read_text())
     changed = order if where == "classes" else facts[where] | {"classes": order}
@@ -195,24 +193,24 @@ def test_another_order_of_the_classes_is_refused(copied: Path, where: str) -> No
         load_bundle(change_facts(copied, **{where: changed}))
 
 
-def test_all_that_is_wrong_with_the_facts_is_told(copied: Path) -> None:
+def test_all_problems_of_the_metadata_are_reported_together(copied: Path) -> None:
     file = change_facts(copied, weights_sha256="abc", seed="many")
-    with pytest.raises(StoreError, match="facts of a weight bundle") as caught:
+    with pytest.raises(StoreError, match="metadata of a weight bundle") as caught:
         load_bundle(file)
     assert len(caught.value.problems) == 2
     file.write_text("{", encoding="utf-8")
-    with pytest.raises(StoreError, match="facts of a weight bundle"):
+    with pytest.raises(StoreError, match="metadata of a weight bundle"):
         load_bundle(file)
 
 
-def test_weights_of_another_network_are_refused(copied: Path) -> None:
+def test_weights_of_another_network_are_rejected(copied: Path) -> None:
     member = json.loads((copied / "small.json").read_text())["member"]
     member["network"]["width"] = 0.5
     with pytest.raises(StoreError, match="do not fit the network compact_cnn"):
         load_bundle(change_facts(copied, member=member))
 
 
-def test_what_is_no_safetensors_file_is_refused(copied: Path) -> None:
+def test_a_file_without_safetensors_is_rejected(copied: Path) -> None:
     data = b"not weights at all"
     (copied / "small.safetensors").write_bytes(data)
     with pytest.raises(StoreError, match="expected safetensors weights"):
@@ -220,16 +218,16 @@ def test_what_is_no_safetensors_file_is_refused(copied: Path) -> None:
 
 
 @pytest.mark.parametrize("gone", [".json", ".safetensors"])
-def test_half_a_bundle_is_refused(copied: Path, gone: str) -> None:
+def test_a_bundle_with_a_missing_file_is_rejected(copied: Path, gone: str) -> None:
     (copied / f"small{gone}").unlink()
-    with pytest.raises(StoreError, match=f"small{gone}.*in one folder"):
+    with pytest.raises(StoreError, match=f"small{gone}.*in the same folder"):
         load_bundle(copied / "small.json")
 
 
-# -- those that are shipped ----------------------------------------------------------------------
+# -- shipped bundles -----------------------------------------------------------------------------
 
 
-def test_without_shipped_weights_the_error_says_what_to_do(
+def test_without_shipped_weights_the_error_names_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SHIPPED", tmp_path)
@@ -238,7 +236,7 @@ def test_without_shipped_weights_the_error_says_what_to_do(
         default_bundle()
 
 
-def test_the_best_on_validation_is_the_default(
+def test_the_bundle_with_the_best_validation_accuracy_is_the_default(
     copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SHIPPED", copied)

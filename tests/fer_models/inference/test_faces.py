@@ -1,4 +1,4 @@
-"""Which files are read, and that what can't be read is told."""
+"""Finding and decoding pictures."""
 
 import os
 from pathlib import Path
@@ -24,20 +24,20 @@ def test_folders_are_walked_in_order_without_hidden_files(tmp_path: Path) -> Non
     assert found.skipped == ()
 
 
-def test_paths_stay_as_they_were_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_stay_as_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path / "faces", {"x/1.png": IMAGES[0], "2.png": IMAGES[1]})
     monkeypatch.chdir(tmp_path)
     assert find_pictures(["faces", "faces/2.png"]).paths == ("faces/2.png", "faces/x/1.png")
     assert find_pictures(["."]).paths == ("faces/2.png", "faces/x/1.png")
 
 
-def test_a_hidden_file_is_read_when_it_is_named(tmp_path: Path) -> None:
+def test_a_hidden_file_is_read_if_given(tmp_path: Path) -> None:
     write_folder(tmp_path, {".face.png": IMAGES[0]})
     assert len(find_pictures([str(tmp_path / ".face.png")]).paths) == 1
 
 
 @pytest.mark.parametrize("name", [" ", "a b", "Gesicht \U0001f600 日本.png", "=1+1.png", "a\nb"])
-def test_odd_names_are_names(tmp_path: Path, name: str) -> None:
+def test_unusual_file_names_are_read(tmp_path: Path, name: str) -> None:
     write_folder(tmp_path, {name: IMAGES[0]})
     for given in (tmp_path, tmp_path / name):
         [faces] = read_faces(find_pictures([str(given)]).paths, 8)
@@ -45,7 +45,7 @@ def test_odd_names_are_names(tmp_path: Path, name: str) -> None:
         np.testing.assert_array_equal(faces.images, IMAGES[:1])
 
 
-def test_a_name_that_is_no_text_is_skipped(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf8_is_skipped(tmp_path: Path) -> None:
     write_folder(tmp_path, {"good.png": IMAGES[0]})
     write_picture(tmp_path / os.fsdecode(b"bad\xff.png"), IMAGES[1])
     found = find_pictures([str(tmp_path)])
@@ -55,12 +55,12 @@ def test_a_name_that_is_no_text_is_skipped(tmp_path: Path) -> None:
     assert printable(skipped.path).endswith(r"bad\udcff.png")
 
 
-def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+def test_an_empty_folder_is_reported(tmp_path: Path) -> None:
     [skipped] = find_pictures([str(tmp_path)]).skipped
-    assert (skipped.path, skipped.reason) == (str(tmp_path), "there is no picture in this folder")
+    assert (skipped.path, skipped.reason) == (str(tmp_path), "the folder contains no pictures")
 
 
-def test_all_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+def test_all_missing_paths_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     write_folder(tmp_path, {"good.png": IMAGES[0]})
     names = ["absent.png", "link", "good.png", "good.png/deeper", "x" * 300, "red\x1b[31m"]
@@ -69,7 +69,7 @@ def test_all_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
     problems = caught.value.problems
     assert [any(name in problem for problem in problems) for name in names[:4]] == [True] * 4
     assert len(problems) == 6
-    assert "leads nowhere" in problems[1]
+    assert "broken link" in problems[1]
     assert "got an empty one" in problems[-1]
     assert "\x1b" not in str(caught.value)
 
@@ -93,7 +93,7 @@ def test_pictures_of_any_mode_and_size_become_grey_and_small(tmp_path: Path) -> 
         np.testing.assert_array_equal(image, decode_image(content))
 
 
-def test_what_cannot_be_read_is_skipped_with_a_reason(tmp_path: Path) -> None:
+def test_unreadable_files_are_skipped_with_a_reason(tmp_path: Path) -> None:
     files = {"1.png": IMAGES[0], "2.png": b"no picture", "3.png": b"", "4.png": IMAGES[1]}
     write_folder(tmp_path, files)
     os.mkfifo(tmp_path / "5.png")
@@ -106,7 +106,7 @@ def test_what_cannot_be_read_is_skipped_with_a_reason(tmp_path: Path) -> None:
     assert "pipe" in reasons["5.png"]
 
 
-def test_batches_hold_so_many_pictures_and_no_more(tmp_path: Path) -> None:
+def test_batches_have_the_given_size(tmp_path: Path) -> None:
     write_folder(tmp_path, {f"{i:03}.png": IMAGES[i % 5] for i in range(75)})
     paths = find_pictures([str(tmp_path)]).paths
     batches = list(read_faces(paths, 40))

@@ -1,4 +1,4 @@
-"""The table of predictions, against predictions of the same pixels."""
+"""The table of predictions, compared with predictions of the same pixels."""
 
 from pathlib import Path
 
@@ -20,13 +20,13 @@ IMAGES = random_images(11)
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Pictures:
-    """Eleven faces and one file that is none."""
+    """Eleven faces and one file that is not an image."""
     files = {f"{i:02}.png": image for i, image in enumerate(IMAGES)}
     return find_pictures([str(write_folder(tmp_path / "faces", {**files, "05x.png": b"none"}))])
 
 
 def first_pixel(images: np.ndarray) -> Probabilities:
-    """Sure of the class that the first pixel names."""
+    """Probability 1 for the class given by the first pixel."""
     return np.eye(7, dtype=np.float32)[images[:, 0, 0] % 7]
 
 
@@ -54,37 +54,37 @@ def test_columns_are_in_the_order_of_the_classes(pictures: Pictures) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 6, 12, 100])
-def test_batches_change_nothing(pictures: Pictures, batch_size: int) -> None:
+def test_the_batch_size_changes_nothing(pictures: Pictures, batch_size: int) -> None:
     done = predict_faces(pictures, first_pixel, batch_size)
     assert [Path(path).stem for path in done.table["path"]] == [f"{i:02}" for i in range(11)]
     assert done.table["label"].tolist() == [CLASS_NAMES[k] for k in IMAGES[:, 0, 0] % 7]
     assert [Path(one.path).name for one in done.skipped] == ["05x.png"]
 
 
-def test_counts_are_by_class_and_whole(pictures: Pictures) -> None:
+def test_counts_are_by_class(pictures: Pictures) -> None:
     done = predict_faces(pictures, first_pixel)
     expected = np.bincount(IMAGES[:, 0, 0] % 7, minlength=7)
     assert done.counts == dict(zip(CLASS_NAMES, expected.tolist(), strict=True))
 
 
-def test_no_more_than_a_batch_of_pixels_is_predicted_at_once(pictures: Pictures) -> None:
+def test_at_most_one_batch_of_images_is_predicted_at_a_time(pictures: Pictures) -> None:
     sizes = []
 
-    def noting(images: np.ndarray) -> Probabilities:
+    def recording(images: np.ndarray) -> Probabilities:
         sizes.append(len(images))
         assert images.dtype == np.uint8
         return first_pixel(images)
 
-    heard: list[Progress] = []
-    with listening(heard.append):
-        predict_faces(pictures, noting, batch_size=5)
+    events: list[Progress] = []
+    with listening(events.append):
+        predict_faces(pictures, recording, batch_size=5)
     assert sizes == [5, 4, 2]
-    assert [(one.stage, one.done, one.total) for one in heard] == [
+    assert [(one.stage, one.done, one.total) for one in events] == [
         ("predict", done, 12) for done in (0, 5, 10, 12)
     ]
 
 
-def test_when_nothing_can_be_read_the_first_reasons_are_told(tmp_path: Path) -> None:
+def test_if_no_picture_can_be_read_the_first_reasons_are_reported(tmp_path: Path) -> None:
     write_folder(tmp_path, {f"{i:02}.png": b"none" for i in range(12)})
     with pytest.raises(DataError, match="none of the pictures") as caught:
         predict_faces(find_pictures([str(tmp_path)]), first_pixel)

@@ -1,4 +1,4 @@
-"""The CSV file can be read back, is no danger to spreadsheets, and is whole or not there."""
+"""The CSV file round-trips, is safe in spreadsheets, and is written atomically."""
 
 import csv
 import os
@@ -51,7 +51,7 @@ def test_the_file_reads_back_as_the_table(tmp_path: Path) -> None:
     np.testing.assert_allclose(read[list(PROBABILITY_COLUMNS)].sum(axis=1), 1, atol=1e-5)
 
 
-def test_paths_are_no_formulas_and_still_name_their_files(tmp_path: Path) -> None:
+def test_paths_are_not_formulas_and_still_refer_to_their_files(tmp_path: Path) -> None:
     write_predictions(predictions(ODD_PATHS), tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as stream:
         read = [row["path"] for row in csv.DictReader(stream)]
@@ -59,19 +59,19 @@ def test_paths_are_no_formulas_and_still_name_their_files(tmp_path: Path) -> Non
     assert not [path for path in read if path.lstrip()[0] in "=+-@\uff1d"]
 
 
-def test_plain_paths_stay_as_they_are() -> None:
+def test_plain_paths_are_unchanged() -> None:
     for path in ("faces/a.png", "/faces/=a.png", "./-a.png", "a=b.png"):
         assert safe_path(path) == path
 
 
-def test_an_old_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text("old\n" * 1000)
     write_predictions(predictions(["a.png"]), tmp_path / "out.csv")
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
-def test_a_write_that_fails_leaves_the_old_file(
+def test_a_failed_write_keeps_the_existing_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "out.csv").write_text("old")
@@ -86,11 +86,11 @@ def test_a_write_that_fails_leaves_the_old_file(
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
-def test_what_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+def test_an_unusable_output_path_is_reported_first(tmp_path: Path) -> None:
     for name, expected in {
         ".": "it is a folder",
-        "absent/out.csv": "there is no folder .*absent .make it first",
-        "face.PNG": "it is a picture",
+        "absent/out.csv": "the folder .*absent does not exist .create it first",
+        "face.PNG": "name is that of a picture",
         "x" * 300: "name too long",
     }.items():
         with pytest.raises(DataError, match=expected):

@@ -1,4 +1,4 @@
-"""The promotion gate and the retraining decision."""
+"""The promotion gate."""
 
 from typing import Any
 
@@ -9,32 +9,15 @@ from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import DataError, StoreError
 from fer_models.labels import NUM_CLASSES
 from fer_models.promotion import promote
-from fer_models.promotion.config import PromotionConfig, RetrainingConfig
-from fer_models.promotion.promote import (
-    decision_basis,
-    promote_candidate,
-    retraining_decision,
-)
+from fer_models.promotion.config import PromotionConfig
+from fer_models.promotion.promote import decision_basis, promote_candidate
+from fer_models.storage.log import LostRaceError
 from fer_models.storage.refs import ModelRef, PromotionRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.builders import build_model, build_snapshot
 
 CONFIG = PromotionConfig()
-DAY_S = 86_400
-
-
-@pytest.fixture
-def snapshot(store: ArtifactStore) -> SnapshotRef:
-    return build_snapshot(store, 560)
-
-
-@pytest.fixture
-def champion(store: ArtifactStore, snapshot: SnapshotRef) -> ModelRef:
-    """A middling model that was promoted."""
-    model = build_model(store, snapshot, "champion", 2.0, 1)
-    assert promote_candidate(store, snapshot, model, CONFIG).promoted
-    return model
 
 
 def _decision(store: ArtifactStore, promotion: PromotionRef) -> Any:
@@ -60,7 +43,7 @@ def test_first_good_candidate_becomes_champion(store: ArtifactStore, snapshot: S
     assert low < decision["candidate_accuracy"] < high
 
 
-def test_first_candidate_below_the_minimum_is_refused(
+def test_first_candidate_below_the_minimum_is_rejected(
     store: ArtifactStore, snapshot: SnapshotRef
 ) -> None:
     model = build_model(store, snapshot, skill=-5.0)
@@ -174,7 +157,7 @@ def test_decision_is_written_before_the_registry(
     assert _current(store) == model.id
 
 
-def test_champion_changed_meanwhile_is_noticed(
+def test_a_champion_that_changed_during_the_comparison_stays(
     store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     better = build_model(store, snapshot, "better", 3.0, 2)
@@ -191,14 +174,35 @@ def test_champion_changed_meanwhile_is_noticed(
     assert _current(store) == other.id
 
 
-def test_no_validation_image_is_refused(store: ArtifactStore) -> None:
+def test_a_promotion_just_before_ours_is_not_overwritten(
+    store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    better = build_model(store, snapshot, "better", 3.0, 2)
+    rival = build_model(store, snapshot, "rival", 2.5, 3)
+    set_alias = Registry.set
+
+    def overtaken(registry: Registry, *args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(Registry, "set", set_alias)
+        set_alias(Registry(store), CHAMPION, rival.id, "another run")
+        return set_alias(registry, *args, **kwargs)
+
+    monkeypatch.setattr(Registry, "set", overtaken)
+    with pytest.raises(LostRaceError, match="another run changed the champion"):
+        promote_candidate(store, snapshot, better, CONFIG)
+    assert [e.model_id for e in Registry(store).history()] == [champion.id, rival.id]
+
+    again = promote_candidate(store, snapshot, better, CONFIG)
+    assert (again.champion_id, _current(store)) == (rival.id, better.id)
+
+
+def test_a_snapshot_without_validation_images_is_rejected(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store, fractions=(0.7, 0.0, 0.3))
-    with pytest.raises(DataError, match="no validation image"):
+    with pytest.raises(DataError, match="no validation images"):
         promote_candidate(store, snapshot, build_model(store, snapshot), CONFIG)
 
 
 class TestChampionOfAnotherSnapshot:
-    """It is run on today's images, without those it was trained on."""
+    """It predicts the current validation images, except those it was trained on."""
 
     @pytest.fixture
     def newer(self, store: ArtifactStore) -> SnapshotRef:
@@ -207,21 +211,21 @@ class TestChampionOfAnotherSnapshot:
 
     @pytest.fixture
     def seen(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-        """The champion always says `happy`; records what images it was shown."""
+        """The champion always predicts `happy`; records its models and images."""
         from fer_models.training import predict
 
-        shown = []
+        calls = []
 
         def predict_model(store: ArtifactStore, model: ModelRef, images: Any) -> Any:
-            shown.append((model, images))
+            calls.append((model, images))
             probs = np.full((len(images), NUM_CLASSES), 0.05, dtype=np.float32)
             probs[:, 3] = 0.7
             return probs
 
         monkeypatch.setattr(predict, "predict_model", predict_model)
-        return shown
+        return calls
 
-    def test_it_sees_the_validation_images(
+    def test_it_predicts_the_validation_images(
         self, store: ArtifactStore, champion: ModelRef, newer: SnapshotRef, seen: list[Any]
     ) -> None:
         candidate = build_model(store, newer, "candidate", 2.5, 7)
@@ -234,7 +238,7 @@ class TestChampionOfAnotherSnapshot:
         assert promotion.champion_id == champion.id
 
     @pytest.mark.usefixtures("champion", "seen")
-    def test_images_of_its_training_are_left_out(
+    def test_its_training_images_are_excluded(
         self, store: ArtifactStore, snapshot: SnapshotRef, newer: SnapshotRef
     ) -> None:
         decision = _decision(
@@ -260,45 +264,3 @@ class TestChampionOfAnotherSnapshot:
         assert len(opened.positions("validation"))
         assert decision["images_left_out"] == 0
         assert decision["comparison"]["n"] == decision["n"]
-
-
-class TestRetraining:
-    def test_without_a_champion(self, store: ArtifactStore, snapshot: SnapshotRef) -> None:
-        decision = retraining_decision(store, snapshot, RetrainingConfig(), 0.0)
-        assert decision.retrain
-        assert decision.reasons == ("there is no champion yet",)
-
-    @pytest.mark.usefixtures("champion")
-    def test_not_for_a_young_champion_of_the_same_data(
-        self, store: ArtifactStore, snapshot: SnapshotRef
-    ) -> None:
-        now = Registry(store).current(CHAMPION).time_s + 3 * DAY_S
-        decision = retraining_decision(store, snapshot, RetrainingConfig(), now)
-        assert not decision.retrain
-        assert decision.reasons == ()
-
-    @pytest.mark.usefixtures("champion")
-    def test_for_age_new_data_and_force_together(self, store: ArtifactStore) -> None:
-        now = Registry(store).current(CHAMPION).time_s + 31 * DAY_S
-        newer = build_snapshot(store, seed=4)
-        decision = retraining_decision(store, newer, RetrainingConfig(force=True), now)
-        assert decision.retrain
-        force, age, data = decision.reasons
-        assert "force" in force
-        assert "31.0 days old, more than 30" in age
-        assert newer.id[:12] in data
-
-    @pytest.mark.usefixtures("champion")
-    def test_new_data_can_be_ignored(self, store: ArtifactStore) -> None:
-        now = Registry(store).current(CHAMPION).time_s
-        config = RetrainingConfig(on_new_data=False)
-        assert not retraining_decision(store, build_snapshot(store, seed=4), config, now).retrain
-
-    def test_for_a_champion_whose_artifact_is_gone(
-        self, store: ArtifactStore, snapshot: SnapshotRef
-    ) -> None:
-        Registry(store).set(CHAMPION, "gone-123", "by hand")
-        now = Registry(store).current(CHAMPION).time_s
-        decision = retraining_decision(store, snapshot, RetrainingConfig(), now)
-        assert decision.retrain
-        assert "gone-123 is gone" in decision.reasons[0]

@@ -1,4 +1,4 @@
-"""One store fixture for both kinds of store."""
+"""Artifact stores of both backends."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from fer_models.storage.store import ArtifactStore
 
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.s3)])
 def any_store(request: pytest.FixtureRequest) -> ArtifactStore:
-    """An empty artifact store, once in a folder and once in a bucket."""
+    """An empty artifact store, in a folder and in a bucket."""
     if request.param == "folder":
         store: ArtifactStore = request.getfixturevalue("store")
         return store

@@ -1,4 +1,4 @@
-"""What is particular to a store in a folder."""
+"""The folder backend."""
 
 import multiprocessing
 import os
@@ -30,7 +30,7 @@ def _race(url: str, rounds: int, name: str, barrier: object) -> list[bool]:
     return won
 
 
-def test_one_of_racing_processes_creates_an_object(store: ArtifactStore) -> None:
+def test_exactly_one_of_racing_processes_creates_an_object(store: ArtifactStore) -> None:
     rounds, racers = 50, 3
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, context.Pool(racers) as pool:
@@ -48,7 +48,7 @@ def test_one_of_racing_processes_creates_an_object(store: ArtifactStore) -> None
         assert winners == [store.read_bytes(f"log/{number}").decode()]
 
 
-def test_without_hard_links_an_object_is_still_created_once(
+def test_without_hard_links_an_object_is_still_created_only_once(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -60,9 +60,9 @@ def test_without_hard_links_an_object_is_still_created_once(
     assert store.read_bytes("log/1") == b"first"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(parts=st.lists(_key_parts, min_size=1, max_size=3), data=st.binary(max_size=100))
-def test_any_key_and_bytes_come_back(
+def test_any_key_and_bytes_round_trip(
     tmp_path_factory: pytest.TempPathFactory, parts: list[str], data: bytes
 ) -> None:
     store = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("store"))))
@@ -74,26 +74,26 @@ def test_any_key_and_bytes_come_back(
     assert not store.create_bytes(key, b"other")
 
 
-def test_nothing_is_made_before_the_first_write(store: ArtifactStore) -> None:
+def test_nothing_is_created_before_the_first_write(store: ArtifactStore) -> None:
     assert not store.exists(SnapshotRef(id="x", url=""))
     assert store.list_ids(SnapshotRef) == []
     assert not store.local_root.exists()
 
 
-def test_a_failed_write_leaves_nothing(store: ArtifactStore, tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_files(store: ArtifactStore, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="can't be used"):
         store._backend.upload("a/b", tmp_path / "absent")
     assert list(store.local_root.rglob("*")) == [store.local_root / "a"]
 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])
-def test_addresses_of_the_same_folder(tmp_path: Path, prefix: str) -> None:
+def test_urls_of_the_same_folder(tmp_path: Path, prefix: str) -> None:
     store = ArtifactStore(StoreConfig(url=f"{prefix}{tmp_path}/store/"))
     assert store.url == f"file://{tmp_path}/store"
     assert store.is_local
 
 
-def test_a_relative_folder_is_fixed_when_the_store_is_opened(
+def test_a_relative_folder_is_resolved_when_the_store_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -103,15 +103,15 @@ def test_a_relative_folder_is_fixed_when_the_store_is_opened(
     assert (tmp_path / "store" / "k").exists()
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file")
     store = ArtifactStore(StoreConfig(url=str(tmp_path / "store")))
-    with pytest.raises(StoreError, match="a file lies where a folder is needed; choose another"):
+    with pytest.raises(StoreError, match="a file exists where a folder is needed; choose another"):
         store.check_writable()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-def test_a_folder_that_cannot_be_made_is_told() -> None:
+def test_a_folder_that_cannot_be_created_is_reported() -> None:
     store = ArtifactStore(StoreConfig(url="/proc/ferflow"))
     with pytest.raises(StoreError, match=r"store file:///proc/ferflow can't be used: .*choose"):
         store.put(SnapshotRef, "x", {"a": b""}, {})

@@ -1,4 +1,4 @@
-"""A dataset snapshot is the same thing in a folder and in a bucket."""
+"""A dataset snapshot is the same in a folder and in a bucket."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from fer_models.dataset.snapshot import open_snapshot, open_table, write_snapsho
 from fer_models.errors import StoreError
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
-from tests.validation.snapshots import Draft, sound_draft
+from tests.validation.snapshots import Draft, valid_draft
 
 
 @pytest.fixture(scope="module")
 def draft() -> Draft:
-    return sound_draft()
+    return valid_draft()
 
 
-def test_a_snapshot_comes_back_as_it_was(any_store: ArtifactStore, draft: Draft) -> None:
+def test_a_snapshot_round_trips(any_store: ArtifactStore, draft: Draft) -> None:
     truth = pd.DataFrame({"image_id": draft.table["image_id"], "defect": ""})
     ref = write_snapshot(
         any_store, draft.table, draft.images, "ingest", tables={"truth": truth}, info={"n": 1}
@@ -54,7 +54,7 @@ def test_the_id_does_not_depend_on_the_store(
     assert len(ids) == 1
 
 
-def test_every_value_and_pixel_counts_for_the_id(store: ArtifactStore, draft: Draft) -> None:
+def test_the_id_depends_on_every_value_and_pixel(store: ArtifactStore, draft: Draft) -> None:
     images = draft.images.copy()
     images[3, 4, 5] ^= 1
     ids = {

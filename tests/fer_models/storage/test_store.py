@@ -1,4 +1,4 @@
-"""What holds for an artifact store, whatever it lies in."""
+"""Behaviour of an artifact store with any backend."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def _put(store: ArtifactStore, artifact_id: str = "one", data: bytes = b"hello")
     return store.put(SnapshotRef, artifact_id, {"greeting.txt": data}, {"number": 1})
 
 
-def test_what_was_put_is_there_and_read_back(any_store: ArtifactStore, tmp_path: Path) -> None:
+def test_an_artifact_round_trips(any_store: ArtifactStore, tmp_path: Path) -> None:
     weights = tmp_path / "weights of a model"
     weights.write_bytes(bytes(range(256)) * 1000)
 
@@ -30,7 +30,16 @@ def test_what_was_put_is_there_and_read_back(any_store: ArtifactStore, tmp_path:
     assert weights.exists()
 
 
-def test_a_store_opened_again_by_its_config_is_the_same(any_store: ArtifactStore) -> None:
+def test_a_reference_equals_that_of_the_written_artifact(any_store: ArtifactStore) -> None:
+    ref = any_store.ref(ModelRef, "net-1", name="net", kind="ensemble")
+    assert not any_store.exists(ref)
+    assert any_store.put(ModelRef, "net-1", {}, {}, name="net", kind="ensemble") == ref
+    assert any_store.exists(ref)
+    assert ref.url == any_store.artifact_url(ModelRef, "net-1") == f"{any_store.url}/models/net-1"
+    assert ref.store_url == any_store.url
+
+
+def test_a_store_reopened_from_its_config_is_the_same(any_store: ArtifactStore) -> None:
     ref = _put(any_store)
     assert ArtifactStore(any_store.config).read_file(ref, "greeting.txt") == b"hello"
 
@@ -41,7 +50,7 @@ def test_an_existing_artifact_is_kept(any_store: ArtifactStore) -> None:
     assert any_store.read_file(again, "greeting.txt") == b"first"
 
 
-def test_an_unfinished_artifact_is_invisible_and_can_be_made_again(
+def test_a_partial_artifact_is_invisible_and_can_be_rewritten(
     any_store: ArtifactStore,
 ) -> None:
     any_store.write_bytes("datasets/one/greeting.txt", b"from a run that was killed")
@@ -61,11 +70,11 @@ def test_artifact_json_is_written_last(
     order: list[str] = []
     write = any_store._backend.write
 
-    def noted(key: str, data: bytes) -> None:
+    def recorded_write(key: str, data: bytes) -> None:
         order.append(key.rsplit("/", 1)[1])
         write(key, data)
 
-    monkeypatch.setattr(any_store._backend, "write", noted)
+    monkeypatch.setattr(any_store._backend, "write", recorded_write)
     any_store.put(SnapshotRef, "one", {"z": b"1", "a": b"2"}, {})
     assert order == ["z", "a", ARTIFACT_FILE]
 
@@ -77,24 +86,24 @@ def test_damage_is_detected(any_store: ArtifactStore) -> None:
         any_store.fetch(ref, "greeting.txt")
 
 
-def test_a_lost_file_is_told(any_store: ArtifactStore) -> None:
+def test_a_lost_file_is_reported(any_store: ArtifactStore) -> None:
     ref = _put(any_store)
     any_store._backend.remove("datasets/one/greeting.txt")
-    with pytest.raises(StoreError, match=r"greeting\.txt: (the file is gone|not found)"):
+    with pytest.raises(StoreError, match=r"greeting\.txt: (the file is missing|not found)"):
         any_store.fetch(ref, "greeting.txt")
 
 
-def test_a_damaged_description_is_told(any_store: ArtifactStore) -> None:
+def test_a_damaged_description_is_reported(any_store: ArtifactStore) -> None:
     ref = _put(any_store)
     any_store.write_bytes(f"datasets/one/{ARTIFACT_FILE}", b'{"id": "one"')
     with pytest.raises(StoreError, match=r"artifact\.json: expected an artifact description"):
         any_store.info(ref)
 
 
-def test_a_file_that_the_artifact_lacks_is_told_with_those_it_has(
+def test_a_file_that_the_artifact_lacks_is_reported_with_those_it_has(
     any_store: ArtifactStore,
 ) -> None:
-    with pytest.raises(StoreError, match=r"expected a file 'x', the artifact holds greeting\.txt"):
+    with pytest.raises(StoreError, match=r"expected a file 'x', the artifact has greeting\.txt"):
         any_store.fetch(_put(any_store), "x")
 
 
@@ -118,7 +127,7 @@ def test_ids_are_listed_by_kind_and_sorted(any_store: ArtifactStore) -> None:
     assert any_store.list_ids(ModelRef) == ["m"]
 
 
-def test_names_with_blanks_and_letters_of_any_language(any_store: ArtifactStore) -> None:
+def test_names_may_contain_spaces_and_letters_of_any_language(any_store: ArtifactStore) -> None:
     inner = ArtifactStore(
         any_store.config.model_copy(update={"url": f"{any_store.url}/a b/größe+表情 %20"})
     )
@@ -144,7 +153,7 @@ def test_keys_below_a_prefix(any_store: ArtifactStore) -> None:
     assert any_store.list_keys("nothing/here") == []
 
 
-def test_an_object_is_there_but_its_folder_is_not_one(any_store: ArtifactStore) -> None:
+def test_an_object_exists_but_its_folder_is_not_an_object(any_store: ArtifactStore) -> None:
     any_store.write_bytes("a/b", b"")
     assert any_store.has("a/b")
     assert not any_store.has("a")
@@ -158,7 +167,7 @@ def test_the_write_probe_leaves_nothing(any_store: ArtifactStore) -> None:
     assert any_store.list_keys("") == []
 
 
-def test_facts_must_be_finite_numbers(any_store: ArtifactStore) -> None:
+def test_metadata_must_be_finite_numbers(any_store: ArtifactStore) -> None:
     with pytest.raises(ValueError, match="JSON"):
         any_store.put(SnapshotRef, "one", {}, {"loss": float("nan")})
     assert any_store.list_ids(SnapshotRef) == []
@@ -168,11 +177,11 @@ def test_facts_must_be_finite_numbers(any_store: ArtifactStore) -> None:
     ("url", "message"),
     [
         ("ftp://host/x", "expected a folder, file://... or s3://bucket/prefix"),
-        ("s3://", "no bucket came"),
-        ("s3:///", "no bucket came"),
+        ("s3://", "no bucket given"),
+        ("s3:///", "no bucket given"),
     ],
 )
-def test_an_unknown_address_is_refused(url: str, message: str) -> None:
+def test_an_unknown_url_is_rejected(url: str, message: str) -> None:
     from fer_models.storage.config import StoreConfig
 
     with pytest.raises(StoreError, match=message):
