@@ -1,1 +1,1 @@
-"""Cleaning: defective training images are quarantined, each with its reason; nothing is deleted."""
+"""Cleaning: quarantines defective training images, each with a reason; deletes nothing."""

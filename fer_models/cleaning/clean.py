@@ -1,13 +1,12 @@
-"""Cleaning: defects go to quarantine, each with its reason and its scores; nothing is deleted."""
+"""Cleaning a snapshot: applies people's decisions and the rules, and writes the result."""
 
 import numpy as np
-import pandas as pd
 
 from fer_models.cleaning.config import CleaningConfig
 from fer_models.cleaning.rules import apply_rules
-from fer_models.cleaning.state import BY_PERSON, CleaningState, Rows, as_it_came
+from fer_models.cleaning.state import BY_PERSON, CleaningState, Rows, uncleaned_manifest
 from fer_models.dataset.snapshot import open_snapshot, open_tables, write_snapshot
-from fer_models.quality.scores import open_scores
+from fer_models.quality.scores import open_scores, open_similarities
 from fer_models.review.decisions import match_decisions, open_decisions
 from fer_models.storage.refs import DecisionsRef, ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -22,29 +21,40 @@ def clean_snapshot(
     scores: ScoresRef | None = None,
     decisions: DecisionsRef | None = None,
 ) -> SnapshotRef:
-    """Put defective training images in quarantine, as the rules and people say.
+    """Quarantine defective training images according to the rules and to people's decisions.
 
-    The result has the same rows and pixels; `status`, `reason` and the label of relabelled images
-    differ, and a table `decisions` says of each image what was decided (see
-    `CleaningState.decisions`). Further tables of the snapshot are carried on. A snapshot that was
-    cleaned before is cleaned anew from how it came, so nothing adds up.
+    The result has the same rows and pixels. Only `status`, `reason` and the label of relabelled
+    images change. The added table `decisions` records the decision about each image (see
+    `CleaningState.decisions`); all other tables of the snapshot are kept. Cleaning a cleaned
+    snapshot starts from its state before cleaning, so effects never accumulate.
 
     Args:
-        store: holds everything.
+        store: holds all artifacts.
         snapshot: any snapshot.
         config: policy and thresholds.
         scores: label and face scores of the same images; without them the rules that need them
-            are silent.
-        decisions: what people decided; it outweighs the rules, but no one can keep a leak.
+            are skipped.
+        decisions: people's decisions; they override the rules, except that leaks are never kept.
 
     Raises:
-        DataError: people decided about test images, or the scores are of other images.
-        StoreError: an artifact is absent or damaged, or the store can't be written.
+        DataError: there are decisions about test images, or the scores belong to other images.
+        StoreError: an artifact is missing or damaged, or the store can't be written.
+
+    Example:
+        store = ArtifactStore(StoreConfig(url="artifacts"))
+        raw = ingest_sources(store, DataConfig(sources=("fer2013.csv",)), seed=0)
+        scores = score_labels(store, raw, ScoringConfig(), seed=0)
+        cleaned = clean_snapshot(store, raw, CleaningConfig(policy="strict"), scores)
+        open_table(store, cleaned, "decisions")["reason"].value_counts()
     """
     opened = open_snapshot(store, snapshot)
     tables = open_tables(store, snapshot)
-    manifest = as_it_came(opened.manifest, tables.get(DECISIONS))
-    state = CleaningState(manifest, opened.images, _scores(store, scores, snapshot, manifest))
+    manifest = uncleaned_manifest(opened.manifest, tables.get(DECISIONS))
+    score_table = similarities = None
+    if scores is not None:
+        score_table = open_scores(store, scores, snapshot, manifest)
+        similarities = open_similarities(store, scores, manifest)
+    state = CleaningState(manifest, opened.images, score_table, similarities)
     facts = _apply_decisions(state, store, decisions)
     apply_rules(state, config)
     table = state.decisions()
@@ -66,16 +76,10 @@ def clean_snapshot(
     )
 
 
-def _scores(
-    store: ArtifactStore, scores: ScoresRef | None, snapshot: SnapshotRef, manifest: pd.DataFrame
-) -> pd.DataFrame | None:
-    return None if scores is None else open_scores(store, scores, snapshot, manifest)
-
-
 def _apply_decisions(
     state: CleaningState, store: ArtifactStore, decisions: DecisionsRef | None
 ) -> dict[str, object]:
-    """Do what people decided, and tell how much of it found its image."""
+    """Apply people's decisions; returns how many matched an image."""
     if decisions is None:
         return {}
     matched = match_decisions(state.manifest, open_decisions(store, decisions))
@@ -93,7 +97,7 @@ def _apply_decisions(
 
 
 def _with_copies(state: CleaningState, rows: Rows) -> Rows:
-    """The rows and all their exact copies outside the test: else a copy would take the place."""
+    """The rows and their exact copies (not in test), one of which would replace them otherwise."""
     pixels = state.manifest["pixel_sha256"]
     same = pixels.isin(pixels.iloc[rows]).to_numpy() & (state.role != "test")
     return np.flatnonzero(same).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What is known and decided about each image while a snapshot is cleaned.
+"""State of cleaning: what is known and decided about each image.
 
 N images, K classes.
 """
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.dataset.similarity_cache import SimilarityCache
 from fer_models.dataset.snapshot import KEPT, NO_VOTE, QUARANTINED, UNASSIGNED, Images
 from fer_models.labels import CLASS_NAMES, UNLABELLED, VOTE_COLUMNS
 
@@ -40,23 +41,31 @@ _DECIMALS = 4
 
 
 class CleaningState:
-    """Starts from the images as they came; rules and people's decisions change it.
+    """Starts from the uncleaned manifest; rules and people's decisions change it.
 
     Attributes:
-        manifest: the snapshot's manifest, N rows, as it came.
+        manifest: N rows, before cleaning.
         images: uint8 N x 48 x 48.
         role: `train`, `validation` or `test`; images without a split count as training.
         kept: N booleans.
-        label: N class numbers, -1 for none; the ones in force.
-        exempt: N booleans: a person wants to keep the image whatever the rules think of it.
-        scores: N rows of label scores (`fer_models.quality.score.open_scores`), or None.
+        label: N current class numbers, -1 for none.
+        exempt: N booleans: a person keeps the image, whatever the rules say.
+        scores: N rows of label scores (`fer_models.quality.scores.open_scores`), or None.
+        similarities: pairs aligned before, or None; results do not depend on it.
     """
 
-    def __init__(self, manifest: pd.DataFrame, images: Images, scores: pd.DataFrame | None) -> None:
-        """Nothing is decided yet but what ingest put in quarantine."""
+    def __init__(
+        self,
+        manifest: pd.DataFrame,
+        images: Images,
+        scores: pd.DataFrame | None = None,
+        similarities: SimilarityCache | None = None,
+    ) -> None:
+        """Only what ingest quarantined is decided at first."""
         self.manifest = manifest
         self.images = images
         self.scores = scores
+        self.similarities = similarities
         self.role = manifest["split"].replace(UNASSIGNED, "train").to_numpy()
         self.kept = (manifest["status"] == KEPT).to_numpy().copy()
         self.label = manifest["label"].to_numpy(dtype=np.int64).copy()
@@ -68,25 +77,25 @@ class CleaningState:
         self._relabelled = np.zeros(len(manifest), dtype=bool)
         if scores is not None:
             assert scores["image_id"].tolist() == manifest["image_id"].tolist()
-            doubted = scores["label_quality"].to_numpy() < _EVEN_ODDS
-            self._suggested[doubted] = scores["suggested_label"].to_numpy()[doubted]
+            is_worse = scores["label_quality"].to_numpy() < _EVEN_ODDS
+            self._suggested[is_worse] = scores["suggested_label"].to_numpy()[is_worse]
 
     def rows(self, *roles: str) -> Rows:
         """Kept rows of the given roles, in manifest order."""
         return np.flatnonzero(self.kept & np.isin(self.role, roles)).astype(np.int64)
 
-    def doubtful(self) -> Rows:
-        """Kept training rows that rules of judgement may put in quarantine."""
+    def candidates(self) -> Rows:
+        """Kept training rows that rules may quarantine (not exempt)."""
         return np.flatnonzero(self.kept & (self.role == "train") & ~self.exempt).astype(np.int64)
 
     def votes(self, rows: Rows) -> Rows:
-        """FER+ votes of the rows (len(rows) x 10); 0 where there are none."""
+        """FER+ votes of the rows (len(rows) x 10); 0 without votes."""
         votes: Rows = self.manifest[list(VOTE_COLUMNS)].to_numpy(dtype=np.int64)[rows]
         votes[votes == NO_VOTE] = 0
         return votes
 
     def score(self, column: str) -> Floats | None:
-        """N values of a column of the scores; None without scores."""
+        """N values of a score column; None without scores."""
         return None if self.scores is None else self.scores[column].to_numpy(dtype=np.float64)
 
     def quarantine(
@@ -97,7 +106,7 @@ class CleaningState:
         related: Rows | int = -1,
         suggested_label: int | None = None,
     ) -> None:
-        """Put rows in quarantine; `evidence` is 0..1, lower is worse, `related` a row or -1."""
+        """Quarantine rows; `evidence` is 0..1, lower is worse; `related` is a row or -1."""
         self._decide(rows, reason, evidence, related)
         self.kept[rows] = False
         if suggested_label is not None:
@@ -106,7 +115,7 @@ class CleaningState:
     def relabel(
         self, rows: Rows, labels: Rows | int, reason: str, evidence: Floats | float = 0.0
     ) -> None:
-        """Give rows another label; they stay, also against the rules that doubt their label."""
+        """Give rows another label; they are kept and exempt from further rules."""
         self._decide(rows, reason, evidence, -1)
         self.label[rows] = labels
         self._suggested[rows] = labels
@@ -115,21 +124,20 @@ class CleaningState:
         self.exempt[rows] = True
 
     def keep(self, rows: Rows) -> None:
-        """Exempt rows from all rules of judgement, as a person decided."""
+        """Keep rows and exempt them from the rules, as a person decided."""
         self.kept[rows] = True
         self.exempt[rows] = True
         self._reason[rows] = BY_PERSON
         self._evidence[rows] = 1.0
 
     def decisions(self) -> pd.DataFrame:
-        """What was decided, one row an image, in manifest order.
+        """Decisions, one row per image, in manifest order.
 
-        Columns: image_id, source, row, split, `label` (as it came), `action` (keep, quarantine or
-        relabel), `reason` ("" where no rule and no person spoke), `score` (label quality, 0..1,
-        lower is worse; 1 where it was not scored), `evidence` (0..1, lower is worse, of the rule
-        that decided; 1 where nothing speaks against the image), `suggested_label` (0..6, -1 for
-        none), `related_id` (the image that it is a copy of), `probability` of the given and
-        `suggested_probability` of the suggested label (0..1, NaN where unknown).
+        Columns: image_id, source, row, split, `label` (of the source), `action` (keep, quarantine
+        or relabel), `reason` ("" without a decision), `score` (label quality, 0..1, lower is worse;
+        1 if not scored), `evidence` (0..1, lower is worse, of the rule that decided; 1 without),
+        `suggested_label` (0..6, -1 for none), `related_id` (the original of a copy), `probability`
+        of the given and `suggested_probability` of the suggested label (0..1, NaN if unknown).
         """
         table = self.manifest[["image_id", "source", "row", "split", "label"]].copy()
         action = np.where(self._relabelled & self.kept, RELABEL, KEEP)
@@ -159,7 +167,7 @@ class CleaningState:
         self, rows: Rows, reason: str, evidence: Floats | float, related: Rows | int
     ) -> None:
         self._reason[rows] = reason
-        # Rounded, so that the table's bytes do not hang on the last bit of a quotient.
+        # Rounded, so that the bytes of the table do not depend on the last bit of a quotient.
         self._evidence[rows] = np.round(np.clip(evidence, 0.0, 1.0), _DECIMALS)
         self._related[rows] = related
 
@@ -175,12 +183,12 @@ class CleaningState:
         return pd.Series(values, index=self.manifest.index, dtype="str")
 
 
-def as_it_came(manifest: pd.DataFrame, decisions: pd.DataFrame | None) -> pd.DataFrame:
-    """The manifest before it was cleaned, so that cleaning again does not add up.
+def uncleaned_manifest(manifest: pd.DataFrame, decisions: pd.DataFrame | None) -> pd.DataFrame:
+    """The manifest before cleaning, so that repeated cleaning does not accumulate.
 
     Args:
         manifest: of any snapshot.
-        decisions: its table of decisions, if it was cleaned before.
+        decisions: its table `decisions` if it was cleaned, else None.
     """
     if decisions is None:
         return manifest

@@ -1,1 +1,1 @@
-"""How good each image and its label are: scores that cleaning decides by and people look at."""
+"""Quality scores of images and labels, for cleaning and for review."""

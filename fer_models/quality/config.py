@@ -11,22 +11,22 @@ QUICK_TRAINING = TrainingConfig(epochs=14, label_smoothing=0.1)
 
 
 class ScoringConfig(FrozenConfig):
-    """Out-of-fold label scores: small networks judge images that they never learned from."""
+    """Out-of-fold label scores: each image is predicted by networks not trained on it."""
 
     enabled: bool = Field(
         default=True,
-        description="Whether labels are scored; without it cleaning finds no label errors.",
+        description="Score labels; without scores cleaning finds no label errors.",
     )
     folds: int = Field(
-        default=3, ge=2, le=20, description="Parts of the training images; a network for each."
+        default=3, ge=2, le=20, description="Cross-validation folds; one network per fold."
     )
     repeats: int = Field(
         default=2,
         ge=1,
         le=20,
-        description="How often the images are dealt out anew; the networks' opinions are averaged.",
+        description="Repetitions with other folds; probabilities are averaged over them.",
     )
     network: NetworkConfig = Field(default=QUICK_NETWORK, description="The quick model.")
     training: TrainingConfig = Field(
-        default=QUICK_TRAINING, description="Its training: the same for every fold."
+        default=QUICK_TRAINING, description="Training of the quick model, the same for every fold."
     )

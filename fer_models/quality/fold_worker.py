@@ -1,8 +1,9 @@
-"""Trains quick models in a process of its own: `python -m fer_models.quality.fold_worker DIR SEED`.
+"""Worker process for quick models: `python -m fer_models.quality.fold_worker DIR SEED`.
 
-Job numbers come line by line on standard input, `<job> <finished epochs>` goes out. Each process
-computes with one thread, so the numbers do not hang on how many run at once, and two of them use
-two cores better than one training with two threads. It ends when its input does: with its parent.
+It reads job numbers from standard input, one a line, and prints `<job> <finished epochs>`. Each
+process computes with one thread, so results do not depend on the number of workers, and two
+single-threaded trainings use two cores better than one training with two threads. The worker exits
+when its standard input closes, hence also when its parent dies.
 """
 
 import os
@@ -19,18 +20,18 @@ CONFIG_FILE = "config.json"
 IMAGES_FILE = "images.npy"
 LABELS_FILE = "labels.npy"
 DONE = -1
-"""Told instead of an epoch when the outcome of a job is written."""
+"""Printed instead of an epoch once the output of a job is written."""
 FOLDS_FILE = "folds.npy"
-"""Fold of each image in each repeat; -1 for one that no network learns from."""
+"""Fold of each image in each repeat; -1 for images that no network is trained on."""
 
 
-def outcome_file(folder: Path, job: int) -> Path:
-    """Where the probabilities of a job (a fold of a repeat) are put when it is done."""
+def probabilities_file(folder: Path, job: int) -> Path:
+    """Output file of a job (one fold of one repeat)."""
     return folder / f"probabilities-{job}.npy"
 
 
 def predicted_rows(folds: np.ndarray, job: int, num_folds: int) -> np.ndarray:
-    """The rows that a job's network judges: its own fold, and those that none learns from.
+    """Rows that a job's network predicts: its own fold, and the images of no fold.
 
     Args:
         folds: R repeats x N images.
@@ -42,16 +43,16 @@ def predicted_rows(folds: np.ndarray, job: int, num_folds: int) -> np.ndarray:
 
 
 def main(folder: Path, seed: int, jobs: "queue.SimpleQueue[int]") -> None:
-    """Do the jobs that come: train on the other folds, judge the own one, write what it says."""
+    """Run jobs as they arrive: train on the other folds, predict the own fold, save the result."""
     import torch
 
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True, warn_only=torch.cuda.is_available())
     while True:
-        _do(folder, jobs.get(), seed)
+        _run_job(folder, jobs.get(), seed)
 
 
-def _do(folder: Path, job: int, seed: int) -> None:
+def _run_job(folder: Path, job: int, seed: int) -> None:
     from fer_models.quality.quick_model import predict_fold
     from fer_models.training.inputs.batches import derived_seed
 
@@ -59,35 +60,35 @@ def _do(folder: Path, job: int, seed: int) -> None:
     images = np.load(folder / IMAGES_FILE, mmap_mode="r")
     labels, folds = np.load(folder / LABELS_FILE), np.load(folder / FOLDS_FILE)
     repeat, fold = divmod(job, config.folds)
-    learned = np.flatnonzero((folds[repeat] >= 0) & (folds[repeat] != fold))
+    train_rows = np.flatnonzero((folds[repeat] >= 0) & (folds[repeat] != fold))
     probabilities = predict_fold(
-        np.asarray(images[learned]),
-        labels[learned],
+        np.asarray(images[train_rows]),
+        labels[train_rows],
         np.asarray(images[predicted_rows(folds, job, config.folds)]),
         config,
         derived_seed(seed, job),
-        lambda epoch: _tell(job, epoch),
+        lambda epoch: _report(job, epoch),
     )
-    target = outcome_file(folder, job)
+    target = probabilities_file(folder, job)
     partial = target.with_suffix(".part.npy")
     np.save(partial, probabilities)
     partial.replace(target)
-    _tell(job, DONE)
+    _report(job, DONE)
 
 
-def _tell(job: int, epoch: int) -> None:
+def _report(job: int, epoch: int) -> None:
     print(job, epoch, flush=True)  # noqa: T201 - the parent reads it
 
 
-def _listen(jobs: "queue.SimpleQueue[int]") -> None:
-    # Not sys.stdin: its lock, held here for ever, would be missed when the interpreter ends.
-    with os.fdopen(os.dup(0), "rb", buffering=0) as orders:
-        for line in iter(orders.readline, b""):
+def _read_jobs(jobs: "queue.SimpleQueue[int]") -> None:
+    # Not sys.stdin: this thread would hold its lock for ever, which blocks interpreter shutdown.
+    with os.fdopen(os.dup(0), "rb", buffering=0) as lines:
+        for line in iter(lines.readline, b""):
             jobs.put(int(line))
     os._exit(0)
 
 
 if __name__ == "__main__":
     incoming: "queue.SimpleQueue[int]" = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(incoming,), daemon=True).start()
+    threading.Thread(target=_read_jobs, args=(incoming,), daemon=True).start()
     main(Path(sys.argv[1]), int(sys.argv[2]), incoming)

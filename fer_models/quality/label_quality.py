@@ -1,9 +1,9 @@
 """Label quality from out-of-fold probabilities.
 
-N images, K classes. Which labels are wrong in number and kind is told by confident learning
-(Northcutt, Jiang & Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels",
-JAIR 70; the code is cleanlab's). Which come first is told by a ratio of two probabilities: on
-FER2013 it ranked contradicted labels higher than cleanlab's own scores did (docs/data-quality.md).
+N images, K classes. Confident learning finds the label issues (Northcutt, Jiang & Chuang 2021,
+"Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70; cleanlab implements it). A
+ratio of two probabilities ranks them: on FER2013 it placed labels that FER+ contradicts higher than
+cleanlab's own scores did (docs/data-quality.md).
 """
 
 import numpy as np
@@ -15,22 +15,22 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 _DECIMALS = 6
-# Probabilities far below it are not told apart: they are mostly the network's temper.
+# Makes differences between much smaller probabilities, which are mostly noise, irrelevant.
 _SMOOTHING = 0.02
 
 
 def label_quality(labels: Integers, probabilities: Floats) -> tuple[Floats, Integers]:
-    """How well each label stands against the likeliest other one.
+    """Quality of each label relative to the most likely other class.
 
-    With p the probability of the label and o that of the likeliest other class, the quality is
-    (p + 0.02) / (p + o + 0.04): 0.5 where both are as likely.
+    With p the probability of the label and o that of the most likely other class, the quality is
+    (p + 0.02) / (p + o + 0.04); it is 0.5 where both are equally likely.
 
     Args:
         labels: N class numbers 0..6.
         probabilities: N x K, out of fold, rows sum to 1.
 
     Returns:
-        N qualities, 0..1, lower is worse; and N likeliest other classes, 0..6.
+        N qualities, 0..1, lower is worse; and N most likely other classes, 0..6.
     """
     assert probabilities.shape == (len(labels), NUM_CLASSES)
     rows = np.arange(len(labels))
@@ -42,8 +42,8 @@ def label_quality(labels: Integers, probabilities: Floats) -> tuple[Floats, Inte
     return np.round(quality, _DECIMALS), suggested
 
 
-def doubted_labels(labels: Integers, probabilities: Floats) -> Mask:
-    """The labels that confident learning takes for wrong: N booleans.
+def label_issues(labels: Integers, probabilities: Floats) -> Mask:
+    """Labels that confident learning considers wrong: N booleans.
 
     Args:
         labels: N class numbers 0..6.

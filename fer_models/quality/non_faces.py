@@ -1,6 +1,7 @@
-"""Which images are no faces, judged by the pictures alone: no labels, no votes.
+"""Face scores: how much an image looks like a face, from the pixels alone (no labels, no votes).
 
-N images, uint8 N x 48 x 48; R reference rows, mostly faces; G features.
+N images, uint8 N x 48 x 48; R reference rows, mostly faces; G features. The estimators are own
+code, although scikit-learn has robust ones: those are randomised and fit one distribution only.
 """
 
 import numpy as np
@@ -14,21 +15,17 @@ from fer_models.quality.face_warps import WARPS
 Positions = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
-# Limits that were measured on real and on synthetic images (tests/benchmarks/bench_non_faces.py).
-BALANCED_FACE_SCORE = 0.45
-STRICT_FACE_SCORE = 0.50
-
-_OUTLIER_SHARE = 0.03  # of the reference, left out of the model of faces
-_ROUNDS = 3
+_OUTLIER_FRACTION = 0.03  # of the reference, excluded from the face model
+_TRIMMING_ROUNDS = 3
 _WARPED_PER_KIND = 2000
 _CELLS = 12
-_FAINT_DEVIATION = 8.0  # grey values; an image of less contrast is not brought to more
-# Shares of the mean variance that are added to each variance.
+_MIN_CONTRAST = 8.0  # grey values; images with less contrast are not amplified further
+# Multiples of the mean variance that are added to each variance.
 _EDGE_SHRINKAGE = 1.0
 _BRIGHTNESS_SHRINKAGE = 0.3
 _DISCRIMINANT_SHRINKAGE = 0.1
-_NORMAL_Q10 = 1.2815515655446004  # the normal distribution's 10 % point lies so far below 0
-_HALF_SCORE = 10.0  # deviation at which the score is 0.5
+_NORMAL_Q10 = 1.2815515655446004  # the normal distribution's 10 % quantile is at minus this
+_HALF_SCORE = 10.0  # deviation with a score of 0.5
 _DECIMALS = 4
 _BLOCK = 4096
 
@@ -36,37 +33,36 @@ _BLOCK = 4096
 def face_scores(images: Images, reference: Positions) -> Values:
     """How much each image looks like an upright, well-framed face.
 
-    Four measures, each counted in robust standard deviations of the reference on its bad side
-    (0 where an image is better than the median), are summed to a deviation d; the score is
-    10 / (10 + d):
+    Four measures are expressed in robust standard deviations below the reference's median (0 where
+    an image is better) and summed to a deviation d. The score is 10 / (10 + d). The measures:
 
     * edges: Mahalanobis distance of the gradient histogram from the mean face's;
-    * brightness: the same of 12 x 12 average grey values, brought to mean 0 and deviation 1;
-    * framing: the worst of five linear discriminants that tell faces from the same faces turned,
-      far away, too close, off centre or shuffled (geometric transformations as made-up outliers,
+    * brightness: the same for 12 x 12 average grey values, standardised per image;
+    * framing: the worst of five linear discriminants between faces and the same faces rotated,
+      far away, too close, off centre or shuffled (geometric transformations as synthetic outliers,
       Golan and El-Yaniv 2018);
     * grey levels: logarithm of the number of distinct grey values; graphics and text have few.
 
-    Covariances are shrunk towards a multiple of the identity (Ledoit and Wolf 2004); those of
-    the distances leave out the 3 % most distant reference images (trimming, Rousseeuw 1985).
+    Covariances are shrunk towards a multiple of the identity (Ledoit and Wolf 2004). Those of the
+    distances exclude the 3 % most distant reference images (trimming, Rousseeuw 1985).
 
     Args:
         images: uint8 N x 48 x 48.
-        reference: rows that the model of faces is estimated from, best training images without
-            duplicates. A few percent of them may be no faces.
+        reference: rows that the face model is estimated from, ideally training images without
+            duplicates. A few percent of them may be non-faces.
 
     Returns:
-        float64 N, above 0 to 1, lower = less like a face; rounded to 4 decimals, because
-        linear algebra differs in the last bits between machines. So a score may, rarely, differ
-        by 0.0001; all else is integer arithmetic or correctly rounded.
+        float64 N, above 0 to 1, lower = less like a face. Rounded to 4 decimals, because linear
+        algebra differs in the last bits between machines; in rare cases a score still differs by
+        0.0001.
 
     Raises:
         DataError: the reference is empty.
     """
     if not len(reference):
         raise DataError(
-            "expected at least 1 reference image to learn what faces look like, got 0; "
-            "name training images"
+            "expected at least 1 reference image to estimate the face model from, got 0; "
+            "pass the rows of training images"
         )
     edges = gradient_features(images)
     measures = (
@@ -81,18 +77,20 @@ def face_scores(images: Images, reference: Positions) -> Values:
 
 
 def _closeness(features: Features, reference: Positions, shrinkage: float) -> Values:
-    """Minus the squared Mahalanobis distance from the mean of the reference."""
+    """Negative squared Mahalanobis distance from the mean of the reference."""
     inner = reference
-    for _ in range(_ROUNDS):
-        away = features - features[inner].mean(axis=0)
-        precision = np.linalg.inv(_covariance(away[inner], shrinkage))
-        closeness: Values = -((away @ precision) * away).sum(axis=1)
-        inner = reference[closeness[reference] >= np.quantile(closeness[reference], _OUTLIER_SHARE)]
+    for _ in range(_TRIMMING_ROUNDS):
+        centred = features - features[inner].mean(axis=0)
+        precision = np.linalg.inv(_covariance(centred[inner], shrinkage))
+        closeness: Values = -((centred @ precision) * centred).sum(axis=1)
+        inner = reference[
+            closeness[reference] >= np.quantile(closeness[reference], _OUTLIER_FRACTION)
+        ]
     return closeness
 
 
 def _brightness(images: Images) -> Features:
-    """Average grey values N x 144 of cells of 4 x 4 pixels, without level and contrast."""
+    """Average grey values N x 144 of cells of 4 x 4 pixels, standardised per image."""
     cells = np.empty((len(images), _CELLS * _CELLS), dtype=np.float64)
     side = IMAGE_SIZE_PX // _CELLS
     for start in range(0, len(images), _BLOCK):
@@ -100,24 +98,24 @@ def _brightness(images: Images) -> Features:
         sums = block.reshape(len(block), _CELLS, side, _CELLS, side).sum(axis=(2, 4))
         cells[start : start + len(block)] = sums.reshape(len(block), -1) / side**2
     cells -= cells.mean(axis=1, keepdims=True)
-    features: Features = cells / np.maximum(cells.std(axis=1, keepdims=True), _FAINT_DEVIATION)
+    features: Features = cells / np.maximum(cells.std(axis=1, keepdims=True), _MIN_CONTRAST)
     return features
 
 
 def _framing(images: Images, edges: Features, reference: Positions) -> Values:
-    """The smallest of the log-odds of a face against each kind of warped face."""
-    rng = np.random.default_rng(0)  # of the made-up pictures; a part of the method
+    """Smallest log-odds of a face against each kind of warped face."""
+    rng = np.random.default_rng(0)  # of the warps; fixed, as a part of the method
     count = min(_WARPED_PER_KIND, len(reference))
-    models = images[reference[np.linspace(0, len(reference) - 1, count).astype(np.int64)]]
+    faces = images[reference[np.linspace(0, len(reference) - 1, count).astype(np.int64)]]
     mean = edges[reference].mean(axis=0)
     face_spread = _covariance(edges[reference] - mean, _DISCRIMINANT_SHRINKAGE)
     log_odds = []
     for warp in WARPS:
-        warped = gradient_features(warp(models, rng))
-        other = warped.mean(axis=0)
-        spread = (face_spread + _covariance(warped - other, _DISCRIMINANT_SHRINKAGE)) / 2
-        direction = np.linalg.solve(spread, mean - other)
-        log_odds.append((edges - (mean + other) / 2) @ direction)
+        warped = gradient_features(warp(faces, rng))
+        warped_mean = warped.mean(axis=0)
+        warped_spread = _covariance(warped - warped_mean, _DISCRIMINANT_SHRINKAGE)
+        direction = np.linalg.solve((face_spread + warped_spread) / 2, mean - warped_mean)
+        log_odds.append((edges - (mean + warped_mean) / 2) @ direction)
     worst: Values = np.min(log_odds, axis=0)
     return worst
 
@@ -136,13 +134,13 @@ def _covariance(centred: Features, shrinkage: float) -> Features:
     """Covariance G x G with `shrinkage` times the mean variance added to each variance."""
     covariance = centred.T @ centred / len(centred)
     mean_variance = np.trace(covariance) / len(covariance)
-    # Never singular: not for a single image either.
+    # Keeps the matrix regular, even for a single image.
     covariance[np.diag_indices_from(covariance)] += shrinkage * mean_variance + 1e-9
     return covariance
 
 
 def _deviation(measure: Values, reference: Positions) -> Values:
-    """How far each value lies below the reference's median, in robust standard deviations."""
+    """Distance of each value below the reference's median, in robust standard deviations."""
     middle, low = np.quantile(measure[reference], (0.5, 0.1))
     spread = max((middle - low) / _NORMAL_Q10, 1e-9)
     deviation: Values = np.maximum(middle - measure, 0.0) / spread

@@ -1,4 +1,4 @@
-"""Out-of-fold probabilities: every image judged by a network that never learned from it.
+"""Out-of-fold probabilities: every image is predicted by networks not trained on it.
 
 N images, K classes.
 """
@@ -26,7 +26,7 @@ from fer_models.quality.config import ScoringConfig
 from fer_models.quality.folds import Integers
 from fer_models.quality.quick_model import Probabilities
 
-_MAX_ON_A_GPU = 4
+_MAX_WORKERS_PER_GPU = 4
 _SHOWN_ERROR_LINES = 3
 
 
@@ -39,17 +39,17 @@ def out_of_fold_probabilities(
     folder: Path,
     workers: int | None = None,
 ) -> Probabilities:
-    """Train a quick model for each fold, several at a time, and let it judge its fold.
+    """Train one quick model per fold, several in parallel, and predict each fold.
 
     Args:
         images: uint8 N x 48 x 48.
-        labels: N class numbers; read only where the fold is not -1.
-        folds: R repeats x N fold numbers; -1 for an image that no network learns from (held out,
-            unlabelled): it gets the mean of all networks.
+        labels: N class numbers; used only where the fold is not -1.
+        folds: R repeats x N fold numbers; -1 for images that no network is trained on (held out,
+            unlabelled, quarantined): these get the mean over all networks.
         config: number of folds, network and training.
         seed: of the trainings.
-        folder: keeps the outcome of finished folds, so that a run that died goes on from there.
-        workers: processes at a time; by default one a core. The numbers do not hang on it.
+        folder: keeps the output of finished folds, so that an interrupted run can resume.
+        workers: number of processes; by default one per core. Results do not depend on it.
 
     Returns:
         Probabilities N x K, rows sum to 1.
@@ -62,28 +62,31 @@ def out_of_fold_probabilities(
     np.save(folder / fold_worker.FOLDS_FILE, folds)
     (folder / fold_worker.CONFIG_FILE).write_text(config.model_dump_json())
     jobs = range(config.folds * config.repeats)
-    open_jobs = [job for job in jobs if not fold_worker.outcome_file(folder, job).exists()]
-    crew = WorkerPool(folder, seed, config, open_jobs)
+    open_jobs = [job for job in jobs if not fold_worker.probabilities_file(folder, job).exists()]
+    pool = WorkerPool(folder, seed, config, open_jobs)
     num_workers = min(workers or _default_workers(), len(open_jobs))
     if num_workers:
-        # Progress listeners hang on the context, which threads don't inherit.
+        # Progress listeners are context variables, which threads do not inherit.
         contexts = [contextvars.copy_context() for _ in range(num_workers)]
-        with ThreadPoolExecutor(num_workers) as pool, crew.ended_on_error():
-            list(
-                pool.map(lambda number: contexts[number].run(crew.work, number), range(num_workers))
-            )
-    return _joined(folds, config.folds, folder)
+        with ThreadPoolExecutor(num_workers) as threads, pool.terminated_on_error():
+            runs = [
+                threads.submit(context.run, pool.run_worker, number)
+                for number, context in enumerate(contexts)
+            ]
+            for run in runs:
+                run.result()
+    return _mean_probabilities(folds, config.folds, folder)
 
 
-def _joined(folds: Integers, num_folds: int, folder: Path) -> Probabilities:
+def _mean_probabilities(folds: Integers, num_folds: int, folder: Path) -> Probabilities:
     num_repeats, num_images = folds.shape
     total = np.zeros((num_images, NUM_CLASSES))
-    times = np.zeros((num_images, 1))
+    count = np.zeros((num_images, 1))
     for job in range(num_repeats * num_folds):
         rows = fold_worker.predicted_rows(folds, job, num_folds)
-        total[rows] += np.load(fold_worker.outcome_file(folder, job))
-        times[rows] += 1
-    total /= times
+        total[rows] += np.load(fold_worker.probabilities_file(folder, job))
+        count[rows] += 1
+    total /= count
     total /= total.sum(axis=1, keepdims=True)
     return total
 
@@ -91,67 +94,67 @@ def _joined(folds: Integers, num_folds: int, folder: Path) -> Probabilities:
 def _default_workers() -> int:
     import torch
 
-    return _MAX_ON_A_GPU if torch.cuda.is_available() else num_cores()
+    return _MAX_WORKERS_PER_GPU if torch.cuda.is_available() else num_cores()
 
 
 class WorkerPool:
-    """The processes at work, and how far they are together."""
+    """The worker processes of one scoring run and their common progress."""
 
     def __init__(
         self, folder: Path, seed: int, config: ScoringConfig, open_jobs: Sequence[int]
     ) -> None:
         self._folder, self._seed, self._config = folder, seed, config
         self._num_jobs = config.folds * config.repeats
-        self._open = list(open_jobs)
-        done = set(range(self._num_jobs)) - set(open_jobs)
-        self._epochs = dict.fromkeys(done, config.training.epochs)
+        self._open_jobs = list(open_jobs)
+        finished = set(range(self._num_jobs)) - set(open_jobs)
+        self._epochs = dict.fromkeys(finished, config.training.epochs)
         self._lock = threading.Lock()
         self._running: list[subprocess.Popen[str]] = []
 
     @contextmanager
-    def ended_on_error(self) -> Iterator[None]:
-        """End all processes when one fails or the user interrupts."""
+    def terminated_on_error(self) -> Iterator[None]:
+        """Kill all workers when one fails or the user interrupts."""
         try:
             yield
         except BaseException:
             with self._lock:
-                self._open.clear()
+                self._open_jobs.clear()
                 for process in self._running:
                     process.kill()
             raise
 
-    def work(self, number: int) -> None:
-        """Keep one process busy until no job is open."""
+    def run_worker(self, number: int) -> None:
+        """Start one worker process and feed it jobs until none is left."""
         errors = self._folder / f"errors-{number}.txt"
-        with errors.open("w") as stream, self._started(stream) as process:
+        with errors.open("w") as stream, self._started_process(stream) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            self._order(process)
+            self._send_next_job(process)
             for line in process.stdout:
-                job, epoch = (int(word) for word in line.split())
+                job, epoch = (int(number) for number in line.split())
                 if epoch == fold_worker.DONE:
-                    self._order(process)
+                    self._send_next_job(process)
                 else:
-                    self._note(job, epoch)
+                    self._report(job, epoch)
         if process.returncode:
             self._fail(process.returncode, errors.read_text(errors="replace"))
 
-    def _order(self, process: "subprocess.Popen[str]") -> None:
-        """Give the process the next job, or let it go."""
+    def _send_next_job(self, process: "subprocess.Popen[str]") -> None:
+        """Send the worker its next job, or close its input so that it exits."""
         assert process.stdin is not None
         with self._lock:
-            job = self._open.pop(0) if self._open else None
+            job = self._open_jobs.pop(0) if self._open_jobs else None
         try:
             if job is not None:
                 process.stdin.write(f"{job}\n")
                 process.stdin.flush()
             else:
                 process.stdin.close()
-        except BrokenPipeError:  # it is gone; its exit code tells why
+        except BrokenPipeError:  # the worker died; its exit code is checked afterwards
             pass
 
     @contextmanager
-    def _started(self, errors: IO[str]) -> "Iterator[subprocess.Popen[str]]":
+    def _started_process(self, errors: IO[str]) -> "Iterator[subprocess.Popen[str]]":
         command = [sys.executable, "-m", "fer_models.quality.fold_worker"]
         process = subprocess.Popen(  # noqa: S603
             [*command, str(self._folder), str(self._seed)],
@@ -159,7 +162,7 @@ class WorkerPool:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env=_environment(),
+            env=_worker_environment(),
         )
         with self._lock:
             self._running.append(process)
@@ -171,27 +174,27 @@ class WorkerPool:
             with self._lock:
                 self._running.remove(process)
 
-    def _note(self, job: int, epoch: int) -> None:
+    def _report(self, job: int, epoch: int) -> None:
         with self._lock:
             self._epochs[job] = epoch
             total = self._num_jobs * self._config.training.epochs
-            report("score", sum(self._epochs.values()), total, "epochs", "judging labels")
+            report("score", sum(self._epochs.values()), total, "epochs", "training quick models")
 
     def _fail(self, code: int, errors: str) -> None:
         lines = [line for line in errors.splitlines() if line.strip()]
         raise TrainingError(
-            f"label scores: a quick model could not be trained (exit {code}); mend what is told "
-            "here, or set scoring.enabled=false to go on without label scores",
+            f"label scores: training a quick model failed (exit code {code}); fix the error below, "
+            "or set scoring.enabled=false to continue without label scores",
             lines[-_SHOWN_ERROR_LINES:],
         )
 
 
-def _environment() -> dict[str, str]:
-    """That of this process, with one thread a worker, and this very library to import."""
+def _worker_environment() -> dict[str, str]:
+    """This process's environment, with one thread per worker and this library on the path."""
     library = str(Path(__file__).parents[2])
-    others = os.environ.get("PYTHONPATH", "")
+    inherited = os.environ.get("PYTHONPATH", "")
     return {
         **os.environ,
         "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([library, *filter(None, [others])]),
+        "PYTHONPATH": os.pathsep.join([library, *filter(None, [inherited])]),
     }

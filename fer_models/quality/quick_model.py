@@ -1,6 +1,7 @@
-"""The quick model: one fold's network, trained in plain torch on one thread, and what it thinks.
+"""The quick model: trains one fold's network in plain torch and predicts held-out images.
 
-N images, K classes. No Lightning here: its import takes longer than a small training.
+N training images, M predicted images, K classes. No Lightning here: importing it takes longer than
+a small training.
 """
 
 import math
@@ -25,7 +26,7 @@ from fer_models.training.optim.optimizer import build_optimizer, build_schedule
 from fer_models.training.runtime import best_device
 
 Probabilities = npt.NDArray[np.float64]
-_PREDICTED_AT_ONCE = 512
+_PREDICTION_BATCH = 512
 
 
 def predict_fold(
@@ -36,7 +37,7 @@ def predict_fold(
     seed: int,
     on_epoch: Callable[[int], None],
 ) -> Probabilities:
-    """Train the quick model on some images and let it judge others.
+    """Train the quick model on some images and predict others.
 
     Args:
         train_images: uint8 N x 48 x 48.
@@ -44,13 +45,13 @@ def predict_fold(
         predicted_images: uint8 M x 48 x 48.
         config: network and training.
         seed: of weights, order and augmentation.
-        on_epoch: hears the number of finished epochs.
+        on_epoch: called with the number of finished epochs.
 
     Returns:
         Probabilities M x K; the mean over each image and its mirror image.
 
     Raises:
-        TrainingError: the loss is no longer a number.
+        TrainingError: the loss is not finite.
     """
     device = best_device()
     preprocessing = preprocessing_for(config.network, train_images)
@@ -76,29 +77,29 @@ def predict_fold(
             _require_finite(train_step(network, batch, optimizer, config.training), config.training)
             schedule.step()
         on_epoch(epoch + 1)
-    return _judge(network, predicted_images, preprocessing, config.training)
+    return _predict(network, predicted_images, preprocessing, config.training)
 
 
 def _require_finite(loss: float, config: TrainingConfig) -> None:
     if not math.isfinite(loss):
         raise TrainingError(
             f"the quick model's loss became {loss}; set a smaller "
-            f"scoring.training.learning_rate (now {config.learning_rate:g}), or switch label "
-            "scores off with scoring.enabled=false"
+            f"scoring.training.learning_rate (now {config.learning_rate:g}), or disable label "
+            "scores with scoring.enabled=false"
         )
 
 
-def _judge(
+def _predict(
     network: nn.Module, images: Images, preprocessing: Preprocessing, config: TrainingConfig
 ) -> Probabilities:
     device = next(network.parameters()).device
     network.eval()
     parts = [np.zeros((0, NUM_CLASSES))]
-    for start in range(0, len(images), _PREDICTED_AT_ONCE):
-        batch = torch.from_numpy(np.array(images[start : start + _PREDICTED_AT_ONCE])).to(device)
+    for start in range(0, len(images), _PREDICTION_BATCH):
+        batch = torch.from_numpy(np.array(images[start : start + _PREDICTION_BATCH])).to(device)
         inputs = to_inputs(as_float(batch), preprocessing)
         with torch.inference_mode(), autocast(config, device):
-            both = [network(inputs), network(inputs.flip(3))]
-        mean = sum(logits.float().softmax(1) for logits in both) / 2
+            views = [network(inputs), network(inputs.flip(3))]
+        mean = sum(logits.float().softmax(1) for logits in views) / 2
         parts.append(mean.double().cpu().numpy())
     return np.concatenate(parts)

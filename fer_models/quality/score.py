@@ -1,7 +1,7 @@
-"""Scoring: what networks that never learned from an image think of its label.
+"""Label scoring: out-of-fold predictions, label quality and face scores of a snapshot.
 
-N images. The scores are an artifact of their own: cleaning that uses them is exact arithmetic, so
-the same scores and rules give the same cleaned snapshot on every machine.
+N images. The scores are a separate artifact. Cleaning from them is exact arithmetic, so the same
+scores and rules give the same cleaned snapshot on every machine.
 """
 
 import hashlib
@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.dataset.config import NEAR_DUPLICATE_SIMILARITY
 from fer_models.dataset.near_duplicates import find_near_duplicates
+from fer_models.dataset.similarity_cache import SimilarityCache
 from fer_models.dataset.snapshot import KEPT, DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED
@@ -20,75 +22,86 @@ from fer_models.lineage import lineage, package_version
 from fer_models.progress import report
 from fer_models.quality.config import ScoringConfig
 from fer_models.quality.folds import Integers, assign_folds, join_groups
-from fer_models.quality.label_quality import doubted_labels, label_quality
-from fer_models.quality.scores import PROBABILITY_COLUMNS, SCORES_FILE
+from fer_models.quality.label_quality import label_issues, label_quality
+from fer_models.quality.scores import PAIRS_FILE, PROBABILITY_COLUMNS, SCORES_FILE
 from fer_models.source_hash import source_hash
 from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore, default_cache_dir
 
-# Its source, and that of all it imports, is part of what a result depends on.
+# The source of this module and its imports is part of the key of a result.
 _ENTRY = "fer_models.quality.score"
 
 HELD_OUT_FOLD = -1
 _HELD_OUT = ("validation", "test")
 _DECIMALS = 6
-# Correlation of aligned pictures; as in the default of cleaning.
-_SAME_PICTURE = 0.95
 
 
 def score_labels(
     store: ArtifactStore, snapshot: SnapshotRef, config: ScoringConfig, seed: int
 ) -> ScoresRef:
-    """Judge every image of a snapshot by networks that never learned from it.
+    """Score every image of a snapshot with networks that were not trained on it.
 
-    Training images (and those without a split) are dealt out to folds, copies together; each fold
-    is judged by a network trained on the others. Images of the held-out splits are judged by all
-    networks together.
+    Training images (and those without a split) are distributed over folds, copies together. Each
+    fold is predicted by a network trained on the other folds, all other images by the mean of all
+    networks.
 
     Args:
-        store: holds the snapshot, takes the scores.
-        snapshot: any snapshot; images in quarantine are judged, but not learned from.
+        store: holds the snapshot; the scores are written to it.
+        snapshot: any snapshot; quarantined images are predicted, but never trained on.
         config: folds and quick model.
         seed: of folds and trainings.
 
     Returns:
-        The artifact with `scores.parquet` (`open_scores`). The same snapshot, config, seed and
-        library find the scores that were made before.
+        The artifact with `scores.parquet` (see `open_scores`) and the aligned image pairs (see
+        `open_similarities`). The same snapshot, config, seed and library return existing scores.
 
     Raises:
-        DataError: too few labelled training images to make folds of.
+        DataError: too few labelled training images for the folds.
         TrainingError: a training failed.
         StoreError: the snapshot can't be read or the scores can't be written.
+
+    Example:
+        store = ArtifactStore(StoreConfig(url="artifacts"))
+        raw = ingest_sources(store, DataConfig(sources=("fer2013.csv",)), seed=0)
+        scores = score_labels(store, raw, ScoringConfig(), seed=0)
+        table = open_scores(store, scores, raw, open_snapshot(store, raw).manifest)
+        table.sort_values("label_quality").head(20)
     """
     key = scoring_key(snapshot, config, seed)
-    known = ScoresRef(id=key, url=f"{store.url}/{ScoresRef.folder}/{key}")
-    if store.exists(known):
-        return known
+    existing = store.ref(ScoresRef, key)
+    if store.exists(existing):
+        return existing
     from fer_models.quality.non_faces import face_scores
     from fer_models.quality.out_of_fold import out_of_fold_probabilities
     from fer_models.training.checkpoint_dir import checkpoint_dir
 
     opened = open_snapshot(store, snapshot)
-    folds = _folds(opened, config, seed)
+    cache = SimilarityCache(opened.manifest["pixel_sha256"])
+    folds = _folds(opened, config, seed, cache)
     labels = opened.manifest["label"].to_numpy(dtype=np.int64)
     with checkpoint_dir(key, default_cache_dir() / "scoring") as work:
         probabilities = out_of_fold_probabilities(
             opened.images, labels, folds, config, seed, work.path
         )
-        learned = folds[0] >= 0
-        table = _score_table(opened.manifest, labels, learned, probabilities)
-        report("score", 0, 0, note="looking for faces")
+        in_folds = folds[0] >= 0
+        table = _score_table(opened.manifest, labels, in_folds, probabilities)
+        report("score", 0, 0, note="face scores")
         first = ~opened.manifest["pixel_sha256"].duplicated().to_numpy()
-        table["face_score"] = face_scores(opened.images, np.flatnonzero(learned & first))
-        facts = _facts(table, labels, learned)
-        files = {SCORES_FILE: _parquet(table), "lineage.json": _lineage(snapshot, config, seed)}
-        made = store.put(ScoresRef, key, files, {"snapshot_id": snapshot.id, **facts})
+        table["face_score"] = face_scores(opened.images, np.flatnonzero(in_folds & first))
+        _align_for_cleaning(opened, cache)
+        files = {
+            SCORES_FILE: _parquet(table),
+            PAIRS_FILE: _parquet(cache.table()),
+            "lineage.json": _lineage(snapshot, config, seed),
+        }
+        facts = {"snapshot_id": snapshot.id, **_facts(table, labels, in_folds)}
+        scores = store.put(ScoresRef, key, files, facts)
         work.remove()
-    return made
+    return scores
 
 
 def scoring_key(snapshot: SnapshotRef, config: ScoringConfig, seed: int) -> str:
-    """Name of the scores by what they depend on (24 hex)."""
+    """Id of the scores: a hash of everything they depend on (24 hex)."""
     parts = {
         "snapshot": snapshot.id,
         "config": config.model_dump(mode="json"),
@@ -100,14 +113,26 @@ def scoring_key(snapshot: SnapshotRef, config: ScoringConfig, seed: int) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _folds(snapshot: DatasetSnapshot, config: ScoringConfig, seed: int) -> Integers:
+def _folds(
+    snapshot: DatasetSnapshot, config: ScoringConfig, seed: int, cache: SimilarityCache
+) -> Integers:
     manifest = snapshot.manifest
-    learned = (
+    rows = np.flatnonzero(
         ~manifest["split"].isin(_HELD_OUT)
         & (manifest["label"] != UNLABELLED)
         & (manifest["status"] == KEPT)
-    ).to_numpy()
-    rows = np.flatnonzero(learned)
+    )
+    _check_fold_sizes(snapshot, rows, config)
+    folds = np.full((config.repeats, len(manifest)), HELD_OUT_FOLD, dtype=np.int64)
+    labels = manifest["label"].to_numpy(dtype=np.int64)[rows]
+    names = _group_names(snapshot, rows, cache)
+    for repeat in range(config.repeats):
+        folds[repeat, rows] = assign_folds(names, labels, config.folds, seed + repeat)
+    return folds
+
+
+def _check_fold_sizes(snapshot: DatasetSnapshot, rows: Integers, config: ScoringConfig) -> None:
+    manifest = snapshot.manifest
     counts = np.bincount(manifest["label"].to_numpy(dtype=np.int64)[rows], minlength=NUM_CLASSES)
     problems = [
         f"class {name}: expected at least {config.folds} labelled training images, got {count}"
@@ -121,59 +146,66 @@ def _folds(snapshot: DatasetSnapshot, config: ScoringConfig, seed: int) -> Integ
     if problems:
         raise DataError(
             f"snapshot {snapshot.ref.id[:12]} has too few images to score labels in "
-            f"{config.folds} folds; add images, or set scoring.folds lower or "
-            "scoring.enabled=false",
+            f"{config.folds} folds; add images, lower scoring.folds or set scoring.enabled=false",
             problems,
         )
-    folds = np.full((config.repeats, len(manifest)), HELD_OUT_FOLD, dtype=np.int64)
-    labels = manifest["label"].to_numpy(dtype=np.int64)[rows]
-    names = _group_names(snapshot, rows)
-    for repeat in range(config.repeats):
-        folds[repeat, rows] = assign_folds(names, labels, config.folds, seed + repeat)
-    return folds
 
 
-def _group_names(snapshot: DatasetSnapshot, rows: Integers) -> pd.Series:
-    """Of each row: one name for all images that show the same picture."""
+def _group_names(snapshot: DatasetSnapshot, rows: Integers, cache: SimilarityCache) -> pd.Series:
+    """Group name of each row; exact copies and near duplicates share one."""
     names = snapshot.manifest["pixel_sha256"].iloc[rows].reset_index(drop=True)
     unique = np.flatnonzero(~names.duplicated().to_numpy())
-    nobody = np.empty(0, dtype=np.int64)
-    found = find_near_duplicates(snapshot.images, nobody, rows[unique], _SAME_PICTURE, "score")
-    place = np.full(len(snapshot.manifest), -1, dtype=np.int64)
-    place[rows] = np.arange(len(rows))
-    return join_groups(names, place[found.copies], place[found.originals])
+    no_held_out = np.empty(0, dtype=np.int64)
+    found = find_near_duplicates(
+        snapshot.images, no_held_out, rows[unique], NEAR_DUPLICATE_SIMILARITY, "score", cache
+    )
+    position = np.full(len(snapshot.manifest), -1, dtype=np.int64)
+    position[rows] = np.arange(len(rows))
+    return join_groups(names, position[found.copies], position[found.originals])
+
+
+def _align_for_cleaning(snapshot: DatasetSnapshot, cache: SimilarityCache) -> None:
+    """Fill the cache with the pairs that cleaning will compare, so that cleaning takes seconds."""
+    manifest = snapshot.manifest
+    kept, held_out = manifest["status"] == KEPT, manifest["split"].isin(_HELD_OUT)
+    held_rows, rows = np.flatnonzero(kept & held_out), np.flatnonzero(kept & ~held_out)
+    pixels = manifest["pixel_sha256"].iloc[np.concatenate([held_rows, rows])]
+    is_first = ~pixels.duplicated().to_numpy()[len(held_rows) :]
+    find_near_duplicates(
+        snapshot.images, held_rows, rows[is_first], NEAR_DUPLICATE_SIMILARITY, "score", cache
+    )
 
 
 def _score_table(
     manifest: pd.DataFrame,
     labels: Integers,
-    learned: npt.NDArray[np.bool_],
+    in_folds: npt.NDArray[np.bool_],
     probabilities: npt.NDArray[np.float64],
 ) -> pd.DataFrame:
-    """Quality of all labels; confident learning looks at the training images only."""
-    table = pd.DataFrame({"image_id": manifest["image_id"], "out_of_fold": learned})
+    """Quality of all labels; confident learning uses the training images only."""
+    table = pd.DataFrame({"image_id": manifest["image_id"], "out_of_fold": in_folds})
     table[list(PROBABILITY_COLUMNS)] = np.round(probabilities, _DECIMALS)
     table["label_quality"] = 1.0
     table["suggested_label"] = probabilities.argmax(axis=1)
     table["is_label_issue"] = False
-    known = np.flatnonzero(labels != UNLABELLED)
-    quality, suggested = label_quality(labels[known], probabilities[known])
-    table.loc[known, "label_quality"] = quality
-    table.loc[known, "suggested_label"] = suggested
-    rows = np.flatnonzero(learned)
-    table.loc[rows, "is_label_issue"] = doubted_labels(labels[rows], probabilities[rows])
+    labelled = np.flatnonzero(labels != UNLABELLED)
+    quality, suggested = label_quality(labels[labelled], probabilities[labelled])
+    table.loc[labelled, "label_quality"] = quality
+    table.loc[labelled, "suggested_label"] = suggested
+    rows = np.flatnonzero(in_folds)
+    table.loc[rows, "is_label_issue"] = label_issues(labels[rows], probabilities[rows])
     return table
 
 
 def _facts(
-    table: pd.DataFrame, labels: Integers, learned: npt.NDArray[np.bool_]
+    table: pd.DataFrame, labels: Integers, in_folds: npt.NDArray[np.bool_]
 ) -> dict[str, object]:
-    guessed = table[list(PROBABILITY_COLUMNS)].to_numpy().argmax(axis=1)
+    predicted = table[list(PROBABILITY_COLUMNS)].to_numpy().argmax(axis=1)
     return {
         "num_images": len(table),
         "num_judged": int((labels >= 0).sum()),
-        "accuracy_out_of_fold": float((guessed == labels)[learned].mean()),
-        "label_issues": int(table.loc[learned, "is_label_issue"].sum()),
+        "accuracy_out_of_fold": float((predicted == labels)[in_folds].mean()),
+        "label_issues": int(table.loc[in_folds, "is_label_issue"].sum()),
     }
 
 

@@ -1,1 +1,1 @@
-"""Review by a person: the page, the decisions file, and its versions in the store."""
+"""Review by a person: the page, the decisions file, and stored versions of decisions."""

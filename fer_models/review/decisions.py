@@ -1,8 +1,8 @@
-"""Versions of people's decisions in the store: each is kept, the last one is in force.
+"""Stored versions of people's decisions; all are kept, the last one is in force.
 
-A version is an artifact `decisions/<id>/` with the whole file after the change
-(`decisions.csv`), and an entry of the append-only log `decisions/log/`, whose number is the
-version.
+A version is an artifact `decisions/<id>/` with the complete file after the change
+(`decisions.csv`), and an entry of the append-only log `decisions/log/`. The number of the entry is
+the version.
 """
 
 import hashlib
@@ -48,26 +48,37 @@ _ATTEMPTS = 5
 
 
 class DecisionsEntry(LogEntry):
-    """One version: from now on these decisions are in force."""
+    """One version; the last entry of the log is in force."""
 
     decisions_id: str
     num_decisions: int
     counts: dict[str, int]
-    """Decisions in force, by action."""
+    """Number of decisions by action."""
     added: int
     changed: int
     withdrawn: int
 
 
 def publish_decisions(store: ArtifactStore, table: pd.DataFrame) -> DecisionsRef:
-    """Merge decisions over those in force; the version that is in force afterwards.
+    """Merge decisions into those in force and return the version in force afterwards.
 
-    A decision replaces the earlier ones about the same image; `reset` removes them. What changes
-    nothing makes no new version. Check the table with `match_decisions` first: what is published
-    is honoured by every later run.
+    A decision replaces earlier ones about the same image; `reset` removes them. A table that
+    changes nothing creates no version. Check the table with `match_decisions` first: every later
+    run applies published decisions.
+
+    Args:
+        store: keeps the versions.
+        table: decisions with the columns and types of `DECISION_DTYPES`.
 
     Raises:
+        DataError: there is nothing to publish, and nothing is in force.
         StoreError: the store can't be read or written.
+
+    Example:
+        decisions = read_decisions(Path("decisions-226566315de4.csv"))
+        unmatched = match_decisions(open_snapshot(store, raw).manifest, decisions).unmatched
+        version = publish_decisions(store, decisions)
+        cleaned = clean_snapshot(store, raw, CleaningConfig(), decisions=version)
     """
     for attempt in range(_ATTEMPTS):
         try:
@@ -79,17 +90,17 @@ def publish_decisions(store: ArtifactStore, table: pd.DataFrame) -> DecisionsRef
 
 
 def current_decisions(store: ArtifactStore) -> DecisionsRef | None:
-    """The version that is in force; None when nothing was ever decided."""
+    """The version in force; None before the first decision."""
     log = _log(store)
     keys = log.entry_keys()
     return _ref(store, log.read(keys[-1])) if keys else None
 
 
 def open_decisions(store: ArtifactStore, ref: DecisionsRef) -> pd.DataFrame:
-    """The decisions of a version; columns and types are `DECISION_DTYPES`.
+    """Decisions of a version; columns and types are `DECISION_DTYPES`.
 
     Raises:
-        StoreError: it is absent or damaged.
+        StoreError: the version is missing or damaged.
     """
     return parse_decisions(store.read_file(ref, _FILE).decode(), f"{ref.url}/{_FILE}")
 
@@ -119,21 +130,21 @@ def _publish(store: ArtifactStore, table: pd.DataFrame) -> DecisionsRef:
     def entry(number: int) -> DecisionsEntry:
         return DecisionsEntry(number=number, decisions_id=digest, **facts, **changes)
 
-    made = log.append(entry, keys[-1] if keys else None, "publish the decisions again")
-    return _ref(store, made)
+    appended = log.append(entry, keys[-1] if keys else None, "publish the decisions again")
+    return _ref(store, appended)
 
 
 def _merged(before: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """The decisions after `table`; a row without pixels speaks of every picture of that name."""
+    """Decisions after merging `table`; a row without pixels applies to every image of that name."""
     names = set(table["image_id"])
-    any_picture = set(table.loc[table["pixel_sha256"] == "", "image_id"])
-    pictures = set(_keys(table))
-    stays = [
-        # An earlier decision without pixels gives way to one that says more.
-        image_id not in (any_picture if sha else names) and (image_id, sha) not in pictures
+    without_pixels = set(table.loc[table["pixel_sha256"] == "", "image_id"])
+    replaced = set(_keys(table))
+    remains = [
+        # An earlier decision without pixels is replaced by a more specific one.
+        image_id not in (without_pixels if sha else names) and (image_id, sha) not in replaced
         for image_id, sha in _keys(before)
     ]
-    merged = pd.concat([before[stays], table[table["action"] != RESET]], ignore_index=True)
+    merged = pd.concat([before[remains], table[table["action"] != RESET]], ignore_index=True)
     ordered = merged.sort_values(["image_id", "pixel_sha256"], kind="stable")
     return ordered.reset_index(drop=True).astype(DECISION_DTYPES)
 
@@ -159,5 +170,4 @@ def _log(store: ArtifactStore) -> EntryLog[DecisionsEntry]:
 
 
 def _ref(store: ArtifactStore, entry: DecisionsEntry) -> DecisionsRef:
-    url = f"{store.url}/{DecisionsRef.folder}/{entry.decisions_id}"
-    return DecisionsRef(id=entry.decisions_id, url=url, version=entry.number)
+    return store.ref(DecisionsRef, entry.decisions_id, version=entry.number)

@@ -1,8 +1,9 @@
-"""The decisions file: what a person decided about single images, as CSV that can be edited by hand.
+"""The decisions file: a person's decisions about single images, as CSV that can be edited by hand.
 
-UTF-8, with the header `image_id,pixel_sha256,action,label,note`; `pixel_sha256` and `note` may be
-left out. An action is `keep`, `drop`, `relabel` (then `label` is a class name or 0..6) or `reset`,
-which withdraws an earlier decision.
+UTF-8 with the header `image_id,pixel_sha256,action,label,note`; `pixel_sha256` and `note` are
+optional. An action is `keep`, `drop`, `relabel` (with `label`, a class name or 0..6) or `reset`,
+which withdraws an earlier decision. (pandas' CSV reader reports no line numbers, and only the first
+problem.)
 """
 
 import csv
@@ -23,7 +24,7 @@ RELABEL = "relabel"
 RESET = "reset"
 ACTIONS = (KEEP, DROP, RELABEL, RESET)
 
-# `label` is a class number, -1 where there is none; `pixel_sha256` and `note` are "" where absent.
+# `label` is a class number, -1 for none; `pixel_sha256` and `note` are "" if missing.
 DECISION_DTYPES = {
     "image_id": "str",
     "pixel_sha256": "str",
@@ -40,57 +41,61 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def read_decisions(path: Path) -> pd.DataFrame:
-    """The decisions of a file; columns and types are `DECISION_DTYPES`.
+    """Read a decisions file; columns and types are `DECISION_DTYPES`.
 
     Raises:
-        DataError: the file can't be read, or with every line that is wrong.
+        DataError: the file can't be read, or has invalid lines (all are listed).
+
+    Example:
+        table = read_decisions(Path("decisions-226566315de4.csv"))
+        table["action"].value_counts()
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise DataError(
                 f"{path}: expected a decisions file of at most {_MAX_BYTES >> 20} MiB, got "
-                f"{path.stat().st_size >> 20} MiB; is it another file?"
+                f"{path.stat().st_size >> 20} MiB; check the path"
             )
         data = path.read_bytes()
     except OSError as error:
         raise DataError(
-            f"{path}: expected a decisions file, can't read it ({error.strerror}); save one on the "
-            "page that `ferflow review` writes"
+            f"{path}: can't read the decisions file ({error.strerror}); save one on the page that "
+            "`ferflow review` writes"
         ) from error
     return decode_decisions(data, str(path))
 
 
 def decode_decisions(data: bytes, name: str) -> pd.DataFrame:
-    """The decisions in a file's bytes; see `read_decisions`."""
+    """Parse the bytes of a decisions file; see `read_decisions`."""
     return parse_decisions(_decoded(data, name), name)
 
 
 def parse_decisions(text: str, name: str) -> pd.DataFrame:
-    """The decisions of a CSV text that messages call `name`; see `read_decisions`."""
-    reading = _Reading(name)
+    """Parse CSV text; error messages call it `name`. See `read_decisions`."""
+    parser = _Parser(name)
     text = text.removeprefix("\ufeff")
     if not text.strip():
         raise DataError(f"{name}: expected the header {','.join(COLUMNS)}, the text is empty")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        reading.header(next(row for row in reader if row))
+        parser.header(next(row for row in reader if row))
         line = reader.line_num + 1
         for row in reader:
             if row:
-                reading.row(line, row)
+                parser.row(line, row)
             line = reader.line_num + 1
     except csv.Error as error:
-        reading.problems.append(f"line {reader.line_num}: not CSV ({error})")
-    return reading.table()
+        parser.problems.append(f"line {reader.line_num}: not CSV ({error})")
+    return parser.table()
 
 
 def empty_decisions() -> pd.DataFrame:
-    """No decision at all."""
+    """A table without decisions."""
     return pd.DataFrame({name: [] for name in COLUMNS}).astype(DECISION_DTYPES)
 
 
 def decisions_csv(decisions: pd.DataFrame) -> str:
-    """The canonical file: sorted by image, labels by name, lines as RFC 4180 ends them."""
+    """The canonical file: sorted by image, with class names and line ends as in RFC 4180."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -115,8 +120,8 @@ def _decoded(data: bytes, name: str) -> str:
 
 
 @dataclass
-class _Reading:
-    """Rows so far, and everything that is wrong with them."""
+class _Parser:
+    """Collects rows and all problems in them."""
 
     name: str
     columns: tuple[str, ...] = ()
@@ -151,8 +156,8 @@ class _Reading:
         values = dict.fromkeys(COLUMNS, "") | dict(zip(self.columns, cells, strict=True))
         problems = _cell_problems(values)
         if problems:
-            who = f" ({values['image_id']})" if values["image_id"].strip() else ""
-            self.problems.append(f"line {line}{who}: {'; '.join(problems)}")
+            image = f" ({values['image_id']})" if values["image_id"].strip() else ""
+            self.problems.append(f"line {line}{image}: {'; '.join(problems)}")
             return
         label = values["label"].strip()
         number = int(parse_expression(label)) if label else UNLABELLED
@@ -166,8 +171,12 @@ class _Reading:
             shown = self.problems[:_MAX_SHOWN]
             if len(self.problems) > _MAX_SHOWN:
                 shown.append(f"... and {len(self.problems) - _MAX_SHOWN} more")
-            lines = "1 line" if len(self.problems) == 1 else f"{len(self.problems)} lines"
-            raise DataError(f"{self.name}: {lines} can't be used; mend and try again", shown)
+            lines = (
+                "1 invalid line"
+                if len(self.problems) == 1
+                else f"{len(self.problems)} invalid lines"
+            )
+            raise DataError(f"{self.name}: {lines}; correct the file and try again", shown)
         return pd.DataFrame(kept, columns=list(COLUMNS)).astype(DECISION_DTYPES)
 
 
@@ -185,7 +194,7 @@ def _cell_problems(values: dict[str, str]) -> list[str]:
     elif action == RELABEL and not label:
         problems.append("relabel needs a label")
     elif action != RELABEL and label:
-        problems.append(f"{action} takes no label, got {label!r}; to change the label: relabel")
+        problems.append(f"{action} takes no label, got {label!r}; to change the label, use relabel")
     if label:
         problems += _label_problem(label)
     return problems
@@ -200,28 +209,31 @@ def _label_problem(label: str) -> list[str]:
 
 
 def _without_repeats(rows: Sequence[tuple[int, Row]], problems: list[str]) -> list[Row]:
-    """The rows, an image once; its being there with different decisions is a problem."""
+    """Rows without repetitions; different decisions about one image are a problem."""
     seen: dict[str | int, list[tuple[int, Row]]] = {}
     kept = []
     for line, row in rows:
         others = seen.setdefault(row["image_id"], [])
-        # One id may stand for different pictures of different datasets.
-        same = [(n, o) for n, o in others if _may_be_one(row["pixel_sha256"], o["pixel_sha256"])]
+        # One id may name different images in different datasets.
+        same = [
+            (n, o) for n, o in others if _may_be_same_image(row["pixel_sha256"], o["pixel_sha256"])
+        ]
         if not same:
             kept.append(row)
             others.append((line, row))
         problems += [
-            f"line {line} ({row['image_id']}): {_said(row)} here, but {_said(other)} in line {n}"
+            f"line {line} ({row['image_id']}): {_decision_text(row)} here, but "
+            f"{_decision_text(other)} in line {n}"
             for n, other in same
-            if _said(row) != _said(other)
+            if _decision_text(row) != _decision_text(other)
         ]
     return kept
 
 
-def _may_be_one(sha: str | int, other: str | int) -> bool:
+def _may_be_same_image(sha: str | int, other: str | int) -> bool:
     return sha == other or not sha or not other
 
 
-def _said(row: Row) -> str:
+def _decision_text(row: Row) -> str:
     label = int(row["label"])
     return f"relabel to {CLASS_NAMES[label]}" if label != UNLABELLED else str(row["action"])

@@ -1,4 +1,4 @@
-"""What the review page shows: the images to decide about, worst first, and the settled facts.
+"""Content of the review page: images to decide about, worst first, and removals without a choice.
 
 N images; row i of the manifest and of the table of cleaning decisions describe image i.
 """
@@ -19,26 +19,26 @@ from fer_models.labels import VOTE_COLUMNS
 from fer_models.review.decisions_file import RELABEL
 from fer_models.review.matching import MatchedDecisions
 
-# A copy of a held-out image, and the second of two equal images: nothing is left to decide.
+# Leaks from held-out splits and exact duplicates leave nothing to decide.
 FACTS = ("leak", "exact_duplicate")
 WORST_KEPT = "worst_kept"
 DECIDED = "by_person"
-# The judgements in the order of the page; others follow by name, the kept ones come last.
+# Reasons in the order of the page; others follow by name, kept images come last.
 _REASONS = ("label_error", "conflicting_label", "not_a_face", "blank", "near_duplicate")
 _LAST = (WORST_KEPT, DECIDED)
-_FACTS_SHOWN = 48
+_MAX_FACTS_SHOWN = 48
 
 Rows = npt.NDArray[np.int64]
 Item = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """The content of the page, as plain values for JSON.
+class PageContent:
+    """Content of the page as plain values for JSON.
 
     Attributes:
         items: the images to decide about, in the order of the page.
-        facts: for each reason in `FACTS`: how many there are, and the first of them.
+        facts: for each reason in `FACTS`: the count and the first images.
         pictures: PNGs in base64 by their position in the manifest.
     """
 
@@ -47,16 +47,16 @@ class Sheet:
     pictures: dict[str, str]
 
 
-def collect_sheet(
+def collect_content(
     snapshot: DatasetSnapshot, cleaning: pd.DataFrame, matched: MatchedDecisions, limit: int
-) -> Sheet:
-    """Choose what is shown.
+) -> PageContent:
+    """Choose the images to show.
 
     Args:
         snapshot: a cleaned snapshot.
-        cleaning: its table `decisions` (N rows).
+        cleaning: the snapshot's table `decisions` (N rows).
         matched: the decisions in force, matched to the snapshot.
-        limit: how many kept training images are shown, those with the worst labels.
+        limit: maximum number of kept training images, those with the lowest label quality.
     """
     table = _joined(snapshot, cleaning, matched)
     groups = _groups(table, limit)
@@ -67,13 +67,13 @@ def collect_sheet(
     shown = [*items, *(item for fact in facts for item in fact["items"])]
     positions = {item["i"] for item in shown} | {item["of"] for item in shown if "of" in item}
     pictures = {str(row): _png(snapshot, row) for row in sorted(positions)}
-    return Sheet(items, [fact for fact in facts if fact["count"]], pictures)
+    return PageContent(items, [fact for fact in facts if fact["count"]], pictures)
 
 
 def _joined(
     snapshot: DatasetSnapshot, cleaning: pd.DataFrame, matched: MatchedDecisions
 ) -> pd.DataFrame:
-    """The manifest, with what cleaning and people decided; row i is image i."""
+    """The manifest with the decisions of cleaning and of people; row i is image i."""
     own = ["reason", "score", "evidence", "suggested_label", "related_id"]
     own += ["probability", "suggested_probability"]
     first = cleaning[["image_id", "label", *own]].rename(
@@ -89,23 +89,25 @@ def _joined(
 
 
 def _groups(table: pd.DataFrame, limit: int) -> npt.NDArray[np.str_]:
-    """For each image the group it is shown in; "" for the ones that are not shown."""
+    """Group of each image on the page; "" for images that are not shown."""
     rule = table["rule"].to_numpy(dtype="str")
     split = table["split"].to_numpy(dtype="str")
-    held = (table["status"] == QUARANTINED).to_numpy() & ~np.isin(rule, FACTS) & (split != "test")
-    groups = np.where(held, rule, "").astype("U64")
+    quarantined = (
+        (table["status"] == QUARANTINED).to_numpy() & ~np.isin(rule, FACTS) & (split != "test")
+    )
+    groups = np.where(quarantined, rule, "").astype("U64")
     changed = (rule != "") & (table["status"] == KEPT).to_numpy() & (split != "test")
     groups[changed] = rule[changed]
     groups[(table["decided"] != "").to_numpy() & (groups == "")] = DECIDED
     free = (groups == "") & (table["status"] == KEPT).to_numpy() & np.isin(split, ("train", ""))
-    doubtful = np.flatnonzero(free & (table["score"] < 1).to_numpy())
-    order = np.argsort(table["score"].to_numpy()[doubtful], kind="stable")
-    groups[doubtful[order][:limit]] = WORST_KEPT
+    candidates = np.flatnonzero(free & (table["score"] < 1).to_numpy())
+    order = np.argsort(table["score"].to_numpy()[candidates], kind="stable")
+    groups[candidates[order][:limit]] = WORST_KEPT
     return groups
 
 
 def _in_order(table: pd.DataFrame, groups: npt.NDArray[np.str_]) -> Rows:
-    """Rows by group, then class, then the worst first."""
+    """Rows by group, then class, then worst first."""
     names = sorted(set(groups) - {""} - {*_REASONS, *_LAST})
     rank = {name: number for number, name in enumerate((*_REASONS, *names, *_LAST))}
     rows = np.flatnonzero(groups != "")
@@ -119,7 +121,7 @@ def _in_order(table: pd.DataFrame, groups: npt.NDArray[np.str_]) -> Rows:
 
 
 def _item(table: pd.DataFrame, row: int, group: str, related: Mapping[str, int]) -> Item:
-    """One image; keys are short because a page holds thousands of them."""
+    """One image; keys are short because a page holds thousands of items."""
     cells = table.iloc[row]
     item: Item = {
         "i": int(row),
@@ -133,7 +135,7 @@ def _item(table: pd.DataFrame, row: int, group: str, related: Mapping[str, int])
     }
     if cells["path"]:
         item["path"] = cells["path"]
-    item |= _opinions(cells)
+    item |= _predictions_and_votes(cells)
     if cells["related_id"] in related:
         item |= _related(table, related[cells["related_id"]])
     if cells["decided"]:
@@ -143,8 +145,8 @@ def _item(table: pd.DataFrame, row: int, group: str, related: Mapping[str, int])
     return item
 
 
-def _opinions(cells: "pd.Series[Any]") -> Item:
-    """What networks and taggers say of the image, where they said anything."""
+def _predictions_and_votes(cells: "pd.Series[Any]") -> Item:
+    """Predictions of the networks and FER+ votes, where available."""
     found: Item = {}
     if cells["suggested_label"] >= 0:
         found["hint"] = int(cells["suggested_label"])
@@ -169,7 +171,7 @@ def _related(table: pd.DataFrame, row: int) -> Item:
 
 def _fact(table: pd.DataFrame, reason: str, related: Mapping[str, int]) -> dict[str, Any]:
     rows = np.flatnonzero((table["rule"] == reason).to_numpy())
-    shown: Sequence[int] = rows[:_FACTS_SHOWN].tolist()
+    shown: Sequence[int] = rows[:_MAX_FACTS_SHOWN].tolist()
     items = [_item(table, row, reason, related) for row in shown]
     return {"reason": reason, "count": len(rows), "items": items}
 

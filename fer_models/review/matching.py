@@ -1,4 +1,4 @@
-"""Which image of a snapshot each decision is about."""
+"""Matching decisions to the images of a snapshot."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from fer_models.review.decisions_file import KEEP, RELABEL, RESET
 
 NO_IMAGE = "no image with this id or these pixels"
 OTHER_PIXELS = "the image with this id has other pixels"
-MANY_IMAGES = "several images have these pixels, none of them this id"
-TEST_PIXELS = "these pixels stand in the test split under another id"
-TAKEN = "another decision is about the same image"
+MANY_IMAGES = "several images have these pixels, none has this id"
+TEST_PIXELS = "these pixels are in the test split under another id"
+DUPLICATE = "another decision is about the same image"
 _MAX_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class MatchedDecisions:
-    """M decisions and the images they are about, in the order of the manifest.
+    """M decisions and their images, in the order of the manifest.
 
     Attributes:
         positions: M rows of the manifest, ascending, each once.
         actions: M of `keep`, `drop`, `relabel`.
-        labels: M class numbers (0..6) for `relabel`, -1 else.
-        unmatched: decisions that no image answers to, with a column `why`.
+        labels: M class numbers (0..6) for `relabel`, else -1.
+        unmatched: decisions without a matching image, with a column `why`.
     """
 
     positions: npt.NDArray[np.int64]
@@ -39,40 +39,40 @@ class MatchedDecisions:
 def match_decisions(manifest: pd.DataFrame, decisions: pd.DataFrame) -> MatchedDecisions:
     """Find the image of each decision: by its id where the pixels agree, else by its pixels.
 
-    Pixels decide where exactly one image has them. Relabelling to the label that an image has is
-    keeping it. `reset` rows are passed over. Unassigned images count as training.
+    Pixels identify an image if no other one has them. Relabelling an image to its current label
+    counts as keeping it. `reset` rows are ignored. Images without a split count as training.
 
     Args:
         manifest: N rows with image_id, pixel_sha256, label and split.
         decisions: a table of `DECISION_DTYPES`.
 
     Raises:
-        DataError: decisions name test images, which nobody may change.
+        DataError: decisions name test images, which must not change.
     """
     table = decisions[decisions["action"] != RESET].reset_index(drop=True)
-    finder = _Finder(manifest)
+    index = _ImageIndex(manifest)
     found = [
-        finder.find(image_id, sha)
+        index.find(image_id, sha)
         for image_id, sha in zip(table["image_id"], table["pixel_sha256"], strict=True)
     ]
     table["position"] = np.array([position for position, _ in found], dtype=np.int64)
     table["why"] = pd.Series([why for _, why in found], dtype="str")
     named = manifest["image_id"].to_numpy()[table["position"]] == table["image_id"]
-    _refuse_test(manifest, table[(table["position"] >= 0) & named])
-    _settle_repeats(table, named.to_numpy(dtype=bool))
+    _reject_test_images(manifest, table[(table["position"] >= 0) & named])
+    _drop_repeats(table, named.to_numpy(dtype=bool))
     hits = table[table["position"] >= 0].sort_values("position", kind="stable")
     positions = hits["position"].to_numpy(dtype=np.int64)
     labels = hits["label"].to_numpy(dtype=np.int64).copy()
     actions = hits["action"].to_numpy(dtype="str").copy()
-    as_it_is = (actions == RELABEL) & (labels == manifest["label"].to_numpy()[positions])
-    actions[as_it_is] = KEEP
-    labels[as_it_is] = UNLABELLED
+    is_unchanged = (actions == RELABEL) & (labels == manifest["label"].to_numpy()[positions])
+    actions[is_unchanged] = KEEP
+    labels[is_unchanged] = UNLABELLED
     unmatched = table[table["position"] < 0].drop(columns="position").reset_index(drop=True)
     return MatchedDecisions(positions, actions, labels, unmatched)
 
 
-class _Finder:
-    """Looks images up by id and by pixels."""
+class _ImageIndex:
+    """Looks up images by id and by pixels."""
 
     def __init__(self, manifest: pd.DataFrame) -> None:
         self._shas = manifest["pixel_sha256"].tolist()
@@ -85,7 +85,7 @@ class _Finder:
             self._by_sha.setdefault(sha, []).append(row)
 
     def find(self, image_id: str, sha: str) -> tuple[int, str]:
-        """The row, or -1 and why there is none."""
+        """The row, or -1 and the reason."""
         row = self._by_id.get(image_id)
         if row is not None and sha in ("", self._shas[row]):
             return row, ""
@@ -94,11 +94,11 @@ class _Finder:
             return -1, NO_IMAGE if row is None else OTHER_PIXELS
         if len(rows) > 1:
             return -1, MANY_IMAGES
-        # Who decided about a training image of another dataset never meant this test image.
+        # A decision about a training image of another dataset must not hit a test image.
         return (-1, TEST_PIXELS) if self._splits[rows[0]] == "test" else (rows[0], "")
 
 
-def _refuse_test(manifest: pd.DataFrame, table: pd.DataFrame) -> None:
+def _reject_test_images(manifest: pd.DataFrame, table: pd.DataFrame) -> None:
     is_test = manifest["split"].to_numpy()[table["position"]] == "test"
     named = table.loc[is_test, "image_id"].tolist()
     if not named:
@@ -108,15 +108,15 @@ def _refuse_test(manifest: pd.DataFrame, table: pd.DataFrame) -> None:
         shown.append(f"... and {len(named) - _MAX_SHOWN} more")
     raise DataError(
         f"expected decisions about training and validation images, got {len(named)} about test "
-        "images; take them out of the file: what is reported must not depend on anybody's taste",
+        "images; remove them from the file: evaluation splits are never modified",
         shown,
     )
 
 
-def _settle_repeats(table: pd.DataFrame, named: npt.NDArray[np.bool_]) -> None:
-    """Leave one decision an image: the one that names it."""
+def _drop_repeats(table: pd.DataFrame, named: npt.NDArray[np.bool_]) -> None:
+    """Keep one decision per image, preferably the one that names it."""
     order = np.lexsort((~named, table["position"].to_numpy()))
-    again = table.iloc[order]["position"].duplicated().to_numpy()
-    rows = order[again & (table["position"].to_numpy()[order] >= 0)]
-    table.loc[rows, "why"] = TAKEN
+    is_repeat = table.iloc[order]["position"].duplicated().to_numpy()
+    rows = order[is_repeat & (table["position"].to_numpy()[order] >= 0)]
+    table.loc[rows, "why"] = DUPLICATE
     table.loc[rows, "position"] = -1

@@ -1,4 +1,4 @@
-"""The review page: one self-contained HTML file on which a person decides about single images."""
+"""The review page: a self-contained HTML file for decisions about single images."""
 
 import base64
 import hashlib
@@ -12,26 +12,27 @@ import pandas as pd
 from fer_models.dataset.snapshot import open_snapshot, open_table
 from fer_models.errors import DataError, FerError
 from fer_models.labels import CLASS_NAMES, VOTE_COLUMNS
+from fer_models.plotting.page import page_environment
 from fer_models.progress import report
+from fer_models.review.config import DEFAULT_LIMIT
 from fer_models.review.decisions import (
     current_decisions,
     empty_decisions,
     match_decisions,
     open_decisions,
 )
-from fer_models.review.items import FACTS, Sheet, collect_sheet
+from fer_models.review.items import PageContent, collect_content
 from fer_models.source_hash import source_hash
 from fer_models.storage.refs import ArtifactRef, DecisionsRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
-# Its source, and that of all it imports, is part of what a result depends on.
+# The source of this module and its imports is part of the key of a result.
 _ENTRY = "fer_models.review.page"
 
-DEFAULT_LIMIT = 500
 PAGE_FILE = "review.html"
 CLEAN_COMMAND = "ferflow task clean"
 _TABLE = "decisions"
-_NEEDED = (
+_REQUIRED_COLUMNS = (
     "image_id",
     "label",
     "reason",
@@ -60,26 +61,32 @@ def write_review_page(
     limit: int = DEFAULT_LIMIT,
     command: str = CLEAN_COMMAND,
 ) -> dict[str, Any]:
-    """Write the page of a cleaned snapshot to a file.
+    """Write the review page of a cleaned snapshot to a file.
 
-    Every image in quarantine for a reason that is a judgement is offered, and the `limit` kept
-    training images whose labels fit worst. Leaks and exact copies are shown as facts. A page
-    holds about 3 kB an image.
+    The page offers the quarantined images, except leaks and exact duplicates, which it only lists,
+    and the `limit` kept training images with the lowest label quality. A page takes about 3 kB per
+    image.
 
     Args:
         store: holds the snapshot and earlier decisions.
-        snapshot: a cleaned snapshot, or one made from it.
-        path: where to.
-        limit: how many kept images to offer.
-        command: what the page tells to run; the name of the saved file is put behind it.
+        snapshot: a cleaned snapshot, or one derived from it.
+        path: of the HTML file; folders are created.
+        limit: maximum number of kept images to offer.
+        command: shown on the page as the next step, followed by the name of the saved file.
 
     Returns:
-        `images` and `decided` (of them, decisions in force), `counts` by group, `facts` by
-        reason, `decisions_version` (None before the first), `bytes`, `path`.
+        `images` (offered), `decided` (those with a decision in force), `counts` by group, `facts`
+        by reason, `decisions_version` (None before the first), `bytes`, `path`.
 
     Raises:
         DataError: the snapshot was not cleaned.
-        StoreError: it is absent or damaged.
+        FerError: the file can't be written.
+        StoreError: the snapshot is missing or damaged.
+
+    Example:
+        cleaned = clean_snapshot(store, raw, CleaningConfig(), scores)
+        facts = write_review_page(store, cleaned, Path("review.html"), limit=200)
+        webbrowser.open(Path(facts["path"]).as_uri())
     """
     text, facts = _render(store, snapshot, current_decisions(store), limit, command)
     data = text.encode()
@@ -87,16 +94,19 @@ def write_review_page(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     except OSError as error:
-        raise FerError(f"{path}: can't write the page ({error.strerror}); choose --out") from error
+        raise FerError(
+            f"{path}: can't write the page ({error.strerror}); choose another --out"
+        ) from error
     return facts | {"bytes": len(data), "path": str(path.absolute())}
 
 
 def store_review_page(
     store: ArtifactStore, snapshot: SnapshotRef, limit: int = DEFAULT_LIMIT
 ) -> ReviewRef:
-    """Write the page of a cleaned snapshot into the store, as an artifact.
+    """Write the review page of a cleaned snapshot to the store, as an artifact.
 
-    The same snapshot, decisions and code give the same artifact. Raises as `write_review_page`.
+    The same snapshot, decisions and code give the same artifact. Raises the errors of
+    `write_review_page`.
     """
     decisions = current_decisions(store)
     digest = hashlib.sha256(f"{snapshot.id} {decisions.id if decisions else ''} {limit}".encode())
@@ -104,11 +114,8 @@ def store_review_page(
     for name in ("review.html.j2", "review.css", *_SCRIPTS):
         digest.update((_TEMPLATES / name).read_bytes())
     page_id = digest.hexdigest()[:24]
-    ref = ReviewRef(
-        id=page_id,
-        url=f"{store.url}/{ReviewRef.folder}/{page_id}",
-        page_url=f"{store.url}/{ReviewRef.folder}/{page_id}/{PAGE_FILE}",
-    )
+    page_url = f"{store.artifact_url(ReviewRef, page_id)}/{PAGE_FILE}"
+    ref = store.ref(ReviewRef, page_id, page_url=page_url)
     if store.exists(ref):
         return ref
     text, facts = _render(store, snapshot, decisions, limit, CLEAN_COMMAND)
@@ -117,7 +124,7 @@ def store_review_page(
 
 
 def saved_name(snapshot_id: str) -> str:
-    """The name under which a browser saves the decisions about a snapshot."""
+    """File name of the decisions that a browser saves."""
     return f"decisions-{snapshot_id[:12]}.csv"
 
 
@@ -128,29 +135,29 @@ def _render(
     limit: int,
     command: str,
 ) -> tuple[str, dict[str, Any]]:
-    report("review", 0, 2, "steps", "choosing the images")
+    report("review", 0, 2, "steps", "selecting images")
     cleaning = _cleaning_table(store, snapshot)
     opened = open_snapshot(store, snapshot)
     earlier = open_decisions(store, decisions) if decisions else empty_decisions()
-    # What a decision does is told by the label that the image came with.
-    came_with = dict(zip(cleaning["image_id"], cleaning["label"], strict=True))
-    as_it_came = opened.manifest.assign(label=opened.manifest["image_id"].map(came_with))
-    matched = match_decisions(as_it_came, earlier)
-    sheet = collect_sheet(opened, cleaning, matched, limit)
-    report("review", 1, 2, "steps", "drawing the page")
-    groups = pd.Series([item["group"] for item in sheet.items], dtype="str")
+    # Decisions refer to the labels before cleaning.
+    source_label = dict(zip(cleaning["image_id"], cleaning["label"], strict=True))
+    uncleaned = opened.manifest.assign(label=opened.manifest["image_id"].map(source_label))
+    matched = match_decisions(uncleaned, earlier)
+    content = collect_content(opened, cleaning, matched, limit)
+    report("review", 1, 2, "steps", "rendering the page")
+    groups = pd.Series([item["group"] for item in content.items], dtype="str")
     facts = {
         "snapshot": snapshot.id,
-        "images": len(sheet.items),
-        "decided": sum("was" in item for item in sheet.items),
+        "images": len(content.items),
+        "decided": sum("was" in item for item in content.items),
         "counts": {
             str(name): int(count) for name, count in groups.value_counts(sort=False).items()
         },
-        "facts": {fact["reason"]: fact["count"] for fact in sheet.facts},
+        "facts": {fact["reason"]: fact["count"] for fact in content.facts},
         "decisions_version": decisions.version if decisions else None,
     }
-    text = _html(sheet, facts, saved_name(snapshot.id), command)
-    report("review", 2, 2, "steps", f"{len(sheet.items)} images")
+    text = _html(content, facts, saved_name(snapshot.id), command)
+    report("review", 2, 2, "steps", f"{len(content.items)} images")
     return text, facts
 
 
@@ -158,48 +165,39 @@ def _cleaning_table(store: ArtifactStore, snapshot: SnapshotRef) -> pd.DataFrame
     files = store.describe(snapshot).files
     if f"{_TABLE}.parquet" not in files:
         raise DataError(
-            f"snapshot {snapshot.id[:12]}: expected a cleaned snapshot, this one comes from the "
-            f"step {store.info(snapshot).get('step', 'unknown')!r}; run `ferflow task clean` first"
+            f"snapshot {snapshot.id[:12]}: expected a cleaned snapshot, got one from the step "
+            f"{store.info(snapshot).get('step', 'unknown')!r}; run `ferflow task clean` first"
         )
     table = open_table(store, snapshot, _TABLE)
-    missing = [column for column in _NEEDED if column not in table.columns]
+    missing = [column for column in _REQUIRED_COLUMNS if column not in table.columns]
     if missing:
         raise DataError(
             f"snapshot {snapshot.id[:12]}: its table of cleaning decisions lacks "
-            f"{', '.join(missing)}: another version of ferflow wrote it; run `ferflow task clean` "
-            "again"
+            f"{', '.join(missing)}, because another version of ferflow wrote it; run "
+            "`ferflow task clean` again"
         )
     return table
 
 
-def _html(sheet: Sheet, facts: Mapping[str, Any], file_name: str, command: str) -> str:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FunctionLoader(lambda name: (_TEMPLATES / name).read_text("utf-8")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _html(content: PageContent, facts: Mapping[str, Any], file_name: str, command: str) -> str:
+    environment = page_environment("fer_models.review")
     script = "\n".join((_TEMPLATES / name).read_text("utf-8") for name in _SCRIPTS)
     data = {
         "snapshot": facts["snapshot"],
         "file": file_name,
         "classes": CLASS_NAMES,
         "votes": [name.removeprefix("votes_") for name in VOTE_COLUMNS],
-        "items": sheet.items,
-        "facts": sheet.facts,
-        "pictures": sheet.pictures,
+        "items": content.items,
+        "facts": content.facts,
+        "pictures": content.pictures,
     }
     return environment.get_template("review.html.j2").render(
         facts=facts,
         data=data,
         script=script,
-        # Nothing but this very script may run on the page, whatever an image is called.
+        # Allows only this script on the page, whatever the names of images contain.
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         classes=CLASS_NAMES,
         file_name=file_name,
         command=command,
-        fact_reasons=FACTS,
     )

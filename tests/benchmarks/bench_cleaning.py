@@ -1,11 +1,11 @@
-"""How well cleaning finds what is wrong, and whether training on what is left pays.
+"""Accuracy of cleaning, and its effect on training.
 
     python -m tests.benchmarks.bench_cleaning [--images fer2013.parquet] [--pays] [--plots FOLDER]
 
-Synthetic faces: precision and recall of each rule against the planted truth. Real FER2013 images
-(`--images`, with FER+ votes): label errors and non-faces, found without a look at the votes,
-against the votes. `--pays`: the quick model trained on raw and on cleaned images, three seeds,
-measured on the untouched PublicTest.
+Synthetic faces: precision and recall of each rule against the planted defects. Real FER2013 images
+(`--images`, with FER+ votes): label errors and non-faces, found without the votes, against the
+votes. `--pays`: the quick model trained on raw and on cleaned images, three seeds, evaluated on the
+unmodified PublicTest.
 """
 
 import argparse
@@ -46,8 +46,7 @@ WORST = (100, 300, 1000, 3000)
 MIN_RECALL, MIN_PRECISION = 0.95, 0.90
 MIN_DISAGREEMENT = 0.85
 MAX_SCORING_S = 15 * 60
-_CLEAR_VOTES = 6
-_NOT_FACE_VOTES = 5
+DEFAULTS = CleaningConfig()
 Table = pd.DataFrame
 
 
@@ -61,7 +60,7 @@ def bench_synthetic(store: ArtifactStore, seed: int = 0, num_images: int = 2800)
     return pd.DataFrame(
         {
             "seed": seed,
-            "defect": [row.defect or "(sound, set aside)" for row in rows],
+            "defect": [row.defect or "(valid, quarantined)" for row in rows],
             "planted": [row.planted for row in rows],
             "recall": [row.recall for row in rows],
             "precision": [row.precision for row in rows],
@@ -70,7 +69,7 @@ def bench_synthetic(store: ArtifactStore, seed: int = 0, num_images: int = 2800)
 
 
 def bench_real(store: ArtifactStore, raw: SnapshotRef, seed: int = 0) -> dict[str, Any]:
-    """Label errors and non-faces of the real Training images, ranked without any look at votes."""
+    """Label errors and non-faces of the real Training images, ranked without votes."""
     start = time.perf_counter()
     scores = score_labels(store, raw, ScoringConfig(), seed)
     seconds = time.perf_counter() - start
@@ -97,19 +96,19 @@ def bench_real(store: ArtifactStore, raw: SnapshotRef, seed: int = 0) -> dict[st
 
 
 def vote_truth(manifest: Table) -> Table:
-    """What FER+ says of each image: majority elsewhere, a clear error, no face."""
+    """FER+ verdict on each image: majority for another class, clear label error, non-face."""
     votes = manifest[list(VOTE_COLUMNS)].to_numpy(dtype=np.int64)
     label = manifest["label"].to_numpy(dtype=np.int64)
     expression = np.array([int(VOTE_TO_EXPRESSION.get(vote, UNLABELLED)) for vote in FerPlusVote])
     favoured = expression[votes.argmax(axis=1)]
     disagrees = favoured != label
-    clear = disagrees & (favoured != UNLABELLED) & (votes.max(axis=1) >= _CLEAR_VOTES)
-    not_face = votes[:, FerPlusVote.NF] >= _NOT_FACE_VOTES
+    clear = disagrees & (favoured != UNLABELLED) & (votes.max(axis=1) >= DEFAULTS.min_relabel_votes)
+    not_face = votes[:, FerPlusVote.NF] >= DEFAULTS.min_not_face_votes
     return pd.DataFrame({"disagrees": disagrees, "clear_error": clear, "not_face": not_face})
 
 
 def worst_rows(score: pd.Series, disagrees: pd.Series, clear: pd.Series) -> Table:
-    """Of the k images with the lowest scores: how many FER+ contradicts."""
+    """Fraction of the k lowest-scoring images that FER+ contradicts."""
     order = np.argsort(score.to_numpy(), kind="stable")
     rows = [
         {
@@ -124,7 +123,7 @@ def worst_rows(score: pd.Series, disagrees: pd.Series, clear: pd.Series) -> Tabl
 
 
 def curve(score: pd.Series, truth: pd.Series) -> dict[str, Any]:
-    """Precision and recall as the threshold rises, and the average precision."""
+    """Precision and recall by threshold, and the average precision."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(truth, -score)
@@ -138,11 +137,11 @@ def curve(score: pd.Series, truth: pd.Series) -> dict[str, Any]:
 
 
 def bench_pays(store: ArtifactStore, raw: SnapshotRef, seeds: tuple[int, ...]) -> Table:
-    """PublicTest accuracy of the quick model by what it was trained on.
+    """PublicTest accuracy of the quick model, by training set.
 
-    All and only kept training images are learned from; PublicTest (3,589 images) is as it came.
-    `unseen` leaves out the PublicTest images that also stand in the raw training data, pixel by
-    pixel (279); `no near copy` also those that stand there cut, lit or mirrored otherwise (419).
+    All kept training images are used; PublicTest (3,589 images) is unmodified. `unseen` excludes
+    PublicTest images whose pixels are in the raw training data (279), `no near copy` also those
+    with a near duplicate there (419).
     """
     scores = score_labels(store, raw, ScoringConfig(), 0)
     policies = {
@@ -169,14 +168,14 @@ def bench_pays(store: ArtifactStore, raw: SnapshotRef, seeds: tuple[int, ...]) -
 
 
 def _copied_rows(raw: DatasetSnapshot) -> dict[str, Any]:
-    """Validation rows that also stand among the training images: exactly, or at least nearly."""
+    """Validation rows with an exact copy, or also with a near duplicate, in training."""
     manifest = raw.manifest
     split, pixels = manifest["split"], manifest["pixel_sha256"]
     public, train = np.flatnonzero(split == "validation"), np.flatnonzero(split == "train")
     exact = pixels[public].isin(pixels[train]).to_numpy()
-    similarity = CleaningConfig().near_duplicate_min_similarity
-    same = find_near_duplicates(raw.images, public, train, similarity)
-    return {"exact": exact, "near": exact | np.isin(public, same.originals)}
+    similarity = DEFAULTS.near_duplicate_min_similarity
+    found = find_near_duplicates(raw.images, public, train, similarity)
+    return {"exact": exact, "near": exact | np.isin(public, found.originals)}
 
 
 def _train_once(job: tuple[str, int, Images, Table, dict[str, Any]]) -> dict[str, Any]:
@@ -187,24 +186,29 @@ def _train_once(job: tuple[str, int, Images, Table, dict[str, Any]]) -> dict[str
     torch.set_num_threads(1)
     name, seed, images, manifest, copied = job
     labels = manifest["label"].to_numpy(dtype=np.int64)
-    learned = ((manifest["split"] == "train") & (manifest["status"] == KEPT)).to_numpy()
+    in_training = ((manifest["split"] == "train") & (manifest["status"] == KEPT)).to_numpy()
     public = (manifest["split"] == "validation").to_numpy()
     probabilities = predict_fold(
-        images[learned], labels[learned], images[public], ScoringConfig(), seed, lambda _: None
+        images[in_training],
+        labels[in_training],
+        images[public],
+        ScoringConfig(),
+        seed,
+        lambda _: None,
     )
-    right = probabilities.argmax(axis=1) == labels[public]
+    correct = probabilities.argmax(axis=1) == labels[public]
     return {
         "trained on": name,
-        "images": int(learned.sum()),
+        "images": int(in_training.sum()),
         "seed": seed,
-        "accuracy": right.mean(),
-        "unseen": right[~copied["exact"]].mean(),
-        "no near copy": right[~copied["near"]].mean(),
+        "accuracy": correct.mean(),
+        "unseen": correct[~copied["exact"]].mean(),
+        "no near copy": correct[~copied["near"]].mean(),
     }
 
 
 def main() -> None:
-    """Print the tables, and whether they hold."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--images", type=Path, default=os.environ.get(IMAGES_VARIABLE))
     parser.add_argument("--seeds", type=int, default=3)
@@ -212,18 +216,18 @@ def main() -> None:
     parser.add_argument("--plots", type=Path)
     arguments = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    with tempfile.TemporaryDirectory() as folder, listening(_Lines()):
+    with tempfile.TemporaryDirectory() as folder, listening(_ProgressLines()):
         store = ArtifactStore(StoreConfig(url=folder))
         tables = [bench_synthetic(store, seed) for seed in range(arguments.seeds)]
-        _print("Synthetic faces: each rule against the planted truth", pd.concat(tables))
+        _print("Synthetic faces: each rule against the planted defects", pd.concat(tables))
         if not arguments.images:
-            print(f"no real images: name them with --images or {IMAGES_VARIABLE}")
+            print(f"no real images; pass --images or set {IMAGES_VARIABLE}")
             return
         raw = ingest_sources(store, DataConfig(sources=(str(arguments.images),)), 0)
         _print_real(bench_real(store, raw), arguments.plots)
         if arguments.pays:
             table = bench_pays(store, raw, tuple(range(arguments.seeds)))
-            _print("Does cleaning pay? PublicTest accuracy of the quick model", table)
+            _print("Effect of cleaning: PublicTest accuracy of the quick model", table)
             columns = ["accuracy", "unseen", "no near copy"]
             means = table.groupby(["trained on", "images"], sort=False)[columns]
             _print("means and standard deviations", means.agg(["mean", "std"]).reset_index())
@@ -231,21 +235,21 @@ def main() -> None:
 
 def _print_real(found: dict[str, Any], plots: Path | None) -> None:
     print(f"scored in {found['seconds']:.0f} s (at most {MAX_SCORING_S}): {found['facts']}")
-    print(f"quarantine: {found['reasons']}")
-    _print("Label errors: share of the worst Training images", found["label_errors"])
-    for name, one in found["curves"].items():
+    print(f"quarantined: {found['reasons']}")
+    _print("Label errors: fraction of the worst Training images", found["label_errors"])
+    for name, points in found["curves"].items():
         print(
-            f"{name}: average precision {one['average_precision']:.3f} "
-            f"(n = {one['positives']}, chance {one['chance']:.3f})"
+            f"{name}: average precision {points['average_precision']:.3f} "
+            f"(n = {points['positives']}, chance {points['chance']:.3f})"
         )
         for recall in (0.1, 0.25, 0.5, 0.75, 0.9):
-            print(f"  recall {recall:.2f}: precision {_precision_at(one, recall):.3f}")
+            print(f"  recall {recall:.2f}: precision {_precision_at(points, recall):.3f}")
     if plots:
         _plot(found["curves"], plots / "cleaning-curves.png")
 
 
-def _precision_at(one: dict[str, Any], recall: float) -> float:
-    return float(one["precision"][one["recall"] >= recall].max())
+def _precision_at(points: dict[str, Any], recall: float) -> float:
+    return float(points["precision"][points["recall"] >= recall].max())
 
 
 def _plot(curves: dict[str, dict[str, Any]], path: Path) -> None:
@@ -253,13 +257,15 @@ def _plot(curves: dict[str, dict[str, Any]], path: Path) -> None:
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    for name, one in curves.items():
+    for name, points in curves.items():
         [line] = axes.plot(
-            one["recall"][:-1], one["precision"][:-1], label=f"{name}, n = {one['positives']:,}"
+            points["recall"][:-1],
+            points["precision"][:-1],
+            label=f"{name}, n = {points['positives']:,}",
         )
-        axes.axhline(one["chance"], color=line.get_color(), lw=0.8, ls=":")
+        axes.axhline(points["chance"], color=line.get_color(), lw=0.8, ls=":")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-    axes.set_title("Found without votes, judged by FER+ votes (dotted: chance)", fontsize=10)
+    axes.set_title("Found without votes, evaluated on FER+ votes (dotted: chance)", fontsize=10)
     axes.legend(frameon=False, fontsize=9)
     axes.grid(alpha=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -274,8 +280,8 @@ def _print(title: str, table: Table) -> None:
     print(f"\n{title}\n{table.round(3).to_string(index=False)}\n", flush=True)
 
 
-class _Lines:
-    """Tells how far the label scores are, a line a minute."""
+class _ProgressLines:
+    """Prints the progress of label scoring, one line per minute."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()

@@ -1,9 +1,9 @@
-// The page at work: filters, moving about, mouse and keys, saving.
+// Interaction: filters, navigation, mouse and keyboard, saving.
 
 const $ = (id) => document.getElementById(id);
 const tiles = new Map(); // item -> its tile
 let shown = []; // items in the order of the page
-let chosen = null;
+let selected = null;
 
 const filler = new IntersectionObserver(
   (entries) => {
@@ -43,9 +43,9 @@ function paintSheet() {
     grid.append(tile);
     filler.observe(tile);
   }
-  const nothing = ITEMS.length ? "No image fits these filters." : "Cleaning left nothing to decide.";
+  const nothing = ITEMS.length ? "No image matches these filters." : "There is nothing to decide.";
   $("sheet").replaceChildren(...(sections.length ? sections : [el("p", { class: "empty" }, nothing)]));
-  choose(shown.includes(chosen) ? chosen : (shown[0] ?? null), false);
+  select(shown.includes(selected) ? selected : (shown[0] ?? null), false);
   paintCounter();
 }
 
@@ -57,13 +57,13 @@ function newSection(item, sections) {
   return grid;
 }
 
-function choose(item, focus = true) {
-  const before = tiles.get(chosen);
+function select(item, focus = true) {
+  const before = tiles.get(selected);
   if (before) {
     before.removeAttribute("aria-current");
     before.tabIndex = -1;
   }
-  chosen = item;
+  selected = item;
   const tile = tiles.get(item);
   if (tile) {
     if (!tile.childElementCount) fillTile(tile, item);
@@ -86,12 +86,12 @@ function paintCounter() {
   $("save").disabled = $("copy-csv").disabled = fresh === 0;
   $("undo").disabled = past.length === 0;
   $("warning").hidden = remembers;
-  if (!remembers) $("warning").textContent = "This browser does not remember decisions for this page: save them before you close or reload it.";
+  if (!remembers) $("warning").textContent = "This browser can't store decisions for this page: save them before you close or reload it.";
 }
 
 function changed(item, text) {
   if (tiles.has(item)) paintTile(tiles.get(item), item);
-  if (item === chosen) paintInspector(item);
+  if (item === selected) paintInspector(item);
   paintCounter();
   $("status").textContent = `${text}. ${$("counter").textContent}`;
 }
@@ -105,23 +105,23 @@ function act(item, action, label) {
 function undoLast() {
   const item = undo();
   if (!item) return;
-  changed(item, `undone: ${item.id}`);
-  if (tiles.has(item)) choose(item);
+  changed(item, `undo: ${item.id}`);
+  if (tiles.has(item)) select(item);
 }
 
 function step(by) {
-  const next = shown[shown.indexOf(chosen) + by];
-  if (next) choose(next);
+  const next = shown[shown.indexOf(selected) + by];
+  if (next) select(next);
 }
 
-// The tile of the next row (or the one before) that lies nearest to the same column.
+// The tile of the next (or previous) row that is nearest to the current column.
 function stepRow(direction) {
-  const here = tiles.get(chosen)?.getBoundingClientRect();
+  const here = tiles.get(selected)?.getBoundingClientRect();
   if (!here) return;
   let best = null;
   let distance = Infinity;
   let rowTop = null;
-  for (let n = shown.indexOf(chosen) + direction; n >= 0 && n < shown.length; n += direction) {
+  for (let n = shown.indexOf(selected) + direction; n >= 0 && n < shown.length; n += direction) {
     const box = tiles.get(shown[n]).getBoundingClientRect();
     if (Math.abs(box.top - here.top) < 2) continue;
     rowTop ??= box.top;
@@ -129,19 +129,19 @@ function stepRow(direction) {
     const off = Math.abs(box.left - here.left);
     if (off < distance) [best, distance] = [shown[n], off];
   }
-  if (best) choose(best);
+  if (best) select(best);
 }
 
 function nextUndecided() {
-  const start = shown.indexOf(chosen) + 1;
+  const start = shown.indexOf(selected) + 1;
   const order = [...shown.slice(start), ...shown.slice(0, start)];
   const next = order.find((item) => decisionOf(item) === null);
-  if (next) choose(next);
-  else $("status").textContent = "every image shown here is decided";
+  if (next) select(next);
+  else $("status").textContent = "All images shown are decided.";
 }
 
 const actThenStep = (action, label) => () => {
-  act(chosen, action, label);
+  act(selected, action, label);
   step(1);
 };
 const KEYS = {
@@ -149,12 +149,12 @@ const KEYS = {
   ArrowRight: () => step(1),
   ArrowUp: () => stepRow(-1),
   ArrowDown: () => stepRow(1),
-  Home: () => shown.length && choose(shown[0]),
-  End: () => shown.length && choose(shown.at(-1)),
+  Home: () => shown.length && select(shown[0]),
+  End: () => shown.length && select(shown.at(-1)),
   k: actThenStep("keep"),
   d: actThenStep("drop"),
-  a: () => chosen?.hint !== undefined && actThenStep("relabel", chosen.hint)(),
-  x: () => act(chosen, "back"),
+  a: () => selected?.hint !== undefined && actThenStep("relabel", selected.hint)(),
+  x: () => act(selected, "back"),
   n: nextUndecided,
   u: undoLast,
   "?": () => $("help").showModal(),
@@ -175,12 +175,12 @@ function onKey(event) {
 function onClick(event) {
   const button = event.target.closest("button[data-do]");
   const tile = event.target.closest(".tile");
-  if (tile) choose(tile.item);
+  if (tile) select(tile.item);
   if (!button) return;
-  const item = tile?.item ?? chosen;
+  const item = tile?.item ?? selected;
   const [action, label] = [button.dataset.do, button.dataset.label];
   act(item, action, label === undefined ? null : Number(label));
-  // The inspector was painted anew: give the focus back to the button that was pressed.
+  // The inspector was rendered again: restore the focus to the pressed button.
   const again = label === undefined ? `[data-do="${action}"]` : `[data-do="${action}"][data-label="${label}"]`;
   if (!tile) $("inspector").querySelector(again)?.focus();
 }
@@ -199,7 +199,7 @@ async function copy(text, button) {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
   } catch {
-    button.textContent = "Can't copy";
+    button.textContent = "Copy failed";
   }
   setTimeout(() => (button.textContent = label), 1500);
 }

@@ -1,5 +1,5 @@
 "use strict";
-// The decisions: what the store has, what was decided here, undo, this browser's memory, the file.
+// State: decisions in the store and on this page, undo, local storage, the decisions file.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const ITEMS = DATA.items;
@@ -7,8 +7,8 @@ const CLASSES = DATA.classes;
 const MEMORY = `ferflow-review-${DATA.snapshot}`;
 const MAX_UNDO = 1000;
 
-const made = new Map(); // key of an image -> {action, label, note}: decided here, wins over earlier
-const past = []; // what undo brings back
+const made = new Map(); // key of an image -> {action, label, note}: decided here, overrides earlier
+const past = []; // undo history
 let remembers = true;
 
 function keyOf(item) {
@@ -33,7 +33,7 @@ function labelName(label) {
   return label >= 0 ? CLASSES[label] : "no label";
 }
 
-// Decide, or take a decision back (null). Relabelling to the label an image has is keeping it.
+// Decide, or remove a decision (null). Relabelling to the current label counts as keeping.
 function decide(item, action, label = null) {
   const key = keyOf(item);
   const before = made.get(key);
@@ -90,7 +90,7 @@ function recall() {
   ITEMS.forEach(forgetInForce);
 }
 
-// What was saved and applied meanwhile is nothing new any more.
+// Decisions that were saved and applied meanwhile are no longer new.
 function forgetInForce(item) {
   const own = made.get(keyOf(item));
   const earlier = earlierOf(item);

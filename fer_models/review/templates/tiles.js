@@ -1,15 +1,15 @@
-// What is seen: tiles (filled when they come near the window), the inspector, the settled facts.
+// Rendering: tiles (filled when they approach the viewport), the inspector, automatic removals.
 
 const REASONS = {
-  label_error: "Label errors: another label seems to fit",
+  label_error: "Possible label errors",
   conflicting_label: "Copies with different labels",
-  not_a_face: "Not a face",
-  blank: "Blank",
-  near_duplicate: "Nearly the same as another image",
-  worst_kept: "Kept, but the label fits worst",
-  by_person: "Decided before",
-  leak: "Copies of held-out images, left out of training",
-  exact_duplicate: "Exact copies: one of each stays",
+  not_a_face: "Possible non-faces",
+  blank: "Blank images",
+  near_duplicate: "Near duplicates",
+  worst_kept: "Kept images with the lowest label quality",
+  by_person: "Decided earlier",
+  leak: "Leaks: copies of held-out images, removed from training",
+  exact_duplicate: "Exact duplicates; one copy of each is kept",
 };
 const VOTE_COLORS = {
   neutral: "#8a94a0", happiness: "#e69f00", surprise: "#56b4e9", sadness: "#0072b2", anger: "#d55e00",
@@ -66,9 +66,9 @@ function decisionText(item) {
 function describe(item) {
   const parts = [`labelled ${labelName(item.label)}`];
   if (item.hint !== undefined) parts.push(`suggested ${labelName(item.hint)}`);
-  if (item.p !== undefined) parts.push(`label fits ${percent(item.p)}`);
+  if (item.p !== undefined) parts.push(`label fit ${percent(item.p)}`);
   if (item.votes) parts.push(`votes: ${votesText(item)}`);
-  if (item.of !== undefined) parts.push(`beside ${item.of_id}, labelled ${labelName(item.of_label)}`);
+  if (item.of !== undefined) parts.push(`similar to ${item.of_id}, labelled ${labelName(item.of_label)}`);
   const decision = decisionText(item).replace("→", "relabelled");
   return `${parts.join("; ")}; ${decision || "undecided"}`;
 }
@@ -85,10 +85,10 @@ function voteBar(item) {
 }
 
 function fillTile(tile, item) {
-  const says = el("div", { class: "says" }, el("b", {}, labelName(item.label)));
-  if (item.hint !== undefined) says.append(` → ${labelName(item.hint)}`);
+  const labels = el("div", { class: "labels" }, el("b", {}, labelName(item.label)));
+  if (item.hint !== undefined) labels.append(` → ${labelName(item.hint)}`);
   const fits = [];
-  if (item.p !== undefined) fits.push(`fits ${percent(item.p)}`);
+  if (item.p !== undefined) fits.push(`fit ${percent(item.p)}`);
   if (item.q !== undefined && item.hint !== undefined) fits.push(percent(item.q));
   const pictures = el("div", { class: "pictures" }, picture(item.i, ""));
   if (item.of !== undefined) pictures.append(picture(item.of, ""));
@@ -101,7 +101,7 @@ function fillTile(tile, item) {
     quick.append(button(name, "relabel", item.hint, `Relabel ${item.id} to ${name}`));
   }
   tile.replaceChildren(
-    pictures, says, el("div", { class: "fits" }, fits.join(" → ")), voteBar(item), quick, el("span", { class: "badge" }),
+    pictures, labels, el("div", { class: "fits" }, fits.join(" → ")), voteBar(item), quick, el("span", { class: "badge" }),
   );
   paintTile(tile, item);
 }
@@ -123,10 +123,10 @@ function figure(position, caption) {
 function factList(item) {
   const list = el("dl");
   const row = (name, value) => list.append(el("dt", {}, name), el("dd", {}, value));
-  row("why", reasonName(item.group));
-  row("label", labelName(item.label) + (item.p === undefined ? "" : ` (fits ${percent(item.p)})`));
+  row("reason", reasonName(item.group));
+  row("label", labelName(item.label) + (item.p === undefined ? "" : ` (fit ${percent(item.p)})`));
   if (item.hint !== undefined) row("suggested", labelName(item.hint) + (item.q === undefined ? "" : ` (${percent(item.q)})`));
-  row("split", `${splitName(item.split)}, ${item.status} now`);
+  row("split", `${splitName(item.split)}, ${item.status}`);
   row("image", item.id);
   if (item.path) row("file", item.path);
   return list;
@@ -145,7 +145,7 @@ function voteList(item) {
 
 function choices(item) {
   const decision = decisionOf(item);
-  const choose = (key, text, action, label = null) => {
+  const choice = (key, text, action, label = null) => {
     const isOn = decision?.action === action && (decision.label ?? null) === label;
     const hint = action === "relabel" && label === item.hint ? " hint" : "";
     return el(
@@ -155,19 +155,19 @@ function choices(item) {
     );
   };
   const box = el("div", { class: "choose", role: "group", "aria-label": "Decide about this image" });
-  box.append(choose("k", "Keep", "keep"), choose("d", "Drop", "drop"), el("hr"));
-  CLASSES.forEach((name, number) => box.append(choose(String(number + 1), name, "relabel", number)));
-  const back = el("button", { type: "button", "data-do": "back", disabled: !decision }, el("kbd", {}, "x"), "take back");
+  box.append(choice("k", "Keep", "keep"), choice("d", "Drop", "drop"), el("hr"));
+  CLASSES.forEach((name, number) => box.append(choice(String(number + 1), name, "relabel", number)));
+  const back = el("button", { type: "button", "data-do": "back", disabled: !decision }, el("kbd", {}, "x"), "remove");
   box.append(back);
   return box;
 }
 
 function paintInspector(item) {
   const box = document.getElementById("inspector");
-  if (!item) return box.replaceChildren(el("p", { class: "note" }, "No image is chosen."));
+  if (!item) return box.replaceChildren(el("p", { class: "note" }, "No image selected."));
   const isPair = item.of !== undefined;
   const pictures = el("div", { class: isPair ? "pictures two" : "pictures" });
-  pictures.append(figure(item.i, isPair ? `this one: ${labelName(item.label)}` : ""));
+  pictures.append(figure(item.i, isPair ? `this image: ${labelName(item.label)}` : ""));
   if (isPair) pictures.append(figure(item.of, `${item.of_id}: ${labelName(item.of_label)}, ${splitName(item.of_split)}`));
   const decision = decisionOf(item);
   const note = el("input", {
@@ -182,7 +182,7 @@ function paintFacts() {
   const box = document.getElementById("facts");
   for (const fact of DATA.facts) {
     const strip = el("div", { class: "strip" });
-    const details = el("details", {}, el("summary", {}, `${reasonName(fact.reason)} (${fact.count}); nothing to decide`), strip);
+    const details = el("details", {}, el("summary", {}, `${reasonName(fact.reason)} (${fact.count})`), strip);
     details.addEventListener("toggle", () => {
       if (strip.childElementCount) return;
       for (const item of fact.items) {

@@ -1,5 +1,6 @@
-"""Small hand-made snapshots: a line an image."""
+"""Small hand-made snapshots, one line per image."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,11 +14,13 @@ from fer_models.dataset.snapshot import (
     QUARANTINED,
     Images,
     first_of_group,
+    open_snapshot,
     pixel_sha256,
     write_snapshot,
 )
-from fer_models.labels import VOTE_COLUMNS
-from fer_models.storage.refs import SnapshotRef
+from fer_models.labels import CLASS_NAMES, VOTE_COLUMNS, Expression
+from fer_models.quality.scores import PAIRS_FILE, SCORES_FILE
+from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 
@@ -66,3 +69,34 @@ def snapshot_of(
     if images is None:
         images = np.stack([picture(face.picture) for face in faces])
     return write_snapshot(store, manifest_of(faces, images), images, "ingest")
+
+
+def scores_of(
+    store: ArtifactStore,
+    snapshot: SnapshotRef,
+    quality: Sequence[float],
+    face_score: Sequence[float] | None = None,
+    is_issue: Sequence[bool] | None = None,
+    suggested: int = Expression.FEAR,
+    pairs: pd.DataFrame | None = None,
+) -> ScoresRef:
+    """Hand-made scores of a snapshot, one value per image; `pairs` as scoring aligns them."""
+    manifest = open_snapshot(store, snapshot).manifest
+    table = pd.DataFrame({"image_id": manifest["image_id"], "out_of_fold": True})
+    for name in CLASS_NAMES:
+        table[f"p_{name}"] = 0.1
+    table["label_quality"] = quality
+    table["suggested_label"] = int(suggested)
+    table["is_label_issue"] = False if is_issue is None else list(is_issue)
+    table["face_score"] = 1.0 if face_score is None else list(face_score)
+    files = {SCORES_FILE: parquet(table)}
+    if pairs is not None:
+        files[PAIRS_FILE] = parquet(pairs)
+    name = "by-hand" if pairs is None else "with-pairs"
+    return store.put(ScoresRef, name, files, {"snapshot_id": snapshot.id})
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer)
+    return buffer.getvalue()

@@ -1,7 +1,4 @@
-"""Cleaning by label and face scores, by votes and by what people decided."""
-
-import io
-from collections.abc import Sequence
+"""Cleaning by label and face scores, by votes and by people's decisions."""
 
 import numpy as np
 import pandas as pd
@@ -11,39 +8,17 @@ from fer_models.cleaning.clean import clean_snapshot
 from fer_models.cleaning.config import CleaningConfig
 from fer_models.dataset.snapshot import open_snapshot, open_table
 from fer_models.errors import DataError
-from fer_models.labels import CLASS_NAMES, Expression
+from fer_models.labels import Expression
 from fer_models.review.decisions import parse_decisions, publish_decisions
 from fer_models.storage.refs import DecisionsRef, ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tests.fer_models.cleaning.snapshots import Face, snapshot_of
+from tests.fer_models.cleaning.snapshots import Face, scores_of, snapshot_of
 
 HAPPY, SAD, FEAR = Expression.HAPPY, Expression.SAD, Expression.FEAR
 BALANCED, STRICT = CleaningConfig(), CleaningConfig(policy="strict")
 
 
-def scores_of(
-    store: ArtifactStore,
-    snapshot: SnapshotRef,
-    quality: Sequence[float],
-    face_score: Sequence[float] | None = None,
-    is_issue: Sequence[bool] | None = None,
-    suggested: int = FEAR,
-) -> ScoresRef:
-    manifest = open_snapshot(store, snapshot).manifest
-    table = pd.DataFrame({"image_id": manifest["image_id"], "out_of_fold": True})
-    for name in CLASS_NAMES:
-        table[f"p_{name}"] = 0.1
-    table["label_quality"] = quality
-    table["suggested_label"] = int(suggested)
-    table["is_label_issue"] = False if is_issue is None else list(is_issue)
-    table["face_score"] = 1.0 if face_score is None else list(face_score)
-    buffer = io.BytesIO()
-    table.to_parquet(buffer)
-    files = {"scores.parquet": buffer.getvalue()}
-    return store.put(ScoresRef, "by-hand", files, {"snapshot_id": snapshot.id})
-
-
-def decided(store: ArtifactStore, *lines: str) -> DecisionsRef:
+def published(store: ArtifactStore, *lines: str) -> DecisionsRef:
     text = "\n".join(["image_id,action,label", *lines])
     return publish_decisions(store, parse_decisions(text, "by hand"))
 
@@ -60,7 +35,7 @@ def table_of(
     return open_table(store, cleaned, "decisions").assign(label_now=manifest["label"])
 
 
-def test_worst_labels_of_training_are_errors_and_every_image_has_its_score(
+def test_worst_training_labels_are_errors_and_every_image_has_a_score(
     store: ArtifactStore,
 ) -> None:
     splits = ("train", "train", "validation", "test")
@@ -74,7 +49,7 @@ def test_worst_labels_of_training_are_errors_and_every_image_has_its_score(
     assert table["probability"].tolist() == [0.1] * 4
 
 
-def test_strict_takes_all_that_confident_learning_doubts(store: ArtifactStore) -> None:
+def test_strict_quarantines_all_label_issues(store: ArtifactStore) -> None:
     snapshot = snapshot_of(store, [Face("train", SAD, n) for n in range(3)])
     scores = scores_of(store, snapshot, [0.4, 0.4, 0.9], is_issue=[True, False, False])
     assert table_of(store, snapshot, STRICT, scores)["reason"].tolist() == ["label_error", "", ""]
@@ -98,7 +73,7 @@ def test_votes_outweigh_the_face_score(store: ArtifactStore) -> None:
     assert table["evidence"].tolist() == [0.01, 1.0, 0.2, 1.0]
 
 
-def test_relabelling_takes_a_clear_vote_for_another_class(store: ArtifactStore) -> None:
+def test_relabelling_needs_a_clear_vote_for_another_class(store: ArtifactStore) -> None:
     faces = [
         Face("train", SAD, 1, votes={"fear": 6, "sadness": 4}),
         Face("train", SAD, 2, votes={"fear": 5, "sadness": 5}),
@@ -115,7 +90,7 @@ def test_relabelling_takes_a_clear_vote_for_another_class(store: ArtifactStore) 
     assert (table_of(store, snapshot)["label_now"] == SAD).all()
 
 
-def test_relabelling_settles_contradicting_copies(store: ArtifactStore) -> None:
+def test_relabelling_resolves_conflicting_copies(store: ArtifactStore) -> None:
     votes = {"fear": 8, "happiness": 2}
     faces = [Face("train", HAPPY, 1, votes), Face("train", SAD, 1, votes)]
     table = table_of(store, snapshot_of(store, faces), CleaningConfig(relabel_by_votes=True))
@@ -124,11 +99,11 @@ def test_relabelling_settles_contradicting_copies(store: ArtifactStore) -> None:
     assert table["reason"].tolist() == ["conflicting_label"] * 2
 
 
-def test_people_outweigh_the_rules(store: ArtifactStore) -> None:
+def test_people_override_the_rules(store: ArtifactStore) -> None:
     faces = [Face("train", SAD, n) for n in range(4)]
     snapshot = snapshot_of(store, [*faces, Face("validation", SAD, 9)])
     scores = scores_of(store, snapshot, [0.01, 0.01, 0.9, 0.9, 0.9])
-    decisions = decided(
+    decisions = published(
         store,
         "hand/000000,keep,",
         "hand/000001,relabel,happy",
@@ -141,50 +116,50 @@ def test_people_outweigh_the_rules(store: ArtifactStore) -> None:
     assert table["label_now"].tolist() == [SAD, HAPPY, SAD, SAD, SAD]
 
 
-def test_a_dropped_image_takes_its_exact_copies_along(store: ArtifactStore) -> None:
+def test_dropping_an_image_drops_its_exact_copies(store: ArtifactStore) -> None:
     faces = [Face("train", SAD, 1), Face("train", SAD, 1), Face("test", FEAR, 1)]
     table = table_of(
-        store, snapshot_of(store, faces), decisions=decided(store, "hand/000000,drop,")
+        store, snapshot_of(store, faces), decisions=published(store, "hand/000000,drop,")
     )
     assert table["reason"].tolist() == ["by_person", "by_person", ""]
 
 
-def test_a_leak_goes_even_if_a_person_would_keep_it(store: ArtifactStore) -> None:
+def test_people_cannot_keep_a_leak(store: ArtifactStore) -> None:
     faces = [Face("train", SAD, 1), Face("test", SAD, 1)]
     table = table_of(
-        store, snapshot_of(store, faces), decisions=decided(store, "hand/000000,keep,")
+        store, snapshot_of(store, faces), decisions=published(store, "hand/000000,keep,")
     )
     assert table["reason"].tolist() == ["leak", ""]
     assert table["related_id"].tolist() == ["hand/000001", ""]
 
 
-def test_a_person_settles_contradicting_copies(store: ArtifactStore) -> None:
+def test_a_person_resolves_conflicting_copies(store: ArtifactStore) -> None:
     faces = [Face("train", HAPPY, 1), Face("train", SAD, 1), Face("train", SAD, 1)]
     snapshot = snapshot_of(store, faces)
-    kept = table_of(store, snapshot, decisions=decided(store, "hand/000000,keep,"))
+    kept = table_of(store, snapshot, decisions=published(store, "hand/000000,keep,"))
     assert kept["action"].tolist() == ["keep", "quarantine", "quarantine"]
     assert kept["reason"].tolist() == ["by_person", "conflicting_label", "conflicting_label"]
 
 
-def test_decisions_about_test_images_are_refused_and_nothing_is_written(
+def test_decisions_about_test_images_are_rejected_without_output(
     store: ArtifactStore,
 ) -> None:
     snapshot = snapshot_of(store, [Face("train", SAD, 1), Face("test", SAD, 2)])
     before = store.list_ids(SnapshotRef)
-    decisions = decided(store, "hand/000001,drop,")
+    decisions = published(store, "hand/000001,drop,")
     with pytest.raises(DataError, match="test"):
         clean_snapshot(store, snapshot, BALANCED, None, decisions)
     assert store.list_ids(SnapshotRef) == before
 
 
-def test_decisions_about_images_that_are_not_there_are_counted(store: ArtifactStore) -> None:
+def test_decisions_without_a_matching_image_are_counted(store: ArtifactStore) -> None:
     snapshot = snapshot_of(store, [Face("train", SAD, 1)])
-    decisions = decided(store, "hand/000000,drop,", "elsewhere/000007,drop,")
+    decisions = published(store, "hand/000000,drop,", "elsewhere/000007,drop,")
     info = store.info(clean_snapshot(store, snapshot, BALANCED, None, decisions))
     assert (info["people_decided"], info["people_unmatched"]) == (1, 1)
 
 
-def test_scores_of_other_images_are_refused(store: ArtifactStore) -> None:
+def test_scores_of_other_images_are_rejected(store: ArtifactStore) -> None:
     scores = scores_of(store, snapshot_of(store, [Face("train", SAD, 1)]), [0.5])
     other = snapshot_of(store, [Face("train", SAD, n) for n in range(2)])
     with pytest.raises(DataError, match="holds other images"):
@@ -195,6 +170,6 @@ def test_same_decisions_give_the_same_snapshot_again(store: ArtifactStore) -> No
     faces = [Face("train", SAD, n) for n in range(3)]
     snapshot = snapshot_of(store, faces)
     scores = scores_of(store, snapshot, [0.01, 0.9, np.float64(1 / 3)])
-    decisions = decided(store, "hand/000000,relabel,happy", "hand/000001,drop,")
+    decisions = published(store, "hand/000000,relabel,happy", "hand/000001,drop,")
     once = clean_snapshot(store, snapshot, BALANCED, scores, decisions)
     assert clean_snapshot(store, once, BALANCED, scores, decisions).id == once.id

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from fer_models.quality.label_quality import doubted_labels, label_quality
+from fer_models.quality.label_quality import label_issues, label_quality
 
 
 def confident_probabilities(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -22,17 +22,17 @@ def test_wrong_labels_come_first_and_the_true_class_is_suggested() -> None:
     quality, suggested = label_quality(labels, probabilities)
     assert set(np.argsort(quality)[:28]) <= set(range(30))
     assert (suggested[:30] == truth[:30]).mean() > 0.9
-    doubted = doubted_labels(labels, probabilities)
-    assert doubted[:30].mean() > 0.8
-    assert doubted[30:].mean() < 0.02
+    issues = label_issues(labels, probabilities)
+    assert issues[:30].mean() > 0.8
+    assert issues[30:].mean() < 0.02
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     weights=st_numpy.arrays(np.float64, (25, 7), elements=st.floats(0.01, 1.0)),
     seed=st.integers(0, 50),
 )
-def test_quality_weighs_the_label_against_the_likeliest_other_class(
+def test_quality_compares_the_label_with_the_most_likely_other_class(
     weights: np.ndarray, seed: int
 ) -> None:
     probabilities = weights / weights.sum(axis=1, keepdims=True)
@@ -48,17 +48,17 @@ def test_quality_weighs_the_label_against_the_likeliest_other_class(
 
 
 @pytest.mark.parametrize("labels", [[3], [3, 3], [0, 1, 2]])
-def test_few_labels_and_one_class_do_no_harm(labels: list[int]) -> None:
+def test_few_labels_or_a_single_class_are_scored(labels: list[int]) -> None:
     probabilities = np.full((len(labels), 7), 0.1)
     probabilities[:, 3] = 0.4
     quality, suggested = label_quality(np.array(labels), probabilities)
     assert ((quality > 0.5) == (np.array(labels) == 3)).all()
-    assert doubted_labels(np.array(labels), probabilities).shape == (len(labels),)
+    assert label_issues(np.array(labels), probabilities).shape == (len(labels),)
     assert (suggested != labels).all()
 
 
-def test_classes_that_are_absent_do_no_harm() -> None:
+def test_missing_classes_cause_no_issues() -> None:
     labels = np.repeat([3, 6], 20)
     probabilities = confident_probabilities(labels, np.random.default_rng(1))
-    assert not doubted_labels(labels, probabilities).any()
+    assert not label_issues(labels, probabilities).any()
     assert (label_quality(labels, probabilities)[0] > 0.5).all()

@@ -5,14 +5,16 @@ import pytest
 from scipy.ndimage import rotate
 from scipy.spatial.distance import mahalanobis
 
+from fer_models.cleaning.config import FACE_SCORE_LIMITS
 from fer_models.errors import DataError
 from fer_models.quality import face_warps, non_faces
 from fer_models.quality.face_gradients import NUM_FEATURES, gradient_features
 from fer_models.quality.face_warps import WARPS
-from fer_models.quality.non_faces import BALANCED_FACE_SCORE, STRICT_FACE_SCORE, face_scores
+from fer_models.quality.non_faces import face_scores
 from fer_models.synthetic.config import SyntheticConfig
 from fer_models.synthetic.generate import BLANK, NON_FACE, SyntheticFaces, generate_synthetic
 
+BALANCED, STRICT = FACE_SCORE_LIMITS["balanced"], FACE_SCORE_LIMITS["strict"]
 REAL_DATA = Path(__file__).parents[4] / "shared" / "data" / "fer2013_train_public.parquet"
 
 
@@ -36,7 +38,7 @@ def test_planted_non_faces_and_blank_frames_are_found(
     synthetic: SyntheticFaces, scores: np.ndarray
 ) -> None:
     truth = np.isin(synthetic.truth["defect"], [NON_FACE, BLANK])
-    found = scores < BALANCED_FACE_SCORE
+    found = scores < BALANCED
     assert truth.sum() >= 15
     assert found[truth].mean() >= 0.95
     assert truth[found].mean() >= 0.9
@@ -44,7 +46,7 @@ def test_planted_non_faces_and_blank_frames_are_found(
 
 def test_scores_lie_between_0_and_1_with_4_decimals(scores: np.ndarray) -> None:
     assert scores.dtype == np.float64
-    assert 0 < scores.min() < BALANCED_FACE_SCORE < STRICT_FACE_SCORE < scores.max() <= 1
+    assert 0 < scores.min() < BALANCED < STRICT < scores.max() <= 1
     assert (scores == np.round(scores, 4)).all()
 
 
@@ -60,16 +62,16 @@ def test_same_scores_in_any_order_and_block_size(
     assert again[::-1] == pytest.approx(scores, abs=0.0002)
 
 
-def test_a_few_percent_of_non_faces_in_the_reference_do_little(
+def test_a_few_percent_of_non_faces_in_the_reference_change_little(
     synthetic: SyntheticFaces, scores: np.ndarray, reference: np.ndarray
 ) -> None:
-    odd = np.isin(synthetic.truth["defect"], [NON_FACE, BLANK])
-    pure = face_scores(synthetic.images, reference[~odd[reference]])
-    assert np.abs(pure - scores)[~odd].max() < 0.1
-    assert (scores[odd] < BALANCED_FACE_SCORE).mean() >= 0.95
+    defective = np.isin(synthetic.truth["defect"], [NON_FACE, BLANK])
+    pure = face_scores(synthetic.images, reference[~defective[reference]])
+    assert np.abs(pure - scores)[~defective].max() < 0.1
+    assert (scores[defective] < BALANCED).mean() >= 0.95
 
 
-def test_turned_faces_look_less_like_faces(
+def test_upside_down_faces_score_low(
     synthetic: SyntheticFaces, reference: np.ndarray, scores: np.ndarray
 ) -> None:
     count = 60
@@ -78,7 +80,7 @@ def test_turned_faces_look_less_like_faces(
     assert np.median(face_scores(images, reference)[-count:]) < np.quantile(scores, 0.05)
 
 
-def test_distance_is_that_of_a_reference_implementation() -> None:
+def test_closeness_is_the_negative_squared_mahalanobis_distance() -> None:
     rng = np.random.default_rng(2)
     features = rng.normal(size=(200, 5)) @ rng.normal(size=(5, 5))
     rows = np.arange(200)
@@ -93,18 +95,18 @@ def test_distance_is_that_of_a_reference_implementation() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])
-def test_a_tiny_reference_gives_scores(synthetic: SyntheticFaces, count: int) -> None:
+def test_a_tiny_reference_is_enough(synthetic: SyntheticFaces, count: int) -> None:
     found = face_scores(synthetic.images[:40], np.arange(count))
     assert np.isfinite(found).all()
     assert ((found >= 0) & (found <= 1)).all()
 
 
-def test_an_empty_reference_is_refused(synthetic: SyntheticFaces) -> None:
+def test_an_empty_reference_is_rejected(synthetic: SyntheticFaces) -> None:
     with pytest.raises(DataError, match="at least 1 reference image"):
         face_scores(synthetic.images[:3], np.arange(0))
 
 
-def test_edges_of_stripes_fall_into_the_right_orientation() -> None:
+def test_gradients_fall_into_the_right_orientation_bins() -> None:
     ramp = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (48, 1))
     images = np.stack([ramp, ramp.T, np.full((48, 48), 90, dtype=np.uint8)])
     features = gradient_features(images).reshape(3, 16, 9)
@@ -119,7 +121,7 @@ def test_gradients_ignore_brightness(synthetic: SyntheticFaces) -> None:
     assert (gradient_features(dark) == gradient_features(dark + np.uint8(55))).all()
 
 
-def test_warps_are_the_same_each_time_and_change_the_picture(synthetic: SyntheticFaces) -> None:
+def test_warps_are_reproducible_and_change_the_image(synthetic: SyntheticFaces) -> None:
     images = synthetic.images[:30]
     for warp in WARPS:
         first, second = (warp(images, np.random.default_rng(4)) for _ in range(2))
@@ -129,19 +131,19 @@ def test_warps_are_the_same_each_time_and_change_the_picture(synthetic: Syntheti
 
 
 @pytest.mark.parametrize("degrees", [90, 30, -120])
-def test_turning_agrees_with_a_reference(degrees: int) -> None:
+def test_rotation_agrees_with_scipy(degrees: int) -> None:
     down, across = np.mgrid[:48, :48]
     image = (100 + 60 * np.sin(down / 7) * np.cos(across / 9)).astype(np.uint8)
-    still = np.zeros((1, 2), dtype=np.int64)
+    no_shift = np.zeros((1, 2), dtype=np.int64)
     rng = np.random.default_rng(0)
-    found = face_warps._warped(image[None], np.array([degrees]), np.array([100]), still, rng)
+    found = face_warps._warp(image[None], np.array([degrees]), np.array([100]), no_shift, rng)
     expected = rotate(image, -degrees, reshape=False, order=1).astype(int)
     inside = np.hypot(down - 23.5, across - 23.5) < 22
     assert np.abs(found[0] - expected)[inside].mean() < 2
 
 
 @pytest.mark.real_data
-def test_the_worst_real_images_are_no_faces() -> None:
+def test_the_lowest_scoring_real_images_are_non_faces() -> None:
     if not REAL_DATA.exists():
         pytest.skip(f"no real FER2013 images at {REAL_DATA}")
     import io
@@ -151,10 +153,10 @@ def test_the_worst_real_images_are_no_faces() -> None:
 
     table = pd.read_parquet(REAL_DATA, columns=["png", "ferplus_NF"]).drop_duplicates("png")[::3]
     images = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in table["png"]])
-    sharp = images.reshape(len(images), -1).std(axis=1) >= 2
-    images, truth = images[sharp], table["ferplus_NF"].to_numpy()[sharp] >= 5
+    has_contrast = images.reshape(len(images), -1).std(axis=1) >= 2
+    images, truth = images[has_contrast], table["ferplus_NF"].to_numpy()[has_contrast] >= 5
     found = face_scores(images, np.arange(len(images)))
-    worst = found < BALANCED_FACE_SCORE
+    worst = found < BALANCED
     assert worst.sum() >= 10
     assert truth[worst].mean() >= 0.85
     assert truth[np.argsort(found, kind="stable")[:30]].mean() >= 0.5

@@ -13,7 +13,7 @@ from fer_models.errors import TrainingError
 from fer_models.models.config import NetworkConfig
 from fer_models.progress import Progress, listening
 from fer_models.quality.config import ScoringConfig
-from fer_models.quality.fold_worker import outcome_file
+from fer_models.quality.fold_worker import probabilities_file
 from fer_models.quality.out_of_fold import out_of_fold_probabilities
 from fer_models.training.config import TrainingConfig
 
@@ -32,57 +32,57 @@ IMAGES = (
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, Path, list[Progress]]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, Path, list[Progress]]:
     folder = tmp_path_factory.mktemp("folds")
-    heard: list[Progress] = []
-    with listening(heard.append):
+    events: list[Progress] = []
+    with listening(events.append):
         probabilities = out_of_fold_probabilities(
             IMAGES, LABELS, REPEATS, TINY, 3, folder, workers=2
         )
-    return probabilities, folder, heard
+    return probabilities, folder, events
 
 
 def test_rows_are_probabilities_and_progress_counts_epochs(
-    judged: tuple[np.ndarray, Path, list[Progress]],
+    trained: tuple[np.ndarray, Path, list[Progress]],
 ) -> None:
-    probabilities, _, heard = judged
+    probabilities, _, events = trained
     assert probabilities.shape == (36, 7)
     assert probabilities.sum(axis=1) == pytest.approx(1.0)
-    assert (heard[-1].done, heard[-1].total, heard[-1].unit) == (4, 4, "epochs")
+    assert (events[-1].done, events[-1].total, events[-1].unit) == (4, 4, "epochs")
 
 
-def test_number_of_workers_changes_nothing(
-    judged: tuple[np.ndarray, Path, list[Progress]], tmp_path: Path
+def test_results_do_not_depend_on_the_number_of_workers(
+    trained: tuple[np.ndarray, Path, list[Progress]], tmp_path: Path
 ) -> None:
     one = out_of_fold_probabilities(IMAGES, LABELS, REPEATS, TINY, 3, tmp_path, workers=1)
-    assert np.array_equal(one, judged[0])
+    assert np.array_equal(one, trained[0])
 
 
 def test_finished_folds_are_not_trained_again(
-    judged: tuple[np.ndarray, Path, list[Progress]],
+    trained: tuple[np.ndarray, Path, list[Progress]],
 ) -> None:
-    probabilities, folder, _ = judged
-    before = [outcome_file(folder, fold).stat().st_mtime_ns for fold in range(2)]
+    probabilities, folder, _ = trained
+    before = [probabilities_file(folder, fold).stat().st_mtime_ns for fold in range(2)]
     again = out_of_fold_probabilities(IMAGES, LABELS, REPEATS, TINY, 3, folder)
     assert np.array_equal(again, probabilities)
-    assert [outcome_file(folder, fold).stat().st_mtime_ns for fold in range(2)] == before
+    assert [probabilities_file(folder, fold).stat().st_mtime_ns for fold in range(2)] == before
 
 
-def test_own_fold_is_judged_by_the_network_of_the_other_one(
-    judged: tuple[np.ndarray, Path, list[Progress]],
+def test_each_fold_is_predicted_by_the_network_trained_on_the_other_one(
+    trained: tuple[np.ndarray, Path, list[Progress]],
 ) -> None:
-    probabilities, folder, _ = judged
-    first = np.load(outcome_file(folder, 0))
+    probabilities, folder, _ = trained
+    first = np.load(probabilities_file(folder, 0))
     # Its rows: fold 0, then held-out images, in the order of the images.
     rows = np.flatnonzero((FOLDS == 0) | (FOLDS < 0))
     assert probabilities[FOLDS == 0] == pytest.approx(first[FOLDS[rows] == 0])
-    second = np.load(outcome_file(folder, 1))
+    second = np.load(probabilities_file(folder, 1))
     held_out = FOLDS[np.flatnonzero((FOLDS == 1) | (FOLDS < 0))] < 0
     mean = (first[FOLDS[rows] < 0] + second[held_out]) / 2
     assert probabilities[FOLDS < 0] == pytest.approx(mean)
 
 
-def test_diverging_quick_model_is_told_with_what_to_change(tmp_path: Path) -> None:
+def test_a_diverging_quick_model_names_the_setting_to_change(tmp_path: Path) -> None:
     wild = TINY.training.model_copy(
         update={"optimizer": "sgd", "learning_rate": 10.0, "gradient_clip": 0.0, "epochs": 40}
     )
@@ -92,23 +92,23 @@ def test_diverging_quick_model_is_told_with_what_to_change(tmp_path: Path) -> No
     assert "scoring.training.learning_rate" in str(caught.value)
 
 
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+def test_workers_exit_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"
         "from tests.fer_models.quality import test_out_of_fold as t\n"
         "long = t.TINY.training.model_copy(update={'epochs': 9999})\n"
-        "t.out_of_fold_probabilities(t.IMAGES, t.LABELS, t.FOLDS,\n"
+        "t.out_of_fold_probabilities(t.IMAGES, t.LABELS, t.REPEATS,\n"
         "    t.TINY.model_copy(update={'training': long}), 0, Path(sys.argv[1]), workers=1)\n"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)], cwd=Path(__file__).parents[3]
     )
     try:
-        children = _children_within(parent.pid, 60)
+        children = _children_within(parent.pid, 300)
     finally:
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
-    _, alive = psutil.wait_procs(children, timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=120)
     assert children
     assert not alive
 

@@ -1,4 +1,4 @@
-"""A cleaned snapshot with its table of cleaning decisions, made by hand."""
+"""A hand-made cleaned snapshot with its table of cleaning decisions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from tests.fer_models.cleaning.snapshots import Face, manifest_of, picture, snap
 
 @dataclass(frozen=True)
 class Case:
-    """One image and what cleaning said of it; `copy_of` is the number of another case."""
+    """One image and its result of cleaning; `copy_of` is the number of another case."""
 
     label: int = 0
     reason: str = ""
@@ -27,7 +27,7 @@ class Case:
     votes: Mapping[str, int] = field(default_factory=dict)
 
 
-# Two of each kind that a person is asked about, worst second; then facts, and kept images.
+# Quarantined images of each kind (worst not first), then automatic removals, then kept images.
 CASES = (
     Case(0, "label_error", score=0.10, hint=6, votes={"neutral": 8, "anger": 2}),
     Case(0, "label_error", score=0.01, hint=6, votes={"neutral": 10}),
@@ -46,7 +46,7 @@ CASES = (
 
 
 def cleaned_snapshot(store: ArtifactStore, cases: Sequence[Case] = CASES) -> SnapshotRef:
-    """A snapshot as cleaning writes it, with a raw one as its parent."""
+    """A snapshot as written by cleaning, with a raw parent."""
     faces = [
         Face(case.split, case.label, number, case.votes, case.reason)
         for number, case in enumerate(cases)
@@ -57,22 +57,23 @@ def cleaned_snapshot(store: ArtifactStore, cases: Sequence[Case] = CASES) -> Sna
     manifest = manifest_of(faces, images)
     manifest["path"] = [case.path for case in cases]
     manifest["label"] = [max(case.label, case.relabelled) for case in cases]
-    manifest["status"] = [QUARANTINED if is_held(case) else KEPT for case in cases]
+    manifest["status"] = [QUARANTINED if is_quarantined(case) else KEPT for case in cases]
     tables = {"decisions": cleaning_table(manifest, cases)}
     return write_snapshot(store, manifest, images, "clean", parent=parent, tables=tables)
 
 
-def is_held(case: Case) -> bool:
+def is_quarantined(case: Case) -> bool:
     return bool(case.reason) and case.relabelled < 0
 
 
 def cleaning_table(manifest: pd.DataFrame, cases: Sequence[Case]) -> pd.DataFrame:
-    """The table `decisions`, in the columns that cleaning gives it."""
+    """The table `decisions` with the columns of cleaning."""
     ids = manifest["image_id"].tolist()
     table = manifest[["image_id", "source", "row", "split", "label"]].copy()
     table["label"] = [case.label for case in cases]
     table["action"] = [
-        "quarantine" if is_held(case) else "relabel" if case.reason else "keep" for case in cases
+        "quarantine" if is_quarantined(case) else "relabel" if case.reason else "keep"
+        for case in cases
     ]
     table["reason"] = [case.reason for case in cases]
     table["score"] = [case.score for case in cases]

@@ -1,4 +1,4 @@
-"""Versions: a later decision replaces an earlier one, and nothing is forgotten."""
+"""Versions: later decisions replace earlier ones, and all versions are kept."""
 
 import pandas as pd
 import pytest
@@ -32,7 +32,7 @@ def in_force(store: ArtifactStore) -> list[tuple[str, str, str]]:
     return list(zip(found["image_id"], found["pixel_sha256"], found["action"], strict=True))
 
 
-def test_nothing_was_decided_at_first(store: ArtifactStore) -> None:
+def test_a_new_store_has_no_decisions(store: ArtifactStore) -> None:
     assert current_decisions(store) is None
     assert decisions_history(store) == []
     with pytest.raises(DataError, match="nothing to publish"):
@@ -54,31 +54,31 @@ def test_versions_are_merged_kept_and_counted(store: ArtifactStore) -> None:
     assert current_decisions(store) == third
 
 
-def test_what_changes_nothing_makes_no_version(store: ArtifactStore) -> None:
+def test_unchanged_decisions_create_no_version(store: ArtifactStore) -> None:
     first = publish_decisions(store, table("a,,keep,,", "b,,drop,,"))
     assert publish_decisions(store, table("b,,drop,,")) == first
     assert publish_decisions(store, table("z,,reset,,")) == first
     assert len(decisions_history(store)) == 1
 
 
-def test_going_back_is_a_new_version_with_the_old_content(store: ArtifactStore) -> None:
+def test_reverting_creates_a_version_with_the_old_content(store: ArtifactStore) -> None:
     first = publish_decisions(store, table("a,,keep,,"))
     publish_decisions(store, table("a,,drop,,"))
     third = publish_decisions(store, table("a,,keep,,"))
     assert (third.id, third.version) == (first.id, 3)
 
 
-def test_an_id_of_two_datasets_holds_two_decisions(store: ArtifactStore) -> None:
+def test_an_id_in_two_datasets_has_two_decisions(store: ArtifactStore) -> None:
     publish_decisions(store, table(f"a,{ONE},keep,,"))
     publish_decisions(store, table(f"a,{TWO},drop,,"))
     assert in_force(store) == [("a", ONE, "keep"), ("a", TWO, "drop")]
-    publish_decisions(store, table("a,,keep,,"))  # of any picture that has this name
+    publish_decisions(store, table("a,,keep,,"))  # applies to every image with this id
     assert in_force(store) == [("a", "", "keep")]
     publish_decisions(store, table(f"a,{TWO},reset,,"))
     assert in_force(store) == []
 
 
-def test_the_loser_of_a_race_merges_over_the_winner(
+def test_the_loser_of_a_race_merges_into_the_winner(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create = store.create_bytes
@@ -93,7 +93,7 @@ def test_the_loser_of_a_race_merges_over_the_winner(
     assert [row[0] for row in in_force(store)] == ["ours", "theirs"]
 
 
-def test_a_race_that_is_never_won_is_told(
+def test_a_race_that_is_never_won_raises(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_ATTEMPTS", 2)
@@ -108,20 +108,20 @@ _edits = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(edits=_edits)
-def test_publishing_is_updating_a_dictionary(
+def test_publishing_behaves_like_updating_a_dictionary(
     tmp_path_factory: pytest.TempPathFactory, edits: list[dict[str, str]]
 ) -> None:
     store = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("store"))))
-    meaning: dict[str, str] = {}
+    expected: dict[str, str] = {}
     for edit in edits:
-        before = dict(meaning)
-        meaning |= edit
-        meaning = {name: action for name, action in meaning.items() if action != "reset"}
+        before = dict(expected)
+        expected |= edit
+        expected = {name: action for name, action in expected.items() if action != "reset"}
         versions = len(decisions_history(store))
-        if versions or meaning:
+        if versions or expected:
             publish_decisions(store, table(*[f"{n},,{a},," for n, a in edit.items()]))
-        assert len(decisions_history(store)) == versions + (meaning != before)
+        assert len(decisions_history(store)) == versions + (expected != before)
     if current_decisions(store):
-        assert {name: action for name, _, action in in_force(store)} == meaning
+        assert {name: action for name, _, action in in_force(store)} == expected

@@ -1,4 +1,4 @@
-"""The decisions file: what is written is read back, and every fault is told with its line."""
+"""The decisions file: round trip, and errors with line numbers."""
 
 import contextlib
 from pathlib import Path
@@ -35,7 +35,7 @@ def _tables(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @given(table=_tables())
-def test_what_is_written_is_read_back(table: pd.DataFrame) -> None:
+def test_a_written_table_is_read_back(table: pd.DataFrame) -> None:
     text = decisions_csv(table)
     again = parse_decisions(text, "text")
     ordered = table.sort_values(["image_id", "pixel_sha256"], kind="stable", ignore_index=True)
@@ -44,12 +44,12 @@ def test_what_is_written_is_read_back(table: pd.DataFrame) -> None:
 
 
 @given(text=st.text(max_size=200))
-def test_any_text_is_read_or_refused_with_a_message(text: str) -> None:
+def test_any_text_is_parsed_or_rejected_with_a_data_error(text: str) -> None:
     with contextlib.suppress(DataError):
         assert set(parse_decisions(text, "text").columns) == set(COLUMNS)
 
 
-def test_a_file_edited_by_hand_is_understood(tmp_path: Path) -> None:
+def test_a_file_edited_by_hand_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "my decisions.csv"
     path.write_bytes(
         b"\xef\xbb\xbfAction, image_id,label\r\nKEEP,a/1,\r\n\r\nrelabel,a/2,Happiness\r\n"
@@ -62,12 +62,12 @@ def test_a_file_edited_by_hand_is_understood(tmp_path: Path) -> None:
     assert set(table["pixel_sha256"]) == set(table["note"]) == {""}
 
 
-def test_all_faults_are_told_at_once_with_their_lines() -> None:
+def test_all_problems_are_reported_together_with_their_lines() -> None:
     text = (
         f"{HEADER}a,,keep,,\nb,,delete,,\nc,,relabel,,\n\nd,,keep,happy,\ne,,relabel,joy,\n"
         f"a,,drop,,\n,,keep,,\nf,12,drop,,\ng,keep\n"
     )
-    with pytest.raises(DataError, match="8 lines can't be used") as caught:
+    with pytest.raises(DataError, match="8 invalid lines") as caught:
         parse_decisions(text, "x.csv")
     problems = "\n".join(caught.value.problems)
     assert caught.value.exit_code == 2
@@ -84,7 +84,7 @@ def test_all_faults_are_told_at_once_with_their_lines() -> None:
         assert part in problems
 
 
-def test_one_id_may_name_pictures_of_two_datasets() -> None:
+def test_one_id_may_name_images_of_two_datasets() -> None:
     table = parse_decisions(f"{HEADER}a,{SHA},keep,,\na,{'1e' * 32},drop,,\n", "x")
     assert len(table) == 2
 
@@ -104,7 +104,7 @@ def test_one_id_may_name_pictures_of_two_datasets() -> None:
         (HEADER.encode() + b"\n".join(b"a%d,,no,," % i for i in range(99)), "... and 49 more"),
     ],
 )
-def test_files_that_are_something_else_are_refused(tmp_path: Path, data: bytes, part: str) -> None:
+def test_invalid_files_are_rejected(tmp_path: Path, data: bytes, part: str) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(data)
     with pytest.raises(DataError) as caught:
@@ -113,8 +113,8 @@ def test_files_that_are_something_else_are_refused(tmp_path: Path, data: bytes, 
     assert str(path) in str(caught.value)
 
 
-def test_an_absent_file_and_a_folder_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"absent\.csv.*can't read it.*ferflow review"):
+def test_a_missing_file_and_a_folder_are_rejected(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"absent\.csv: can't read.*ferflow review"):
         read_decisions(tmp_path / "absent.csv")
-    with pytest.raises(DataError, match="can't read it"):
+    with pytest.raises(DataError, match="can't read"):
         read_decisions(tmp_path)

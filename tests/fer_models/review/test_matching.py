@@ -1,14 +1,14 @@
-"""Each decision finds its image, or is told; test images are out of reach."""
+"""Each decision matches its image or is reported; test images can't be changed."""
 
 import pandas as pd
 import pytest
 
 from fer_models.errors import DataError
 from fer_models.review.matching import (
+    DUPLICATE,
     MANY_IMAGES,
     NO_IMAGE,
     OTHER_PIXELS,
-    TAKEN,
     TEST_PIXELS,
     match_decisions,
 )
@@ -18,7 +18,7 @@ SHAS = {name: name * 64 for name in "0123456789"}
 
 
 def manifest(*images: str) -> pd.DataFrame:
-    """`id pixels split label`, an image."""
+    """One image per argument: `id pixels split label`."""
     rows = [image.split() for image in images]
     return pd.DataFrame(
         {
@@ -35,7 +35,7 @@ IMAGES = manifest(
 )
 
 
-def test_ids_match_where_the_pixels_agree_or_are_not_said() -> None:
+def test_ids_match_if_the_pixels_agree_or_are_missing() -> None:
     found = match_decisions(
         IMAGES, table(f"u,{SHAS['5']},drop,,", "b,,relabel,sad,", f"a,{SHAS['1']},keep,,")
     )
@@ -50,7 +50,7 @@ def test_a_renamed_image_is_found_by_its_pixels() -> None:
     assert found.positions.tolist() == [1, 5]
 
 
-def test_what_finds_no_image_is_told_with_the_reason() -> None:
+def test_unmatched_decisions_are_reported_with_the_reason() -> None:
     found = match_decisions(
         IMAGES,
         table(
@@ -69,22 +69,22 @@ def test_what_finds_no_image_is_told_with_the_reason() -> None:
         "a": OTHER_PIXELS,
         "x": MANY_IMAGES,
         "y": TEST_PIXELS,
-        "z": TAKEN,
+        "z": DUPLICATE,
     }
 
 
-def test_of_equal_images_the_named_one_is_meant() -> None:
+def test_the_id_selects_among_equal_images() -> None:
     found = match_decisions(IMAGES, table(f"d,{SHAS['3']},drop,,"))
     assert found.positions.tolist() == [3]
 
 
-def test_decisions_about_test_images_are_refused_and_listed() -> None:
-    with pytest.raises(DataError, match="got 1 about test images; take them out") as caught:
+def test_decisions_about_test_images_are_rejected_and_listed() -> None:
+    with pytest.raises(DataError, match="got 1 about test images; remove them") as caught:
         match_decisions(IMAGES, table("a,,keep,,", f"t,{SHAS['4']},drop,,"))
     assert caught.value.problems == ("t",)
 
 
-def test_relabelling_to_the_same_label_is_keeping() -> None:
+def test_relabelling_to_the_same_label_counts_as_keeping() -> None:
     found = match_decisions(IMAGES, table("a,,relabel,angry,"))
     assert (found.actions.tolist(), found.labels.tolist()) == (["keep"], [-1])
 

@@ -1,4 +1,4 @@
-"""The page's content: what is offered, in which order, and that no name on it is markup."""
+"""Content of the page: what is offered, in which order, and that names are never markup."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def data_of(page: str) -> dict[str, Any]:
     return data
 
 
-def test_judgements_come_first_worst_first_then_doubtful_kept_ones(
+def test_quarantined_images_come_first_then_the_worst_kept_ones(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
     facts = write_review_page(store, cleaned_snapshot(store), tmp_path / "review.html")
@@ -80,9 +80,7 @@ def test_decisions_in_force_are_shown_as_decided(store: ArtifactStore, tmp_path:
     assert (facts["decided"], facts["decisions_version"]) == (2, 1)
 
 
-def test_a_decision_that_was_applied_is_shown_as_it_was_made(
-    store: ArtifactStore, tmp_path: Path
-) -> None:
+def test_an_applied_decision_is_shown_as_it_was_made(store: ArtifactStore, tmp_path: Path) -> None:
     snapshot = cleaned_snapshot(store, [Case(0, "by_person", relabelled=6), Case(3)])
     publish_decisions(
         store, parse_decisions("image_id,action,label\nhand/000000,relabel,neutral", "test")
@@ -109,16 +107,18 @@ def test_a_clean_dataset_gives_a_page_with_nothing_to_decide(
     assert write_review_page(store, snapshot, tmp_path / "x.html")["images"] == 0
 
 
-def test_a_raw_snapshot_is_refused_with_the_next_step(store: ArtifactStore, tmp_path: Path) -> None:
+def test_a_raw_snapshot_is_rejected_with_the_next_step(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
     raw = snapshot_of(store, [Face("train", 0, 1)])
     with pytest.raises(DataError, match=r"step 'ingest'; run `ferflow task clean` first"):
         write_review_page(store, raw, tmp_path / "x.html")
     assert not (tmp_path / "x.html").exists()
 
 
-def test_a_place_that_cannot_be_written_is_told(store: ArtifactStore, tmp_path: Path) -> None:
+def test_an_unwritable_path_is_reported(store: ArtifactStore, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FerError, match="choose --out"):
+    with pytest.raises(FerError, match="choose another --out"):
         write_review_page(store, cleaned_snapshot(store), tmp_path / "file" / "x.html")
 
 
