@@ -1,4 +1,4 @@
-"""Recipes: named settings of the pipeline, one YAML file each (only what differs from `demo`)."""
+"""Recipes: named pipeline configurations, one YAML file each with the differences from `demo`."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -12,27 +12,31 @@ from fer_models.errors import ConfigError
 from flows.pipeline_config import PipelineConfig
 
 _FOLDER = Path(__file__).parent
-# Groups whose keys are names that the configuration does not know beforehand.
+# Groups with arbitrary keys.
 _FREE_GROUPS = ("validation.severities",)
 
 
 def recipe_names() -> list[str]:
-    """All recipes that come with ferflow."""
+    """The names of all bundled recipes, sorted."""
     return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 
 
 def load_config(
     recipe: str, assignments: Sequence[str] = (), changes: Mapping[str, Any] | None = None
 ) -> PipelineConfig:
-    """A recipe with changes put into it.
+    """Load a recipe and apply changes.
 
     Args:
-        recipe: a name of `recipe_names()`, or the path of a YAML file of one's own.
-        assignments: `path.to.field=value`, the value in YAML; list items by number.
-        changes: the same as a mapping, applied after them.
+        recipe: one of `recipe_names()`, or the path of a YAML file.
+        assignments: `path.to.field=value` with the value in YAML; list items by index, or by name
+            where they have one.
+        changes: further changes by path, applied after `assignments`.
 
     Raises:
-        ConfigError: unknown recipe, key or value; everything that is wrong is listed.
+        ConfigError: unknown recipe, key or value; lists all problems.
+
+    Example:
+        config = load_config("fer2013", ["members.0.training.epochs=3"], {"seed": 1})
     """
     settings = _read(recipe)
     problems: list[str] = []
@@ -44,7 +48,7 @@ def load_config(
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            problems.append(f"--set {assignment}: {text!r} is no YAML value ({error})")
+            problems.append(f"--set {assignment}: {text!r} is not valid YAML ({error})")
             continue
         problems.extend(_assign(settings, path.strip(), value))
     for path, value in (changes or {}).items():
@@ -58,15 +62,15 @@ def _validated(settings: dict[str, Any], recipe: str, problems: list[str]) -> Pi
     except ValidationError as error:
         problems = [*problems, *(_explain(item) for item in error.errors())]
     if problems:
-        raise ConfigError(f"the configuration (recipe {recipe}) has faults:", problems)
+        raise ConfigError(f"invalid configuration (recipe {recipe}):", problems)
     return config
 
 
 def _read(recipe: str) -> dict[str, Any]:
     path = _FOLDER / f"{recipe}.yaml" if recipe in recipe_names() else Path(recipe)
     if not path.is_file():
-        near = difflib.get_close_matches(recipe, recipe_names(), n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        close = difflib.get_close_matches(recipe, recipe_names(), n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
         raise ConfigError(
             f"recipe {recipe!r}: no such recipe or file; {hint}recipes: {', '.join(recipe_names())}"
         )
@@ -82,11 +86,11 @@ def _read(recipe: str) -> dict[str, Any]:
 
 
 def _completed(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with all defaults, those of a recipe's members, too: any can be assigned."""
+    """The settings with all defaults, including those of the members, so all can be assigned."""
     try:
         return PipelineConfig.model_validate(settings).model_dump(mode="json")
     except ValidationError:
-        return settings  # what is wrong is told when all assignments are made
+        return settings  # validated again after all assignments
 
 
 def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,45 +103,45 @@ def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _assign(settings: dict[str, Any], path: str, value: Any) -> list[str]:
-    """Put a value in place; returns the problems there are."""
+    """Set a value; return the problems."""
     *parents, last = path.split(".")
-    place: Any = settings
+    node: Any = settings
     for depth, part in enumerate(parents):
-        place = _step(place, part)
-        if not isinstance(place, dict | list):
-            return [f"{path}: there is no group {'.'.join(parents[: depth + 1])!r}"]
-    if isinstance(place, list):
-        if not last.isdecimal() or int(last) >= len(place):
-            return [f"{path}: expected an item 0..{len(place) - 1}, got {last!r}"]
-        place[int(last)] = value
-    elif last in place or ".".join(parents) in _FREE_GROUPS:
-        old = place.get(last)
-        place[last] = (
+        node = _child(node, part)
+        if not isinstance(node, dict | list):
+            return [f"{path}: unknown group {'.'.join(parents[: depth + 1])!r}"]
+    if isinstance(node, list):
+        if not last.isdecimal() or int(last) >= len(node):
+            return [f"{path}: expected an index 0..{len(node) - 1}, got {last!r}"]
+        node[int(last)] = value
+    elif last in node or ".".join(parents) in _FREE_GROUPS:
+        old = node.get(last)
+        node[last] = (
             _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
         )
     else:
-        near = difflib.get_close_matches(last, place, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(place))}"
-        return [f"{path}: there is no setting {last!r}; {hint}"]
+        close = difflib.get_close_matches(last, node, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(node))}"
+        return [f"{path}: unknown setting {last!r}; {hint}"]
     return []
 
 
-def _step(place: Any, part: str) -> Any:
-    if isinstance(place, dict):
-        return place.get(part)
-    if isinstance(place, list):
-        if part.isdecimal() and int(part) < len(place):
-            return place[int(part)]
+def _child(node: Any, part: str) -> Any:
+    if isinstance(node, dict):
+        return node.get(part)
+    if isinstance(node, list):
+        if part.isdecimal() and int(part) < len(node):
+            return node[int(part)]
         return next(
-            (item for item in place if isinstance(item, dict) and item.get("name") == part), None
+            (item for item in node if isinstance(item, dict) and item.get("name") == part), None
         )
     return None
 
 
 def _explain(item: Any) -> str:
     where = ".".join(str(part) for part in item["loc"]) or "settings"
-    got = item.get("input")
-    came = f", got {got!r}" if not isinstance(got, dict | list) else ""
+    value = item.get("input")
+    got = f", got {value!r}" if not isinstance(value, dict | list) else ""
     if item["type"] == "extra_forbidden":
-        return f"{where}: there is no such setting"
-    return f"{where}: {item['msg']}{came}"
+        return f"{where}: unknown setting"
+    return f"{where}: {item['msg']}{got}"

@@ -1,1 +1,1 @@
-"""The networks by name, and what their settings are."""
+"""Networks by name: our own and timm's, their settings, weights and summaries."""

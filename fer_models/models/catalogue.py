@@ -1,4 +1,4 @@
-"""Which networks there are, and the input that each is usually given."""
+"""Catalogue of networks and the usual input of each."""
 
 import difflib
 from typing import Any
@@ -21,7 +21,7 @@ BASELINES = (
     "vgg19_bn",
 )
 _TIMM_INPUT = (3, 224, 224)
-_LARGEST_PX = 512  # of NetworkConfig
+_MAX_PX = 512  # limit of NetworkConfig
 _WILDCARDS = frozenset("*?[")
 
 
@@ -32,42 +32,43 @@ def usual_config(
     in_channels: int | None = None,
     width: float | None = None,
 ) -> NetworkConfig:
-    """A network at its usual input, or at the one given.
+    """Config of a network at its usual input, or at the input given.
 
-    Usual is for our own what `NetworkConfig` defaults to, and for timm's what their published
-    weights were trained with (3 x 224 x 224 for most; that, too, for those above 512 px).
+    The usual input is the default of `NetworkConfig` for our own networks, and the input of the
+    published weights for timm's (mostly 3 x 224 x 224, which also replaces sizes above 512 px).
 
     Raises:
-        ConfigError: with every value that is wrong.
+        ConfigError: lists all invalid values.
     """
     settings: dict[str, Any] = {"name": name}
     if name not in OWN_NETWORKS:
         settings["in_channels"], side = _timm_input(name)
-        settings["image_size_px"] = side if side <= _LARGEST_PX else _TIMM_INPUT[-1]
+        settings["image_size_px"] = side if side <= _MAX_PX else _TIMM_INPUT[-1]
     given = {"image_size_px": image_size_px, "in_channels": in_channels, "width": width}
     settings |= {key: value for key, value in given.items() if value is not None}
     problems = []
     if width is not None and name not in OWN_NETWORKS:
         problems.append(
-            f"width: only {', '.join(OWN_NETWORKS)} have one, got {width:g} for {name}; "
+            f"width: only {', '.join(OWN_NETWORKS)} can be scaled, got {width:g} for {name}; "
             "leave it out"
         )
     try:
         config = NetworkConfig.model_validate(settings)
     except ValidationError as error:
-        problems += [_explain(item) for item in error.errors()]
+        problems += [_describe(item) for item in error.errors()]
     if problems:
-        raise ConfigError(f"network {name} can't be built so:", problems)
+        raise ConfigError(f"network {name} can't be built with these settings:", problems)
     return config
 
 
 def timm_names(pattern: str) -> list[str]:
-    """Timm's networks whose name holds `pattern`, or matches it where it has wildcards (* ? []).
+    """Names of timm's networks that contain `pattern`, or match it if it has wildcards (* ? []).
 
-    A dot in the pattern asks for weights, too: `resnet34.*` gives `resnet34.a1_in1k` and others.
+    With a dot in the pattern the names include the tags of pretrained weights: `resnet34.*` gives
+    `resnet34.a1_in1k` and others.
 
     Raises:
-        ConfigError: there is none; it tells the nearest names.
+        ConfigError: no name matches; the message suggests similar names.
     """
     import timm
 
@@ -75,7 +76,7 @@ def timm_names(pattern: str) -> list[str]:
     names: list[str] = timm.list_models(wanted, pretrained="." in wanted)
     if not names:
         near = difflib.get_close_matches(pattern.strip("*"), timm.list_models(), n=5, cutoff=0.5)
-        hint = f"near it are {', '.join(near)}" if near else "no name comes near it"
+        hint = f"similar names: {', '.join(near)}" if near else "there is no similar name"
         raise ConfigError(
             f"--timm: none of timm's {len(timm.list_models())} networks matches {pattern!r}; "
             f"{hint}. Use * for any text, as in '*resnet*'"
@@ -88,12 +89,12 @@ def _timm_input(name: str) -> tuple[int, int]:
 
     try:
         published = get_pretrained_cfg(name)
-    except RuntimeError:  # no such weights: told when the network is built
+    except RuntimeError:  # unknown weights: reported when the network is built
         published = None
     channels, height, width = (published and published.input_size) or _TIMM_INPUT
     return channels, max(height, width)
 
 
-def _explain(item: Any) -> str:
+def _describe(item: Any) -> str:
     where = ".".join(str(part) for part in item["loc"]) or "settings"
     return f"{where}: {item['msg']}, got {item['input']!r}"

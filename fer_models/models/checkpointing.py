@@ -1,7 +1,7 @@
-"""Gradient checkpointing: activations are computed anew in the backward pass, not kept.
+"""Gradient checkpointing: activations are recomputed in the backward pass instead of kept.
 
-Batch normalisation sees each batch twice then, so that its running statistics move twice as far in
-a step; gradients are the same.
+Batch normalisation then sees every batch twice, so its running statistics move twice as far per
+step; gradients are the same.
 """
 
 import torch
@@ -12,13 +12,13 @@ from fer_models.errors import ConfigError
 
 
 def checkpoint_gradients(network: nn.Module, name: str) -> None:
-    """Make `network` keep less for the backward pass, at the price of a second forward pass.
+    """Make `network` keep fewer activations, at the cost of a second forward pass.
 
-    timm's networks know how, but for some; of those, and of our own, the ones built as VGG is
-    (a sequence `features` with pooling in it) are checkpointed from pooling to pooling.
+    Most of timm's networks support it themselves. Others that are built like VGG (a sequence
+    `features` with pooling layers, as in `scratch_cnn`) are checkpointed from pooling to pooling.
 
     Raises:
-        ConfigError: the network is none of these.
+        ConfigError: the network supports neither.
     """
     try:
         switch = getattr(network, "set_grad_checkpointing", None)
@@ -26,11 +26,11 @@ def checkpoint_gradients(network: nn.Module, name: str) -> None:
             switch(True)
             return
     except (AssertionError, NotImplementedError):
-        pass  # how timm's networks say that they can't
+        pass  # raised by timm's networks that don't support it
     features = getattr(network, "features", None)
     if type(features) is not nn.Sequential or len(_stages(features)) < 2:
         raise ConfigError(
-            f"network {name}: it can't checkpoint gradients; set "
+            f"network {name}: no support for gradient checkpointing; set "
             "network.gradient_checkpointing=false, and to save memory a smaller "
             "training.batch_size or network.image_size_px"
         )
@@ -38,10 +38,14 @@ def checkpoint_gradients(network: nn.Module, name: str) -> None:
 
 
 class _CheckpointedStages(nn.Sequential):
-    """The layers of a sequence under their old names, checkpointed from pooling to pooling."""
+    """A sequence checkpointed from pooling to pooling, its layers under their old names.
+
+    torch's `checkpoint_sequential` splits by the number of layers instead, which may put an
+    in-place activation first in a segment, and does not checkpoint the last segment.
+    """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features of images, as the sequence gives them."""
+        """Features, as of the plain sequence."""
         for stage in _stages(self):
             if torch.is_grad_enabled():
                 images = checkpoint(stage, images, use_reentrant=False)
@@ -51,9 +55,9 @@ class _CheckpointedStages(nn.Sequential):
 
 
 def _stages(layers: nn.Sequential) -> list[nn.Sequential]:
-    """The layers in pieces that end in max-pooling.
+    """Split the layers after every max-pooling.
 
-    So every piece begins with a convolution, never with an activation that changes its input.
+    So every segment begins with a convolution, never with an in-place activation.
     """
     stages: list[list[nn.Module]] = [[]]
     for layer in layers:

@@ -1,4 +1,4 @@
-"""Which network, and how big."""
+"""Settings of a network."""
 
 from typing import Literal, Self
 
@@ -8,7 +8,11 @@ from fer_models.base_config import FrozenConfig
 
 
 class NetworkConfig(FrozenConfig):
-    """A network by name: one of our own, or any of timm's."""
+    """A network by name: one of our own, or any of timm's.
+
+    Example:
+        NetworkConfig(name="resnet34", image_size_px=224, in_channels=3, pretrained=True)
+    """
 
     name: str = Field(
         default="compact_cnn",
@@ -16,32 +20,32 @@ class NetworkConfig(FrozenConfig):
         description="compact_cnn, face_cnn, scratch_cnn, scratch_mlp, or any timm network name.",
     )
     image_size_px: int = Field(
-        default=48, ge=16, le=512, description="Side of the input; images are resized to it."
+        default=48, ge=16, le=512, description="Side of the input, px; images are resized to it."
     )
     in_channels: Literal[1, 3] = Field(
-        default=1, description="Input channels; with 3 the grey image is repeated."
+        default=1, description="Input channels; 3 repeats the grey image."
     )
     width: float = Field(
-        default=1.0, gt=0, le=8, description="Channel multiplier of our own networks."
+        default=1.0, gt=0, le=8, description="Channel multiplier, for our own networks only."
     )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout before the last layer.")
     pretrained: bool = Field(
         default=False,
-        description="Start from timm's pretrained weights (of weights_dir, or of its hub).",
+        description="Start from timm's pretrained weights, from weights_dir or from the hub.",
     )
     weights_dir: str | None = Field(
         default=None,
         min_length=1,
-        description="Folder with pretrained weights, <timm name>.safetensors, .bin or .pth; by "
+        description="Folder with pretrained weights (<timm name>.safetensors, .bin or .pth); by "
         "default the hub's cache, then the hub.",
     )
     gradient_checkpointing: bool = Field(
         default=False,
-        description="Compute activations anew in the backward pass: less memory, more time.",
+        description="Recompute activations in the backward pass: less memory, more time.",
     )
 
     @model_validator(mode="after")
-    def _weights_are_used(self) -> Self:
+    def _check_weights_dir(self) -> Self:
         if self.weights_dir is not None and not self.pretrained:
             raise ValueError(
                 f"weights_dir is {self.weights_dir!r}, but pretrained is false, so the network "

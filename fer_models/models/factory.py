@@ -1,6 +1,6 @@
-"""Networks by name: our own, and every one of timm's. All of them return logits.
+"""Build networks by name: our own and all of timm's. All of them return logits.
 
-timm is loaded only when one of its networks is asked for: its import takes seconds.
+timm is imported only when one of its networks is built: the import takes seconds.
 """
 
 import difflib
@@ -50,20 +50,24 @@ _NUM_SUGGESTIONS = 5
 
 
 def build_network(config: NetworkConfig) -> nn.Module:
-    """A new network that maps N x C x S x S images to N x 7 logits (never probabilities).
+    """Build a network that maps N x C x S x S images to N x 7 logits (never probabilities).
 
-    Weights are drawn from torch's generator as it stands: fork and seed it to repeat them.
+    Initial weights are drawn from torch's global generator: fork and seed it for repeatable ones.
+
+    Example:
+        network = build_network(NetworkConfig(name="face_cnn", width=0.5))
+        logits = network(torch.randn(8, 1, 48, 48))  # 8 x 7
 
     Raises:
-        ConfigError: no such network, it can't take images of that size, it can't checkpoint
-            gradients, or pretrained weights are asked for and can't be had.
+        ConfigError: the network is unknown, can't take images of that size or does not support
+            gradient checkpointing, or its pretrained weights are not available.
     """
     if config.name not in _OWN:
         network = _build_timm(config, pretrained=config.pretrained)
     elif config.pretrained:
         raise ConfigError(
             f"network {config.name}: there are no pretrained weights for it; "
-            "set network.pretrained=false or name one of timm's networks"
+            "set network.pretrained=false or choose one of timm's networks"
         )
     else:
         network = _OWN[config.name](config)
@@ -73,14 +77,14 @@ def build_network(config: NetworkConfig) -> nn.Module:
 
 
 def build_empty_network(config: NetworkConfig) -> nn.Module:
-    """The network of `build_network`, to be filled with stored weights: none are downloaded."""
+    """As `build_network`, but without pretrained weights: for loading stored ones into it."""
     if config.name in _OWN:
         return _OWN[config.name](config)
     return _build_timm(config, pretrained=False)
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Number of weights, trainable or not (running statistics are not counted)."""
+    """Number of weights, trainable or frozen; running statistics are not counted."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -90,8 +94,8 @@ def _build_timm(config: NetworkConfig, pretrained: bool) -> nn.Module:
     from fer_models.models.pretrained import create_pretrained, published_weights
 
     if not timm.is_model(config.name):
-        raise _unknown(config.name, timm.list_models())
-    published_weights(config.name)  # a tag in the name must be one of timm's
+        raise _unknown_name_error(config.name, timm.list_models())
+    published_weights(config.name)  # rejects an unknown weights tag in the name
     options: dict[str, Any] = {"num_classes": NUM_CLASSES, "in_chans": config.in_channels}
     if config.dropout > 0:
         options["drop_rate"] = config.dropout
@@ -108,14 +112,14 @@ def _create_timm(
 
     options = options | weights
     try:
-        # Networks with position embeddings are made for one size; the others refuse the option.
+        # Networks with position embeddings are built for one size; others reject the option.
         network: nn.Module = timm.create_model(
             config.name, img_size=config.image_size_px, **options
         )
     except TypeError:
         network = timm.create_model(config.name, **options)
     except SIZE_ERRORS as error:
-        raise _wrong_size(config, error) from error
+        raise _size_error(config, error) from error
     return network
 
 
@@ -123,25 +127,25 @@ def _check_size(network: nn.Module, config: NetworkConfig) -> None:
     try:
         logits = blank_logits(network, config.in_channels, config.image_size_px)
     except SIZE_ERRORS as error:
-        raise _wrong_size(config, error) from error
+        raise _size_error(config, error) from error
     if logits.shape != (2, NUM_CLASSES):
         raise ConfigError(
-            f"network {config.name}: expected logits of shape (2, {NUM_CLASSES}), it gives "
-            f"{tuple(logits.shape)}; name a classification network"
+            f"network {config.name}: expected logits of shape (2, {NUM_CLASSES}), got "
+            f"{tuple(logits.shape)}; choose a classification network"
         )
 
 
-def _wrong_size(config: NetworkConfig, error: Exception) -> ConfigError:
+def _size_error(config: NetworkConfig, error: Exception) -> ConfigError:
     return ConfigError(
         f"network {config.name} can't take {config.image_size_px} px images "
-        f"({first_line(error)}); set network.image_size_px to a size it is made for (224 suits "
-        "most) or choose another network"
+        f"({first_line(error)}); set network.image_size_px to a size it supports (224 for most) "
+        "or choose another network"
     )
 
 
-def _unknown(name: str, timm_names: list[str]) -> ConfigError:
+def _unknown_name_error(name: str, timm_names: list[str]) -> ConfigError:
     near = difflib.get_close_matches(name, [*_OWN, *timm_names], n=_NUM_SUGGESTIONS, cutoff=0.5)
-    suggestion = f"did you mean {', '.join(near)}?" if near else "no name comes near it."
+    suggestion = f"did you mean {', '.join(near)}?" if near else "there is no similar name."
     return ConfigError(
         f"network.name: expected {', '.join(_OWN)} or one of timm's {len(timm_names)} networks, "
         f"got {name!r}; {suggestion} List timm's with: ferflow models list --timm '*resnet*'"

@@ -1,4 +1,4 @@
-"""Fine-tuning: the features of a network held still while its classifier learns."""
+"""Fine-tuning: freeze the features of a network while its classifier trains."""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ from fer_models.errors import ConfigError
 
 
 def freeze_features(network: nn.Module, *, frozen: bool) -> None:
-    """Hold all weights but the classifier's still, or let all of them learn.
+    """Freeze all weights but the classifier's, or unfreeze all.
 
     Raises:
         ConfigError: the network has no linear classifier.
@@ -18,15 +18,19 @@ def freeze_features(network: nn.Module, *, frozen: bool) -> None:
 
 
 def classifier_of(network: nn.Module, setting: str) -> nn.Linear:
-    """The last linear layer, which `setting` asks for.
+    """The last linear layer of the network.
+
+    Args:
+        network: any network.
+        setting: the setting that needs a classifier, for the error message.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: the network has no linear layer.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
     if not layers:
         raise ConfigError(
-            f"{setting} needs a network that ends in a linear layer, and this one has none; "
+            f"{setting} needs a network that ends in a linear layer, but this one has none; "
             f"set {setting}=0"
         )
     return layers[-1]

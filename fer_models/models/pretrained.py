@@ -1,6 +1,6 @@
-"""Pretrained weights: from a folder of the user's, the hub's cache, or the hub if it answers.
+"""Pretrained weights from a folder of the user's, from the hub's cache or from the hub.
 
-timm's own download retries for about a minute without a network; here the answer takes seconds.
+timm's own download retries for about a minute without a network; the check here takes seconds.
 """
 
 import functools
@@ -21,74 +21,75 @@ from fer_models.models.config import NetworkConfig
 from fer_models.models.weights_folder import cached_file, find_weights
 
 _TIMEOUT_S = 3.0
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 Options = dict[str, Any]
 
 
 def create_pretrained(config: NetworkConfig, create: Callable[[Options], nn.Module]) -> nn.Module:
-    """The network with pretrained weights; its classifier stays random.
+    """Build the network with pretrained weights and a new, random classifier.
 
-    timm adapts the weights: of the first layer to the number of channels (grey is the sum of red,
-    green and blue), and position embeddings to the size.
+    timm adapts the first layer to the number of channels (grey is the sum of red, green and blue)
+    and position embeddings to the input size.
 
     Args:
-        config: which network, and where its weights are.
-        create: makes the network, given further options of `timm.create_model`.
+        config: the network and the location of its weights.
+        create: builds the network, given further options of `timm.create_model`.
 
     Raises:
-        ConfigError: there are none, they are out of reach, or they do not fit the network.
+        ConfigError: there are no such weights, they can't be fetched, or they do not fit the
+            network.
     """
     options = pretrained_options(config)
     try:
         network = create(options)
     except Exception as error:
-        create({})  # raises what is wrong with the network itself, weights aside
-        raise _misfit(config, options, str(error.__cause__ or error)) from error
+        create({})  # raises if the network itself is at fault, not the weights
+        raise _load_error(config, options, str(error.__cause__ or error)) from error
     if config.weights_dir is not None:
         _require_loaded(config, network, functools.partial(create, options))
     return network
 
 
 def pretrained_options(
-    config: NetworkConfig, ask_hub: Callable[[], str | None] | None = None
+    config: NetworkConfig, check_hub: Callable[[], str | None] | None = None
 ) -> Options:
     """Options that make `timm.create_model` load pretrained weights.
 
     Args:
-        config: which network, and where its weights are.
-        ask_hub: tells why the hub is out of reach, or None; by default `hub_problem`.
+        config: the network and the location of its weights.
+        check_hub: returns why the hub can't be reached, or None; by default `hub_problem`.
 
     Raises:
-        ConfigError: there are none for this network, or they lie neither on this machine nor
-            within reach.
+        ConfigError: there are no weights for this network, or they are not on this machine and
+            can't be fetched.
     """
     file = _local_file(config)
     if file is not None:
-        # Naming the file keeps timm from asking the hub whether it is still the newest.
+        # With a file timm does not contact the hub to look for a newer version.
         return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file)}}
-    problem = (ask_hub or hub_problem)()
+    problem = (check_hub or hub_problem)()
     if problem:
         raise ConfigError(
-            f"network {config.name}: its pretrained weights ({_published(config.name)}) are not "
-            f"on this machine and can't be fetched: {problem}; connect, or name a folder that has "
-            "them (--weights-dir, network.weights_dir), or copy the Hugging Face cache of a "
+            f"network {config.name}: its pretrained weights ({_weights_source(config.name)}) are "
+            f"not on this machine and can't be fetched: {problem}; go online, name a folder that "
+            "has them (--weights-dir, network.weights_dir), copy the Hugging Face cache of a "
             "machine that has them (HF_HOME), or set network.pretrained=false"
         )
     return {"pretrained": True}
 
 
 def check_pretrained(configs: Iterable[NetworkConfig]) -> None:
-    """Tell before anything is trained which pretrained weights can't be had.
+    """Check before training that all pretrained weights are available.
 
     Raises:
-        ConfigError: with everything that is missing.
+        ConfigError: lists all missing weights.
     """
     problems = []
-    ask_hub = functools.cache(hub_problem)  # it may take seconds not to answer
+    check_hub = functools.cache(hub_problem)  # may take seconds to time out
     for config in configs:
         try:
             if config.pretrained:
-                pretrained_options(config, ask_hub)
+                pretrained_options(config, check_hub)
         except ConfigError as error:
             problems.append(error.message)
     if problems:
@@ -96,25 +97,25 @@ def check_pretrained(configs: Iterable[NetworkConfig]) -> None:
 
 
 def pretrained_fingerprint(config: NetworkConfig) -> str | None:
-    """What tells the weights that a training starts from; None when they are random.
+    """Fingerprint of the weights that a training starts from; None for random weights.
 
-    Weights of a folder are told by their content (`sha256:<64 hex>`), wherever it lies; weights of
-    the hub by their address there, which names one content (`hub:timm/resnet34.a1_in1k`).
+    For a file in a folder it is the hash of the content (`sha256:<64 hex>`), wherever the folder
+    is; for the hub it is the repository, whose content is fixed (`hub:timm/resnet34.a1_in1k`).
 
     Raises:
-        ConfigError: there are no such weights, or no such folder or file.
+        ConfigError: the weights, the folder or the file do not exist.
     """
     if not config.pretrained:
         return None
     if config.weights_dir is None:
-        return f"hub:{_published(config.name)}"
+        return f"hub:{_weights_source(config.name)}"
     file = find_weights(config.weights_dir, config.name, published_weights(config.name)[0])
     status = file.stat()
     return f"sha256:{_sha256(file, status.st_size, status.st_mtime_ns)}"
 
 
 def without_weights_dir(config: NetworkConfig) -> NetworkConfig:
-    """The same network without the folder of its weights, which means nothing elsewhere."""
+    """The same config without the weights folder, which has no meaning on another machine."""
     return config.model_copy(update={"weights_dir": None})
 
 
@@ -122,15 +123,15 @@ def _local_file(config: NetworkConfig) -> Path | None:
     hub_id, _ = published_weights(config.name)
     if config.weights_dir is not None:
         return find_weights(config.weights_dir, config.name, hub_id)
-    _published(config.name)
+    _weights_source(config.name)  # raises if there are none
     return cached_file(hub_id) if hub_id else None
 
 
 def published_weights(name: str) -> tuple[str | None, str | None]:
-    """Hub id and address of timm's weights for this network, where there are any.
+    """Hub id and URL of timm's weights for this network, if there are any.
 
     Raises:
-        ConfigError: the name has a tag (`resnet34.a1_in1k`) that timm does not know.
+        ConfigError: the name has a weights tag (`resnet34.a1_in1k`) unknown to timm.
     """
     from timm.models import get_pretrained_cfg
 
@@ -147,14 +148,14 @@ def published_weights(name: str) -> tuple[str | None, str | None]:
     return config.hf_hub_id or None, str(config.url) if config.url else None
 
 
-def _published(name: str) -> str:
+def _weights_source(name: str) -> str:
     hub_id, url = published_weights(name)
     address = hub_id or url
     if address:
         return address
     raise ConfigError(
         f"network {name}: timm has no pretrained weights for it; set network.pretrained=false, "
-        "name a folder that has some (network.weights_dir), or pick one of "
+        "name a folder that has some (network.weights_dir), or choose one of "
         f"timm.list_pretrained({name.partition('_')[0] + '*'!r})"
     )
 
@@ -162,35 +163,38 @@ def _published(name: str) -> str:
 def _require_loaded(
     config: NetworkConfig, network: nn.Module, create_again: Callable[[], nn.Module]
 ) -> None:
-    """Weights that the file lacks stay random, and so differ when the network is made twice.
+    """Reject a weights file that lacks some of the network's weights.
 
-    timm says nothing of them: it drops the classifier on purpose, and with it the strictness.
+    Missing weights stay random, so they differ if the network is built twice. timm does not report
+    them: to drop the classifier it loads without strict checking.
     """
     with torch.random.fork_rng(devices=[]):
         again = dict(create_again().named_parameters())
-    heads = _classifiers(network)
+    heads = _classifier_prefixes(network)
     parameters = {
         name: value for name, value in network.named_parameters() if not name.startswith(heads)
     }
-    absent = [name for name, value in parameters.items() if not torch.equal(value, again[name])]
-    if absent:
-        named = ", ".join(absent[:_MOST_NAMED]) + (", ..." if len(absent) > _MOST_NAMED else "")
-        reason = f"{len(absent)} of the network's {len(parameters)} weights are not in it ({named})"
-        raise _misfit(config, pretrained_options(config), reason)
+    missing = [name for name, value in parameters.items() if not torch.equal(value, again[name])]
+    if missing:
+        named = ", ".join(missing[:_MAX_NAMED]) + (", ..." if len(missing) > _MAX_NAMED else "")
+        reason = (
+            f"{len(missing)} of the network's {len(parameters)} weights are not in it ({named})"
+        )
+        raise _load_error(config, pretrained_options(config), reason)
 
 
-def _classifiers(network: nn.Module) -> tuple[str, ...]:
+def _classifier_prefixes(network: nn.Module) -> tuple[str, ...]:
     settings: Mapping[str, Any] = getattr(network, "pretrained_cfg", None) or {}
     names = settings.get("classifier") or ()
     return tuple(f"{name}." for name in ((names,) if isinstance(names, str) else names))
 
 
-def _misfit(config: NetworkConfig, options: Options, reason: str) -> ConfigError:
-    source = options.get("pretrained_cfg_overlay", {}).get("file") or _published(config.name)
+def _load_error(config: NetworkConfig, options: Options, reason: str) -> ConfigError:
+    source = options.get("pretrained_cfg_overlay", {}).get("file") or _weights_source(config.name)
     lines = [line.strip() for line in reason.splitlines() if line.strip()]
     return ConfigError(
         f"network {config.name}: the weights in {source} can't be loaded into it: "
-        f"{' '.join(lines[:2])}; name weights that were saved from timm's {config.name}, or set "
+        f"{' '.join(lines[:2])}; use weights that were saved from timm's {config.name}, or set "
         "network.pretrained=false to train from scratch"
     )
 
@@ -202,33 +206,35 @@ def _sha256(file: Path, _size: int, _mtime_ns: int) -> str:
 
 
 def hub_problem(timeout_s: float = _TIMEOUT_S) -> str | None:
-    """Why the hub of pretrained weights can't be reached; None when it can.
+    """Reason why the hub of pretrained weights can't be reached; None if it can.
 
-    Never takes much longer than `timeout_s` seconds, whatever the network does.
+    Takes at most about `timeout_s` seconds, whatever the network does.
     """
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
             return f"{variable} is set"
     url = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     problems: list[str | None] = []
-    # Resolving a name has no time limit of its own, so the question is put in a thread.
-    asker = threading.Thread(
-        target=lambda: problems.append(_ask(url, timeout_s)), daemon=True, name="hub-check"
+    # Name resolution has no timeout of its own, so the check runs in a thread.
+    checker = threading.Thread(
+        target=lambda: problems.append(_request_problem(url, timeout_s)),
+        daemon=True,
+        name="hub-check",
     )
-    asker.start()
-    asker.join(timeout_s + 0.5)
+    checker.start()
+    checker.join(timeout_s + 0.5)
     return problems[0] if problems else f"{url} did not answer within {timeout_s:g} s"
 
 
-def _ask(url: str, timeout_s: float) -> str | None:
+def _request_problem(url: str, timeout_s: float) -> str | None:
     if not url.startswith(("http://", "https://")):
-        return f"HF_ENDPOINT {url!r} is no http(s) address"
+        return f"HF_ENDPOINT {url!r} is not an http(s) address"
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=timeout_s):  # noqa: S310
             return None
     except urllib.error.HTTPError:
-        return None  # it answered
+        return None  # the hub answered
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         return f"{url}: {reason}"

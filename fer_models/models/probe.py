@@ -1,17 +1,17 @@
-"""Whether a network takes images of some size: it is tried."""
+"""Try whether a network takes images of some size."""
 
 import torch
 from torch import Tensor, nn
 
-# What networks raise where images are too small, or not of the one size they are made for.
+# Raised by networks whose images are too small, or not of the one size they are built for.
 SIZE_ERRORS = (AssertionError, RuntimeError, ValueError)
 
 
 def blank_logits(network: nn.Module, in_channels: int, size_px: int) -> Tensor:
-    """Logits of two blank images; the network is left in the mode it was in.
+    """Logits of two blank images; the network's mode is restored.
 
     Raises:
-        AssertionError, RuntimeError, ValueError: it can't take images of that size.
+        AssertionError, RuntimeError, ValueError: the network can't take images of that size.
     """
     training = network.training
     network.eval()
@@ -24,5 +24,5 @@ def blank_logits(network: nn.Module, in_channels: int, size_px: int) -> Tensor:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what an error says, or its kind."""
+    """First line of an error message, or the error's type if it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0]

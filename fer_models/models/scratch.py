@@ -1,7 +1,7 @@
 """The two networks that the origin project trained from scratch.
 
-Source: Aryan-Garg/Fast-Facial-Expression-Recognition. Its CNN ended in a softmax before the
-cross-entropy, which holds the loss above 1.16; these end in logits.
+Source: Aryan-Garg/Fast-Facial-Expression-Recognition. Its CNN applied softmax before the
+cross-entropy, which keeps the loss above 1.16; these return logits.
 """
 
 from itertools import pairwise
@@ -16,7 +16,7 @@ _MLP_HIDDEN = 1024
 
 
 class ScratchCNN(nn.Module):
-    """Three times 3 x 3 convolution, ReLU and 2 x 2 max-pool, then linear 1024, 512, K.
+    """Three blocks of 3 x 3 convolution, ReLU and 2 x 2 max-pooling, then linear 1024, 512, K.
 
     At 3 x 224 x 224 and width 1 it has 51,933,223 parameters. Maps N x C x S x S images to
     N x K logits; S is fixed.
@@ -29,7 +29,7 @@ class ScratchCNN(nn.Module):
         channels = [in_channels, *(scaled(count, width) for count in _CONV_CHANNELS)]
         layers: list[nn.Module] = []
         for ins, outs in pairwise(channels):
-            # Padding keeps the side: 224 px come down to 28, which the origin's count is made of.
+            # Padding keeps the side, so 224 px become 28, which gives the origin's parameter count.
             layers += [
                 nn.Conv2d(ins, outs, 3, padding=1),
                 nn.ReLU(inplace=True),

@@ -1,8 +1,9 @@
-"""A network layer by layer: output shapes, parameters, multiply-adds.
+"""Summary of a network by layer: output shapes, parameters and multiply-adds.
 
-The networks are built on torch's meta device, which has shapes but no memory, so that even the
-largest is summed up in a second. torch's own counter of operations counts the multiply-adds of
-convolutions, matrix products and attention; element-wise work is not in them.
+Networks are built on torch's meta device, which has shapes but no memory, so even the largest takes
+about a second. torch's FlopCounterMode counts the multiply-adds of convolutions, matrix products
+and attention; element-wise operations are not counted. Not torchinfo: version 1.8 counts a linear
+layer once per image instead of once per token.
 """
 
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ _OPERATIONS_PER_MULTIPLY_ADD = 2
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer; its amounts hold those of the layers in it that have no row of their own.
+    """One layer; its counts include those of its sublayers without a row of their own.
 
-    `output_shape` is that of one image (1 x ...), None for a layer that is never called itself.
+    `output_shape` is for one image (1 x ...); None for a layer that is never called itself.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class NetworkSummary:
-    """A network's layers, in the order they were made, and its totals. Amounts are per image."""
+    """A network's layers in order of construction, and its totals; counts are per image."""
 
     config: NetworkConfig
     layers: tuple[Layer, ...]
@@ -48,33 +49,37 @@ class NetworkSummary:
 
     @property
     def weights_mb(self) -> float:
-        """Size of the weights in float32, 10^6 bytes (running statistics are not counted)."""
+        """Size of the weights in float32, 10^6 bytes; running statistics are not counted."""
         return self.parameters * _BYTES_PER_WEIGHT / 1e6
 
 
 def summarize(config: NetworkConfig, depth: int = 2) -> NetworkSummary:
-    """Sum up a network; pretrained weights are not loaded for it.
+    """Summarise a network without loading pretrained weights.
+
+    Example:
+        summary = summarize(NetworkConfig(name="face_cnn"))
+        print(summary.parameters, summary.multiply_adds)
 
     Args:
         config: the network and its input.
-        depth: layers within layers that get rows, from 1 (the outermost).
+        depth: levels of nested layers that get rows; 1 is the outermost level only.
 
     Raises:
-        ConfigError: no such network, or it can't take images of that size.
+        ConfigError: the network is unknown, or can't take images of that size.
     """
     try:
         with torch.device("meta"):
             return _summarize(config, depth)
     except (ConfigError, RuntimeError, TypeError):
-        # Some networks compute with values while they are built, which meta tensors lack; and
-        # where the network itself is at fault, this says why.
+        # Some networks need tensor values while they are built, which meta tensors lack. If the
+        # network itself is at fault, this raises the error that says so.
         return _summarize(config, depth)
 
 
 def _summarize(config: NetworkConfig, depth: int) -> NetworkSummary:
     network = build_empty_network(config).eval()
     trainable = sum(weights.numel() for weights in network.parameters() if weights.requires_grad)
-    network.requires_grad_(False)  # the counter stumbles over weights passed as layers' inputs
+    network.requires_grad_(False)  # the counter fails on trainable weights passed as layer inputs
     size = config.image_size_px
     trace = _Trace(network, depth)
     trace.run(torch.zeros(1, config.in_channels, size, size))
@@ -114,9 +119,10 @@ def _layers(network: nn.Module, trace: "_Trace", depth: int) -> list[Layer]:
 
 
 class _Trace:
-    """What one forward pass of a network did, by layer.
+    """Output shapes and multiply-adds of one forward pass, by layer.
 
-    Multiply-adds go to the innermost layer at work that has a row, so that they sum to the total.
+    Multiply-adds count for the innermost running layer that has a row, so that they sum to the
+    total.
     """
 
     def __init__(self, network: nn.Module, depth: int) -> None:
@@ -125,8 +131,8 @@ class _Trace:
         self._network = network
         self._depth = depth
         self._counter = FlopCounterMode(display=False)
-        self._seen = 0
-        self._at_work: list[str] = []
+        self._counted = 0
+        self._active_rows: list[str] = []
 
     def run(self, images: Tensor) -> None:
         hooks = []
@@ -143,21 +149,21 @@ class _Trace:
 
     def _enter(self, row: str, _module: nn.Module, _inputs: Any) -> None:
         self._assign()
-        self._at_work.append(row)
+        self._active_rows.append(row)
 
     def _leave(self, name: str, _module: nn.Module, _inputs: Any, features: Any) -> None:
         self._assign()
-        self._at_work.pop()
+        self._active_rows.pop()
         if isinstance(features, Tensor):
             self.output_shapes[name] = tuple(features.shape)
 
     def _assign(self) -> None:
-        """Give what was done since the last call to the layer that did it."""
+        """Add the operations since the last call to the running layer."""
         total = self._counter.get_total_flops() // _OPERATIONS_PER_MULTIPLY_ADD
-        if self._at_work:
-            row = self._at_work[-1]
-            self.multiply_adds[row] = self.multiply_adds.get(row, 0) + total - self._seen
-        self._seen = total
+        if self._active_rows:
+            row = self._active_rows[-1]
+            self.multiply_adds[row] = self.multiply_adds.get(row, 0) + total - self._counted
+        self._counted = total
 
 
 def _level(name: str) -> int:

@@ -1,13 +1,13 @@
-"""Pretrained weights in a folder of the user's: what their files may be called."""
+"""Find pretrained weights in a folder of the user's by their file names."""
 
 from pathlib import Path
 
 from fer_models.errors import ConfigError
 
 _SUFFIXES = (".safetensors", ".bin", ".pth")
-# What a repository of the hub calls its weights.
+# File names of weights in a hub repository.
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-_MOST_SHOWN = 8
+_MAX_SHOWN = 8
 
 
 def find_weights(folder: str, name: str, hub_id: str | None) -> Path:
@@ -15,18 +15,18 @@ def find_weights(folder: str, name: str, hub_id: str | None) -> Path:
 
     Args:
         folder: the user's folder (`network.weights_dir`).
-        name: timm name, with or without the tag of its weights (`resnet34.a1_in1k`).
-        hub_id: where timm publishes them (`timm/resnet34.a1_in1k`), if it does.
+        name: timm name, with or without a weights tag (`resnet34.a1_in1k`).
+        hub_id: hub repository of the weights (`timm/resnet34.a1_in1k`), if there is one.
 
     Raises:
-        ConfigError: no such folder, or no such file in it; it tells what was looked for.
+        ConfigError: the folder or the file does not exist; the message lists the names tried.
     """
     path = Path(folder).expanduser()
     if not path.is_dir():
-        came = "a file" if path.exists() else "nothing there"
+        found = "a file" if path.exists() else "nothing there"
         raise ConfigError(
             f"network {name}: network.weights_dir (--weights-dir) is {folder}: expected a folder "
-            f"with pretrained weights, found {came}; name the folder, not a file in it"
+            f"with pretrained weights, found {found}; name the folder, not a file in it"
         )
     candidates = _candidates(name, hub_id)
     try:
@@ -43,7 +43,7 @@ def find_weights(folder: str, name: str, hub_id: str | None) -> Path:
 
 
 def cached_file(hub_id: str, cache_folder: Path | None = None) -> Path | None:
-    """Weights that huggingface_hub keeps in its cache folder (by default the user's)."""
+    """Weights file in a huggingface_hub cache folder, by default the user's."""
     from huggingface_hub import try_to_load_from_cache
 
     for name in HUB_FILES:
@@ -64,11 +64,11 @@ def _candidates(name: str, hub_id: str | None) -> list[str]:
 
 def _not_found(name: str, hub_id: str | None, folder: Path, candidates: list[str]) -> str:
     cache = f", models--{hub_id.replace('/', '--')} (the hub's cache)" if hub_id else ""
-    there = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    more = f" and {len(there) - _MOST_SHOWN} more" if len(there) > _MOST_SHOWN else ""
-    content = f"{', '.join(there[:_MOST_SHOWN])}{more}" if there else "nothing"
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
+    content = f"{', '.join(names[:_MAX_SHOWN])}{more}" if names else "nothing"
     return (
         f"network {name}: its pretrained weights are not in {folder} (network.weights_dir); looked "
-        f"for {', '.join(candidates)}{cache}; there is {content}. Put one of these files there, "
-        "or set network.pretrained=false to train from scratch"
+        f"for {', '.join(candidates)}{cache}; the folder holds {content}. Put one of these files "
+        "there, or set network.pretrained=false to train from scratch"
     )

@@ -1,4 +1,4 @@
-"""Experiment tracking with wandb."""
+"""Settings of experiment tracking."""
 
 from typing import Literal
 
@@ -8,11 +8,11 @@ from fer_models.base_config import FrozenConfig
 
 
 class TrackingConfig(FrozenConfig):
-    """Where training curves go."""
+    """Experiment tracking with wandb."""
 
     mode: Literal["offline", "online", "disabled"] = Field(
         default="offline",
-        description="offline keeps files for `wandb sync`; online needs WANDB_API_KEY.",
+        description="offline writes files for `wandb sync`; online needs WANDB_API_KEY.",
     )
     project: str = Field(default="ferflow", min_length=1, description="wandb project.")
-    folder: str = Field(default=".ferflow/wandb", description="Where offline runs are kept.")
+    folder: str = Field(default=".ferflow/wandb", description="Folder of the run files.")

@@ -1,4 +1,4 @@
-"""Experiment tracking with wandb that can neither fail nor hold up a training."""
+"""Experiment tracking with wandb that can neither fail nor delay a training."""
 
 import logging
 import os
@@ -16,23 +16,23 @@ from fer_models.tracking.config import TrackingConfig
 
 Counts = npt.NDArray[np.int64]
 _Mode = Literal["offline", "online"]
-_Note = Callable[[Any], None]  # says something to a wandb run
+_Record = Callable[[Any], None]  # logs one thing to a wandb run
 _LOGGER = logging.getLogger(__name__)
 _INIT_TIMEOUT_S = 20.0
 _FINISH_TIMEOUT_S = 20.0
 
 
 class Tracker(Protocol):
-    """Takes the numbers of a run."""
+    """Receives the metrics of a run."""
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Note the metrics of one step; returns at once."""
+        """Log the metrics of one step without blocking."""
 
     def log_confusion(self, counts_KK: Counts, classes: Sequence[str]) -> None:
-        """Draw counts K x K (rows true, columns predicted) of the K named classes."""
+        """Log a confusion matrix K x K (rows true, columns predicted) of the K classes."""
 
 
-class _Nowhere:
+class _NullTracker:
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         pass
 
@@ -44,25 +44,25 @@ class _Nowhere:
 def track_run(
     config: TrackingConfig, name: str, run_config: Mapping[str, Any]
 ) -> Iterator[Tracker]:
-    """A tracked run for the block.
+    """Track a run for the duration of the block.
 
-    Offline runs leave files below `config.folder`; online ones need WANDB_API_KEY and are kept
-    offline without it. WANDB_MODE=disabled switches all off, as wandb's users know it. Whatever
-    goes wrong is one warning in the log, and the block goes on.
+    Offline runs write files below `config.folder`. Online runs need WANDB_API_KEY and become
+    offline runs without it. WANDB_MODE=disabled turns tracking off, as in wandb itself. Any failure
+    of wandb is logged as one warning, and the block continues.
 
     Args:
         config: mode, project and folder.
-        name: shown as the run's name.
+        name: display name of the run.
         run_config: settings and lineage of the run, JSON values.
     """
     if config.mode == "disabled" or os.environ.get("WANDB_MODE") == "disabled":
-        yield _Nowhere()
+        yield _NullTracker()
         return
     mode: _Mode = config.mode
     if mode == "online" and not os.environ.get("WANDB_API_KEY"):
         _LOGGER.warning(
-            "tracking.mode is online but WANDB_API_KEY is not set: run %s is kept offline in %s; "
-            "set the key, or upload it later with `wandb sync`",
+            "tracking.mode is online but WANDB_API_KEY is not set: writing run %s to %s; "
+            "set the key, or upload the run later with `wandb sync`",
             name,
             config.folder,
         )
@@ -77,13 +77,13 @@ def track_run(
 
 
 class _BackgroundRun:
-    """A wandb run that lives in a thread of its own: starting it takes seconds, or for ever."""
+    """A wandb run in a thread of its own, because starting it takes seconds or may hang."""
 
     def __init__(
         self, config: TrackingConfig, mode: _Mode, name: str, run_config: Mapping[str, Any]
     ) -> None:
         self._name = name
-        self._notes: queue.SimpleQueue[_Note | None] = queue.SimpleQueue()
+        self._records: queue.SimpleQueue[_Record | None] = queue.SimpleQueue()
         self._exit_code = 0
         self._abandoned = threading.Event()
         self._thread = threading.Thread(
@@ -96,19 +96,19 @@ class _BackgroundRun:
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         line = dict(metrics)
-        self._notes.put(lambda run: run.log(line, step=step))
+        self._records.put(lambda run: run.log(line, step=step))
 
     def log_confusion(self, counts_KK: Counts, classes: Sequence[str]) -> None:
-        self._notes.put(lambda run: run.log({"confusion": _confusion_plot(counts_KK, classes)}))
+        self._records.put(lambda run: run.log({"confusion": _confusion_plot(counts_KK, classes)}))
 
     def close(self, exit_code: int) -> None:
         self._exit_code = exit_code
-        self._notes.put(None)
+        self._records.put(None)
         self._thread.join(_FINISH_TIMEOUT_S)
         if self._thread.is_alive():
             self._abandoned.set()
             _LOGGER.warning(
-                "wandb did not finish run %s within %g s; its record may be incomplete",
+                "wandb did not finish run %s within %g s; the tracked run may be incomplete",
                 self._name,
                 _FINISH_TIMEOUT_S,
             )
@@ -116,13 +116,13 @@ class _BackgroundRun:
     def _work(self, config: TrackingConfig, mode: _Mode, name: str, run_config: Any) -> None:
         try:
             run = _start(config, mode, name, run_config)
-            while (note := self._notes.get()) is not None:
-                note(run)
+            while (record := self._records.get()) is not None:
+                record(run)
             run.finish(exit_code=self._exit_code)
         except Exception as error:  # noqa: BLE001 - tracking must never fail a training
             if not self._abandoned.is_set():
                 reason = " ".join(str(error).split()) or type(error).__name__
-                _LOGGER.warning("wandb does not track run %s: %s", name, reason)
+                _LOGGER.warning("wandb can't track run %s: %s", name, reason)
 
 
 def _confusion_plot(counts_KK: Counts, classes: Sequence[str]) -> Any:
@@ -139,7 +139,7 @@ def _confusion_plot(counts_KK: Counts, classes: Sequence[str]) -> Any:
 
 
 def _start(config: TrackingConfig, mode: _Mode, name: str, run_config: Any) -> Any:
-    # Read by wandb when it is imported: no crash reports to its makers.
+    # Read by wandb when it is imported; turns off crash reports to wandb.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 

@@ -1,1 +1,1 @@
-"""Training of one member, its artifact, and predictions of stored models."""
+"""Training: one member, its stored artifact, and predictions of stored models."""

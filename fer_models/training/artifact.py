@@ -1,17 +1,17 @@
-"""Writes a trained network into the store."""
+"""Write a trained network to the store as a model artifact."""
 
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from fer_models.dataset.snapshot import DatasetSnapshot
+from fer_models.evaluation.predictions import PROBABILITIES_FILE, probabilities_bytes
 from fer_models.lineage import lineage
 from fer_models.models.factory import count_parameters
+from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.checkpoint_dir import member_identity, with_portable_network
@@ -36,31 +36,32 @@ def write_model(
 ) -> ModelRef:
     """Predict the validation and test images and write the model artifact.
 
-    The id is taken over weights, config, preprocessing, data and seed, not over timings: the same
-    training twice is the same model. `started_from` is the fingerprint of pretrained weights;
-    `teachers` are the models that the network learned from.
+    The id hashes weights, config, preprocessing, data and seed, but no timings: training twice
+    with the same inputs gives the same model. `started_from` is the fingerprint of the pretrained
+    weights; `teachers` are the models that the network was distilled from.
     """
     from safetensors.torch import save
 
     member = with_portable_network(member)
     weights = save(copied_weights(trained.network))
-    config = _json_bytes(member.model_dump(mode="json"))
-    preprocessing = _json_bytes(dict(trained.preprocessing))
-    identity = _json_bytes(member_identity(member))
+    config = json_bytes(member.model_dump(mode="json"), allow_nan=True)
+    preprocessing = json_bytes(dict(trained.preprocessing), allow_nan=True)
+    identity = json_bytes(member_identity(member), allow_nan=True)
     parts = [weights, identity, preprocessing, snapshot.ref.id.encode(), str(seed).encode()]
     probabilities, accuracy = _predict(snapshot, trained, member.training.threads)
     files = {
         "weights.safetensors": weights,
         "config.json": config,
         "preprocessing.json": preprocessing,
-        "probabilities.npz": probabilities_file(**probabilities),
+        PROBABILITIES_FILE: probabilities_bytes(**probabilities),
         "curve.csv": curve_file(trained.curve),
-        "lineage.json": _json_bytes(
+        "lineage.json": json_bytes(
             {
                 **lineage(snapshot.ref.id, seed),
                 "pretrained": started_from,
                 "teachers": [teacher.id for teacher in teachers],
-            }
+            },
+            allow_nan=True,
         ),
     }
     info = {
@@ -97,21 +98,10 @@ def _predict(
     return probabilities, accuracy
 
 
-def probabilities_file(validation: Probabilities, test: Probabilities) -> bytes:
-    """`probabilities.npz`: arrays `validation` and `test`, float32 N x 7."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, validation=validation, test=test)
-    return buffer.getvalue()
-
-
 def curve_file(curve: Sequence[EpochResult]) -> bytes:
-    """`curve.csv`: one line an epoch, columns as the fields of `EpochResult`."""
+    """`curve.csv`: one row per epoch, one column per field of `EpochResult`."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(EpochResult.model_fields), lineterminator="\n")
     writer.writeheader()
     writer.writerows(result.model_dump() for result in curve)
     return buffer.getvalue().encode()
-
-
-def _json_bytes(value: Any) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True).encode()

@@ -1,7 +1,7 @@
-"""Where a training keeps its checkpoint until the model is written.
+"""The directory that holds a training's checkpoint until its model is written.
 
-The folder's name is made of everything the result depends on, so a training that is started
-again finds the state of the one that died, and no other. It lies below the user's cache folder.
+Its name is a hash of everything the result depends on, so a restarted training finds its own
+checkpoint and no other. All of them are in the user's cache folder.
 """
 
 import fcntl
@@ -26,8 +26,8 @@ from fer_models.storage.store import default_cache_dir
 from fer_models.training.config import MemberConfig
 from fer_models.training.runtime import best_device, resolve_precision
 
-# Its source, and that of all it imports, is part of what a result depends on.
-_ENTRY = "fer_models.training.train"
+# Results depend on the source of this module and of everything it imports.
+_ENTRY_POINT = "fer_models.training.train"
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_AGE_S = 14 * 86_400.0
@@ -35,24 +35,24 @@ _MAX_AGE_S = 14 * 86_400.0
 
 @dataclass(frozen=True)
 class CheckpointDir:
-    """The folder of one training."""
+    """The checkpoint directory of one training."""
 
     path: Path
 
     @property
     def checkpoint(self) -> Path:
-        """The state after the last finished epoch."""
+        """The checkpoint of the last finished epoch."""
         return self.path / "last.ckpt"
 
     def remove(self) -> None:
-        """Remove it: the model is written."""
+        """Delete the directory, once the model is written."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def training_key(
     snapshot: SnapshotRef, member: MemberConfig, seed: int, teachers: Sequence[ModelRef] = ()
 ) -> str:
-    """Name of a training by what its result depends on (24 hex)."""
+    """Hash of everything the result of a training depends on (24 hex digits)."""
     device = best_device()
     parts = {
         "snapshot": snapshot.id,
@@ -60,7 +60,7 @@ def training_key(
         "pretrained": pretrained_fingerprint(member.network),
         "teachers": [teacher.id for teacher in teachers],
         "seed": seed,
-        "source": source_hash(_ENTRY),
+        "source": source_hash(_ENTRY_POINT),
         "torch": package_version("torch"),
         "device": device.type,
         "precision": resolve_precision(member.training, device),
@@ -69,15 +69,15 @@ def training_key(
 
 
 def with_portable_network(member: MemberConfig) -> MemberConfig:
-    """The member without the place where pretrained weights lay: their content is what counts."""
+    """The member without the path of its pretrained weights: only their content matters."""
     return member.model_copy(update={"network": without_weights_dir(member.network)})
 
 
 def member_identity(member: MemberConfig) -> dict[str, Any]:
     """The settings that a member's weights depend on, as JSON values.
 
-    In one process the settings for several workers are none of them, and without teachers that
-    for teachers is not. How often it is written down and how a GPU is told what to do never count.
+    Left out: the worker settings if there is one worker, the teacher settings if there are no
+    teachers, and always the checkpoint interval and CUDA graphs.
     """
     settings: dict[str, Any] = with_portable_network(member).model_dump(mode="json")
     for name in ("checkpoint_every_s", "cuda_graph"):
@@ -92,14 +92,14 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
 
 @contextmanager
 def checkpoint_dir(key: str, root: Path | None = None) -> Iterator[CheckpointDir]:
-    """The folder of the training `key`, for this process alone while the block runs.
+    """Lock the checkpoint directory of the training `key` for this process.
 
-    Where another process is at the same training, or the cache folder can't be written, the
-    training gets a temporary folder: it works, but can't be resumed.
+    If another process runs the same training, or the cache folder is not writable, the block gets
+    a temporary directory instead: the training works, but can't be resumed.
 
     Args:
         key: see `training_key`.
-        root: holds the folders of all trainings; by default `<cache>/training`.
+        root: parent of all checkpoint directories; by default `<cache>/training`.
     """
     root = root or default_cache_dir() / "training"
     with ExitStack() as stack:
@@ -107,10 +107,12 @@ def checkpoint_dir(key: str, root: Path | None = None) -> Iterator[CheckpointDir
             root.mkdir(parents=True, exist_ok=True)
             locked = stack.enter_context(_locked(root / f"{key}.lock"))
             if locked:
-                _remove_old(root)
+                _remove_stale(root)
                 (root / key).mkdir(exist_ok=True)
         except OSError as error:
-            _LOGGER.warning("%s can't be used (%s): the training can't be resumed", root, error)
+            _LOGGER.warning(
+                "can't use %s for checkpoints (%s): this training can't be resumed", root, error
+            )
             locked = False
         if not locked:
             temporary = stack.enter_context(
@@ -123,12 +125,15 @@ def checkpoint_dir(key: str, root: Path | None = None) -> Iterator[CheckpointDir
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    """Whether this process got the lock; the kernel frees it when the process dies."""
+    """Try to take the lock; the kernel releases it if the process dies.
+
+    Not the filelock package: it leaves its lock files behind, one for every training.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its last owner may have removed the file between our open and our lock.
+            # The last owner may have deleted the file between our open and our lock.
             locked = os.path.samestat(os.fstat(descriptor), path.stat())
         except OSError:
             locked = False
@@ -141,8 +146,8 @@ def _locked(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _remove_old(root: Path) -> None:
-    """Remove what trainings that were never resumed left behind."""
+def _remove_stale(root: Path) -> None:
+    """Delete checkpoint directories of trainings that were never resumed."""
     oldest_s = time.time() - _MAX_AGE_S
     for folder in root.iterdir():
         if folder.is_dir() and folder.stat().st_mtime < oldest_s:

@@ -1,4 +1,4 @@
-"""How one network is trained."""
+"""Settings of a training: augmentation, optimiser, schedule, and the member that has them."""
 
 from typing import Literal, Self
 
@@ -11,189 +11,195 @@ TTA = Literal["none", "flip", "ten_crop", "affine"]
 
 
 class AugmentConfig(FrozenConfig):
-    """Random changes to training images, drawn anew for every image and epoch."""
+    """Random augmentation of training images, drawn for every image in every epoch."""
 
-    flip: bool = Field(default=True, description="Mirror left-right with probability one half.")
-    rotate_deg: float = Field(default=10.0, ge=0, le=90, description="Largest turn, degrees.")
+    flip: bool = Field(default=True, description="Mirror left to right with probability 0.5.")
+    rotate_deg: float = Field(default=10.0, ge=0, le=90, description="Largest rotation, degrees.")
     shift: float = Field(
-        default=0.08, ge=0, le=0.5, description="Largest shift, as a share of the image's side."
+        default=0.08, ge=0, le=0.5, description="Largest shift, as a fraction of the image side."
     )
     scale: float = Field(
-        default=0.1, ge=0, lt=1, description="Largest change of size: 0.1 means 0.9 to 1.1 times."
+        default=0.1, ge=0, lt=1, description="Largest scale change: 0.1 means 0.9 to 1.1 times."
     )
     brightness: float = Field(
-        default=0.2, ge=0, lt=1, description="Largest change of brightness, share of full scale."
+        default=0.2, ge=0, lt=1, description="Largest brightness change, fraction of full scale."
     )
     contrast: float = Field(
-        default=0.2, ge=0, lt=1, description="Largest change of contrast: 0.2 is 0.8 to 1.2 times."
+        default=0.2, ge=0, lt=1, description="Largest contrast change: 0.2 means 0.8 to 1.2 times."
     )
     erase: float = Field(
-        default=0.0, ge=0, le=1, description="Probability that a random box is greyed out."
+        default=0.0, ge=0, le=1, description="Probability that a random box is set to grey."
     )
     mixup: float = Field(
         default=0.0,
         ge=0,
         le=10,
-        description="Images are blended in pairs with shares from Beta(mixup, mixup); 0: never.",
+        description="Mixup: image pairs are mixed with weights from Beta(mixup, mixup); 0: off.",
     )
     cutmix: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="Probability that a batch gets boxes of other images instead (and their label "
-        "by area).",
+        description="CutMix: probability that a batch gets boxes of other images, labels mixed by "
+        "area, instead of mixup.",
     )
 
 
 class TrainingConfig(FrozenConfig):
-    """Optimiser, schedule and budget."""
+    """How a network is trained: budget, optimiser, schedule, targets, augmentation, workers.
+
+    Example:
+        TrainingConfig(epochs=30, batch_size=256, optimizer="muon", learning_rate=0.02)
+    """
 
     epochs: int = Field(default=8, ge=1, le=10_000, description="Passes over the training split.")
     batch_size: int = Field(
-        default=64, ge=1, le=65_536, description="Images a step, of all workers together."
+        default=64, ge=1, le=65_536, description="Images per batch, over all workers together."
     )
     accumulate: int = Field(
         default=1,
         ge=1,
         le=4096,
-        description="Batches whose gradients make one step: large batches in little memory.",
+        description="Gradient accumulation: batches per optimiser step, for a larger effective "
+        "batch in the same memory.",
     )
     optimizer: Literal["adamw", "sgd", "muon"] = Field(
         default="adamw",
-        description="sgd has Nesterov momentum; muon makes the updates of convolution kernels "
-        "orthogonal and leaves the other weights to adamw.",
+        description="sgd uses Nesterov momentum; muon orthogonalises the updates of convolution "
+        "kernels and trains all other weights with adamw.",
     )
-    learning_rate: float = Field(default=6e-3, gt=0, le=10, description="Peak of the schedule.")
+    learning_rate: float = Field(default=6e-3, gt=0, le=10, description="Peak learning rate.")
     other_learning_rate: float = Field(
-        default=3e-3, gt=0, le=10, description="Peak for the weights that muon leaves to adamw."
+        default=3e-3, gt=0, le=10, description="muon only: peak rate of the adamw weights."
     )
     momentum: float = Field(
-        default=0.9, ge=0, lt=1, description="Of sgd and of muon's kernels; beta 1 of adamw."
+        default=0.9, ge=0, lt=1, description="Momentum of sgd and muon; beta 1 of adamw."
     )
     weight_decay: float = Field(
-        default=0.02, ge=0, le=1, description="Decoupled for adamw; muon's kernels need none."
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Weight decay; decoupled for adamw, none on convolution kernels under muon.",
     )
     label_smoothing: float = Field(
-        default=0.05, ge=0, lt=1, description="Probability mass spread over the other classes."
+        default=0.05, ge=0, lt=1, description="Probability mass spread over all classes."
     )
     schedule: Literal["cosine", "linear", "constant"] = Field(
-        default="cosine", description="How the learning rate falls after its peak."
+        default="cosine", description="Decay of the learning rate after the peak."
     )
     warmup_fraction: float = Field(
-        default=0.25, gt=0, lt=1, description="Share of the steps until the peak learning rate."
+        default=0.25, gt=0, lt=1, description="Fraction of the steps spent on linear warm-up."
     )
     gradient_clip: float = Field(
-        default=1.0, ge=0, description="Largest gradient norm; 0 switches clipping off."
+        default=1.0, ge=0, description="Largest gradient norm; 0 disables clipping."
     )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
-        default="auto", description="auto: bf16-mixed where the processor has it, else 32-true."
+        default="auto", description="auto: bf16-mixed if the hardware has it, else 32-true."
     )
     vote_weight: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="Share of the FER+ votes in the target; the rest is the label. Images without "
+        description="Weight of the FER+ votes in the target; the rest is the label. Images without "
         "votes keep their label.",
     )
     auxiliary_head_weight: float = Field(
         default=0.0,
         ge=0,
         le=100,
-        description="Weight in the loss of a second head that foretells all ten FER+ votes and is "
-        "dropped after the training; images without votes leave it out. 0: no such head.",
+        description="Loss weight of an auxiliary head that predicts the distribution of FER+ votes "
+        "and is dropped after training; images without votes add nothing. 0: no auxiliary head.",
     )
     teacher_weight: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="Share of the teachers' mean opinion in the target, where the member has any.",
+        description="Weight of the teachers' mean prediction in the target, if there are teachers.",
     )
     class_weighting: Literal["none", "loss", "sampling"] = Field(
         default="none",
-        description="Rare classes count more in the loss, or are drawn as often as the others.",
+        description="loss: rare classes weigh more in the loss; sampling: all classes are sampled "
+        "equally often.",
     )
     ema_decay: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="Decay a step of the moving average of the weights that is validated and "
-        "kept; 0 switches it off.",
+        description="Decay per step of the exponential moving average (EMA) of the weights, which "
+        "is validated and kept instead of them; 0: no EMA.",
     )
     patience: int = Field(
         default=0,
         ge=0,
-        description="Epochs without a better validation accuracy after which training stops; "
-        "0 trains to the end.",
+        description="Early stopping: epochs without a better validation accuracy; 0: off.",
     )
     frozen_epochs: int = Field(
         default=0,
         ge=0,
-        description="First epochs in which only the classifier learns (fine-tuning).",
+        description="Number of first epochs that train only the classifier (fine-tuning).",
     )
     start_size_px: int = Field(
         default=0,
         ge=0,
         le=512,
-        description="Side of the training images in the first epochs, px; it grows to the "
-        "network's in steps of 8 px. 0: full size from the start.",
+        description="Progressive resizing: side of the training images in the first epochs, px; it "
+        "rises to the network's input size in steps of 8 px. 0: off.",
     )
     resizing_fraction: float = Field(
         default=0.7,
         gt=0,
         le=1,
-        description="Share of the epochs until training images have their full size.",
+        description="Fraction of the epochs before training images reach their full size.",
     )
     checkpoint_every_s: float = Field(
         default=0.0,
         ge=0,
         le=86_400,
-        description="Least seconds between two checkpoints, for epochs that take hardly longer "
-        "than writing one; 0 writes it after every epoch, as several workers do in any case.",
+        description="Minimum seconds between two checkpoints, for epochs about as short as writing "
+        "one; 0: after every epoch. Several workers write one after every epoch in any case.",
     )
     cuda_graph: bool = Field(
         default=False,
-        description="On a GPU, the network's passes over full batches are recorded once and "
-        "replayed, which spares small networks the launch of every kernel. Without effect on "
-        "processors, with several workers, frozen epochs or gradient checkpointing.",
+        description="Capture forward and backward passes of full batches as CUDA graphs, which "
+        "saves small networks the launch of every kernel. No effect on a CPU, with several "
+        "workers, with frozen epochs or with gradient checkpointing.",
     )
     threads: int | None = Field(
         default=None,
         ge=1,
         le=1024,
-        description="Processor threads; by default OMP_NUM_THREADS, else one less than the cores.",
+        description="CPU threads; by default OMP_NUM_THREADS, else one less than the cores.",
     )
     workers: int = Field(
         default=1,
         ge=1,
         le=1024,
-        description="Processes that share every batch, on Ray Train; with 1 Ray is not used. Each "
-        "gets a GPU where the cluster has any.",
+        description="Data-parallel processes on Ray Train; 1: no Ray. Each gets a GPU if the "
+        "cluster has any.",
     )
     min_workers: int | None = Field(
         default=None,
         ge=1,
         le=1024,
-        description="Workers to go on with where lost ones find no room again; by default all, "
-        "which gives the same weights as without a loss.",
+        description="Fewest workers to continue with if lost ones can't be replaced; by default "
+        "all, which gives the same weights as without a loss.",
     )
     cpus_per_worker: float = Field(
         default=1.0,
         gt=0,
         le=1024,
-        description="Processor cores that Ray sets aside for a worker; a share such as 0.5 lets "
-        "two workers run on one core.",
+        description="CPU cores that Ray reserves per worker; 0.5 lets two workers share a core.",
     )
     worker_losses: int = Field(
         default=3,
         ge=0,
         le=1000,
-        description="Times that lost workers are replaced and training goes on from the last "
-        "epoch.",
+        description="How often lost workers are replaced; training resumes from the last epoch.",
     )
-    augment: AugmentConfig = Field(default=AugmentConfig(), description="Training-image changes.")
+    augment: AugmentConfig = Field(default=AugmentConfig(), description="Augmentation.")
 
     @model_validator(mode="after")
-    def _no_more_than_all(self) -> Self:
+    def _check_min_workers(self) -> Self:
         if self.min_workers is not None and self.min_workers > self.workers:
             raise ValueError(
                 f"min_workers: expected at most workers={self.workers}, got {self.min_workers}"
@@ -202,28 +208,41 @@ class TrainingConfig(FrozenConfig):
 
 
 class MemberConfig(FrozenConfig):
-    """One network to train: a member of the later ensemble."""
+    """A member, one entry of the ensemble: a network and its training.
+
+    A run trains all members of its recipe, each to a stored model of its own. The best of them
+    are combined into the ensemble.
+
+    Example:
+        MemberConfig(
+            name="face_cnn",
+            network=NetworkConfig(name="face_cnn", dropout=0.4),
+            training=TrainingConfig(epochs=60, optimizer="muon", learning_rate=0.02),
+            tta="flip",
+        )
+    """
 
     name: str = Field(
         min_length=1,
         max_length=60,
         pattern=r"^[a-z0-9][a-z0-9_.-]*$",
-        description="Unique within the run; part of the model's id.",
+        description="Unique within the run; part of the model id.",
     )
     network: NetworkConfig = Field(default=NetworkConfig(), description="The network.")
-    training: TrainingConfig = Field(default=TrainingConfig(), description="Its training.")
+    training: TrainingConfig = Field(default=TrainingConfig(), description="How it is trained.")
     teachers: tuple[str, ...] = Field(
         default=(),
-        description="Members before this one whose opinion of the training images is a part of its "
-        "target (knowledge distillation), see training.teacher_weight.",
+        description="Knowledge distillation: earlier members whose predictions of the training "
+        "images are part of the target, see training.teacher_weight.",
     )
     seed_offset: int = Field(
         default=0,
         ge=0,
-        description="Added to the run's seed: twins of one network draw other numbers.",
+        description="Added to the run's seed, so that equal members draw different numbers.",
     )
     tta: TTA = Field(
         default="none",
-        description="Views whose mean predicts an image: itself; and its mirror image; or those of "
-        "five crops, 2 px apart; or of these and four small turns and zooms.",
+        description="Test-time augmentation, the mean over views: none (1 view); flip (2, with the "
+        "mirror image); ten_crop (10, five crops and their mirror images); affine (18, these and "
+        "four small rotations and zooms).",
     )

@@ -1,7 +1,7 @@
-"""The learning-rate range test (Smith 2017).
+"""Learning-rate range test (Smith 2017).
 
-Lightning's finder draws its own progress bar, takes the callbacks away and proposes rates far too
-small for short schedules (7e-5 where 6e-3 trains best), so the few lines are ours.
+Not Lightning's `LearningRateFinder`: it draws its own progress bar, removes the callbacks and
+suggests rates far too small for short schedules (7e-5 where 6e-3 trains best).
 """
 
 import math
@@ -24,16 +24,16 @@ from fer_models.training.runtime import best_device, reraise_oom, training_runti
 MIN_RATE, MAX_RATE = 1e-5, 10.0
 MIN_STEPS = 20
 _SMOOTHING = 0.9
-_RAN_AWAY = 3.0  # times the lowest loss
-_SAFETY = 10.0
+_DIVERGED = 3.0  # times the lowest loss
+_SAFETY_FACTOR = 10.0
 
 
 @dataclass(frozen=True)
 class RateCurve:
-    """Smoothed training loss at each learning rate that was tried, rates ascending.
+    """Smoothed training loss at each learning rate tried, in ascending order of the rate.
 
-    The test ends where the loss has run away. `lowest` is the rate with the lowest loss, and
-    `suggested` a tenth of it (Howard, Gugger 2020); good peaks of a schedule lie between the two.
+    The curve ends where the loss diverges. `lowest` is the rate with the lowest loss, `suggested`
+    is a tenth of it (Howard, Gugger 2020); good peak rates are between the two.
     """
 
     rates: tuple[float, ...]
@@ -43,26 +43,31 @@ class RateCurve:
 
 
 def lr_find(split: SplitImages, member: MemberConfig, seed: int, num_steps: int) -> RateCurve:
-    """Train a new network for some steps while its learning rate grows, and see when it learns.
+    """Train a new network while its learning rate grows, and record the loss.
 
-    With `muon` it is the rate of the kernels that grows; the other weights keep theirs.
+    With `muon` only the rate of the convolution kernels grows; other weights keep theirs.
+
+    Example:
+        data = training_data(open_snapshot(store, snapshot))
+        curve = lr_find(data.train, MemberConfig(name="small"), seed=0, num_steps=120)
+        print(curve.suggested, curve.lowest)  # a good peak learning rate is between these
 
     Args:
         split: training images.
-        member: network and training.
-        seed: start of every random draw.
-        num_steps: learning rates to try, 20 or more, evenly on a logarithmic scale.
+        member: network and training settings.
+        seed: seed of all random numbers.
+        num_steps: number of learning rates to try, 20 or more, evenly spaced on a log scale.
 
     Raises:
-        ConfigError: network and settings do not fit together or to this machine.
-        TrainingError: the loss ran away at once, or memory ran out.
+        ConfigError: the network and settings do not fit each other or this machine.
+        TrainingError: the loss diverges within the first steps, or memory runs out.
     """
     assert num_steps >= MIN_STEPS
     with training_runtime(derived_seed(seed), member.training.threads), reraise_oom(member):
         network = build_network(member.network).to(memory_format=torch.channels_last)
         network = network.to(best_device()).train()
         optimizer = build_optimizer(network, member.training)
-        batches = _endless(split, member, seed)
+        batches = _endless_batches(split, member, seed)
         rates: list[float] = []
         losses: list[float] = []
         mean = 0.0
@@ -73,7 +78,7 @@ def lr_find(split: SplitImages, member: MemberConfig, seed: int, num_steps: int)
             mean = mean * _SMOOTHING + (1 - _SMOOTHING) * loss
             smoothed = mean / (1 - _SMOOTHING ** (step + 1))
             report("lr-find", step + 1, num_steps, "steps", note=f"{rate:.1e} {smoothed:.3f}")
-            if not math.isfinite(smoothed) or smoothed > _RAN_AWAY * min([*losses, smoothed]):
+            if not math.isfinite(smoothed) or smoothed > _DIVERGED * min([*losses, smoothed]):
                 break
             rates.append(rate)
             losses.append(smoothed)
@@ -83,13 +88,13 @@ def lr_find(split: SplitImages, member: MemberConfig, seed: int, num_steps: int)
 def _curve(member: MemberConfig, rates: list[float], losses: list[float]) -> RateCurve:
     if len(rates) < MIN_STEPS // 2:
         raise TrainingError(
-            f"{member.name}: the loss ran away after {len(rates)} steps, at a learning rate of "
+            f"{member.name}: the loss diverged after {len(rates)} steps, at a learning rate of "
             f"{rates[-1] if rates else MIN_RATE:.1e}; try training.gradient_clip=1 or "
             "training.precision=32-true"
         )
     lowest = rates[min(range(len(losses)), key=losses.__getitem__)]
-    # Two digits: the test is no more exact than that.
-    return RateCurve(tuple(rates), tuple(losses), lowest, float(f"{lowest / _SAFETY:.2g}"))
+    # Two digits: the test is no more precise than that.
+    return RateCurve(tuple(rates), tuple(losses), lowest, float(f"{lowest / _SAFETY_FACTOR:.2g}"))
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, member: MemberConfig, rate: float) -> None:
@@ -98,7 +103,7 @@ def _set_rate(optimizer: torch.optim.Optimizer, member: MemberConfig, rate: floa
         group["lr"] = rate
 
 
-def _endless(split: SplitImages, member: MemberConfig, seed: int) -> Iterator[Batch]:
+def _endless_batches(split: SplitImages, member: MemberConfig, seed: int) -> Iterator[Batch]:
     epoch = 0
     batches = TrainBatches(
         split,

@@ -1,4 +1,4 @@
-"""Probabilities of stored models on any images.
+"""Class probabilities of stored models for any images.
 
 N images, K classes; probabilities are float32 N x K, rows sum to 1.
 """
@@ -26,38 +26,51 @@ ENSEMBLE = "ensemble"
 
 
 def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Probabilities:
-    """Probabilities N x K of a stored network or ensemble for uint8 images N x 48 x 48.
+    """Class probabilities of a stored network or ensemble.
 
-    An ensemble's are the mean of its members', weighted as `members.json` says.
+    For an ensemble this is the mean over its members, weighted as in `members.json`.
+
+    Example:
+        model = train_member(store, snapshot, member, seed=0, tracking=TrackingConfig())
+        probs_NK = predict_model(store, model, images)
+        names = [CLASS_NAMES[k] for k in probs_NK.argmax(1)]
+
+    Args:
+        store: holds the model.
+        model: a network or an ensemble.
+        images: uint8 N x 48 x 48.
+
+    Returns:
+        Probabilities N x K (0..1), columns in the order of `CLASS_NAMES`.
 
     Raises:
-        StoreError: the model, or a member of it, is absent or damaged.
+        StoreError: the model or one of its members is missing or damaged.
     """
     if model.kind != ENSEMBLE:
         network, preprocessing = load_network(store, model)
         return predict_probabilities(network, preprocessing, images)
     members = store.read_json(model, "members.json")
     total = sum(float(member["weight"]) for member in members)
-    mixed = np.zeros((len(images), NUM_CLASSES), dtype=np.float64)
+    mean_NK = np.zeros((len(images), NUM_CLASSES), dtype=np.float64)
     for member in members:
         weight = float(member["weight"])
         if weight == 0:
             continue
         ref = member_ref(store, member["model_id"], member["name"])
-        mixed += weight / total * predict_model(store, ref, images)
-    return mixed.astype(np.float32)
+        mean_NK += weight / total * predict_model(store, ref, images)
+    return mean_NK.astype(np.float32)
 
 
 def member_ref(store: ArtifactStore, model_id: str, name: str) -> ModelRef:
-    """The name of a stored network by its id."""
-    return ModelRef(id=model_id, url=f"{store.url}/{ModelRef.folder}/{model_id}", name=name)
+    """Reference to the stored network with this id."""
+    return store.ref(ModelRef, model_id, name=name)
 
 
 def load_network(store: ArtifactStore, model: ModelRef) -> tuple[nn.Module, Preprocessing]:
-    """A stored network in evaluation mode on the CPU, and how its images are prepared.
+    """Load a stored network (evaluation mode, on the CPU) and its preprocessing.
 
     Raises:
-        StoreError: it is absent or damaged, or is an ensemble.
+        StoreError: the model is missing or damaged, or is an ensemble.
     """
     if model.kind == ENSEMBLE:
         raise StoreError(f"{model.url}: expected a network, got an ensemble; use predict_model")
@@ -72,8 +85,8 @@ def load_network(store: ArtifactStore, model: ModelRef) -> tuple[nn.Module, Prep
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise StoreError(
-            f"{model.url}: its weights do not fit the network {member.network.name} of this "
-            f"version ({str(error).splitlines()[0]}); train it again"
+            f"{model.url}: the weights do not fit the network {member.network.name} of this "
+            f"version ({str(error).splitlines()[0]}); retrain the model"
         ) from error
     network = network.to(memory_format=torch.channels_last)
     return network.eval(), preprocessing
@@ -86,22 +99,35 @@ def predict_probabilities(
     batch_size: int = 512,
     threads: int | None = None,
 ) -> Probabilities:
-    """Probabilities N x K of uint8 images N x 48 x 48; float32 throughout.
+    """Class probabilities of a network, the mean over its TTA views; computed in float32.
 
-    The network works on the GPU where there is one, and is back on the CPU afterwards; `threads`
-    as `training_threads` takes them.
+    The network runs on the GPU if there is one and is moved back to the CPU afterwards.
+
+    Example:
+        network, preprocessing = load_network(store, model)
+        probs_NK = predict_probabilities(network, preprocessing, images)
+
+    Args:
+        network: returns logits.
+        preprocessing: input size, normalisation and TTA views of the network.
+        images: uint8 N x 48 x 48.
+        batch_size: images per forward pass.
+        threads: CPU threads, see `training_threads`.
+
+    Returns:
+        Probabilities N x K (0..1), columns in the order of `CLASS_NAMES`.
     """
     device = best_device()
     network = network.eval().to(device)
     try:
         with limited_threads(threads):
-            parts = list(_batches(network, preprocessing, images, batch_size, device))
+            parts = list(_batch_probabilities(network, preprocessing, images, batch_size, device))
     finally:
         network.cpu()
     return np.concatenate([np.zeros((0, NUM_CLASSES), np.float32), *parts])
 
 
-def _batches(
+def _batch_probabilities(
     network: nn.Module,
     preprocessing: Preprocessing,
     images: Images,
@@ -111,8 +137,8 @@ def _batches(
     for start in range(0, len(images), batch_size):
         with torch.inference_mode():
             batch = as_float(uint8_tensor(images[start : start + batch_size], device))
-            opinions = [
+            view_probs = [
                 torch.softmax(network(to_inputs(view, preprocessing)).float(), dim=1)
                 for view in tta_views(batch, preprocessing.get("tta", "none"))
             ]
-            yield torch.stack(opinions).mean(0).cpu().numpy()
+            yield torch.stack(view_probs).mean(0).cpu().numpy()

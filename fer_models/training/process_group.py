@@ -1,6 +1,6 @@
-"""The processes of one training: which rows of a batch each computes, and their collectives.
+"""The processes of one training: the rows of a batch that each computes, and their collectives.
 
-With a world size of 1 nothing is exchanged and no process group needs to be initialised.
+With a world size of 1 nothing is communicated, so `torch.distributed` need not be initialised.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """Process `rank` of `world_size`: every process sees each batch and computes its own rows."""
+    """Process `rank` of `world_size`; each process computes its own rows of every batch."""
 
     rank: int = 0
     world_size: int = 1
@@ -28,11 +28,11 @@ class ProcessGroup:
 
     @property
     def rows(self) -> slice:
-        """The rows of a batch that this process computes; sizes differ by one at most."""
+        """The rows of a batch that this process computes; counts differ by at most one."""
         return slice(self.rank, None, self.world_size)
 
     def all_gather(self, value: T) -> list[T]:
-        """The values of all processes, by rank."""
+        """The values of all processes, in order of their rank."""
         if self.world_size == 1:
             return [value]
         values = [value] * self.world_size
@@ -52,7 +52,7 @@ class ProcessGroup:
         return summed
 
     def broadcast_tensors(self, tensors: Iterable[Tensor]) -> None:
-        """Overwrite tensors with those of the first process."""
+        """Overwrite tensors in place with those of the first process."""
         if self.world_size == 1:
             return
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The machine a training runs on, and the torch state it borrows and gives back."""
+"""Device, precision and threads of a training, and the global torch state it sets and restores."""
 
 import logging
 import os
@@ -18,8 +18,8 @@ from fer_models.training.config import MemberConfig, TrainingConfig
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 _LIGHTNING_LOGGERS = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")
 _CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
-# torch's generators and switches and Python's warning filters belong to the whole process: two
-# trainings in threads would draw from each other's numbers.
+# torch's generators and flags and Python's warning filters are global to the process: two trainings
+# in threads would consume each other's random numbers.
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -29,10 +29,10 @@ def best_device() -> torch.device:
 
 
 def resolve_precision(config: TrainingConfig, device: torch.device) -> Precision:
-    """Lightning's name of the arithmetic to train in.
+    """Precision to train in, by Lightning's name.
 
     Raises:
-        ConfigError: it is asked for by name and needs a GPU that is not there.
+        ConfigError: the configured precision needs a GPU and there is none.
     """
     if config.precision == "16-mixed" and device.type != "cuda":
         raise ConfigError(
@@ -47,18 +47,18 @@ def resolve_precision(config: TrainingConfig, device: torch.device) -> Precision
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Without the instructions bf16 is emulated, slower than float32.
+    # Without these instructions bf16 is emulated and slower than float32.
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def training_threads(wanted_threads: int | None = None) -> int:
-    """Threads that torch computes with: as wanted, OMP_NUM_THREADS, or one less than the cores.
+    """Number of torch threads: as configured, else OMP_NUM_THREADS, else one less than the cores.
 
-    The spare core is for the rest of the run (flow server, tracking). Threads that wait for each
-    other on a busy machine cost far more than the core: on two cores shared with other work a
-    small network learned 26 images/s with two threads and 360 with one. The number is fixed for a
-    machine, not read from its load, because sums depend on it in their last digits.
+    The spare core is for the rest of the run (flow server, tracking). On a busy machine, threads
+    that wait for each other cost far more than that core: on two cores shared with other work a
+    small network trained at 26 images/s with two threads and at 360 with one. The number does not
+    depend on the machine's load, because it changes sums in their last digits.
     """
     if wanted_threads:
         return wanted_threads
@@ -70,7 +70,7 @@ def training_threads(wanted_threads: int | None = None) -> int:
 
 @contextmanager
 def limited_threads(wanted_threads: int | None = None) -> Iterator[None]:
-    """Torch computes with `training_threads(wanted_threads)` threads inside the block."""
+    """Run the block with `training_threads(wanted_threads)` torch threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(training_threads(wanted_threads))
     try:
@@ -81,7 +81,7 @@ def limited_threads(wanted_threads: int | None = None) -> Iterator[None]:
 
 @contextmanager
 def training_runtime(seed: int, threads: int | None = None) -> Iterator[None]:
-    """Seeded, deterministic torch and quiet Lightning inside the block, all put back after it."""
+    """Run the block with torch seeded and deterministic and Lightning quiet, then restore both."""
     with ExitStack() as stack:
         stack.enter_context(_ONE_AT_A_TIME)
         devices = [0] if torch.cuda.is_available() else []
@@ -103,7 +103,7 @@ def _deterministic() -> Iterator[None]:
     before_cublas = os.environ.get(_CUBLAS)
     if torch.cuda.is_available():
         os.environ[_CUBLAS] = ":4096:8"
-    # Some CUDA kernels have no deterministic form: use them rather than fail.
+    # Some CUDA operations have no deterministic kernel: warn (muted below) rather than fail.
     torch.use_deterministic_algorithms(mode=True, warn_only=torch.cuda.is_available())
     memory.fill_uninitialized_memory = False
     try:
@@ -132,7 +132,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C stay Ctrl-C: Lightning would exit 1 and ignore the signal from then on."""
+    """Raise KeyboardInterrupt on Ctrl-C: Lightning would exit 1 and ignore later signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -149,7 +149,7 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def reraise_oom(member: MemberConfig) -> Iterator[None]:
-    """Tell an exhausted memory as a TrainingError that says what to make smaller."""
+    """Turn an out-of-memory error into a TrainingError that says what to reduce."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

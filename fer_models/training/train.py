@@ -1,4 +1,4 @@
-"""Train one member: the door to this package; torch and Lightning are loaded behind it."""
+"""Train one member: the entry point of this package, which loads torch and Lightning lazily."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import MemberConfig
 
 if TYPE_CHECKING:
+    from fer_models.dataset.snapshot import DatasetSnapshot
     from fer_models.tracking.track import Tracker
     from fer_models.training.checkpoint_dir import CheckpointDir
     from fer_models.training.engine.fit import TrainedNetwork
@@ -26,29 +27,38 @@ def train_member(
     tracking: TrackingConfig,
     teachers: Sequence[ModelRef] = (),
 ) -> ModelRef:
-    """Train a network on a snapshot and write it, its probabilities and its curve to the store.
+    """Train a member on a snapshot and write network, probabilities and curve to the store.
 
-    The best epoch by validation accuracy is kept; the test split is predicted, never looked at.
-    A training that was killed goes on from its last epoch when it is called again.
+    The epoch with the best validation accuracy is kept. The test split is predicted but never
+    used to choose anything. A training that was killed resumes from its last checkpoint when it
+    is called again with the same arguments.
+
+    Example:
+        store = ArtifactStore(StoreConfig(url="my-store"))
+        member = MemberConfig(name="small", network=NetworkConfig(name="compact_cnn"))
+        model = train_member(store, snapshot, member, seed=0, tracking=TrackingConfig())
+        print(store.info(model)["validation_accuracy"])
 
     Args:
-        store: where the snapshot lies and the model goes.
+        store: holds the snapshot and receives the model.
         snapshot: cleaned and split images.
-        member: network and training.
-        seed: start of every random draw; the member's `seed_offset` is added.
-        tracking: where the curve goes besides.
-        teachers: trained networks whose opinion of the training images is a part of the target.
+        member: network and training settings.
+        seed: seed of all random numbers; the member's `seed_offset` is added.
+        tracking: experiment tracking of the training curve.
+        teachers: trained networks to distil from, see `training.teacher_weight`.
+
+    Returns:
+        Reference to the stored model.
 
     Raises:
-        ConfigError: unknown network, or settings that do not fit together, to this machine or to
-            the Ray cluster.
-        DataError: no images to train or to validate on.
-        StoreError: the snapshot can't be read or the model not written.
-        TrainingError: the loss is not finite, or memory ran out.
+        ConfigError: the network is unknown, or the settings do not fit each other, this machine
+            or the Ray cluster.
+        DataError: no images to train or validate on.
+        StoreError: the snapshot can't be read or the model can't be written.
+        TrainingError: the loss is not finite, or memory runs out.
     """
     seed += member.seed_offset
-    epochs = member.training.epochs
-    report("train", 0, epochs, "epochs", note=f"{member.name}: loading")
+    report("train", 0, member.training.epochs, "epochs", note=f"{member.name}: loading")
     from fer_models.dataset.snapshot import open_snapshot
     from fer_models.evaluation.metrics import confusion_matrix
     from fer_models.evaluation.predictions import read_predictions
@@ -57,31 +67,44 @@ def train_member(
     from fer_models.tracking.track import track_run
     from fer_models.training.artifact import write_model
     from fer_models.training.checkpoint_dir import checkpoint_dir, training_key
-    from fer_models.training.inputs.data import training_data
-    from fer_models.training.objective.distillation import distill
 
     opened = open_snapshot(store, snapshot)
-    data = training_data(opened)
-    if member.training.auxiliary_head_weight and not data.train.num_with_votes:
-        note = f"{member.name}: no image has FER+ votes, so there is no vote head"
-        report("train", 0, epochs, "epochs", note=note)
-    if teachers:
-        names = ", ".join(teacher.name for teacher in teachers)
-        report("train", 0, epochs, "epochs", note=f"{member.name}: asking {names}")
-        data = distill(store, data, teachers)
-    # Asked before the training: the folder may be gone after it.
+    data = _load_data(store, opened, member, teachers)
+    # Before the training: the weights folder may be gone after it.
     started_from = pretrained_fingerprint(member.network)
     run_config = {"member": member.model_dump(mode="json"), **lineage(snapshot.id, seed)}
     with (
         track_run(tracking, member.name, run_config) as run,
-        checkpoint_dir(training_key(snapshot, member, seed, teachers)) as work,
+        checkpoint_dir(training_key(snapshot, member, seed, teachers)) as checkpoints,
     ):
-        trained = _fit(store, data, member, seed, work, run)
+        trained = _fit(store, data, member, seed, checkpoints, run)
         model = write_model(store, opened, member, seed, trained, started_from, teachers)
-        answers = read_predictions(store, opened, model)["validation"]
-        run.log_confusion(confusion_matrix(answers.probs_NK, answers.labels), CLASS_NAMES)
-        _forget(store, member, work)
+        validation = read_predictions(store, opened, model)["validation"]
+        run.log_confusion(confusion_matrix(validation.probs_NK, validation.labels), CLASS_NAMES)
+        _remove_checkpoints(store, member, checkpoints)
     return model
+
+
+def _load_data(
+    store: ArtifactStore,
+    snapshot: "DatasetSnapshot",
+    member: MemberConfig,
+    teachers: Sequence[ModelRef],
+) -> "TrainingData":
+    """The snapshot's images, with the predictions of the teachers, if there are any."""
+    from fer_models.training.inputs.data import training_data
+    from fer_models.training.objective.distillation import distill
+
+    epochs = member.training.epochs
+    data = training_data(snapshot)
+    if member.training.auxiliary_head_weight and not data.train.num_with_votes:
+        note = f"{member.name}: no image has FER+ votes; training without the auxiliary head"
+        report("train", 0, epochs, "epochs", note=note)
+    if not teachers:
+        return data
+    names = ", ".join(teacher.name for teacher in teachers)
+    report("train", 0, epochs, "epochs", note=f"{member.name}: predicting with {names}")
+    return distill(store, data, teachers)
 
 
 def _fit(
@@ -89,10 +112,10 @@ def _fit(
     data: "TrainingData",
     member: MemberConfig,
     seed: int,
-    work: "CheckpointDir",
+    checkpoints: "CheckpointDir",
     run: "Tracker",
 ) -> "TrainedNetwork":
-    """Train in this process or with workers, telling both progress and tracking how it goes."""
+    """Train in this process or on workers; report to progress and to tracking."""
     epochs = member.training.epochs
 
     def on_resumed(done: int) -> None:
@@ -112,18 +135,20 @@ def _fit(
         from fer_models.training.distributed.train import train_on_workers
 
         handler = EventHandler(on_epoch, on_step, on_resumed)
-        return train_on_workers(store, data, member, seed, work, handler)
+        return train_on_workers(store, data, member, seed, checkpoints, handler)
     from fer_models.training.engine.fit import epochs_done, fit
 
-    if done := epochs_done(work.checkpoint):
+    if done := epochs_done(checkpoints.checkpoint):
         on_resumed(done)
-    return fit(data, member, seed, on_epoch, work.checkpoint, on_step)
+    return fit(data, member, seed, on_epoch, checkpoints.checkpoint, on_step)
 
 
-def _forget(store: ArtifactStore, member: MemberConfig, work: "CheckpointDir") -> None:
-    """Remove what the training could have gone on from."""
+def _remove_checkpoints(
+    store: ArtifactStore, member: MemberConfig, checkpoints: "CheckpointDir"
+) -> None:
+    """Delete the checkpoints of a finished training."""
     if member.training.workers > 1:
         from fer_models.training.distributed.checkpoints import remove_checkpoints
 
-        remove_checkpoints(store, work)
-    work.remove()
+        remove_checkpoints(store, checkpoints)
+    checkpoints.remove()

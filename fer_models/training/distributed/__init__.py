@@ -1,1 +1,1 @@
-"""Trainings whose batches are shared by several workers, on Ray Train."""
+"""Data-parallel training on several Ray Train workers."""

@@ -1,4 +1,7 @@
-"""Who hears of a distributed training in the process that asked for it."""
+"""Progress channel from the workers of a distributed training to its driver.
+
+Not `ray.util.queue.Queue`: workers wait for the driver's reply, and stopping must release them.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +14,7 @@ from fer_models.training.engine.results import EpochResult, StepResult
 
 @dataclass(frozen=True)
 class Resumed:
-    """A worker group started from a checkpoint that holds this many epochs."""
+    """A worker group resumed from a checkpoint with this many finished epochs."""
 
     epochs: int
 
@@ -21,71 +24,71 @@ Event = EpochResult | StepResult | Resumed | FerError
 
 @dataclass(frozen=True)
 class Message:
-    """A event; `number` names the answer that its writer waits for."""
+    """An event and its number, to which the driver replies."""
 
     number: int
     event: Event
 
 
 class ProgressChannel:
-    """Letters in the order in which they were put in."""
+    """Ray actor with a first-in, first-out queue of messages from workers to the driver."""
 
     def __init__(self) -> None:
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
-        self._waiting: dict[int, asyncio.Future[bool]] = {}
+        self._replies: dict[int, asyncio.Future[bool]] = {}
         self._num_messages = 0
         self._stopped = False
         self._failure: FerError | None = None
 
     async def send(self, event: Event) -> None:
-        """Put a event in that needs no answer."""
+        """Send an event without waiting for a reply."""
         if isinstance(event, FerError):
             self._failure = event
         await self._messages.put(self._message(event))
 
     async def request(self, event: Event) -> bool:
-        """Put a event in and wait until it was read: whether the training is to go on."""
+        """Send an event and wait for the reply; returns whether to continue training."""
         if self._stopped:
             return False
         message = self._message(event)
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting[message.number] = answer
+        reply: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._replies[message.number] = reply
         await self._messages.put(message)
-        return await answer
+        return await reply
 
     async def receive(self, timeout_s: float) -> Message | None:
-        """The next event; None when none came in time."""
+        """The next message; None after `timeout_s` without one."""
         try:
             return await asyncio.wait_for(self._messages.get(), timeout_s)
         except TimeoutError:
             return None
 
     async def reply(self, number: int) -> None:
-        """The event was read, the training goes on."""
-        self._resolve(number, go_on=True)
+        """Reply to message `number`: continue training."""
+        self._resolve(number, keep_training=True)
 
     async def stop(self) -> None:
-        """All who wait and all who will ask on_event that it is enough."""
+        """Reply "stop" to all pending and future requests."""
         self._stopped = True
-        for number in list(self._waiting):
-            self._resolve(number, go_on=False)
+        for number in list(self._replies):
+            self._resolve(number, keep_training=False)
 
     async def failure(self) -> FerError | None:
-        """What a worker told before it gave up."""
+        """The user-fixable error that a worker sent before it ended, if any."""
         return self._failure
 
     def _message(self, event: Event) -> Message:
         self._num_messages += 1
         return Message(self._num_messages, event)
 
-    def _resolve(self, number: int, *, go_on: bool) -> None:
-        answer = self._waiting.pop(number, None)
-        if answer is not None and not answer.done():
-            answer.set_result(go_on)
+    def _resolve(self, number: int, *, keep_training: bool) -> None:
+        reply = self._replies.pop(number, None)
+        if reply is not None and not reply.done():
+            reply.set_result(keep_training)
 
 
 def open_channel() -> Any:
-    """An empty channel on the node of this process: it is lost with it, and with no other."""
+    """Start a channel on the node of this process, so that losing another node keeps it."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -97,9 +100,10 @@ def open_channel() -> Any:
 
 @dataclass
 class EventHandler:
-    """Passes on each epoch and each step once.
+    """Calls the callbacks once for every epoch and every reported step.
 
-    Workers that were lost begin again after the last checkpoint, and may tell an epoch again.
+    After a loss the workers restart from the last checkpoint and may send events again; repeated
+    ones are dropped.
     """
 
     on_epoch: Callable[[EpochResult], None]
@@ -109,7 +113,7 @@ class EventHandler:
     _last_step: int = 0
 
     def on_event(self, event: Event) -> None:
-        """Pass a event on."""
+        """Call the callback for an event, unless it is a repeat."""
         if isinstance(event, Resumed):
             self._last_epoch = max(self._last_epoch, event.epochs)
             self.on_resumed(event.epochs)

@@ -1,4 +1,4 @@
-"""A distributed training as its driver sees it: started, followed, and brought home."""
+"""Driver of a distributed training: starts it, relays its events and returns its result."""
 
 import threading
 from contextlib import suppress
@@ -19,8 +19,8 @@ from fer_models.training.distributed.resources import gpus_per_worker, worker_de
 from fer_models.training.distributed.worker import run_worker
 from fer_models.training.inputs.data import TrainingData
 
-_LISTEN_S = 0.5
-_GOODBYE_S = 60.0
+_POLL_S = 0.5
+_SHUTDOWN_S = 60.0
 
 
 def fit_on_workers(
@@ -30,18 +30,18 @@ def fit_on_workers(
     location: CheckpointLocation,
     handler: EventHandler,
 ) -> WorkerResult:
-    """What `train_on_workers` does, on the Ray cluster that is connected and holds the data."""
+    """As `train_on_workers`, on the connected Ray cluster, whose object store holds the data."""
     require_room(worker_demand(member, gpus=gpus_per_worker(member)), node_resources())
     channel = open_channel()
     payload = WorkerPayload(_with_threads(member), seed, data, channel)
-    return _Run(_trainer(payload, location), channel, member).follow(handler)
+    return _TrainerThread(_trainer(payload, location), channel, member).run(handler)
 
 
 def _trainer(payload: WorkerPayload, location: CheckpointLocation) -> Any:
     training = payload.member.training
     gpus = gpus_per_worker(payload.member)
     trainer: Any = TorchTrainer
-    v2: Any = ray.train  # Ray 2.60 declares the types of its older interface
+    v2: Any = ray.train  # Ray 2.60 declares the types of its older API
     elastic = training.min_workers not in (None, training.workers)
     resources = {"CPU": training.cpus_per_worker} | ({"GPU": gpus} if gpus else {})
     return trainer(
@@ -56,7 +56,7 @@ def _trainer(payload: WorkerPayload, location: CheckpointLocation) -> Any:
             name=location.name,
             storage_path=location.path,
             storage_filesystem=location.filesystem,
-            # One at a time fills no disk; the best weights so far are in it.
+            # One is enough: it holds the best weights so far, too.
             checkpoint_config=v2.CheckpointConfig(num_to_keep=1),
             failure_config=v2.FailureConfig(
                 max_failures=training.worker_losses,
@@ -68,8 +68,8 @@ def _trainer(payload: WorkerPayload, location: CheckpointLocation) -> Any:
     )
 
 
-class _Run:
-    """A trainer in a thread of its own, so that this one can listen."""
+class _TrainerThread:
+    """Runs a trainer in a thread, so that the calling thread can relay its events."""
 
     def __init__(self, trainer: Any, channel: Any, member: MemberConfig) -> None:
         self._trainer = trainer
@@ -77,19 +77,20 @@ class _Run:
         self._member = member
         self._result: Any = None
         self._error: BaseException | None = None
-        # A daemon: nobody waits for a training that was interrupted.
+        # A daemon: an interrupted process must not wait for its training.
         self._thread = threading.Thread(target=self._fit, daemon=True)
 
-    def follow(self, handler: EventHandler) -> WorkerResult:
-        """Pass on what is told until the training ends.
+    def run(self, handler: EventHandler) -> WorkerResult:
+        """Train, and pass events to the handler until the training ends.
 
         Raises:
-            TrainingError: it did not end well; or whatever the handler raises, which ends it.
+            TrainingError: the training failed. Any error of the handler stops the training and is
+                raised as it is.
         """
         self._thread.start()
-        self._listen(handler)
+        self._relay_events(handler)
         if self._error is not None:
-            raise self._explained(self._error) from self._error
+            raise self._as_fer_error(self._error) from self._error
         assert self._result is not None
         result = self._result.return_value
         assert isinstance(result, WorkerResult)
@@ -98,12 +99,12 @@ class _Run:
     def _fit(self) -> None:
         try:
             self._result = self._trainer.fit()
-        except BaseException as error:  # noqa: BLE001 - told in the other thread
+        except BaseException as error:  # noqa: BLE001 - raised in the other thread
             self._error = error
 
-    def _listen(self, handler: EventHandler) -> None:
+    def _relay_events(self, handler: EventHandler) -> None:
         while True:
-            message = ray.get(self._channel.receive.remote(_LISTEN_S))
+            message = ray.get(self._channel.receive.remote(_POLL_S))
             if message is None:
                 if not self._thread.is_alive():
                     return
@@ -116,23 +117,23 @@ class _Run:
             self._channel.reply.remote(message.number)
 
     def _stop(self) -> None:
-        """Let the workers end after the epoch that was told, so that others can have their room."""
+        """Let the workers end after the current epoch, so that their resources are freed."""
         with suppress(ray.exceptions.RayError):
-            ray.get(self._channel.stop.remote(), timeout=_LISTEN_S)
-            self._thread.join(_GOODBYE_S)
+            ray.get(self._channel.stop.remote(), timeout=_POLL_S)
+            self._thread.join(_SHUTDOWN_S)
 
-    def _explained(self, error: BaseException) -> FerError:
+    def _as_fer_error(self, error: BaseException) -> FerError:
         try:
-            failure = ray.get(self._channel.failure.remote(), timeout=_GOODBYE_S)
+            failure = ray.get(self._channel.failure.remote(), timeout=_SHUTDOWN_S)
         except ray.exceptions.RayError:
             failure = None
         if isinstance(failure, FerError):
             return failure
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        why = lines[-1] if lines else type(error).__name__
+        reason = lines[-1] if lines else type(error).__name__
         return TrainingError(
             f"{self._member.name}: the training on {self._member.training.workers} workers failed: "
-            f"{why}; the same command goes on from the last epoch; look into Ray's logs "
+            f"{reason}; the same command resumes from the last epoch; check Ray's logs "
             "(/tmp/ray/session_latest/logs), raise training.worker_losses, or set "
             "training.workers=1"
         )

@@ -1,4 +1,4 @@
-"""What Ray Train's controller asks when a worker failed; it loads no more than it needs."""
+"""Failure callback for Ray Train's controller; the module imports as little as possible."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import ray.train
 
 
 class StopOnUserError(ray.train.UserCallback):
-    """Lets Ray Train replace workers that were lost, and not those that gave up with a reason."""
+    """Stops the retries when a worker failed with a FerError; lost workers are still replaced."""
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
-        """Runs in Ray Train's controller, before it decides whether to try again."""
+        """Runs in Ray Train's controller, before it decides whether to retry."""
         del run_context, worker_exceptions
         failure = ray.get(self._channel.failure.remote())
         if failure is not None:

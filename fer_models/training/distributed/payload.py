@@ -1,4 +1,4 @@
-"""What goes to the workers of a training and comes back, through processes that load little."""
+"""Input and result of the workers; light to import, because Ray's helper processes load it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkerPayload:
-    """What every worker is given; the data comes by reference from the node's object store."""
+    """Input of every worker; `data` is a reference into Ray's object store."""
 
     member: MemberConfig
     seed: int
@@ -22,7 +22,7 @@ class WorkerPayload:
 
 @dataclass(frozen=True)
 class WorkerResult:
-    """What the first worker gives back."""
+    """Result of the first worker."""
 
     curve: tuple[EpochResult, ...]
     best: EpochResult

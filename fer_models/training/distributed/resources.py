@@ -1,4 +1,4 @@
-"""What the workers of a training need of a Ray cluster: cores, GPUs, threads."""
+"""Ray resources of a training's workers: cores, GPUs and threads."""
 
 from fer_models.errors import ConfigError
 from fer_models.ray_cluster import Demand, num_gpus
@@ -6,7 +6,7 @@ from fer_models.training.config import MemberConfig
 
 
 def worker_demand(member: MemberConfig, object_bytes: int = 0, gpus: float = 0.0) -> Demand:
-    """What the workers of a member ask of a cluster, with so many GPUs each."""
+    """Resources that a member's workers request, with `gpus` GPUs each."""
     training = member.training
     return Demand(
         who=f"training {member.name}: training.workers={training.workers}",
@@ -19,21 +19,21 @@ def worker_demand(member: MemberConfig, object_bytes: int = 0, gpus: float = 0.0
 
 
 def worker_threads(member: MemberConfig) -> int:
-    """Threads of each worker: as many as it has cores of its own, unless the member says more."""
+    """Threads per worker: `training.threads`, else its number of cores (at least 1)."""
     return member.training.threads or max(1, int(member.training.cpus_per_worker))
 
 
 def gpus_per_worker(member: MemberConfig) -> float:
-    """One where the cluster has any, else none.
+    """1 if the cluster has GPUs, else 0.
 
     Raises:
-        ConfigError: there are some, but too few: workers can't share one.
+        ConfigError: the cluster has fewer GPUs than workers; workers can't share one.
     """
     gpus, workers = num_gpus(), member.training.workers
     if not gpus or gpus >= workers:
         return float(bool(gpus))
     raise ConfigError(
-        f"training {member.name}: training.workers={workers} take a GPU each and the Ray cluster "
+        f"training {member.name}: training.workers={workers} need a GPU each, but the Ray cluster "
         f"has {gpus:g}; set training.workers={int(gpus)}, or hide the GPUs (CUDA_VISIBLE_DEVICES=) "
-        "to train on processors"
+        "to train on CPUs"
     )

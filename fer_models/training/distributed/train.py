@@ -1,4 +1,4 @@
-"""The door to distributed training: Ray is loaded behind it."""
+"""Entry point of distributed training, which loads Ray lazily."""
 
 from fer_models.errors import DataError
 from fer_models.models.factory import build_empty_network
@@ -19,30 +19,30 @@ def train_on_workers(
     data: TrainingData,
     member: MemberConfig,
     seed: int,
-    work: CheckpointDir,
+    checkpoints: CheckpointDir,
     handler: EventHandler,
 ) -> TrainedNetwork:
-    """Train a member with `training.workers` workers, on RAY_ADDRESS or on a Ray started here.
+    """Train a member on `training.workers` workers, on RAY_ADDRESS or on a Ray started here.
 
-    Each step sees the images that a training in one process sees. An exact repeat needs the same
-    number of workers, too: each augments with numbers of its own, and batch normalisation looks at
-    each worker's share. A training that was killed goes on from its last epoch.
+    Every step uses the same images as a training in one process. The exact weights also depend on
+    the number of workers: each augments with its own random numbers, and batch normalisation uses
+    each worker's rows only. A training that was killed resumes from its last epoch.
 
     Args:
-        store: holds the checkpoints on a cluster.
+        store: holds the checkpoints when on a cluster.
         data: training and validation images; the workers of a node share one copy.
-        member: network and training.
-        seed: start of every random draw.
-        work: holds the checkpoints on this machine.
-        handler: hears of the training in this thread, while it runs.
+        member: network and training settings.
+        seed: seed of all random numbers.
+        checkpoints: holds the checkpoints when on this machine.
+        handler: receives the training's events, in the calling thread.
 
     Raises:
-        ConfigError: network, settings and cluster do not fit together.
-        DataError: there are fewer images than workers need.
-        TrainingError: the loss is not finite, memory ran out, Ray can't be used, or workers were
+        ConfigError: the network, the settings and the cluster do not fit each other.
+        DataError: there are too few images for so many workers.
+        TrainingError: the loss is not finite, memory runs out, Ray is unusable, or workers were
             lost too often.
     """
-    # Told before Ray starts, which takes a while.
+    # Checked before Ray starts, which takes a while.
     _require_images(data, member)
     network = build_empty_network(member.network)
     require_batches(network, member)
@@ -52,7 +52,7 @@ def train_on_workers(
 
         from fer_models.training.distributed.driver import fit_on_workers
 
-        location = checkpoint_location(store, work)
+        location = checkpoint_location(store, checkpoints)
         result = fit_on_workers(ray.put(data), member, seed, location, handler)
     network.load_state_dict(result.best_weights)
     network.eval()

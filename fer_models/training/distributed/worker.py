@@ -1,4 +1,4 @@
-"""What runs in each worker of a distributed training."""
+"""The training loop of each worker of a distributed training."""
 
 import tempfile
 from pathlib import Path
@@ -26,10 +26,10 @@ CHECKPOINT_FILE = "last.ckpt"
 
 
 def run_worker(config: dict[str, Any]) -> WorkerResult | None:
-    """Train in one worker of a group; the first one gives back what was result.
+    """Train in one worker of a group; only the first one returns a result.
 
-    An error that is the user's to mend is put into the channel before it ends the worker, so that
-    the training is not tried again.
+    A user-fixable error (FerError) is sent to the channel before it ends the worker, so that the
+    training is not retried.
     """
     payload: WorkerPayload = config["payload"]
     try:
@@ -63,34 +63,34 @@ def _train(payload: WorkerPayload) -> WorkerResult | None:
                 resume,
             )
     if not group.is_first or callback.best is None:
-        return None  # no epoch was kept: the driver said that it is enough
+        return None  # no epoch was kept: the driver stopped the training
     return WorkerResult(
         tuple(callback.curve), callback.best, callback.best_weights, callback.seconds
     )
 
 
 def _device_context(member: MemberConfig, group: ProcessGroup) -> DeviceContext:
-    strategy: Any = _Strategy  # Ray's classes are not typed
+    strategy: Any = _IndependentValidationStrategy  # Ray's classes are not typed
     environment: Any = RayLightningEnvironment
     device = ray.train.torch.get_device()
     options = {
         "accelerator": "gpu" if device.type == "cuda" else "cpu",
         "devices": "auto",
-        # Weights that are frozen for some epochs get no gradient in them.
+        # Frozen weights get no gradient.
         "strategy": strategy(find_unused_parameters=member.training.frozen_epochs > 0),
         "plugins": [environment()],
     }
     return DeviceContext(device, options, group)
 
 
-class _Strategy(RayDDPStrategy):
-    """Validates without the others: the wrapped network would wait for them at every batch.
+class _IndependentValidationStrategy(RayDDPStrategy):
+    """Validates without synchronisation, which the DDP-wrapped network would do at every batch.
 
-    Shards of the validation images may differ by one, and so may the number of their batches.
+    Processes may differ by one validation image, and so in their number of batches.
     """
 
     def validation_step(self, *args: Any, **kwargs: Any) -> Any:
-        """One batch, by this process's own network."""
+        """Validate one batch with this process's unwrapped network."""
         module = self.lightning_module
         assert isinstance(module, LightningModule)
         with self.precision_plugin.val_step_context():
@@ -98,28 +98,28 @@ class _Strategy(RayDDPStrategy):
 
 
 class ReportingCheckpointCallback(CheckpointCallback):
-    """Gives the checkpoint of every epoch to Ray Train, then tells the epoch to the driver."""
+    """Reports every epoch's checkpoint to Ray Train, then its result to the driver."""
 
     def __init__(self, payload: WorkerPayload, group: ProcessGroup) -> None:
         self._channel = payload.channel
         self._group = group
-        self._goes_on = True
+        self._keep_training = True
         member = payload.member
         super().__init__(
-            self._request,
+            self._send_epoch,
             ema=build_ema(member),
             patience=member.training.patience,
-            on_step=self._send,
+            on_step=self._send_step,
             num_resizing_epochs=num_resizing_epochs(member),
         )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """As in one process; the driver may say that it is enough."""
+        """As in one process; also stops if the driver says so."""
         super().on_train_epoch_end(trainer, pl_module)
-        if not self._group.broadcast(self._goes_on):
+        if not self._group.broadcast(self._keep_training):
             trainer.should_stop = True
 
-    def _save(self, trainer: pl.Trainer) -> None:
+    def _save_checkpoint(self, trainer: pl.Trainer) -> None:
         with tempfile.TemporaryDirectory(prefix="ferflow-epoch-") as folder:
             trainer.save_checkpoint(Path(folder) / CHECKPOINT_FILE)
             checkpoint = None
@@ -127,10 +127,10 @@ class ReportingCheckpointCallback(CheckpointCallback):
                 checkpoint = ray.train.Checkpoint.from_directory(folder)
             ray.train.report({"epoch": len(self.curve)}, checkpoint=checkpoint)
 
-    def _request(self, result: EpochResult) -> None:
+    def _send_epoch(self, result: EpochResult) -> None:
         if self._group.is_first:
-            self._goes_on = ray.get(self._channel.request.remote(result))
+            self._keep_training = ray.get(self._channel.request.remote(result))
 
-    def _send(self, result: StepResult) -> None:
+    def _send_step(self, result: StepResult) -> None:
         if self._group.is_first:
             self._channel.send.remote(result)

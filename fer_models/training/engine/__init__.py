@@ -1,1 +1,1 @@
-"""The training loop: the Lightning module, its callbacks, and what is kept of every epoch."""
+"""The training loop: Lightning module, callbacks, EMA, CUDA graphs and metrics."""

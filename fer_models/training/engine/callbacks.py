@@ -1,4 +1,4 @@
-"""What is kept of every epoch: its numbers, the best weights, and a checkpoint to go on from."""
+"""Callback that records the training curve, the best weights and a checkpoint to resume from."""
 
 import math
 import os
@@ -20,10 +20,11 @@ _REPORT_EVERY_STEPS = 50
 
 
 class CheckpointCallback(Checkpoint):
-    """Follows a training: the curve, the best weights so far, and one checkpoint file.
+    """Records the curve, the best weights so far and one checkpoint file.
 
-    The file is replaced whole after an epoch and holds everything that a restarted training
-    needs, the best weights too, so two files never tell different stories.
+    The file is replaced atomically after an epoch and holds everything needed to resume, including
+    the best weights, so it is always consistent. Lightning's ModelCheckpoint keeps the best and
+    the last epoch in two files, which a crash between the two writes leaves out of step.
     """
 
     def __init__(
@@ -36,12 +37,16 @@ class CheckpointCallback(Checkpoint):
         num_resizing_epochs: int = 0,
         checkpoint_every_s: float = 0.0,
     ) -> None:
-        """Tell every finished epoch to `on_epoch`, after it was written to `checkpoint`.
+        """Call `on_epoch` after every epoch, once its checkpoint is written.
 
-        With `checkpoint_every_s`, epochs that end sooner after the last writing are not written.
-        `on_step` hears of every 50 steps. With an `ema`, its weights are those that are
-        validated and kept. After `patience` epochs without a better one the training is stopped
-        (0: never). The first `num_resizing_epochs`, on smaller images, are not kept.
+        Args:
+            on_epoch: called with the result of every finished epoch.
+            checkpoint: file to write; None writes none.
+            ema: its averaged weights are then validated and kept.
+            patience: epochs without improvement before training stops; 0: never.
+            on_step: called every 50 steps with the scores since the last call.
+            num_resizing_epochs: first epochs, on smaller images, that are never the best.
+            checkpoint_every_s: minimum seconds between two checkpoints.
         """
         self.curve: list[EpochResult] = []
         self.best: EpochResult | None = None
@@ -60,24 +65,24 @@ class CheckpointCallback(Checkpoint):
 
     @property
     def callbacks(self) -> list[pl.Callback]:
-        """This one, and what it needs beside it."""
+        """This callback and the EMA, if there is one."""
         return [self] if self._ema is None else [self._ema, self]
 
     def on_train_start(self, trainer: pl.Trainer, *_: object) -> None:
-        """A training that had stopped when it was interrupted does not go on."""
+        """Do not continue a training that early stopping had ended before it was interrupted."""
         self._stop_if_exhausted(trainer)
 
     def on_train_epoch_start(self, *_: object) -> None:
-        """Start the clock."""
+        """Start the timer."""
         self._started_s = self._step_started_s = time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object
     ) -> None:
-        """Tell how the last steps went."""
+        """Report the scores of the last steps."""
         assert isinstance(pl_module, FerModule)
         step = trainer.global_step
-        # Several batches may make one step: it is told once.
+        # With gradient accumulation several batches make one step: report it once.
         if self._on_step is None or step % _REPORT_EVERY_STEPS or step == self._reported_step:
             return
         self._reported_step = step
@@ -91,25 +96,25 @@ class CheckpointCallback(Checkpoint):
         self._on_step(StepResult(step=step, scores=scores))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Runs after validation: write the epoch down, then tell it."""
+        """Runs after validation: record the epoch, save a checkpoint, then report."""
         assert isinstance(pl_module, FerModule)
-        result = self._measure(trainer, pl_module)
+        result = self._epoch_result(trainer, pl_module)
         self.curve.append(result)
-        is_kept = result.epoch > self._num_resizing_epochs
-        if is_kept and (self.best is None or result.score > self.best.score):
+        full_size = result.epoch > self._num_resizing_epochs
+        if full_size and (self.best is None or result.score > self.best.score):
             self.best = result
-            self.best_weights = copied_weights(self._kept_network(pl_module))
-        self._save(trainer)
+            self.best_weights = copied_weights(self._validated_network(pl_module))
+        self._save_checkpoint(trainer)
         self._stop_if_exhausted(trainer)
         self._on_epoch(result)
 
     @property
     def state_key(self) -> str:
-        """Its name in a checkpoint, also for the classes made of it."""
+        """Its key in a checkpoint, the same for subclasses."""
         return CheckpointCallback.__qualname__
 
     def state_dict(self) -> dict[str, Any]:
-        """What the checkpoint keeps of this callback."""
+        """State of this callback for the checkpoint."""
         return {
             "curve": [result.model_dump() for result in self.curve],
             "best": self.best.model_dump() if self.best else None,
@@ -118,8 +123,8 @@ class CheckpointCallback(Checkpoint):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        self.curve = [EpochResult.model_validate(line) for line in state_dict["curve"]]
+        """Restore the state from a checkpoint."""
+        self.curve = [EpochResult.model_validate(row) for row in state_dict["curve"]]
         best = state_dict["best"]
         self.best = EpochResult.model_validate(best) if best else None
         self.best_weights = {
@@ -127,14 +132,14 @@ class CheckpointCallback(Checkpoint):
         }
         self.seconds = state_dict["seconds"]
 
-    def _kept_network(self, module: FerModule) -> torch.nn.Module:
+    def _validated_network(self, module: FerModule) -> torch.nn.Module:
         return module.network if self._ema is None else self._ema.network
 
     def _stop_if_exhausted(self, trainer: pl.Trainer) -> None:
         if self._patience and self.best and len(self.curve) - self.best.epoch >= self._patience:
             trainer.should_stop = True
 
-    def _measure(self, trainer: pl.Trainer, module: FerModule) -> EpochResult:
+    def _epoch_result(self, trainer: pl.Trainer, module: FerModule) -> EpochResult:
         elapsed_s = time.perf_counter() - self._started_s
         self.seconds += elapsed_s
         train_score = module.train_score.all_processes(module.group)
@@ -148,16 +153,16 @@ class CheckpointCallback(Checkpoint):
             **module.validation_score.all_processes(module.group).scores().named("validation"),
         )
 
-    def _save(self, trainer: pl.Trainer) -> None:
-        """Keep what a restarted training needs."""
+    def _save_checkpoint(self, trainer: pl.Trainer) -> None:
+        """Replace the checkpoint file, unless the last write was too recent."""
         checkpoint = self._checkpoint
         if checkpoint is None or time.monotonic() - self._saved_s < self._checkpoint_every_s:
             return
-        part = checkpoint.with_suffix(".part")
-        trainer.save_checkpoint(part)
-        with part.open("rb") as stream:
+        partial = checkpoint.with_suffix(".part")
+        trainer.save_checkpoint(partial)
+        with partial.open("rb") as stream:
             os.fsync(stream.fileno())
-        part.replace(checkpoint)
+        partial.replace(checkpoint)
         self._saved_s = time.monotonic()
 
 
@@ -166,7 +171,7 @@ def _learning_rate(trainer: pl.Trainer) -> float:
 
 
 def copied_weights(network: torch.nn.Module) -> dict[str, Tensor]:
-    """The network's state as CPU tensors of their own."""
+    """Copy of the network's state dict on the CPU."""
     return {
         name: value.detach().cpu().clone().contiguous()
         for name, value in network.state_dict().items()

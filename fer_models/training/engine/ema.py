@@ -1,4 +1,4 @@
-"""The moving average of a network's weights over the steps of its training."""
+"""Exponential moving average (EMA) of a network's weights over its training steps."""
 
 from collections.abc import Sequence
 
@@ -8,36 +8,37 @@ from torch import Tensor, nn
 
 from fer_models.training.engine.module import FerModule
 
-_WARM_UP_STEPS = 10
+_WARMUP_STEPS = 10
 
 
 class EMA(WeightAveraging):
-    """Exponential moving average of weights and running statistics, a little younger at first.
+    """EMA of weights and running statistics, with a warm-up of the decay.
 
-    Lightning swaps it in for validation and keeps it in the checkpoint. The decay grows to its
-    value, so that the random weights of the start are soon forgotten.
+    Lightning validates with it and stores it in the checkpoint. The decay of step n is
+    min(decay, (1 + n) / (10 + n)), so the random initial weights fade quickly. torch's
+    `get_ema_multi_avg_fn` has no warm-up, and timm's ModelEmaV3 warms up along another curve.
     """
 
     def __init__(self, decay: float) -> None:
-        """Take the decay a step, 0..1."""
+        """Set the final decay per step, 0..1."""
 
-        def blend(
+        def update(
             averages: Sequence[Tensor], currents: Sequence[Tensor], num_averaged: Tensor | int
         ) -> None:
-            # The count stays a tensor: looking at it would make a GPU wait in every step.
+            # The count stays a tensor: reading its value would synchronise the GPU in every step.
             steps = torch.as_tensor(num_averaged)
-            new_share = 1 - ((1 + steps) / (_WARM_UP_STEPS + steps)).clamp(max=decay)
+            new_share = 1 - ((1 + steps) / (_WARMUP_STEPS + steps)).clamp(max=decay)
             for average, current in zip(averages, currents, strict=True):
                 if average.is_floating_point():
                     average.lerp_(current, new_share.to(average.dtype))
                 else:
                     average.copy_(current)
 
-        super().__init__(multi_avg_fn=blend)
+        super().__init__(multi_avg_fn=update)
 
     @property
     def network(self) -> nn.Module:
-        """The network with the averaged weights; only while a training runs."""
+        """The network with the averaged weights; available while training runs."""
         assert self._average_model is not None
         module = self._average_model.module
         assert isinstance(module, FerModule)

@@ -1,4 +1,4 @@
-"""One training from start, or from its checkpoint, to the weights of its best epoch."""
+"""Run one training, from the start or from a checkpoint, to the weights of its best epoch."""
 
 import math
 import pickle
@@ -42,7 +42,7 @@ EVAL_BATCH_SIZE = 512
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A trained network with the weights of its best epoch, on the CPU, in evaluation mode."""
+    """A network with the weights of its best epoch, on the CPU in evaluation mode."""
 
     network: nn.Module
     preprocessing: Preprocessing
@@ -53,9 +53,9 @@ class TrainedNetwork:
 
 @dataclass(frozen=True)
 class DeviceContext:
-    """Where one process of a training computes, and which share of it.
+    """Device and process group of one training process.
 
-    `trainer_options` are Lightning's: how the process stands to the others.
+    `trainer_options` are arguments of Lightning's Trainer: accelerator, strategy and plugins.
     """
 
     device: torch.device
@@ -64,12 +64,12 @@ class DeviceContext:
 
 
 def single_device_context() -> DeviceContext:
-    """That of a training in one process: the first GPU, else the CPU."""
+    """Context of a training in one process: the first GPU, else the CPU."""
     device = best_device()
     options = {
         "accelerator": "gpu" if device.type == "cuda" else "cpu",
         "devices": 1,
-        # One process on this machine, also inside a cluster job that Lightning would detect.
+        # One process, even inside a cluster job that Lightning would detect.
         "plugins": [LightningEnvironment()],
     }
     return DeviceContext(device, options)
@@ -83,25 +83,25 @@ def fit(
     checkpoint: Path | None = None,
     on_step: Callable[[StepResult], None] | None = None,
 ) -> TrainedNetwork:
-    """Train a member; the epoch with the best validation accuracy (ties: lower loss) is kept.
+    """Train a member and keep the epoch with the best validation accuracy (ties: lower loss).
 
-    Epochs on smaller images are validated on such, and never kept.
+    Epochs on smaller images (progressive resizing) are validated at that size and never kept.
 
-    The same data, member and seed give the same weights on one CPU configuration, whether or not
-    the training was interrupted on the way.
+    The same data, member and seed give the same weights on one CPU configuration, interrupted or
+    not.
 
     Args:
         data: training and validation images.
-        member: network and training.
-        seed: start of every random draw.
-        on_epoch: hears of every finished epoch, after it was written to the checkpoint (if it was,
+        member: network and training settings.
+        seed: seed of all random numbers.
+        on_epoch: called after every finished epoch, once its checkpoint is written (if one is due,
             see `training.checkpoint_every_s`).
-        checkpoint: file to go on from where it exists, and to keep the state in.
-        on_step: hears how every 50 steps went.
+        checkpoint: file to resume from if it exists, and to save the state to.
+        on_step: called every 50 steps with the scores since the last call.
 
     Raises:
-        ConfigError: network and settings do not fit together or to this machine.
-        TrainingError: the loss is not finite, or memory ran out.
+        ConfigError: the network and settings do not fit each other or this machine.
+        TrainingError: the loss is not finite, or memory runs out.
     """
     ema = build_ema(member)
     callback = CheckpointCallback(
@@ -125,20 +125,20 @@ def fit(
 
 
 def build_ema(member: MemberConfig) -> EMA | None:
-    """The moving average of the weights, if the member asks for one."""
+    """The EMA callback, if the member asks for one."""
     decay = member.training.ema_decay
     return EMA(decay) if decay else None
 
 
 def member_preprocessing(member: MemberConfig, data: TrainingData) -> Preprocessing:
-    """How the member's images are prepared, and by which views they are predicted."""
+    """Preprocessing and TTA views of the member's images."""
     preprocessing = preprocessing_for(member.network, data.train.images)
     preprocessing["tta"] = member.tta
     return preprocessing
 
 
 def epochs_done(checkpoint: Path) -> int:
-    """How many epochs a checkpoint holds: 0 where there is none or it can't be read."""
+    """Number of finished epochs in a checkpoint; 0 if the file is missing or unreadable."""
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
         return int(state["epoch"]) + 1
@@ -154,12 +154,12 @@ def run_trainer(
     device_context: DeviceContext,
     resume: Path | None = None,
 ) -> nn.Module:
-    """Run the epochs of a training, or those after `resume`; the callback keeps their results.
+    """Run all epochs, or those after the checkpoint `resume`; the callback keeps the results.
 
-    Every process of the training calls it, with the same data, member and seed.
+    Every process of a training calls it with the same data, member and seed.
 
     Returns:
-        The network as the last step left it.
+        The network after the last step.
     """
     training = member.training
     precision = resolve_precision(training, device_context.device)
@@ -210,8 +210,8 @@ def _module_and_batches(
     )
     num_steps = math.ceil(len(train_batches) / training.accumulate) * training.epochs
     weights_K = loss_weights(data.train.labels, training)
-    asks_votes = training.auxiliary_head_weight and data.train.num_with_votes
-    auxiliary_head = AuxiliaryHead(network) if asks_votes else None
+    use_votes = training.auxiliary_head_weight and data.train.num_with_votes
+    auxiliary_head = AuxiliaryHead(network) if use_votes else None
     module = FerModule(
         network, member, seed, num_steps, weights_K, auxiliary_head, device_context.group
     )
@@ -242,10 +242,10 @@ def _trainer(
 
 
 def require_batches(network: nn.Module, member: MemberConfig) -> None:
-    """Refuse batches that leave a worker less than it can learn from.
+    """Reject batches with fewer images per worker than the network needs.
 
     Raises:
-        ConfigError: with the smallest batch size that works.
+        ConfigError: names the smallest batch size that works.
     """
     norms = (nn.modules.batchnorm._BatchNorm,)  # noqa: SLF001
     normalises = any(isinstance(module, norms) for module in network.modules())
@@ -253,13 +253,13 @@ def require_batches(network: nn.Module, member: MemberConfig) -> None:
     smallest = workers * (2 if normalises else 1)
     if batch_size >= smallest:
         return
-    why = (
-        f"{member.network.name} normalises over the batch, which takes at least 2"
+    reason = (
+        f"{member.network.name} uses batch normalisation, which needs at least 2 images each"
         if normalises
-        else "each takes at least 1"
+        else "each needs at least 1 image"
     )
     shared = f" for {workers} workers" if workers > 1 else ""
     raise ConfigError(
-        f"{member.name}: training.batch_size is {batch_size}{shared}, and {why}; set "
+        f"{member.name}: training.batch_size is {batch_size}{shared}, and {reason}; set "
         f"training.batch_size={smallest} or more"
     )

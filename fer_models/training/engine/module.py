@@ -1,4 +1,4 @@
-"""The Lightning module: one network, its loss, its optimiser and its schedule.
+"""Lightning module: a network with its loss, optimiser and schedule.
 
 B images of a batch, K classes.
 """
@@ -31,7 +31,7 @@ _CHECK_EVERY_STEPS = 50
 
 
 class FerModule(pl.LightningModule):
-    """Trains a network that returns logits with cross-entropy."""
+    """Trains a network that returns logits, with cross-entropy."""
 
     class_weights_K: Tensor | None
 
@@ -45,9 +45,9 @@ class FerModule(pl.LightningModule):
         auxiliary_head: AuxiliaryHead | None = None,
         group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
-        """Take the network over; `num_steps` is the length of the schedule in optimiser steps.
+        """Wrap the network; `num_steps` is the length of the schedule in optimiser steps.
 
-        With a `auxiliary_head` the targets are B x (K + V), see `training_targets`.
+        With an `auxiliary_head` the targets are B x (K + V), see `training_targets`.
         """
         super().__init__()
         self.network = network
@@ -57,9 +57,11 @@ class FerModule(pl.LightningModule):
         self.group = group
         self.register_buffer("class_weights_K", class_weights_K, persistent=False)
         self.auxiliary_head = auxiliary_head
-        asks_votes = auxiliary_head is not None
+        with_features = auxiliary_head is not None
         self._graphed = (
-            GraphedForward(network, member, with_features=asks_votes) if can_graph(member) else None
+            GraphedForward(network, member, with_features=with_features)
+            if can_graph(member)
+            else None
         )
         self.train_score = RunningMetrics()
         self.validation_score = RunningMetrics()
@@ -70,24 +72,24 @@ class FerModule(pl.LightningModule):
         return logits
 
     def on_train_start(self) -> None:
-        """A checkpoint may come from a training with other settings (population based tuning)."""
+        """Apply the config: a checkpoint may come from other settings (population-based tuning)."""
         schedule = self.lr_schedulers()
         assert isinstance(schedule, LambdaLR)
         optimizer = schedule.optimizer
         restore_config_hyperparams(optimizer, schedule, self.network, self.member.training)
 
     def on_train_epoch_start(self) -> None:
-        """Seed dropout by the epoch's number, so that a resumed epoch draws what it would have."""
-        torch.manual_seed(derived_seed(self.seed, self.current_epoch, 1, *self._own_number))
+        """Seed dropout by epoch, so that a resumed epoch draws the same numbers."""
+        torch.manual_seed(derived_seed(self.seed, self.current_epoch, 1, *self._rank_seed))
         frozen_epochs = self.member.training.frozen_epochs
         if frozen_epochs:
             freeze_features(self.network, frozen=self.current_epoch < frozen_epochs)
         self.train_score = RunningMetrics()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Cross-entropy of one batch, labels smoothed; that of the votes is added, not told."""
+        """Label-smoothed cross-entropy of a batch plus the auxiliary loss, which no score shows."""
         images, targets = batch
-        logits, *features = self._passed(images)
+        logits, *features = self._forward_pass(images)
         loss = functional.cross_entropy(
             logits.float(),
             class_part(targets),
@@ -98,37 +100,37 @@ class FerModule(pl.LightningModule):
         if self.auxiliary_head is not None:
             votes_loss = self.auxiliary_head.loss(features[0], targets)
             loss = loss + self.member.training.auxiliary_head_weight * votes_loss
-        # Looking at a number makes a GPU wait for it: not in every step.
+        # Reading the value synchronises the GPU, so not in every step.
         if batch_idx % _CHECK_EVERY_STEPS == 0:
             self.require_finite(float(loss.detach()))
-        return loss if self.group.world_size == 1 else loss * self._share(targets)
+        return loss if self.group.world_size == 1 else loss * self._loss_scale(targets)
 
     def on_validation_epoch_start(self) -> None:
-        """Start counting anew; all processes validate the network of the first one."""
+        """Reset the scores; all processes validate the network of the first one."""
         self.validation_score = RunningMetrics()
-        # Gradients are shared, running statistics are not.
+        # DDP averages gradients, but not running statistics.
         self.group.broadcast_tensors(self.network.buffers())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """Plain cross-entropy, in the precision of the training."""
+        """Cross-entropy without smoothing or class weights, in the training precision."""
         images, labels = batch
         logits = self(images).float()
         self.validation_score.add(functional.cross_entropy(logits, labels), logits, labels)
 
-    def _passed(self, images: Tensor) -> tuple[Tensor, ...]:
+    def _forward_pass(self, images: Tensor) -> tuple[Tensor, ...]:
         if self._graphed is not None and images.is_cuda:
             return self._graphed(images)
         return forward_pass(self.network, images, with_features=self.auxiliary_head is not None)
 
     @property
-    def _own_number(self) -> tuple[int, ...]:
-        """Tells the random draws of one process from those of the others."""
+    def _rank_seed(self) -> tuple[int, ...]:
+        """Gives every process its own random numbers."""
         return () if self.group.world_size == 1 else (self.group.rank,)
 
-    def _share(self, targets: Tensor) -> Tensor:
-        """What the mean loss of this group counts, so that the mean over shards is the batch's.
+    def _loss_scale(self, targets: Tensor) -> Tensor:
+        """Factor that makes the mean loss over processes equal that of the whole batch.
 
-        Shards may differ by an image, and with weighted classes in what their images weigh.
+        Processes may differ by one row, and with class weights in the weight of their rows.
         """
         weighted = self.class_weights_K is not None and targets.ndim == 1
         amount = torch.tensor(float(len(targets)), device=targets.device)
@@ -137,10 +139,10 @@ class FerModule(pl.LightningModule):
         return amount * self.group.world_size / self.group.all_reduce(amount)
 
     def require_finite(self, loss: float) -> None:
-        """Refuse a loss that has run away.
+        """Stop a training whose loss has diverged.
 
         Raises:
-            TrainingError: it is infinite or not a number.
+            TrainingError: the loss is infinite or NaN.
         """
         if math.isfinite(loss):
             return
@@ -154,7 +156,7 @@ class FerModule(pl.LightningModule):
         )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """The optimiser, and the schedule stepped after every batch."""
+        """The optimiser and its schedule, which is stepped after every optimiser step."""
         parts = (
             [self.network] if self.auxiliary_head is None else [self.network, self.auxiliary_head]
         )

@@ -1,4 +1,4 @@
-"""The lines of a training curve: plain values, for processes that load no torch."""
+"""Results of an epoch or of some steps: plain values, usable without torch."""
 
 import math
 
@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class EpochResult(BaseModel):
-    """One line of the training curve; losses are cross-entropies, the other scores 0..1.
+    """One row of the training curve; losses are cross-entropies, other scores are 0..1.
 
-    The training loss is the one that is minimised: labels smoothed, classes weighted.
+    The training loss includes label smoothing and class weights, but no auxiliary loss.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,18 +26,18 @@ class EpochResult(BaseModel):
     images_per_s: float
 
     def __str__(self) -> str:
-        """For a line of progress."""
+        """Summary for a progress note."""
         return f"loss {self.train_loss:.3f}, validation accuracy {self.validation_accuracy:.3f}"
 
     @property
     def score(self) -> tuple[float, float]:
-        """Larger is better: the accuracy decides, then the lower loss."""
+        """Ranking key, larger is better: accuracy first, then lower loss."""
         loss = self.validation_loss
         return self.validation_accuracy, -loss if math.isfinite(loss) else -math.inf
 
 
 class StepResult(BaseModel):
-    """Scores of the training batches since the last such line, after step number `step`."""
+    """Scores of the training batches since the last StepResult, after optimiser step `step`."""
 
     model_config = ConfigDict(frozen=True)
     step: int

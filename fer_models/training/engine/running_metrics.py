@@ -1,4 +1,4 @@
-"""How well a network does on the images of an epoch, or of some steps.
+"""Running metrics of the images of an epoch, or of some steps.
 
 N images, B of a batch, K classes.
 """
@@ -17,9 +17,9 @@ from fer_models.training.process_group import ProcessGroup
 class Scores:
     """Mean loss; accuracy, macro F1 and AUROC (0..1); `auroc` is None with fewer than two classes.
 
-    The scores of training images are of the batches as they were augmented, each before the step
-    that it brought; a blended image counts for the class that most of it is. Without finite logits
-    nothing is right.
+    Training scores are measured on augmented batches, each before its optimiser step. A mixed
+    image counts for the class with its largest weight. If any logit is not finite, accuracy and
+    macro F1 are 0.
     """
 
     loss: float
@@ -28,7 +28,7 @@ class Scores:
     auroc: float | None
 
     def named(self, part: str) -> dict[str, float]:
-        """As `<part>_loss` and so on, without what there is not."""
+        """Scores by name (`<part>_loss`, ...), without those that are None."""
         values = {
             f"{part}_loss": self.loss,
             f"{part}_accuracy": self.accuracy,
@@ -39,7 +39,7 @@ class Scores:
 
 @dataclass
 class RunningMetrics:
-    """What was seen so far; kept on the device, so that no step waits for it."""
+    """Losses, logits and labels so far; kept on the device, so that no step synchronises it."""
 
     _losses: list[Tensor] = field(default_factory=list)
     _logits: list[Tensor] = field(default_factory=list)
@@ -48,7 +48,7 @@ class RunningMetrics:
     num_images: int = 0
 
     def add(self, loss: Tensor, logits_BK: Tensor, targets: Tensor) -> None:
-        """Count one batch; `loss` is its mean, `targets` are labels B or probabilities B x K."""
+        """Add a batch; `loss` is its mean, `targets` are labels B or probabilities B x K."""
         labels_B = targets.argmax(1) if targets.ndim == 2 else targets
         self._losses.append(loss.detach().float() * len(labels_B))
         self._logits.append(logits_BK.detach().float())
@@ -56,7 +56,7 @@ class RunningMetrics:
         self.num_images += len(labels_B)
 
     def since_last(self) -> "RunningMetrics":
-        """The batches that were added since the last call."""
+        """Metrics of the batches added since the last call."""
         start, self._num_batches_reported = self._num_batches_reported, len(self._losses)
         labels = self._labels[start:]
         num_images = sum(len(labels_B) for labels_B in labels)
@@ -65,17 +65,15 @@ class RunningMetrics:
         )
 
     def all_processes(self, group: ProcessGroup) -> "RunningMetrics":
-        """What all processes of a training have seen; each must ask, and has seen an image."""
+        """Metrics of all processes; every process must call it and have added an image."""
         if group.world_size == 1:
             return self
-        mine = (
+        own = (
             torch.stack(self._losses).sum().cpu(),
             torch.cat(self._logits).cpu(),
             torch.cat(self._labels).cpu(),
         )
-        losses, logits, labels = (
-            list(parts) for parts in zip(*group.all_gather(mine), strict=True)
-        )
+        losses, logits, labels = (list(parts) for parts in zip(*group.all_gather(own), strict=True))
         num_images = sum(len(labels_N) for labels_N in labels)
         return RunningMetrics(losses, logits, labels, num_images=num_images)
 
@@ -87,7 +85,7 @@ class RunningMetrics:
         return float(torch.stack(self._losses).sum()) / self.num_images
 
     def scores(self) -> Scores:
-        """Of everything seen so far (at least one image)."""
+        """Scores of all images so far (at least one)."""
         probs_NK = torch.cat(self._logits).double().softmax(1).cpu().numpy()
         if not np.isfinite(probs_NK).all():
             return Scores(loss=self.loss, accuracy=0.0, macro_f1=0.0, auroc=None)

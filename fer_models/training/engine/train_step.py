@@ -1,4 +1,4 @@
-"""One optimiser step in plain torch, for trainings that are too short for Lightning's start."""
+"""One optimiser step in plain torch, for trainings shorter than Lightning's start-up."""
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from fer_models.training.runtime import resolve_precision
 def train_step(
     network: nn.Module, batch: Batch, optimizer: torch.optim.Optimizer, config: TrainingConfig
 ) -> float:
-    """Learn from one batch; the loss before the step, labels smoothed (it may not be finite)."""
+    """Train on one batch; returns its label-smoothed loss before the step (may not be finite)."""
     inputs, targets = batch
     with autocast(config, inputs.device):
         logits = network(inputs)
@@ -29,6 +29,6 @@ def train_step(
 
 
 def autocast(config: TrainingConfig, device: torch.device) -> torch.autocast:
-    """The precision of the config for the block."""
+    """Autocast context with the configured precision."""
     is_half = resolve_precision(config, device) != "32-true"
     return torch.autocast(device.type, torch.bfloat16, enabled=is_half)

@@ -1,1 +1,1 @@
-"""From stored images to batches: splits, sampling, augmentation, mixing, test-time views."""
+"""From stored images to batches: splits, sampling, augmentation, mixing and TTA views."""

@@ -1,7 +1,10 @@
-"""Random changes to a batch of images, as tensors; every image draws its own.
+"""Random augmentation of a batch of images as tensors, drawn separately for every image.
 
 Batches are float N x 1 x H x W on the 0..1 grey scale. Numbers are drawn on the CPU from the
-generator that is passed, so that a GPU sees the same changes as a CPU.
+generator passed in, so that a GPU applies the same changes as a CPU.
+
+Not torchvision.transforms.v2: its affine, jitter and erasing transforms apply one draw to a whole
+batch and take it from torch's global generator.
 """
 
 import math
@@ -17,27 +20,27 @@ _GREY = 0.5
 
 
 def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """A changed copy of the batch: geometry first, then light, then erasing; stays in 0..1."""
-    images = _warp(images, config, generator)
+    """An augmented copy: affine, then brightness and contrast, then erasing; stays in 0..1."""
+    images = _random_affine(images, config, generator)
     images = _color_jitter(images, config, generator)
     if config.erase > 0:
-        images = _erase(images, config.erase, generator)
+        images = _random_erase(images, config.erase, generator)
     return images
 
 
-def _warp(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    turn, zooming, across, down, side = _draws(5, images, generator)
+def _random_affine(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
+    rotation, scaling, shift_x, shift_y, side = _draws(5, images, generator)
     if not (config.flip or config.rotate_deg or config.scale or config.shift):
         return images
-    angle = turn * math.radians(config.rotate_deg)
-    zoom = 1 + zooming * config.scale
-    # affine_grid's coordinates run from -1 to 1, so a share of the side is twice that.
+    angle = rotation * math.radians(config.rotate_deg)
+    scale = 1 + scaling * config.scale
+    # The grid's coordinates run from -1 to 1, so a fraction of the side is twice that.
     reach = 2 * config.shift
     mirror = torch.where(side < 0, -1.0, 1.0) if config.flip else torch.ones_like(side)
-    cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
+    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     rows = [
-        torch.stack([cos * mirror, -sin, across * reach], 1),
-        torch.stack([sin * mirror, cos, down * reach], 1),
+        torch.stack([cos * mirror, -sin, shift_x * reach], 1),
+        torch.stack([sin * mirror, cos, shift_y * reach], 1),
     ]
     grid = _affine_grid(torch.stack(rows, 1), *images.shape[-2:])
     return functional.grid_sample(
@@ -48,8 +51,8 @@ def _warp(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> 
 def _affine_grid(matrices: Tensor, height: int, width: int) -> Tensor:
     """Sampling points N x H x W x 2 of N x 2 x 3 matrices.
 
-    The sums of torch's affine_grid (align_corners=False) written as broadcasts: on a CPU its
-    product of many tiny matrices took four times as long as the sampling itself.
+    Equals torch's affine_grid (align_corners=False), written as broadcasts: on a CPU its product
+    of many tiny matrices took four times as long as the sampling itself.
     """
     across = (2 * torch.arange(width, device=matrices.device) + 1) / width - 1
     down = ((2 * torch.arange(height, device=matrices.device) + 1) / height - 1)[:, None]
@@ -59,22 +62,22 @@ def _affine_grid(matrices: Tensor, height: int, width: int) -> Tensor:
 
 
 def _color_jitter(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    lighter, stronger = (one.view(-1, 1, 1, 1) for one in _draws(2, images, generator))
-    brightness = lighter * config.brightness
+    brighter, stronger = (draw.view(-1, 1, 1, 1) for draw in _draws(2, images, generator))
+    brightness = brighter * config.brightness
     contrast = 1 + stronger * config.contrast
     mean = images.mean((1, 2, 3), keepdim=True)
     return ((images - mean) * contrast + mean + brightness).clamp(0, 1)
 
 
-def _erase(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+def _random_erase(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
     num, _, height, width = images.shape
-    hit = torch.rand(num, generator=generator) < probability
+    erased = torch.rand(num, generator=generator) < probability
     low, high = _ERASE_SIDE
     sides = low + (high - low) * torch.rand(num, 2, generator=generator)
     starts = torch.rand(num, 2, generator=generator) * (1 - sides)
     rows = _inside(height, starts[:, 0], sides[:, 0])
     columns = _inside(width, starts[:, 1], sides[:, 1])
-    box = rows[:, :, None] & columns[:, None, :] & hit[:, None, None]
+    box = rows[:, :, None] & columns[:, None, :] & erased[:, None, None]
     return images.masked_fill(box[:, None].to(images.device), _GREY)
 
 
@@ -84,6 +87,6 @@ def _inside(length: int, starts: Tensor, sides: Tensor) -> Tensor:
 
 
 def _draws(count: int, images: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Uniform numbers in -1..1, `count` times one for each image, on the images' device."""
+    """`count` tensors of uniform numbers in -1..1, one per image, on the images' device."""
     drawn = [torch.rand(len(images), generator=generator) for _ in range(count)]
     return (torch.stack(drawn).to(images.device) * 2 - 1).unbind()

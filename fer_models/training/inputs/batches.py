@@ -1,4 +1,7 @@
-"""Batches cut from uint8 images that lie in memory as one tensor: no loader processes.
+"""Batches sliced from uint8 images that are in memory as one tensor.
+
+No torch DataLoader: its workers and per-image collation cost more than slicing and augmenting a
+whole batch of 48 px images.
 
 N images, C channels, S side of the network's input in pixels.
 """
@@ -23,15 +26,15 @@ from fer_models.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 Batch = tuple[Tensor, Tensor]
 _WHITE = 255
-_OWN_DRAWS = 2  # tells the seeds of a process's augmentation from those of dropout
+_RANK_STREAM = 2  # separates the seeds of a process's augmentation from those of dropout
 
 
 class TrainBatches:
-    """Shuffled, augmented batches; what an epoch brings depends on the seed and its number only.
+    """Shuffled, augmented batches; an epoch's batches depend only on the seed and its number.
 
-    So an epoch that is done again after an interruption sees the same images in the same order.
-    Of several processes each takes its group of every batch, and augments it with numbers of its
-    own: which images make a step does not depend on how many there are.
+    So an epoch that is repeated after an interruption sees the same images in the same order. Each
+    process takes its rows of every batch and augments them with its own random numbers: the images
+    of a step do not depend on the number of processes.
     """
 
     def __init__(
@@ -46,8 +49,21 @@ class TrainBatches:
         device: torch.device,
         group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
-        """Put the images on `device`; `epoch` is asked for the epoch's number when it begins."""
-        self._images = _resident(split.images, device)
+        """Put images and targets on `device`.
+
+        Args:
+            split: images and labels; the labels are used for balanced sampling only.
+            preprocessing: input size and normalisation.
+            targets: one row per image of `split`, see `objective.targets.training_targets`: class
+                numbers N, or probabilities N x K or N x (K + V). An argument, because inputs know
+                nothing of the objective.
+            config: batch size, augmentation, sampling and progressive resizing.
+            seed: seed of shuffling and augmentation.
+            epoch: returns the epoch's number, called when an iteration starts.
+            device: where batches are made.
+            group: the process group that shares every batch.
+        """
+        self._images = _shared_tensor(split.images, device)
         self._labels = split.labels
         self._targets = targets.to(device)
         self._preprocessing = preprocessing
@@ -62,29 +78,29 @@ class TrainBatches:
         return len(self._bounds)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Inputs, float B x C x S x S (smaller ones in the first epochs), and targets, B or B x K.
+        """Inputs, float B x C x S x S, and the images' rows of the targets, mixed as the inputs.
 
-        With a vote head the targets are B x (K + V), see `training_targets`.
+        S is smaller in the first epochs under progressive resizing.
         """
         epoch = self._epoch()
         generator = torch.Generator().manual_seed(derived_seed(self._seed, epoch))
         order = epoch_order(self._labels, self._config, generator).to(self._images.device)
         if self._group.world_size > 1:
-            generator.manual_seed(derived_seed(self._seed, epoch, _OWN_DRAWS, self._group.rank))
-        changes = self._config.augment
+            generator.manual_seed(derived_seed(self._seed, epoch, _RANK_STREAM, self._group.rank))
+        augmentation = self._config.augment
         preprocessing = self._preprocessing.copy()
         preprocessing["image_size_px"] = epoch_size_px(
             self._config, preprocessing["image_size_px"], epoch
         )
         for start, stop in self._bounds:
-            chosen = order[start:stop][self._group.rows]
-            images = augment(as_float(self._images[chosen]), changes, generator)
-            images, targets = mix_batch(images, self._targets[chosen], changes, generator)
+            rows = order[start:stop][self._group.rows]
+            images = augment(as_float(self._images[rows]), augmentation, generator)
+            images, targets = mix_batch(images, self._targets[rows], augmentation, generator)
             yield to_inputs(images, preprocessing), targets
 
 
 class EvalBatches:
-    """All images of the group once, in order, unchanged but for their size."""
+    """Every image of this process once, in order, resized and normalised but not augmented."""
 
     def __init__(
         self,
@@ -96,7 +112,7 @@ class EvalBatches:
         size_px: Callable[[], int] | None = None,
         group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
-        """Put the images on `device`; `size_px` is asked for their side before each pass."""
+        """Put the images on `device`; `size_px` returns the input side when an iteration starts."""
         self._images = uint8_tensor(split.images[group.rows], device)
         self._labels = torch.from_numpy(split.labels[group.rows]).to(device)
         self._preprocessing = preprocessing
@@ -117,10 +133,10 @@ class EvalBatches:
 
 
 def batch_bounds(num_images: int, batch_size: int, num_workers: int = 1) -> list[tuple[int, int]]:
-    """Start and stop of every batch; a rest too small for all workers joins the batch before it.
+    """Start and stop of every batch; a last batch too small for all workers joins the one before.
 
-    Batch normalisation can't learn from a single image: each worker gets at least two, where
-    batches are that large.
+    Batch normalisation can't learn from a single image, so each worker gets at least two images of
+    every batch, if batches are that large.
     """
     smallest = num_workers * min(2, max(1, batch_size // num_workers))
     starts = list(range(0, num_images, batch_size))
@@ -140,22 +156,22 @@ def uint8_tensor(images: Images, device: torch.device) -> Tensor:
     return torch.tensor(images, dtype=torch.uint8, device=device)
 
 
-def _resident(images: Images, device: torch.device) -> Tensor:
-    """Images as they lie in memory, maybe shared with other processes: nothing writes to them."""
+def _shared_tensor(images: Images, device: torch.device) -> Tensor:
+    """Images as a tensor, on the CPU without a copy: other processes may share their memory."""
     if device.type != "cpu" or not images.flags.c_contiguous:
         return uint8_tensor(images, device)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch can't tell a tensor that it is read-only
+        warnings.simplefilter("ignore")  # torch has no read-only tensors; nothing writes here
         return torch.from_numpy(images)
 
 
 def as_float(images: Tensor) -> Tensor:
-    """Uint8 N x 48 x 48 as float N x 1 x 48 x 48 on the 0..1 scale."""
+    """Convert uint8 N x 48 x 48 to float N x 1 x 48 x 48 on the 0..1 scale."""
     return images.unsqueeze(1).float().div_(_WHITE)
 
 
 def to_inputs(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Resize, normalise and repeat: float N x 1 x H x W on 0..1 to float N x C x S x S."""
+    """Resize, normalise and repeat channels: float N x 1 x H x W (0..1) to N x C x S x S."""
     size = preprocessing["image_size_px"]
     if images.shape[-1] != size or images.shape[-2] != size:
         images = functional.interpolate(

@@ -1,4 +1,4 @@
-"""What a training sees of a snapshot: uint8 images in memory, and how they become inputs.
+"""Training data of a snapshot (uint8 images in memory) and its preprocessing.
 
 N images, C channels, S side of the network's input in pixels, K classes, V vote columns of FER+.
 """
@@ -9,6 +9,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from fer_models.dataset.image_stats import pixel_mean_and_std
 from fer_models.dataset.snapshot import DatasetSnapshot, Images
 from fer_models.errors import DataError
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES, VOTE_COLUMNS, VOTE_TO_EXPRESSION
@@ -18,14 +19,13 @@ Labels = npt.NDArray[np.int64]
 Votes = npt.NDArray[np.float32]
 Probabilities = npt.NDArray[np.float32]
 _GREY_LEVELS = 256
-_IMAGES_AT_A_TIME = 256  # their pixels as float64 fit the cache of a processor
 _MIN_TRAIN_IMAGES = 2  # batch normalisation can't learn from one
 
 
 class Preprocessing(TypedDict):
-    """How grey images become the network's input; `mean` and `std` on the 0..1 grey scale.
+    """How grey images become network inputs; `mean` and `std` on the 0..1 grey scale.
 
-    `tta` names the views whose mean predicts an image, see `fer_models.training.inputs.tta`.
+    `tta` names the test-time augmentation, see `fer_models.training.inputs.tta`.
     """
 
     image_size_px: int
@@ -40,8 +40,8 @@ class Preprocessing(TypedDict):
 class SplitImages:
     """The images (uint8 N x 48 x 48) and class numbers (N) of one split.
 
-    `votes_NV` holds how FER+ taggers voted, in the columns' order; a row of zeros where nobody did.
-    `teacher_probs_NK` holds what teachers say of the images, where there are teachers.
+    `votes_NV` holds the FER+ votes in the order of `VOTE_COLUMNS`; zeros if an image has none.
+    `teacher_probs_NK` holds the teachers' mean probabilities, if there are teachers.
     """
 
     images: Images
@@ -55,12 +55,12 @@ class SplitImages:
 
     @property
     def nbytes(self) -> int:
-        """Size in memory."""
-        known = (self.images, self.labels, self.votes_NV, self.teacher_probs_NK)
-        return sum(part.nbytes for part in known if part is not None)
+        """Size in memory, bytes."""
+        arrays = (self.images, self.labels, self.votes_NV, self.teacher_probs_NK)
+        return sum(array.nbytes for array in arrays if array is not None)
 
     def at(self, positions: npt.NDArray[np.int64]) -> "SplitImages":
-        """The images at these positions, with all that is known of them."""
+        """The images at these positions, with labels, votes and teacher probabilities."""
         votes_NV = None if self.votes_NV is None else self.votes_NV[positions]
         teacher_probs_NK = (
             None if self.teacher_probs_NK is None else self.teacher_probs_NK[positions]
@@ -71,20 +71,20 @@ class SplitImages:
 
     @property
     def num_with_votes(self) -> int:
-        """Images that any tagger voted on."""
+        """Number of images with at least one vote."""
         return 0 if self.votes_NV is None else int((self.votes_NV.sum(1) > 0).sum())
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training learns from, and what chooses its best epoch."""
+    """The images to train on, and the validation images that choose the best epoch."""
 
     train: SplitImages
     validation: SplitImages
 
     @property
     def nbytes(self) -> int:
-        """Size in memory."""
+        """Size in memory, bytes."""
         return self.train.nbytes + self.validation.nbytes
 
 
@@ -92,14 +92,14 @@ def split_images(snapshot: DatasetSnapshot, split: str) -> SplitImages:
     """The kept, labelled images of a split, in the order of `snapshot.positions(split)`."""
     positions = snapshot.positions(split)
     votes_NV = snapshot.manifest[list(VOTE_COLUMNS)].to_numpy(dtype=np.float32)[positions]
-    # Columns hold -1 where an image has no votes.
+    # The manifest holds -1 for an image without votes.
     return SplitImages(
         np.asarray(snapshot.images[positions]), snapshot.labels(positions), np.maximum(votes_NV, 0)
     )
 
 
 def class_votes(votes_NV: Votes) -> Votes:
-    """Votes N x V of FER+ taggers as N x K, for the K classes only."""
+    """Convert FER+ votes N x V to votes N x K for the K classes; other votes are dropped."""
     votes_NK = np.zeros((len(votes_NV), NUM_CLASSES), dtype=np.float32)
     for vote, expression in VOTE_TO_EXPRESSION.items():
         votes_NK[:, int(expression)] += votes_NV[:, int(vote)]
@@ -110,7 +110,7 @@ def training_data(snapshot: DatasetSnapshot) -> TrainingData:
     """The training and validation images of a snapshot.
 
     Raises:
-        DataError: one of the two splits has too few images.
+        DataError: a split has too few images; both splits are reported together.
     """
     data = TrainingData(split_images(snapshot, "train"), split_images(snapshot, "validation"))
     problems = []
@@ -131,7 +131,7 @@ def training_data(snapshot: DatasetSnapshot) -> TrainingData:
 
 
 def preprocessing_for(network: NetworkConfig, images: Images) -> Preprocessing:
-    """How images are prepared for `network`, with the mean and deviation of these images."""
+    """Preprocessing for `network`, normalised by mean and standard deviation of `images`."""
     mean, std = grey_statistics(images)
     return Preprocessing(
         image_size_px=network.image_size_px,
@@ -145,13 +145,8 @@ def preprocessing_for(network: NetworkConfig, images: Images) -> Preprocessing:
 def grey_statistics(images: Images) -> tuple[float, float]:
     """Mean and standard deviation of all pixels on the 0..1 scale; std is at least 1/255.
 
-    The sums are exact whole numbers, whatever the number and order of the images.
+    The sums are exact integers, so the result does not depend on the order of the images.
     """
-    total = squares = 0
-    for start in range(0, len(images), _IMAGES_AT_A_TIME):
-        levels = images[start : start + _IMAGES_AT_A_TIME].reshape(-1).astype(np.float64)
-        total += int(levels.sum())
-        squares += int(levels @ levels)
-    variance = (images.size * squares - total**2) / images.size**2
+    mean, std = pixel_mean_and_std(images)
     scale = _GREY_LEVELS - 1
-    return total / images.size / scale, max(variance**0.5, 1.0) / scale
+    return mean / scale, max(std, 1.0) / scale

@@ -1,7 +1,7 @@
-"""Progressive resizing: small images in the first epochs, the network's own size in the last.
+"""Progressive resizing: small images in the first epochs, the network's input size in the last.
 
-A convolution costs as the square of the side, so an epoch at 32 px takes less than half the time of
-one at 48 px, and what is learned there carries over (Howard 2018, DAWNBench; Tan, Le 2021).
+The cost of a convolution rises with the square of the side, so an epoch at 32 px takes less than
+half the time of one at 48 px, and its weights carry over (Howard 2018, DAWNBench; Tan, Le 2021).
 """
 
 from torch import nn
@@ -14,30 +14,31 @@ _STEP_PX = 8
 
 
 def epoch_size_px(config: TrainingConfig, full_px: int, epoch: int) -> int:
-    """Side of the training images in an epoch (0 for the first), `start_size_px` to `full_px`.
+    """Side of the training images in an epoch (0 is the first), `start_size_px` to `full_px`.
 
-    Each size gets the same share of the epochs that `resizing_fraction` sets aside; the last epoch
-    has the full size in any case.
+    The first `resizing_fraction` of the epochs is divided equally between the smaller sizes; the
+    last epoch always has the full size.
     """
     sizes = range(config.start_size_px, full_px, _STEP_PX) if config.start_size_px else range(0)
-    growing_epochs = min(config.resizing_fraction * config.epochs, config.epochs - 1)
-    if not sizes or epoch >= growing_epochs:
+    resizing_epochs = min(config.resizing_fraction * config.epochs, config.epochs - 1)
+    if not sizes or epoch >= resizing_epochs:
         return full_px
-    return sizes[int(epoch / growing_epochs * len(sizes))]
+    return sizes[int(epoch / resizing_epochs * len(sizes))]
 
 
 def num_resizing_epochs(member: MemberConfig) -> int:
-    """How many epochs have smaller images than the last."""
+    """Number of epochs with images smaller than the full size."""
     training, full_px = member.training, member.network.image_size_px
     sizes = [epoch_size_px(training, full_px, epoch) for epoch in range(training.epochs)]
     return sizes.index(full_px)
 
 
 def require_start_size(network: nn.Module, member: MemberConfig) -> None:
-    """Refuse a first size that the network can't take.
+    """Reject a start size that the network can't take.
 
     Raises:
-        ConfigError: it is larger than the network's own, or the network takes no other size.
+        ConfigError: the start size is larger than the network's input size, or the network takes
+            only its own input size.
     """
     start_px, full_px = member.training.start_size_px, member.network.image_size_px
     if not start_px or start_px == full_px:
@@ -45,13 +46,14 @@ def require_start_size(network: nn.Module, member: MemberConfig) -> None:
     if start_px > full_px:
         raise ConfigError(
             f"{member.name}: training.start_size_px is {start_px}, larger than "
-            f"network.image_size_px, {full_px}; images grow to that size, so start below it"
+            f"network.image_size_px, {full_px}; set a smaller training.start_size_px, or 0 for no "
+            "progressive resizing"
         )
     try:
         blank_logits(network, member.network.in_channels, start_px)
     except SIZE_ERRORS as error:
         raise ConfigError(
             f"{member.name}: {member.network.name} can't take {start_px} px images "
-            f"({first_line(error)}); set training.start_size_px=0 (full size from the start) or a "
+            f"({first_line(error)}); set training.start_size_px=0 (no progressive resizing) or a "
             "larger size"
         ) from error

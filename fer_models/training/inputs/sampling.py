@@ -1,4 +1,4 @@
-"""Which training images are seen: class weights, the order of an epoch, smaller subsets.
+"""Sampling of training images: class weights, the order of an epoch, balanced subsets.
 
 N images, K classes.
 """
@@ -14,51 +14,53 @@ from fer_models.training.inputs.data import Labels, SplitImages
 
 
 def class_weights(labels: Labels) -> np.ndarray:
-    """Weight of each of the K classes: 1 on average over the images, the rarer the larger.
+    """Weight of each of the K classes, inversely proportional to its number of images.
 
-    A class without images gets 0.
+    The mean over the images is 1; a class without images gets 0.
     """
-    counts = np.bincount(labels, minlength=NUM_CLASSES).astype(np.float64)
-    present = counts > 0
+    from sklearn.utils.class_weight import compute_class_weight  # slow, and rarely needed
+
+    classes = np.unique(labels)
     weights = np.zeros(NUM_CLASSES)
-    weights[present] = len(labels) / (present.sum() * counts[present])
+    weights[classes] = compute_class_weight("balanced", classes=classes, y=labels)
     return weights
 
 
 def epoch_order(labels: Labels, config: TrainingConfig, generator: torch.Generator) -> Tensor:
     """Positions of the N images in the order of one epoch.
 
-    With balanced sampling they are drawn with replacement, each class as often as any other.
+    With balanced sampling they are drawn with replacement, every class equally often.
     """
     if config.class_weighting != "sampling":
         return torch.randperm(len(labels), generator=generator)
-    chances = torch.from_numpy(class_weights(labels)[labels])
-    return torch.multinomial(chances, len(labels), replacement=True, generator=generator)
+    probabilities = torch.from_numpy(class_weights(labels)[labels])
+    return torch.multinomial(probabilities, len(labels), replacement=True, generator=generator)
 
 
 def balanced_subset(split: SplitImages, max_images: int, seed: int) -> SplitImages:
-    """At most `max_images` images, as many of each class as there are and fit; order is kept.
+    """At most `max_images` images, as class-balanced as possible; their order is kept.
 
-    A class with too few images leaves its share to the others.
+    If a class has too few images, the others fill its quota. scikit-learn's stratified splits keep
+    the class proportions instead of balancing them.
     """
     if len(split) <= max_images:
         return split
     rng = np.random.default_rng(seed)
-    shares = _class_quotas(np.bincount(split.labels), max_images)
+    quotas = _class_quotas(np.bincount(split.labels), max_images)
     chosen = [
         rng.choice(np.flatnonzero(split.labels == label), count, replace=False)
-        for label, count in enumerate(shares)
+        for label, count in enumerate(quotas)
     ]
     positions = np.sort(np.concatenate(chosen))
     return split.at(positions)
 
 
 def _class_quotas(counts: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:
-    """How many to take of each class so that the smallest shares are as large as they can be."""
-    shares = np.zeros_like(counts)
-    while (left := total - int(shares.sum())) > 0:
-        room = np.flatnonzero(counts > shares)
-        each = max(1, left // len(room))
-        for label in room[:left]:
-            shares[label] += min(each, counts[label] - shares[label])
-    return shares
+    """Images to take per class; the smallest quotas are as large as possible."""
+    quotas = np.zeros_like(counts)
+    while (left := total - int(quotas.sum())) > 0:
+        available = np.flatnonzero(counts > quotas)
+        each = max(1, left // len(available))
+        for label in available[:left]:
+            quotas[label] += min(each, counts[label] - quotas[label])
+    return quotas

@@ -1,4 +1,4 @@
-"""The views of an image whose mean prediction is used (test-time augmentation).
+"""Views of an image for test-time augmentation (TTA): the prediction is the mean over them.
 
 Images are float N x 1 x H x W on the 0..1 grey scale.
 """
@@ -10,25 +10,28 @@ from torch import Tensor
 from torch.nn import functional
 
 _SHIFT_PX = 2
-_TURN_DEG = 6.0
-_ZOOM = 0.06
+_ROTATION_DEG = 6.0
+_SCALE = 0.06
 
 
 def tta_views(images: Tensor, tta: str) -> Iterator[Tensor]:
-    """The views of the images that `tta` names, one batch a view.
+    """Yield the views named by `tta`, each as a batch of all images.
 
-    `none` is the images alone; every other kind adds the mirror image of each view. `ten_crop` adds
-    four copies shifted by 2 px towards the corners (border repeated): 10 views. `affine` adds to
-    these four copies rotated by 6 degrees either way and scaled by 6 % up or down (border
-    reflected): 18 views.
+    `none` yields the images only; every other kind also yields the mirror image of each view.
+    `ten_crop` has five crops of the padded image, the original and four shifted by 2 px to the
+    corners (border repeated): 10 views. `affine` adds four copies, rotated by +-6 degrees and
+    scaled by +-6 % (border reflected): 18 views.
+
+    torchvision's ten_crop yields the same crops in another order, which changes the last digits of
+    the mean.
     """
-    for picture in _pictures(images, tta):
-        yield picture
+    for view in _unmirrored_views(images, tta):
+        yield view
         if tta != "none":
-            yield picture.flip(-1)
+            yield view.flip(-1)
 
 
-def _pictures(images: Tensor, tta: str) -> Iterator[Tensor]:
+def _unmirrored_views(images: Tensor, tta: str) -> Iterator[Tensor]:
     if tta not in ("ten_crop", "affine"):
         yield images
         return
@@ -39,17 +42,17 @@ def _pictures(images: Tensor, tta: str) -> Iterator[Tensor]:
 
 def _ten_crop(images: Tensor) -> Iterator[Tensor]:
     height, width = images.shape[-2:]
-    wide = functional.pad(images, (_SHIFT_PX,) * 4, mode="replicate")
+    padded = functional.pad(images, (_SHIFT_PX,) * 4, mode="replicate")
     far = 2 * _SHIFT_PX
     for top, left in ((_SHIFT_PX, _SHIFT_PX), (0, 0), (0, far), (far, 0), (far, far)):
-        yield wide[..., top : top + height, left : left + width]
+        yield padded[..., top : top + height, left : left + width]
 
 
 def _affine(images: Tensor) -> Iterator[Tensor]:
-    turn = math.radians(_TURN_DEG)
-    for angle in (-turn, turn):
-        for zoom in (1 - _ZOOM, 1 + _ZOOM):
-            cos, sin = math.cos(angle) / zoom, math.sin(angle) / zoom
+    rotation = math.radians(_ROTATION_DEG)
+    for angle in (-rotation, rotation):
+        for scale in (1 - _SCALE, 1 + _SCALE):
+            cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
             matrix = images.new_tensor([[cos, -sin, 0.0], [sin, cos, 0.0]])
             grid = functional.affine_grid(
                 matrix.expand(len(images), 2, 3), list(images.shape), align_corners=False

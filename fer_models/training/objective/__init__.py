@@ -1,1 +1,1 @@
-"""What a network learns: targets, distillation, and the auxiliary head."""
+"""Training objective: targets, distillation and the auxiliary head."""

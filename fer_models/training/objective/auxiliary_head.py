@@ -1,8 +1,9 @@
-"""A second head that foretells how people voted, and makes the features learn more from an image.
+"""Auxiliary head that predicts the vote distribution, so that the features learn from the votes.
 
-Ten taggers of FER+ (Barsoum et al. 2016) say more about a face than one label does. Their opinion
-is not the label's (they agree on 63 % of FER2013), so it is no target for the classes; as a task
-beside them (Caruana 1997) it shapes the features only, and the head is dropped after the training.
+The ten taggers of FER+ (Barsoum et al. 2016) say more about a face than one label. Their majority
+often differs from the label (they agree on 63 % of FER2013), so votes make a poor target for the
+classes. As an auxiliary task (Caruana 1997) they only shape the features, and the head is dropped
+after training.
 
 B images of a batch, F features, V vote columns.
 """
@@ -17,10 +18,10 @@ from fer_models.models.freezing import classifier_of
 
 
 class AuxiliaryHead(nn.Module):
-    """Shares of the votes from what the network's classifier sees."""
+    """Predicts the shares of the votes from the input of the network's classifier."""
 
     def __init__(self, network: nn.Module) -> None:
-        """Fit the size of the network's features.
+        """Create a linear layer for the features of `network`.
 
         Raises:
             ConfigError: the network has no linear classifier.
@@ -36,28 +37,28 @@ class AuxiliaryHead(nn.Module):
         return logits_BV
 
     def loss(self, features_BF: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy of the votes over the batch; images without votes count as 0.
+        """Mean cross-entropy of the votes over the batch; images without votes contribute 0.
 
         Args:
-            features_BF: what the classifier saw.
-            targets: probabilities of the classes and shares of the votes, B x (K + V).
+            features_BF: input of the classifier.
+            targets: class probabilities and vote shares, B x (K + V).
         """
         votes_BV = targets[:, NUM_CLASSES:]
-        surprisal_BV: Tensor = -self(features_BF).float().log_softmax(1)
-        return (votes_BV * surprisal_BV).sum(1).mean()
+        nll_BV: Tensor = -self(features_BF).float().log_softmax(1)
+        return (votes_BV * nll_BV).sum(1).mean()
 
 
 @contextmanager
 def classifier_inputs(network: nn.Module) -> Iterator[list[Tensor]]:
-    """Collects the features B x F that reach the classifier in each forward pass of the block."""
-    seen: list[Tensor] = []
+    """Collect the classifier's input B x F of every forward pass inside the block."""
+    features: list[Tensor] = []
 
     def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen.append(inputs[0])
+        features.append(inputs[0])
 
     classifier = classifier_of(network, "training.auxiliary_head_weight")
     handle = classifier.register_forward_pre_hook(keep)
     try:
-        yield seen
+        yield features
     finally:
         handle.remove()

@@ -1,4 +1,4 @@
-"""What a network is to answer: labels and votes as probabilities, blended batches, class weights.
+"""Targets of a training: labels, votes and teachers as probabilities; class weights of the loss.
 
 N images, B of a batch, K classes, V vote columns of FER+.
 """
@@ -14,11 +14,12 @@ from fer_models.training.inputs.sampling import class_weights
 
 
 def training_targets(split: SplitImages, config: TrainingConfig) -> Tensor:
-    """Class numbers N; probabilities N x K with votes or teachers; N x (K + V) with a vote head.
+    """Targets of all training images, to be passed to `TrainBatches`.
 
-    The probabilities are (1 - w) times the label and w times the share of the FER+ votes; an image
-    without votes keeps its label. Teachers then take their share of that. The V columns are the
-    shares of all votes, or zeros.
+    Class numbers N without votes or teachers, else probabilities N x K: (1 - vote_weight) times the
+    label plus vote_weight times the vote shares (an image without votes keeps its label), then
+    mixed with the teachers' probabilities by teacher_weight. With an auxiliary head N x (K + V);
+    the V columns are the shares of all votes, or zeros.
     """
     labels_N = torch.from_numpy(split.labels)
     has_votes = split.votes_NV is not None and (config.vote_weight or config.auxiliary_head_weight)
@@ -39,17 +40,17 @@ def training_targets(split: SplitImages, config: TrainingConfig) -> Tensor:
 
 
 def class_part(targets: Tensor) -> Tensor:
-    """What of the targets is about the classes: numbers B, or probabilities B x K."""
+    """The class part of targets: class numbers B or probabilities B x K."""
     return targets if targets.ndim == 1 else targets[:, :NUM_CLASSES]
 
 
 def _shares(votes: Tensor) -> Tensor:
-    """Votes as shares that sum to 1; a row without votes stays zero."""
+    """Votes divided by their row sum; a row without votes stays zero."""
     return votes / votes.sum(1, keepdim=True).clamp(min=1)
 
 
 def loss_weights(labels: Labels, config: TrainingConfig) -> Tensor | None:
-    """Weights K of the classes in the loss; None where all count alike."""
+    """Class weights K of the loss; None if all classes weigh the same."""
     if config.class_weighting != "loss":
         return None
     return torch.from_numpy(class_weights(labels)).float()

@@ -1,7 +1,12 @@
-"""Muon: momentum whose matrices are made orthogonal, for the kernels of convolutions.
+"""Muon: momentum with orthogonalised updates, for convolution kernels.
 
-Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers"; the weights are held at a fixed
-norm as in airbench94_muon. torch's own Muon takes matrices only, no convolution kernels.
+Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers"; kernels are kept at a fixed norm
+as in airbench94_muon.
+
+Why not a library: torch's Muon takes 2-D weights only; timm's does not rescale kernels to a fixed
+norm, runs the iteration kernel by kernel (slow on a GPU) and rounds differently (fused products,
+momentum as a mean), so stored models could not be reproduced to the bit. The same goes for torch's
+AdamW, which also can't share one optimiser state with the kernels.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Newton-Schulz iteration x -> a x + (b xx' + c (xx')**2) x: singular values go to about 1.
+# Newton-Schulz iteration x -> a x + (b xx' + c (xx')**2) x moves singular values to about 1.
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _NUM_ITERATIONS = 3
 _EPSILON = 1e-7
@@ -21,8 +26,8 @@ _ADAM_EPSILON = 1e-8
 class Muon(torch.optim.Optimizer):
     """Orthogonalised Nesterov momentum for kernels, AdamW for all other weights.
 
-    A kernel's update has about the same length in every direction, whatever the gradient, so rare
-    directions are learned as fast as common ones. Kernels are brought back to length
+    A kernel's update has about the same size in every direction, whatever the gradient, so rare
+    directions are learned as fast as common ones. Kernels are rescaled to norm
     sqrt(output channels) in each step and need no weight decay.
     """
 
@@ -35,7 +40,7 @@ class Muon(torch.optim.Optimizer):
         other_learning_rate: float,
         momentum: float,
     ) -> None:
-        """Take the kernels, and groups of other weights with their `weight_decay`."""
+        """Optimise `kernels` with Muon and `others`, groups with a `weight_decay`, with AdamW."""
         groups = [
             {"params": list(kernels), "orthogonal": True, "lr": learning_rate},
             *({"orthogonal": False, "lr": other_learning_rate, **group} for group in others),
@@ -45,7 +50,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """One step; the gradients are left as they are."""
+        """Update all weights; gradients are not modified."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -56,12 +61,14 @@ class Muon(torch.optim.Optimizer):
                 continue
             gradients = [one.grad for one in weights]
             if group["orthogonal"]:
-                self._turn(weights, gradients, group)
+                self._muon_step(weights, gradients, group)
             else:
-                self._scale(weights, gradients, group)
+                self._adamw_step(weights, gradients, group)
         return loss
 
-    def _turn(self, weights: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+    def _muon_step(
+        self, weights: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
+    ) -> None:
         for one in weights:
             if not self.state[one]:
                 self.state[one]["momentum"] = torch.zeros_like(one)
@@ -72,16 +79,18 @@ class Muon(torch.optim.Optimizer):
             gradients, momenta, alpha=group["momentum"]
         )
         matrices = [update.flatten(1) for update in updates]
-        turned = (
-            orthogonalised_together(matrices)
+        orthogonal = (
+            orthogonalize_batched(matrices)
             if matrices[0].is_cuda
-            else [orthogonalised(matrix) for matrix in matrices]
+            else [orthogonalize(matrix) for matrix in matrices]
         )
-        for one, update in zip(weights, turned, strict=True):
+        for one, update in zip(weights, orthogonal, strict=True):
             one.mul_(len(one) ** 0.5 / (one.norm() + _EPSILON))
             one.add_(update.view_as(one), alpha=-group["lr"])
 
-    def _scale(self, weights: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+    def _adamw_step(
+        self, weights: list[Tensor], gradients: list[Tensor], group: dict[str, Any]
+    ) -> None:
         """AdamW (Loshchilov, Hutter 2019)."""
         states = [self.state[one] for one in weights]
         for one, state in zip(weights, states, strict=True):
@@ -94,27 +103,27 @@ class Muon(torch.optim.Optimizer):
         gradients_2 = torch._foreach_mul(gradients, gradients)  # noqa: SLF001
         torch._foreach_lerp_(means, gradients, 1 - first)
         torch._foreach_lerp_(squares, gradients_2, 1 - second)
-        first_shares = [1 - first ** s["step"] for s in states]
-        second_shares = [1 - second ** s["step"] for s in states]
-        updates = torch._foreach_div(means, first_shares)  # noqa: SLF001
-        scales = torch._foreach_div(squares, second_shares)  # noqa: SLF001
+        first_corrections = [1 - first ** s["step"] for s in states]
+        second_corrections = [1 - second ** s["step"] for s in states]
+        updates = torch._foreach_div(means, first_corrections)  # noqa: SLF001
+        scales = torch._foreach_div(squares, second_corrections)  # noqa: SLF001
         torch._foreach_sqrt_(scales)
         torch._foreach_add_(scales, _ADAM_EPSILON)
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_addcdiv_(weights, updates, scales, value=-group["lr"])
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """The matrix with its large singular values brought near 1 (0.5 to 1.4), float32."""
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Move the large singular values of a matrix near 1 (0.5 to 1.4); float32, same shape."""
     is_tall = matrix.shape[0] > matrix.shape[1]
-    x = _turned((matrix.T if is_tall else matrix).bfloat16())
+    x = _newton_schulz((matrix.T if is_tall else matrix).bfloat16())
     return (x.T if is_tall else x).float()
 
 
-def orthogonalised_together(matrices: Sequence[Tensor]) -> list[Tensor]:
-    """As `orthogonalised`, all at once, filled up with zeros, which stay zeros.
+def orthogonalize_batched(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """As `orthogonalize`, as one batch padded with zeros, which stay zeros.
 
-    For GPUs, which take longer to be sent the few operations of a small matrix than to do them.
+    For GPUs, where launching the operations of a small matrix takes longer than running them.
     """
     wide = [one.T if one.shape[0] > one.shape[1] else one for one in matrices]
     rows, columns = (max(lengths) for lengths in zip(*(one.shape for one in wide), strict=True))
@@ -123,12 +132,12 @@ def orthogonalised_together(matrices: Sequence[Tensor]) -> list[Tensor]:
         part[: one.shape[0], : one.shape[1]] = one
     return [
         (part.T if one.shape[0] > one.shape[1] else part)[: one.shape[0], : one.shape[1]]
-        for part, one in zip(_turned(stack).float(), matrices, strict=True)
+        for part, one in zip(_newton_schulz(stack).float(), matrices, strict=True)
     ]
 
 
-def _turned(x: Tensor) -> Tensor:
-    """The iteration on one wide matrix, or on a stack of them."""
+def _newton_schulz(x: Tensor) -> Tensor:
+    """Iterate on one wide matrix (rows <= columns) or on a batch of them."""
     x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + _EPSILON)
     a, b, c = _COEFFICIENTS
     for _ in range(_NUM_ITERATIONS):
@@ -137,6 +146,6 @@ def _turned(x: Tensor) -> Tensor:
     return x
 
 
-def is_kernel(weights: nn.Parameter) -> bool:
-    """Whether these are the kernels of a convolution over several channels."""
+def is_conv_kernel(weights: nn.Parameter) -> bool:
+    """Whether these are convolution kernels over more than one input channel."""
     return weights.ndim == 4 and weights.shape[1] > 1

@@ -1,4 +1,4 @@
-"""Pretrained weights from a folder, with weights made up here."""
+"""Pretrained weights from a folder, with random weights in timm's format."""
 
 import shutil
 from pathlib import Path
@@ -23,8 +23,8 @@ from fer_models.models.pretrained import (
 Weights = dict[str, torch.Tensor]
 
 
-def made_up(name: str, image_size_px: int | None = None) -> Weights:
-    """Weights as timm publishes them: three channels, a thousand classes."""
+def random_weights(name: str, image_size_px: int | None = None) -> Weights:
+    """Random weights in timm's published form: three channels, 1000 classes."""
     options = {} if image_size_px is None else {"img_size": image_size_px}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(20)
@@ -34,26 +34,26 @@ def made_up(name: str, image_size_px: int | None = None) -> Weights:
     return network.state_dict()
 
 
-def built(name: str, folder: Path, **settings: int) -> Weights:
+def loaded_weights(name: str, folder: Path, **settings: int) -> Weights:
     config = NetworkConfig(name=name, pretrained=True, weights_dir=str(folder), **settings)
     return build_network(config).state_dict()
 
 
-def wrong(name: str, folder: Path) -> str:
+def load_error(name: str, folder: Path) -> str:
     with pytest.raises(ConfigError) as caught:
-        built(name, folder)
+        loaded_weights(name, folder)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "resnet10t", "test_vit"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_weights_of_a_folder_are_loaded_and_the_classifier_is_new(
+def test_weights_in_a_folder_are_loaded_and_the_classifier_is_new(
     tmp_path: Path, name: str, channels: int
 ) -> None:
-    weights = made_up(name)
+    weights = random_weights(name)
     save_file(weights, tmp_path / f"{name}.safetensors")
     size = 160 if name == "test_vit" else 48
-    loaded = built(name, tmp_path, in_channels=channels, image_size_px=size)
+    loaded = loaded_weights(name, tmp_path, in_channels=channels, image_size_px=size)
     first_conv, classifier = (
         timm.get_pretrained_cfg(name).first_conv + ".weight",
         timm.get_pretrained_cfg(name).classifier,
@@ -66,9 +66,9 @@ def test_weights_of_a_folder_are_loaded_and_the_classifier_is_new(
 
 
 def test_position_embeddings_of_224_px_are_resized_to_48_px(tmp_path: Path) -> None:
-    weights = made_up("vit_tiny_patch16_224")
+    weights = random_weights("vit_tiny_patch16_224")
     torch.save(weights, tmp_path / "vit_tiny_patch16_224.pth")
-    loaded = built("vit_tiny_patch16_224", tmp_path)
+    loaded = loaded_weights("vit_tiny_patch16_224", tmp_path)
     before, after = weights["pos_embed"], loaded["pos_embed"]
     assert (before.shape[1], after.shape[1]) == (1 + 14 * 14, 1 + 3 * 3)
     grid = before[:, 1:].reshape(1, 14, 14, -1).permute(0, 3, 1, 2)
@@ -86,10 +86,10 @@ def test_position_embeddings_of_224_px_are_resized_to_48_px(tmp_path: Path) -> N
         "models--timm--test_resnet.r160_in1k/snapshots/abc/model.safetensors",
     ],
 )
-def test_files_may_be_named_as_timm_or_its_hub_names_them(tmp_path: Path, file: str) -> None:
+def test_files_may_have_the_names_of_timm_or_of_the_hub(tmp_path: Path, file: str) -> None:
     path = tmp_path / file
     path.parent.mkdir(parents=True, exist_ok=True)
-    weights = made_up("test_resnet")
+    weights = random_weights("test_resnet")
     if path.suffix == ".safetensors":
         save_file(weights, path)
     else:
@@ -98,55 +98,55 @@ def test_files_may_be_named_as_timm_or_its_hub_names_them(tmp_path: Path, file: 
         refs = tmp_path / "models--timm--test_resnet.r160_in1k/refs"
         refs.mkdir()
         (refs / "main").write_text("abc")
-    loaded = built("test_resnet", tmp_path)
+    loaded = loaded_weights("test_resnet", tmp_path)
     torch.testing.assert_close(loaded["layer1.0.conv1.weight"], weights["layer1.0.conv1.weight"])
 
 
-def test_a_missing_folder_or_file_tells_what_was_looked_for(tmp_path: Path) -> None:
-    absent = wrong("test_resnet", tmp_path / "absent")
+def test_a_missing_folder_or_file_lists_the_names_tried(tmp_path: Path) -> None:
+    absent = load_error("test_resnet", tmp_path / "absent")
     assert "expected a folder" in absent
     assert "found nothing" in absent
     (tmp_path / "other.txt").write_text("")
-    assert "found a file" in wrong("test_resnet", tmp_path / "other.txt")
-    message = wrong("test_resnet", tmp_path)
+    assert "found a file" in load_error("test_resnet", tmp_path / "other.txt")
+    message = load_error("test_resnet", tmp_path)
     for part in (
         *("test_resnet.safetensors", "test_resnet.bin", "test_resnet.pth"),
-        *("timm--test_resnet.r160_in1k/model.safetensors", "there is other.txt"),
+        *("timm--test_resnet.r160_in1k/model.safetensors", "the folder holds other.txt"),
         "network.pretrained=false",
     ):
         assert part in message
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    resnet = made_up("test_resnet")
-    save_file(made_up("resnet10t"), tmp_path / "test_resnet.safetensors")
-    assert "size mismatch" in wrong("test_resnet", tmp_path)
-    # timm itself would take this one, and leave the network as random as it was.
+def test_weights_of_another_network_are_rejected(tmp_path: Path) -> None:
+    resnet = random_weights("test_resnet")
+    save_file(random_weights("resnet10t"), tmp_path / "test_resnet.safetensors")
+    assert "size mismatch" in load_error("test_resnet", tmp_path)
+    # timm itself would accept this file and leave the weights random.
     renamed = {f"encoder.{key}": value for key, value in resnet.items()}
     save_file(renamed, tmp_path / "test_resnet.safetensors")
-    assert "weights are not in it (conv1.0.weight, " in wrong("test_resnet", tmp_path)
-    some = {key: value for key, value in resnet.items() if key != "layer2.0.conv1.weight"}
-    save_file(some, tmp_path / "test_resnet.safetensors")
-    message = wrong("test_resnet", tmp_path)
+    assert "weights are not in it (conv1.0.weight, " in load_error("test_resnet", tmp_path)
+    incomplete = {key: value for key, value in resnet.items() if key != "layer2.0.conv1.weight"}
+    save_file(incomplete, tmp_path / "test_resnet.safetensors")
+    message = load_error("test_resnet", tmp_path)
     assert "1 of the network's" in message
     assert "(layer2.0.conv1.weight)" in message
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_a_damaged_file_is_told(tmp_path: Path, suffix: str) -> None:
+def test_a_damaged_file_is_reported(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"test_vit{suffix}").write_bytes(b"no weights at all")
-    message = wrong("test_vit", tmp_path)
+    message = load_error("test_vit", tmp_path)
     assert f"test_vit{suffix} can't be loaded" in message
     assert "network.pretrained=false" in message
 
 
 def test_a_size_the_network_cannot_take_is_not_blamed_on_the_weights(tmp_path: Path) -> None:
-    save_file(made_up("dla46_c"), tmp_path / "dla46_c.safetensors")
-    assert "can't take 48 px images" in wrong("dla46_c", tmp_path)
+    save_file(random_weights("dla46_c"), tmp_path / "dla46_c.safetensors")
+    assert "can't take 48 px images" in load_error("dla46_c", tmp_path)
 
 
-def test_the_random_start_does_not_depend_on_the_check(tmp_path: Path) -> None:
-    save_file(made_up("test_resnet"), tmp_path / "test_resnet.safetensors")
+def test_loading_does_not_change_the_random_state(tmp_path: Path) -> None:
+    save_file(random_weights("test_resnet"), tmp_path / "test_resnet.safetensors")
     draws = []
     for config in (
         NetworkConfig(name="test_resnet"),
@@ -159,20 +159,20 @@ def test_the_random_start_does_not_depend_on_the_check(tmp_path: Path) -> None:
     assert torch.equal(*draws)
 
 
-def test_stored_weights_need_no_folder(tmp_path: Path) -> None:
+def test_an_empty_network_needs_no_weights_folder(tmp_path: Path) -> None:
     folder = str(tmp_path / "gone")
     build_empty_network(NetworkConfig(name="test_resnet", pretrained=True, weights_dir=folder))
 
 
-def test_a_folder_without_pretrained_is_a_contradiction() -> None:
+def test_a_weights_folder_without_pretrained_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"would train from scratch; set pretrained=true"):
         NetworkConfig(name="test_resnet", weights_dir="somewhere")
 
 
-def test_the_fingerprint_is_the_content_not_the_place(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_the_content_not_on_the_folder(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
-    weights = made_up("test_resnet")
+    weights = random_weights("test_resnet")
     save_file(weights, here / "test_resnet.safetensors")
     shutil.copytree(here, there)
     first, copied = (
@@ -193,7 +193,7 @@ def test_the_fingerprint_is_the_content_not_the_place(tmp_path: Path) -> None:
     assert pretrained_fingerprint(hub) == "hub:timm/test_resnet.r160_in1k"
 
 
-def test_all_missing_weights_are_told_at_once(tmp_path: Path) -> None:
+def test_all_missing_weights_are_reported_together(tmp_path: Path) -> None:
     configs = [
         NetworkConfig(name=name, pretrained=True, weights_dir=str(tmp_path))
         for name in ("test_resnet", "test_vit")
@@ -206,17 +206,17 @@ def test_all_missing_weights_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_the_hub_is_asked_once_for_all_missing_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[None] = []
+def test_the_hub_is_checked_once_for_all_missing_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks: list[None] = []
     monkeypatch.setattr(pretrained, "cached_file", lambda *_: None)
-    monkeypatch.setattr(pretrained, "hub_problem", lambda: asked.append(None) or "no network")
+    monkeypatch.setattr(pretrained, "hub_problem", lambda: checks.append(None) or "no network")
     with pytest.raises(ConfigError) as caught:
         check_pretrained([NetworkConfig(name=name, pretrained=True) for name in BASELINES])
     assert len(caught.value.problems) == len(BASELINES)
-    assert len(asked) == 1
+    assert len(checks) == 1
 
 
 @pytest.mark.parametrize("from_weights", [True, False])
-def test_an_unknown_tag_is_told(from_weights: bool) -> None:
+def test_an_unknown_weights_tag_is_reported(from_weights: bool) -> None:
     with pytest.raises(ConfigError, match=r"Invalid pretrained tag.*ferflow models list --timm"):
         build_network(NetworkConfig(name="resnet10t.nope", pretrained=from_weights))

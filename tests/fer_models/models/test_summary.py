@@ -11,8 +11,8 @@ from fer_models.models.factory import OWN_NETWORKS, build_network
 from fer_models.models.summary import summarize
 
 
-def counted_by_hand(config: NetworkConfig) -> int:
-    """Multiply-adds of convolutions and linear layers by their formulas."""
+def reference_multiply_adds(config: NetworkConfig) -> int:
+    """Multiply-adds of convolutions and linear layers from their formulas."""
     network = build_network(config).eval()
     sums: list[int] = []
 
@@ -34,16 +34,16 @@ def counted_by_hand(config: NetworkConfig) -> int:
 @pytest.mark.parametrize(
     ("name", "parameters"), [("scratch_cnn", 51_933_223), ("scratch_mlp", 154_148_871)]
 )
-def test_scratch_networks_are_summed_up_as_the_origin_did(name: str, parameters: int) -> None:
+def test_scratch_networks_have_the_published_parameter_count(name: str, parameters: int) -> None:
     summary = summarize(NetworkConfig(name=name, image_size_px=224, in_channels=3))
     assert summary.parameters == summary.trainable == parameters
     assert summary.weights_mb == pytest.approx(parameters * 4 / 1e6)
 
 
 @pytest.mark.parametrize("name", [*OWN_NETWORKS, "test_resnet", "test_efficientnet"])
-def test_multiply_adds_are_those_of_the_formulas(name: str) -> None:
+def test_multiply_adds_equal_the_formulas(name: str) -> None:
     config = NetworkConfig(name=name)
-    assert summarize(config).multiply_adds == counted_by_hand(config)
+    assert summarize(config).multiply_adds == reference_multiply_adds(config)
 
 
 def test_attention_counts_for_every_token() -> None:
@@ -51,7 +51,7 @@ def test_attention_counts_for_every_token() -> None:
     network = timm.create_model("test_vit")
     tokens, dim, depth = network.pos_embed.shape[1], network.embed_dim, len(network.blocks)
     attention = depth * 2 * tokens * tokens * dim  # queries by keys, then by values
-    assert summarize(config).multiply_adds == counted_by_hand(config) + attention
+    assert summarize(config).multiply_adds == reference_multiply_adds(config) + attention
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 9])
@@ -64,7 +64,7 @@ def test_every_column_sums_to_its_total(name: str, depth: int) -> None:
     assert summary.layers[0].output_shape == (1, 7)
 
 
-def test_layers_show_their_output_and_what_they_cost() -> None:
+def test_layers_have_output_shape_and_counts() -> None:
     summary = summarize(NetworkConfig(name="scratch_cnn", image_size_px=224, in_channels=3))
     layers = {layer.name: layer for layer in summary.layers}
     first = layers["features.0"]
@@ -73,13 +73,13 @@ def test_layers_show_their_output_and_what_they_cost() -> None:
     assert first.multiply_adds == 224 * 224 * 16 * 27
 
 
-def test_networks_that_need_values_while_built_are_summed_up_too(
+def test_networks_that_need_values_while_built_are_summarized_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     build = module.build_empty_network
 
     def needs_values(config: NetworkConfig) -> nn.Module:
-        torch.ones(1).item()  # refused by the meta device
+        torch.ones(1).item()  # fails on the meta device
         return build(config)
 
     expected = summarize(NetworkConfig())
@@ -87,7 +87,7 @@ def test_networks_that_need_values_while_built_are_summed_up_too(
     assert summarize(NetworkConfig()) == expected
 
 
-def test_the_usual_input_is_the_networks_own() -> None:
+def test_the_usual_input_is_that_of_the_published_weights() -> None:
     assert usual_config("resnet34").image_size_px == 224
     assert usual_config("test_vit").image_size_px == 160
     assert usual_config("vit_small_patch14_dinov2").image_size_px == 224  # 518 is out of range
@@ -96,13 +96,13 @@ def test_the_usual_input_is_the_networks_own() -> None:
     assert (given.image_size_px, given.in_channels) == (48, 1)
 
 
-def test_all_that_is_wrong_with_the_input_is_told() -> None:
+def test_all_invalid_settings_are_reported_together() -> None:
     with pytest.raises(ConfigError) as caught:
         usual_config("resnet34", image_size_px=4, in_channels=2, width=2.0)
-    told = "\n".join(caught.value.problems)
+    problems = "\n".join(caught.value.problems)
     assert len(caught.value.problems) == 3
     for part in ("width: only compact_cnn", "image_size_px: ", "in_channels: "):
-        assert part in told
+        assert part in problems
 
 
 def test_timm_names_match_part_of_the_name_or_a_pattern() -> None:
@@ -110,5 +110,5 @@ def test_timm_names_match_part_of_the_name_or_a_pattern() -> None:
     assert "vgg16_bn" in timm_names("vgg16")
     assert timm_names("vgg16*") == ["vgg16", "vgg16_bn"]
     assert timm_names("vgg16_bn.*") == ["vgg16_bn.tv_in1k"]
-    with pytest.raises(ConfigError, match=r"matches 'resnot'; near it are .*resn"):
+    with pytest.raises(ConfigError, match=r"matches 'resnot'; similar names: .*resn"):
         timm_names("resnot")

@@ -1,4 +1,4 @@
-"""One small trained model that the tests of this folder share."""
+"""A small trained model, shared by the tests of this folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,14 +36,14 @@ class Trained:
 
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's cache folder, for this test alone."""
+    """A temporary cache folder for every test; the folder of its checkpoints."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "ferflow" / "training"
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
-    """The model that MEMBER gives with seed 3."""
+    """The model of MEMBER with seed 3."""
     folder = tmp_path_factory.mktemp("trained here")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))

@@ -17,7 +17,7 @@ NO_VOTES = dict.fromkeys(VOTE_COLUMNS, -1)
 
 
 def pattern_images(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Noisy stripes whose direction tells the class: uint8 N x 48 x 48."""
+    """Noisy stripes whose direction depends on the class: uint8 N x 48 x 48."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[0:48, 0:48] / 48
     angle = labels[:, None, None] * np.pi / NUM_CLASSES
@@ -45,7 +45,7 @@ def write_faces(
     *,
     voted: bool = False,
 ) -> SnapshotRef:
-    """A split snapshot of stripes; where `voted`, all ten taggers of every second image agree."""
+    """A split snapshot of stripes; if `voted`, every second image has ten equal votes."""
     splits = ["train"] * num_train + ["validation"] * num_validation + ["test"] * num_test
     total = len(splits)
     labels = np.resize(np.array(classes), total)

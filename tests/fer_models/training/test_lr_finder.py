@@ -9,7 +9,7 @@ from fer_models.tuning.space import apply_setting
 from tests.fer_models.training.conftest import MEMBER, Trained
 
 
-def test_the_loss_falls_before_it_runs_away(trained: Trained) -> None:
+def test_the_loss_falls_before_it_diverges(trained: Trained) -> None:
     split = training_data(open_snapshot(trained.store, trained.snapshot)).train
     curve = lr_find(split, MEMBER, 0, 60)
     assert list(curve.rates) == sorted(curve.rates)
@@ -22,7 +22,7 @@ def test_the_loss_falls_before_it_runs_away(trained: Trained) -> None:
     assert lr_find(split, MEMBER, 0, 60) == curve
 
 
-def test_a_loss_that_runs_away_at_once_says_what_to_try(
+def test_a_loss_that_diverges_at_once_says_what_to_try(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fer_models.training.lr_finder.MIN_RATE", 9.0)

@@ -22,12 +22,12 @@ def stored_probabilities(trained: Trained) -> np.ndarray:
     return np.load(io.BytesIO(data))["validation"]
 
 
-def test_a_stored_network_predicts_what_was_stored(trained: Trained) -> None:
+def test_a_stored_network_reproduces_its_stored_probabilities(trained: Trained) -> None:
     probs = predict_model(trained.store, trained.model, validation_images(trained))
     np.testing.assert_array_equal(probs, stored_probabilities(trained))
 
 
-def test_the_batch_size_does_not_matter(trained: Trained) -> None:
+def test_probabilities_do_not_depend_on_the_batch_size(trained: Trained) -> None:
     network, preprocessing = load_network(trained.store, trained.model)
     images = validation_images(trained)
     one_by_one = predict_probabilities(network, preprocessing, images, batch_size=1)
@@ -35,7 +35,7 @@ def test_the_batch_size_does_not_matter(trained: Trained) -> None:
 
 
 class _ThreadsAsLogits(torch.nn.Module):
-    """The number of threads as the first class's probability: p / (1 - p) is it."""
+    """Encodes the number of threads in its output: p / (1 - p) of the first class."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         logits = torch.full((len(images), 7), -torch.inf)
@@ -45,7 +45,7 @@ class _ThreadsAsLogits(torch.nn.Module):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_it_computes_with_the_threads_it_is_given(trained: Trained, threads: int) -> None:
+def test_prediction_uses_the_given_number_of_threads(trained: Trained, threads: int) -> None:
     before = torch.get_num_threads()
     _, preprocessing = load_network(trained.store, trained.model)
     images = validation_images(trained)[:1]
@@ -69,7 +69,7 @@ def ensemble(trained: Trained, weights: list[float]) -> ModelRef:
     return trained.store.put(ModelRef, name, files, {}, name=name, kind="ensemble")
 
 
-def test_an_ensembles_weights_are_shares(trained: Trained) -> None:
+def test_ensemble_weights_are_normalised(trained: Trained) -> None:
     model = ensemble(trained, [2.0, 0.0, 6.0])
     probs = predict_model(trained.store, model, validation_images(trained))
     np.testing.assert_allclose(probs, stored_probabilities(trained), atol=1e-6)

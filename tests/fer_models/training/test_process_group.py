@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_models.errors import ConfigError
@@ -15,16 +15,15 @@ from tests.fer_models.training.inputs.test_batches import preprocessing, random_
 CPU = torch.device("cpu")
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(2, 40), st.integers(10, 400))
-def test_every_worker_gets_two_images_of_every_batch(
+def test_every_process_gets_two_images_of_every_batch(
     workers: int, images_a_worker: int, num_images: int
 ) -> None:
     bounds = batch_bounds(num_images, workers * images_a_worker, workers)
     assert [bounds[0][0], bounds[-1][1]] == [0, num_images]
     for start, stop in bounds:
         shares = [
-            len(range(start, stop)[ProcessGroup(rank, workers).own]) for rank in range(workers)
+            len(range(start, stop)[ProcessGroup(rank, workers).rows]) for rank in range(workers)
         ]
         assert sum(shares) == stop - start
         assert max(shares) - min(shares) <= 1
@@ -48,22 +47,22 @@ def epoch_of(group: ProcessGroup, epoch: int = 3) -> list[tuple[torch.Tensor, to
     return list(batches)
 
 
-def test_workers_share_the_batches_of_one_process() -> None:
-    whole = [set(labels.tolist()) for _, labels in epoch_of(ProcessGroup())]
+def test_processes_divide_the_batches_of_a_single_process() -> None:
+    single = [set(labels.tolist()) for _, labels in epoch_of(ProcessGroup())]
     parts = [[set(labels.tolist()) for _, labels in epoch_of(ProcessGroup(r, 3))] for r in range(3)]
-    # The rest of 7 images is enough for three workers: the batches are the same.
-    assert [a | b | c for a, b, c in zip(*parts, strict=True)] == whole
+    # The last batch of 7 images is enough for three processes: the batches are the same.
+    assert [a | b | c for a, b, c in zip(*parts, strict=True)] == single
     assert all(not (a & b or b & c or a & c) for a, b, c in zip(*parts, strict=True))
 
 
-def test_a_worker_draws_its_own_augmentation_and_the_same_again() -> None:
+def test_every_process_has_its_own_repeatable_augmentation() -> None:
     first, again = epoch_of(ProcessGroup(1, 2)), epoch_of(ProcessGroup(1, 2))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(first, again, strict=True))
     other = epoch_of(ProcessGroup(0, 2))
     assert not torch.equal(first[0][0][:1], other[0][0][:1])
 
 
-def test_shards_of_a_validation_hold_every_image_once() -> None:
+def test_validation_covers_every_image_once_over_all_processes() -> None:
     split = SplitImages(random_images(7), np.arange(7))
     labels = [
         batch.tolist()
@@ -86,7 +85,7 @@ def demand(pieces: int, cpus: float, gpus: float = 0.0, more_cpus: float = 0.0) 
     "fits",
     [demand(5, 1), demand(2, 2), demand(10, 0.5), demand(1, 3, 1), demand(4, 1, more_cpus=1)],
 )
-def test_what_fits_on_the_nodes_is_let_through(fits: Demand) -> None:
+def test_a_demand_that_fits_on_the_nodes_is_accepted(fits: Demand) -> None:
     require_room(fits, NODES)
 
 
@@ -94,11 +93,11 @@ def test_what_fits_on_the_nodes_is_let_through(fits: Demand) -> None:
     "large",
     [demand(6, 1), demand(3, 2), demand(1, 4), demand(2, 1, 1), demand(5, 1, more_cpus=0.5)],
 )
-def test_what_can_never_be_placed_is_refused(large: Demand) -> None:
-    with pytest.raises(ConfigError, match=r"it asks for .*2 \+ 0, 3 \+ 1.*ask for less"):
+def test_a_demand_that_can_never_be_placed_is_rejected(large: Demand) -> None:
+    with pytest.raises(ConfigError, match=r"it requests .*2 \+ 0, 3 \+ 1.*ask for less"):
         require_room(large, NODES)
 
 
-def test_fewer_workers_than_the_fewest_are_refused() -> None:
+def test_min_workers_above_workers_is_rejected() -> None:
     with pytest.raises(ValueError, match="at most workers=2, got 3"):
         TrainingConfig(workers=2, min_workers=3)

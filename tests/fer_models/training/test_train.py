@@ -60,7 +60,7 @@ def test_probabilities_follow_the_snapshot(trained: Trained) -> None:
     assert trained.store.info(trained.model)["validation_accuracy"] == pytest.approx(accuracy)
 
 
-def test_it_learns_and_keeps_the_best_epoch(trained: Trained) -> None:
+def test_training_improves_and_keeps_the_best_epoch(trained: Trained) -> None:
     curve = pd.read_csv(io.BytesIO(trained.store.read_file(trained.model, "curve.csv")))
     info = trained.store.info(trained.model)
     assert list(curve["epoch"]) == [1, 2, 3, 4]
@@ -71,8 +71,8 @@ def test_it_learns_and_keeps_the_best_epoch(trained: Trained) -> None:
     assert info["validation_accuracy"] > 0.3
 
 
-def test_the_same_training_is_the_same_model(store: ArtifactStore, trained: Trained) -> None:
-    torch.manual_seed(99)  # what others do with torch's generator changes nothing
+def test_the_same_training_gives_the_same_model(store: ArtifactStore, trained: Trained) -> None:
+    torch.manual_seed(99)  # the global generator must not matter
     before = torch.random.get_rng_state()
     snapshot = write_faces(store)
     assert snapshot.id == trained.snapshot.id
@@ -81,26 +81,26 @@ def test_the_same_training_is_the_same_model(store: ArtifactStore, trained: Trai
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_another_seed_is_another_model(store: ArtifactStore, trained: Trained) -> None:
+def test_another_seed_gives_another_model(store: ArtifactStore, trained: Trained) -> None:
     short = with_training(epochs=1)
     snapshot = write_faces(store)
     ids = {train_member(store, snapshot, short, seed, UNTRACKED).id for seed in (0, 1)}
     assert len(ids) == 2
 
 
-def test_progress_is_told_for_every_epoch(store: ArtifactStore) -> None:
-    heard = []
-    with listening(heard.append):
+def test_progress_is_reported_for_every_epoch(store: ArtifactStore) -> None:
+    events = []
+    with listening(events.append):
         train_member(store, write_faces(store), with_training(epochs=2), 0, UNTRACKED)
-    assert [(p.stage, p.done, p.total, p.unit) for p in heard] == [
+    assert [(p.stage, p.done, p.total, p.unit) for p in events] == [
         ("train", done, 2, "epochs") for done in (0, 1, 2)
     ]
-    assert "small: loss" in heard[-1].note
-    assert "accuracy" in heard[-1].note
+    assert "small: loss" in events[-1].note
+    assert "accuracy" in events[-1].note
 
 
 @pytest.mark.parametrize("num_train", [29, 57, 2])
-def test_a_last_image_left_alone_does_not_break_normalisation(
+def test_a_last_batch_of_one_image_does_not_break_batch_normalisation(
     store: ArtifactStore, num_train: int
 ) -> None:
     snapshot = write_faces(store, num_train=num_train, num_validation=1, num_test=0)
@@ -109,12 +109,12 @@ def test_a_last_image_left_alone_does_not_break_normalisation(
     assert arrays["test"].shape == (0, 7)
 
 
-def test_batches_of_one_are_refused_where_they_are_normalised(store: ArtifactStore) -> None:
+def test_batch_size_one_is_rejected_with_batch_normalisation(store: ArtifactStore) -> None:
     with pytest.raises(ConfigError, match=r"training\.batch_size=2"):
         train_member(store, write_faces(store), with_training(batch_size=1), 0, UNTRACKED)
 
 
-def test_batches_of_one_work_without_normalisation(store: ArtifactStore) -> None:
+def test_batch_size_one_works_without_batch_normalisation(store: ArtifactStore) -> None:
     member = apply_setting(
         with_training(epochs=1, batch_size=1, learning_rate=1e-4), {"network.name": "scratch_cnn"}
     )
@@ -122,7 +122,7 @@ def test_batches_of_one_work_without_normalisation(store: ArtifactStore) -> None
     assert train_member(store, snapshot, member, 0, UNTRACKED).name == "small"
 
 
-def test_a_class_that_is_missing_from_training_is_still_predicted(store: ArtifactStore) -> None:
+def test_a_class_without_training_images_still_has_a_probability(store: ArtifactStore) -> None:
     snapshot = write_faces(store, classes=(0, 2, 3, 4, 5, 6))
     model = train_member(store, snapshot, with_training(epochs=1), 0, UNTRACKED)
     arrays = np.load(io.BytesIO(store.read_file(model, "probabilities.npz")))
@@ -130,14 +130,14 @@ def test_a_class_that_is_missing_from_training_is_still_predicted(store: Artifac
     assert np.isfinite(arrays["validation"]).all()
 
 
-def test_empty_splits_are_all_told_at_once(store: ArtifactStore) -> None:
+def test_all_empty_splits_are_reported_together(store: ArtifactStore) -> None:
     snapshot = write_faces(store, num_train=1, num_validation=0, num_test=10)
     with pytest.raises(DataError) as caught:
         train_member(store, snapshot, MEMBER, 0, UNTRACKED)
     assert len(caught.value.problems) == 2
 
 
-def test_a_loss_that_runs_away_says_what_to_try(store: ArtifactStore) -> None:
+def test_a_diverged_loss_says_what_to_try(store: ArtifactStore) -> None:
     member = with_training(
         optimizer="sgd", learning_rate=10.0, gradient_clip=0.0, precision="32-true"
     )
@@ -150,7 +150,7 @@ def test_a_loss_that_runs_away_says_what_to_try(store: ArtifactStore) -> None:
         train_member(store, write_faces(store), member, 0, UNTRACKED)
 
 
-def test_half_precision_on_a_processor_is_refused(store: ArtifactStore) -> None:
+def test_half_precision_on_a_cpu_is_rejected(store: ArtifactStore) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(ConfigError, match="16-mixed needs a CUDA GPU"):

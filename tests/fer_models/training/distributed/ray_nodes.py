@@ -1,4 +1,4 @@
-"""Ray nodes that a test starts on loopback with `ray start`, and ends by their processes."""
+"""Ray nodes for tests: started on loopback with `ray start`, ended by killing their processes."""
 
 import os
 import shutil
@@ -15,15 +15,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-_START_S = 600.0  # on a machine that is busy with other work
+_START_S = 600.0  # generous, for a busy machine
 _OBJECT_STORE_BYTES = 100 * 2**20
-# Since 2.60 a Ray head asks for a token; without these it would make one in the user's home.
+# Since 2.60 a Ray head requires a token; without these it would create one in the user's home.
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "only-for-tests-0123456789abcdef"}
 
 
 @dataclass
 class Node:
-    """One `ray start` and the processes below it."""
+    """One `ray start` and its child processes."""
 
     process: subprocess.Popen[bytes]
 
@@ -31,7 +31,7 @@ class Node:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def kill_raylet(self) -> None:
-        """What a lost machine looks like to the others: its workers go with the raylet."""
+        """Simulate a lost machine: the workers end with the raylet."""
         raylets = [child for child in self.children() if child.name() == "raylet"]
         assert len(raylets) == 1
         raylets[0].kill()
@@ -52,7 +52,7 @@ class Node:
 
 @dataclass
 class Cluster:
-    """A head with one core, and a second node with one core."""
+    """A head node and a second node, with one core each."""
 
     address: str
     head: Node
@@ -61,7 +61,7 @@ class Cluster:
 
 @contextmanager
 def two_nodes() -> Iterator[Cluster]:
-    """Both nodes up, and ended with all their processes after the block."""
+    """Start both nodes; end them and all their processes after the block."""
     folder = Path(tempfile.mkdtemp(prefix="rn-", dir="/tmp"))
     port = free_port()
     address = f"127.0.0.1:{port}"
@@ -81,11 +81,11 @@ def two_nodes() -> Iterator[Cluster]:
 
 @contextmanager
 def clients_token() -> Iterator[None]:
-    """This process shows the nodes' token, whatever Ray it has been connected to before."""
+    """Make this process use the nodes' token, even if it was connected to another Ray before."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in TOKEN.items():
             patch.setenv(name, value)
-        # Ray reads the mode when it is loaded, for good, and the token when it first needs it.
+        # Ray reads the mode once, at import, and the token when it first needs it.
         from ray._raylet import AuthenticationTokenLoader
 
         loader = AuthenticationTokenLoader.instance()
@@ -95,9 +95,9 @@ def clients_token() -> Iterator[None]:
 
 
 def free_port() -> int:
-    with socket.socket() as handler:
-        handler.bind(("127.0.0.1", 0))
-        return int(handler.getsockname()[1])
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
 
 
 def _start(options: list[str], log: Path) -> Node:

@@ -14,7 +14,7 @@ from fer_models.training.distributed.checkpoints import (
 )
 from fer_models.training.engine.results import EpochResult, StepResult
 
-LIST = "checkpoint_manager_snapshot.json"
+MANIFEST = "checkpoint_manager_snapshot.json"
 
 
 def epoch(number: int) -> EpochResult:
@@ -32,23 +32,23 @@ def epoch(number: int) -> EpochResult:
     )
 
 
-def test_a_question_waits_for_its_answer() -> None:
+def test_a_request_waits_for_its_reply() -> None:
     async def exchange() -> tuple[bool, bool, object]:
         channel = ProgressChannel()
         await channel.send(Resumed(2))
-        question = asyncio.create_task(channel.request(epoch(3)))
-        first, second = await channel.receive(1.0), await channel.receive(1.0)
+        request = asyncio.create_task(channel.request(epoch(3)))
+        first, second = await channel.receive(60.0), await channel.receive(60.0)
         assert first is not None
         assert second is not None
         assert first.event == Resumed(2)
-        waited = not question.done()
+        waited = not request.done()
         await channel.reply(second.number)
-        return waited, await question, await channel.receive(0.01)
+        return waited, await request, await channel.receive(0.01)
 
     assert asyncio.run(exchange()) == (True, True, None)
 
 
-def test_who_waits_and_who_asks_later_hears_that_it_is_enough() -> None:
+def test_stop_answers_pending_and_later_requests() -> None:
     async def stopped() -> tuple[bool, bool]:
         channel = ProgressChannel()
         waiting = asyncio.create_task(channel.request(epoch(1)))
@@ -59,22 +59,22 @@ def test_who_waits_and_who_asks_later_hears_that_it_is_enough() -> None:
     assert asyncio.run(stopped()) == (False, False)
 
 
-def test_a_workers_reason_is_kept() -> None:
-    async def told() -> object:
+def test_a_workers_failure_is_kept() -> None:
+    async def failure() -> object:
         channel = ProgressChannel()
         assert await channel.failure() is None
-        await channel.send(TrainingError("the loss ran away"))
+        await channel.send(TrainingError("the loss diverged"))
         return await channel.failure()
 
-    assert str(asyncio.run(told())) == "the loss ran away"
+    assert str(asyncio.run(failure())) == "the loss diverged"
 
 
-def test_what_workers_tell_again_after_a_loss_is_heard_once() -> None:
-    heard: list[object] = []
+def test_events_repeated_after_a_loss_are_handled_once() -> None:
+    handled: list[object] = []
     handler = EventHandler(
-        lambda result: heard.append(("epoch", result.epoch)),
-        lambda result: heard.append(("step", result.step)),
-        lambda epochs: heard.append(("resumed", epochs)),
+        lambda result: handled.append(("epoch", result.epoch)),
+        lambda result: handled.append(("step", result.step)),
+        lambda epochs: handled.append(("resumed", epochs)),
     )
     events = [
         StepResult(step=4, scores={}),
@@ -89,7 +89,7 @@ def test_what_workers_tell_again_after_a_loss_is_heard_once() -> None:
     ]
     for event in events:
         handler.on_event(event)
-    assert heard == [
+    assert handled == [
         ("step", 4),
         ("epoch", 1),
         ("step", 8),
@@ -101,30 +101,28 @@ def test_what_workers_tell_again_after_a_loss_is_heard_once() -> None:
 
 
 @pytest.mark.parametrize(("text", "kept"), [('{"checkpoint_results": []}', True), ('{"che', False)])
-def test_a_list_of_checkpoints_that_was_cut_off_is_forgotten(
-    tmp_path: Path, text: str, kept: bool
-) -> None:
+def test_a_truncated_checkpoint_manifest_is_deleted(tmp_path: Path, text: str, kept: bool) -> None:
     folder = tmp_path / local_location(tmp_path).name
     (folder / "checkpoint_1").mkdir(parents=True)
-    (folder / LIST).write_text(text)
+    (folder / MANIFEST).write_text(text)
     local_location(tmp_path)
     assert (folder / "checkpoint_1").exists() == kept
 
 
-def test_checkpoints_lie_in_the_store_on_a_cluster(
+def test_checkpoints_are_in_the_store_on_a_cluster(
     store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = CheckpointDir(tmp_path / "key")
+    local = CheckpointDir(tmp_path / "key")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    assert checkpoint_location(store, work).path == str(work.path)
+    assert checkpoint_location(store, local).path == str(local.path)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    location = checkpoint_location(store, work)
+    location = checkpoint_location(store, local)
     assert location.path == str(store.local_root / "training")
     assert location.name == "key"
-    store.write_bytes(f"training/key/{LIST}", b'{"che')
-    checkpoint_location(store, work)
-    assert not store.has(f"training/key/{LIST}")
+    store.write_bytes(f"training/key/{MANIFEST}", b'{"che')
+    checkpoint_location(store, local)
+    assert not store.has(f"training/key/{MANIFEST}")
     store.write_bytes("training/key/checkpoint_1/last.ckpt", b"x")
-    remove_checkpoints(store, work)
+    remove_checkpoints(store, local)
     assert store.list_keys("training/key") == []
-    remove_checkpoints(store, work)
+    remove_checkpoints(store, local)

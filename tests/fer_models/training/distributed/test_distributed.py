@@ -1,4 +1,4 @@
-"""Trainings on two workers of a real Ray, each started for its test alone."""
+"""Trainings on two workers of a real Ray, which is started for each test."""
 
 import io
 import os
@@ -26,9 +26,11 @@ from tests.fer_models.training.conftest import MEMBER, UNTRACKED
 from tests.fer_models.training.engine.test_resume import KILLED_AFTER_TWO_EPOCHS
 from tests.fer_models.training.faces import write_faces
 
-STILL = AugmentConfig(flip=False, rotate_deg=0, shift=0, scale=0, brightness=0, contrast=0, erase=0)
-# Nothing in it depends on how a batch is shared: no normalisation, no dropout, no augmentation.
-# 141 images in batches of 28 leave a rest of one; rare classes weigh more: shards differ in weight.
+NO_AUGMENTATION = AugmentConfig(
+    flip=False, rotate_deg=0, shift=0, scale=0, brightness=0, contrast=0, erase=0
+)
+# Independent of how a batch is divided: no batch normalisation, no dropout, no augmentation.
+# 141 images in batches of 28 leave one over, and class weights give each worker another weight.
 PLAIN = MemberConfig(
     name="plain",
     network=NetworkConfig(name="scratch_mlp"),
@@ -40,13 +42,13 @@ PLAIN = MemberConfig(
         class_weighting="loss",
         ema_decay=0.5,
         precision="32-true",
-        augment=STILL,
+        augment=NO_AUGMENTATION,
     ),
 )
 
 
 @pytest.fixture(autouse=True)
-def ray_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 
 
@@ -64,20 +66,20 @@ def probabilities_of(store: ArtifactStore, model: ModelRef) -> np.ndarray:
 
 
 @pytest.mark.timeout(900)
-def test_two_workers_learn_what_one_process_learns(store: ArtifactStore) -> None:
+def test_two_workers_give_the_same_weights_as_one_process(store: ArtifactStore) -> None:
     snapshot = write_faces(store, num_train=141, num_validation=43)
-    alone = train_member(store, snapshot, PLAIN, 0, UNTRACKED)
-    heard: list[Progress] = []
-    with listening(heard.append):
+    single = train_member(store, snapshot, PLAIN, 0, UNTRACKED)
+    events: list[Progress] = []
+    with listening(events.append):
         shared = train_member(store, snapshot, with_training(PLAIN, workers=2), 0, UNTRACKED)
-    pd.testing.assert_frame_equal(curve_of(store, alone), curve_of(store, shared), rtol=1e-3)
-    mine, theirs = (load(store.read_file(m, "weights.safetensors")) for m in (shared, alone))
-    for name, weights in theirs.items():
-        torch.testing.assert_close(mine[name], weights, rtol=1e-3, atol=1e-5, msg=name)
+    pd.testing.assert_frame_equal(curve_of(store, single), curve_of(store, shared), rtol=1e-3)
+    actual, expected = (load(store.read_file(m, "weights.safetensors")) for m in (shared, single))
+    for name, weights in expected.items():
+        torch.testing.assert_close(actual[name], weights, rtol=1e-3, atol=1e-5, msg=name)
     np.testing.assert_allclose(
-        probabilities_of(store, shared), probabilities_of(store, alone), atol=1e-3
+        probabilities_of(store, shared), probabilities_of(store, single), atol=1e-3
     )
-    assert [p.done for p in heard if "loss" in p.note] == [1, 2, 3]
+    assert [p.done for p in events if "loss" in p.note] == [1, 2, 3]
     assert not list((store.local_root / "training").glob("*"))
 
 
@@ -93,7 +95,7 @@ def kill_a_worker_after(epoch: int) -> Listener:
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelRef, pd.DataFrame]:
-    """What MEMBER (batch normalisation, dropout, erasing) learns on two workers with seed 3."""
+    """MEMBER (batch normalisation, dropout, erasing) trained on two workers with seed 3."""
     from fer_models.storage.config import StoreConfig
 
     folder = tmp_path_factory.mktemp("uninterrupted")
@@ -110,15 +112,15 @@ SHARED = with_training(MEMBER, workers=2, ema_decay=0.8)
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_a_lost_worker_is_replaced_and_nothing_else_changes(
+def test_a_lost_worker_is_replaced_and_the_model_is_the_same(
     store: ArtifactStore, uninterrupted: tuple[ModelRef, pd.DataFrame], cache_folder: Path
 ) -> None:
-    heard: list[Progress] = []
-    with listening(heard.append), listening(kill_a_worker_after(2)):
+    events: list[Progress] = []
+    with listening(events.append), listening(kill_a_worker_after(2)):
         model = train_member(store, write_faces(store), SHARED, 3, UNTRACKED)
-    resumed = [p for p in heard if "resumed" in p.note]
+    resumed = [p for p in events if "resumed" in p.note]
     assert [p.done for p in resumed] in ([1], [2])
-    assert [p.done for p in heard if "loss" in p.note] == [1, 2, 3, 4]
+    assert [p.done for p in events if "loss" in p.note] == [1, 2, 3, 4]
     assert model.id == uninterrupted[0].id
     pd.testing.assert_frame_equal(curve_of(store, model), uninterrupted[1], check_exact=True)
     assert list(cache_folder.iterdir()) == []
@@ -130,21 +132,21 @@ def test_a_killed_driver_is_resumed(
     store: ArtifactStore, uninterrupted: tuple[ModelRef, pd.DataFrame]
 ) -> None:
     snapshot = write_faces(store)
-    told = [store.url, snapshot.id, SHARED.model_dump_json()]
+    arguments = [store.url, snapshot.id, SHARED.model_dump_json()]
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED_AFTER_TWO_EPOCHS, *told], env=dict(os.environ)
+        [sys.executable, "-c", KILLED_AFTER_TWO_EPOCHS, *arguments], env=dict(os.environ)
     )
-    assert process.wait(timeout=250) == -signal.SIGKILL
-    heard: list[Progress] = []
-    with listening(heard.append):
+    assert process.wait() == -signal.SIGKILL
+    events: list[Progress] = []
+    with listening(events.append):
         model = train_member(store, snapshot, SHARED, 3, UNTRACKED)
-    assert [p.done for p in heard if "resumed" in p.note] in ([1], [2])
+    assert [p.done for p in events if "resumed" in p.note] in ([1], [2])
     assert model.id == uninterrupted[0].id
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_a_loss_that_runs_away_is_told_once_and_not_tried_again(store: ArtifactStore) -> None:
+def test_a_diverged_loss_is_reported_and_not_retried(store: ArtifactStore) -> None:
     member = with_training(
         PLAIN, workers=2, learning_rate=10.0, gradient_clip=0.0, weight_decay=0.0
     )
@@ -152,13 +154,13 @@ def test_a_loss_that_runs_away_is_told_once_and_not_tried_again(store: ArtifactS
         train_member(store, write_faces(store), member, 0, UNTRACKED)
 
 
-def test_batches_that_leave_a_worker_one_image_are_refused(store: ArtifactStore) -> None:
+def test_batches_with_one_image_per_worker_are_rejected(store: ArtifactStore) -> None:
     member = with_training(MEMBER, workers=4, batch_size=7)
     with pytest.raises(ConfigError, match=r"7 for 4 workers.*training\.batch_size=8"):
         train_member(store, write_faces(store), member, 0, UNTRACKED)
 
 
-def test_fewer_images_than_workers_are_refused(store: ArtifactStore) -> None:
+def test_fewer_images_than_workers_are_rejected(store: ArtifactStore) -> None:
     snapshot: SnapshotRef = write_faces(store, num_train=5, num_validation=2)
     with pytest.raises(DataError) as caught:
         train_member(store, snapshot, with_training(MEMBER, workers=3), 0, UNTRACKED)

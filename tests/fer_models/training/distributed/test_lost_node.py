@@ -1,4 +1,4 @@
-"""A training on two Ray nodes, one of which is lost."""
+"""A training on two Ray nodes that loses one of them."""
 
 import pytest
 
@@ -14,28 +14,28 @@ from tests.fer_models.training.faces import write_faces
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_training_goes_on_with_what_is_left_of_a_cluster(
+def test_training_continues_on_the_remaining_node(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     member = with_training(MEMBER, workers=2, min_workers=1, epochs=6)
     snapshot = write_faces(store)
-    heard: list[Progress] = []
+    events: list[Progress] = []
     with two_nodes() as cluster, clients_token():
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
         too_many = with_training(MEMBER, workers=3)
-        with pytest.raises(ConfigError, match=r"workers=3 asks for 3 times 1 cores"):
+        with pytest.raises(ConfigError, match=r"workers=3 requests 3 x 1 cores"):
             train_member(store, snapshot, too_many, 0, UNTRACKED)
 
-        def lose_the_second(progress: Progress) -> None:
+        def kill_second_node(progress: Progress) -> None:
             if progress.done == 2 and "loss" in progress.note:
                 cluster.second.kill_raylet()
 
-        with listening(heard.append), listening(lose_the_second):
+        with listening(events.append), listening(kill_second_node):
             model = train_member(store, snapshot, member, 0, UNTRACKED)
-    assert next(p.done for p in heard if "resumed" in p.note) in (1, 2)
-    assert [p.done for p in heard if "loss" in p.note] == [1, 2, 3, 4, 5, 6]
+    assert next(p.done for p in events if "resumed" in p.note) in (1, 2)
+    assert [p.done for p in events if "loss" in p.note] == [1, 2, 3, 4, 5, 6]
     curve = curve_of(store, model)
     assert list(curve["step"]) == [5, 10, 15, 20, 25, 30]
     assert curve["validation_accuracy"].max() > 0.3
-    # Nothing is left of the checkpoints, which lay where both nodes reach them.
+    # The checkpoints, which both nodes can reach, are deleted.
     assert not list((store.local_root / "training").glob("*"))

@@ -18,7 +18,7 @@ def with_graph(**training: Any) -> MemberConfig:
     return MEMBER.model_copy(update={"training": settings})
 
 
-def test_what_changes_while_it_trains_is_not_recorded() -> None:
+def test_a_training_that_changes_its_passes_is_not_captured() -> None:
     assert can_graph(with_graph())
     assert not can_graph(MEMBER)
     assert not can_graph(with_graph(workers=2))
@@ -27,7 +27,7 @@ def test_what_changes_while_it_trains_is_not_recorded() -> None:
     assert not can_graph(with_graph().model_copy(update={"network": checkpointed}))
 
 
-def test_a_pass_gives_logits_and_what_the_classifier_saw() -> None:
+def test_forward_pass_returns_logits_and_the_classifier_input() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 5), nn.ReLU(), nn.Linear(5, NUM_CLASSES))
     images = torch.randn(3, 1, 8, 8)
     logits, features = forward_pass(network, images, with_features=True)
@@ -36,14 +36,14 @@ def test_a_pass_gives_logits_and_what_the_classifier_saw() -> None:
     assert len(forward_pass(network, images, with_features=False)) == 1
 
 
-def test_a_batch_that_is_not_full_is_passed_without_a_recording() -> None:
+def test_a_partial_batch_runs_without_a_cuda_graph() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, NUM_CLASSES))
     images = torch.randn(MEMBER.training.batch_size - 1, 1, 8, 8)
     (logits,) = GraphedForward(network, with_graph(), with_features=False)(images)
     torch.testing.assert_close(logits, network(images))
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="speaks of machines without a GPU")
-def test_on_a_processor_the_setting_changes_nothing(store: ArtifactStore, trained: Trained) -> None:
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
+def test_the_setting_changes_nothing_on_a_cpu(store: ArtifactStore, trained: Trained) -> None:
     model = train_member(store, write_faces(store), with_graph(), 3, UNTRACKED)
     assert model.id == trained.model.id

@@ -1,4 +1,4 @@
-"""What only a CUDA device can show; the file needs `fer_models` and pytest alone (--noconftest)."""
+"""Tests that need a CUDA device; they run with `fer_models` and pytest only (--noconftest)."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from fer_models.training.engine.cuda_graphs import GraphedForward
 from fer_models.training.engine.fit import TrainedNetwork, fit
 from fer_models.training.engine.results import EpochResult
 from fer_models.training.inputs.data import SplitImages, TrainingData
-from fer_models.training.optim.muon import orthogonalised, orthogonalised_together
+from fer_models.training.optim.muon import orthogonalize, orthogonalize_batched
 from tests.fer_models.training.faces import pattern_images
 
 pytestmark = [
@@ -24,7 +24,7 @@ pytestmark = [
 
 
 class InterruptedHereError(Exception):
-    """Stands for whatever ends a training half-way."""
+    """Simulates the interruption of a training."""
 
 
 def member(*, cuda_graph: bool) -> MemberConfig:
@@ -43,7 +43,7 @@ def member(*, cuda_graph: bool) -> MemberConfig:
 
 
 def stripes() -> TrainingData:
-    # Not a multiple of the batch size: the last batch is not a recorded one.
+    # Not a multiple of the batch size: the last batch does not use a CUDA graph.
     labels = np.arange(300) % NUM_CLASSES
     votes = np.zeros((300, len(VOTE_COLUMNS)), np.float32)
     votes[:, 0] = 10
@@ -58,31 +58,31 @@ def nothing(_: EpochResult) -> None:
     pass
 
 
-def losses(fitted: TrainedNetwork) -> list[float]:
-    return [value for epoch in fitted.curve for value in (epoch.train_loss, epoch.validation_loss)]
+def losses(trained: TrainedNetwork) -> list[float]:
+    return [value for epoch in trained.curve for value in (epoch.train_loss, epoch.validation_loss)]
 
 
-def test_recorded_passes_train_as_plain_ones_do() -> None:
+def test_cuda_graphs_train_like_eager_mode() -> None:
     plain = fit(stripes(), member(cuda_graph=False), 0, nothing)
-    recorded = fit(stripes(), member(cuda_graph=True), 0, nothing)
-    assert losses(recorded) == pytest.approx(losses(plain), rel=1e-2)
-    assert recorded.best.validation_accuracy > 0.5
+    graphed = fit(stripes(), member(cuda_graph=True), 0, nothing)
+    assert losses(graphed) == pytest.approx(losses(plain), rel=1e-2)
+    assert graphed.best.validation_accuracy > 0.5
 
 
-def test_a_training_with_recordings_goes_on_as_if_never_interrupted(tmp_path: Path) -> None:
+def test_a_resumed_training_with_cuda_graphs_gives_the_same_losses(tmp_path: Path) -> None:
     def stop(result: EpochResult) -> None:
         if result.epoch == 2:
             raise InterruptedHereError
 
-    whole = fit(stripes(), member(cuda_graph=True), 0, nothing)
+    uninterrupted = fit(stripes(), member(cuda_graph=True), 0, nothing)
     checkpoint = tmp_path / "last.ckpt"
     with pytest.raises(InterruptedHereError):
         fit(stripes(), member(cuda_graph=True), 0, stop, checkpoint)
     resumed = fit(stripes(), member(cuda_graph=True), 0, nothing, checkpoint)
-    assert losses(resumed) == pytest.approx(losses(whole), rel=1e-2)
+    assert losses(resumed) == pytest.approx(losses(uninterrupted), rel=1e-2)
 
 
-def test_recording_leaves_statistics_and_random_numbers_alone() -> None:
+def test_capturing_changes_neither_running_statistics_nor_random_state() -> None:
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Dropout(0.5))
     network = network.append(nn.Linear(4 * 36, NUM_CLASSES)).cuda()
     images = torch.randn(64, 1, 8, 8, device="cuda")
@@ -96,23 +96,23 @@ def test_recording_leaves_statistics_and_random_numbers_alone() -> None:
     torch.testing.assert_close(torch.rand(1, device="cuda"), expected[1])
 
 
-def test_all_kernels_are_turned_as_each_alone() -> None:
+def test_batched_orthogonalization_equals_one_by_one() -> None:
     generator = torch.Generator("cuda").manual_seed(0)
     shapes = [(16, 40), (40, 16), (32, 32), (64, 576)]
     matrices = [torch.randn(*s, generator=generator, device="cuda") for s in shapes]
-    for together, matrix in zip(orthogonalised_together(matrices), matrices, strict=True):
-        torch.testing.assert_close(together, orthogonalised(matrix), atol=0.03, rtol=0.05)
+    for batched, matrix in zip(orthogonalize_batched(matrices), matrices, strict=True):
+        torch.testing.assert_close(batched, orthogonalize(matrix), atol=0.03, rtol=0.05)
 
 
-class Looking(nn.Module):
-    """Asks the device for a number, which no recording can hold."""
+class ValueReader(nn.Module):
+    """Reads a tensor's value on the CPU, which can't be captured."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images.flatten(1)[:, :NUM_CLASSES] * float(images.sum())
 
 
-def test_a_network_that_cannot_be_recorded_says_what_to_set() -> None:
+def test_a_network_that_cannot_be_captured_says_what_to_set() -> None:
     images = torch.randn(64, 1, 8, 8, device="cuda")
-    recorded = GraphedForward(Looking(), member(cuda_graph=True), with_features=False)
+    graphed = GraphedForward(ValueReader(), member(cuda_graph=True), with_features=False)
     with pytest.raises(TrainingError, match=r"set training\.cuda_graph=false"):
-        recorded(images)
+        graphed(images)

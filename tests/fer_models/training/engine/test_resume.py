@@ -21,7 +21,7 @@ from tests.fer_models.training.faces import write_faces
 
 
 class InterruptedHereError(Exception):
-    """Stands for whatever ends a training half-way."""
+    """Simulates the interruption of a training."""
 
 
 def interrupt_after(epoch: int) -> Listener:
@@ -40,29 +40,34 @@ def test_a_resumed_training_gives_the_same_model(
     with pytest.raises(InterruptedHereError), listening(interrupt_after(epoch)):
         train_member(store, snapshot, MEMBER, 3, UNTRACKED)
     assert (cache_folder / training_key(snapshot, MEMBER, 3) / "last.ckpt").exists()
-    heard: list[Progress] = []
-    with listening(heard.append):
+    events: list[Progress] = []
+    with listening(events.append):
         model = train_member(store, snapshot, MEMBER, 3, UNTRACKED)
     assert model.id == trained.model.id
-    assert [p.note for p in heard if "resumed" in p.note] == [f"small: resumed after epoch {epoch}"]
-    assert len([p for p in heard if "loss" in p.note]) == MEMBER.training.epochs - epoch
-    mine, whole = (s.read_file(model, "curve.csv").splitlines() for s in (store, trained.store))
-    assert [line.rsplit(b",", 1)[0] for line in mine] == [line.rsplit(b",", 1)[0] for line in whole]
+    assert [p.note for p in events if "resumed" in p.note] == [
+        f"small: resumed after epoch {epoch}"
+    ]
+    assert len([p for p in events if "loss" in p.note]) == MEMBER.training.epochs - epoch
+    resumed, uninterrupted = (
+        [row.rsplit(b",", 1)[0] for row in s.read_file(model, "curve.csv").splitlines()]
+        for s in (store, trained.store)
+    )
+    assert resumed == uninterrupted  # but for images_per_s
     assert list(cache_folder.iterdir()) == []
 
 
-def test_with_spaced_checkpoints_the_last_one_written_is_resumed(
+def test_with_a_checkpoint_interval_the_last_one_written_is_resumed(
     store: ArtifactStore, trained: Trained
 ) -> None:
     training = MEMBER.training.model_copy(update={"checkpoint_every_s": 3600.0})
-    spaced = MEMBER.model_copy(update={"training": training})
+    member = MEMBER.model_copy(update={"training": training})
     snapshot = write_faces(store)
     with pytest.raises(InterruptedHereError), listening(interrupt_after(3)):
-        train_member(store, snapshot, spaced, 3, UNTRACKED)
-    heard: list[Progress] = []
-    with listening(heard.append):
-        model = train_member(store, snapshot, spaced, 3, UNTRACKED)
-    assert [p.note for p in heard if "resumed" in p.note] == ["small: resumed after epoch 1"]
+        train_member(store, snapshot, member, 3, UNTRACKED)
+    events: list[Progress] = []
+    with listening(events.append):
+        model = train_member(store, snapshot, member, 3, UNTRACKED)
+    assert [p.note for p in events if "resumed" in p.note] == ["small: resumed after epoch 1"]
     assert model.id == trained.model.id
 
 
@@ -76,7 +81,7 @@ def test_a_damaged_checkpoint_is_not_resumed(
     assert train_member(store, snapshot, MEMBER, 3, UNTRACKED).id == trained.model.id
 
 
-def test_a_training_can_go_on_with_other_settings(store: ArtifactStore, tmp_path: Path) -> None:
+def test_a_training_can_resume_with_other_settings(store: ArtifactStore, tmp_path: Path) -> None:
     data = training_data(open_snapshot(store, write_faces(store)))
     checkpoint = tmp_path / "last.ckpt"
     last = MEMBER.training.epochs
@@ -123,6 +128,7 @@ with listening(kill):
 """
 
 
+@pytest.mark.timeout(900)
 def test_a_killed_process_is_resumed(
     store: ArtifactStore, trained: Trained, cache_folder: Path
 ) -> None:
@@ -135,17 +141,17 @@ def test_a_killed_process_is_resumed(
         snapshot.id,
         MEMBER.model_dump_json(),
     ]
-    done = subprocess.run(command, env=dict(os.environ), check=False, timeout=200)
-    assert done.returncode == -signal.SIGKILL
+    process = subprocess.run(command, env=dict(os.environ), check=False)
+    assert process.returncode == -signal.SIGKILL
     assert store.list_ids(type(trained.model)) == []
-    heard: list[Progress] = []
-    with listening(heard.append):
+    events: list[Progress] = []
+    with listening(events.append):
         model = train_member(store, snapshot, MEMBER, 3, UNTRACKED)
     assert model.id == trained.model.id
-    assert any("resumed after epoch 2" in p.note for p in heard)
+    assert any("resumed after epoch 2" in p.note for p in events)
 
 
-def test_two_at_the_same_training_do_not_share_a_folder(tmp_path: Path) -> None:
+def test_two_processes_do_not_share_a_checkpoint_dir(tmp_path: Path) -> None:
     with checkpoint_dir("key", tmp_path) as first:
         with checkpoint_dir("key", tmp_path) as second:
             assert first.path == tmp_path / "key"
@@ -156,20 +162,20 @@ def test_two_at_the_same_training_do_not_share_a_folder(tmp_path: Path) -> None:
         assert third.path == first.path
 
 
-def test_a_cache_folder_that_cannot_be_written_is_done_without(
+def test_training_works_without_a_writable_cache_folder(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     blocked = tmp_path / "file"
     blocked.touch()
-    with checkpoint_dir("key", blocked) as work:
-        assert work.path.is_dir()
+    with checkpoint_dir("key", blocked) as checkpoints:
+        assert checkpoints.path.is_dir()
     assert "can't be resumed" in caplog.text
 
 
-def test_forgotten_trainings_are_removed(tmp_path: Path) -> None:
+def test_stale_checkpoints_are_removed(tmp_path: Path) -> None:
     old = tmp_path / "old"
     old.mkdir()
     os.utime(old, (0, time.time() - 30 * 86_400))
-    with checkpoint_dir("key", tmp_path) as work:
-        assert work.path.exists()
+    with checkpoint_dir("key", tmp_path) as checkpoints:
+        assert checkpoints.path.exists()
     assert not old.exists()

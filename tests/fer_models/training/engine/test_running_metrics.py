@@ -9,7 +9,7 @@ from torch.nn import functional
 from fer_models.training.engine.running_metrics import RunningMetrics
 
 
-def test_scores_are_scikit_learns() -> None:
+def test_scores_equal_scikit_learns() -> None:
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(7, (300,), generator=generator)
     logits = torch.randn(300, 7, generator=generator) + functional.one_hot(labels, 7)
@@ -26,21 +26,21 @@ def test_scores_are_scikit_learns() -> None:
     assert scores.auroc == pytest.approx(roc_auc_score(labels, probs, multi_class="ovr"))
 
 
-def test_blended_targets_count_for_their_larger_part() -> None:
+def test_a_mixed_target_counts_for_its_largest_class() -> None:
     running = RunningMetrics()
     targets = torch.tensor([[0.7, 0.3, 0, 0, 0, 0, 0], [0.2, 0.8, 0, 0, 0, 0, 0]])
     running.add(torch.tensor(0.5), functional.one_hot(torch.tensor([0, 1]), 7) * 9.0, targets)
     assert running.scores().accuracy == 1
 
 
-def test_one_class_alone_has_no_auroc() -> None:
+def test_auroc_is_none_with_a_single_class() -> None:
     running = RunningMetrics()
     running.add(torch.tensor(1.0), torch.zeros(3, 7), torch.tensor([2, 2, 2]))
     assert running.scores().auroc is None
     assert "train_auroc" not in running.scores().named("train")
 
 
-def test_logits_that_ran_away_score_nothing() -> None:
+def test_logits_that_are_not_finite_score_zero() -> None:
     running = RunningMetrics()
     running.add(torch.tensor(math.nan), torch.full((2, 7), np.nan), torch.tensor([0, 1]))
     assert running.scores().accuracy == 0

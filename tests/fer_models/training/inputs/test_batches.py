@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -10,7 +10,7 @@ from fer_models.training.config import AugmentConfig, TrainingConfig
 from fer_models.training.inputs.augment import _affine_grid, augment
 from fer_models.training.inputs.batches import TrainBatches, as_float, batch_bounds, to_inputs
 from fer_models.training.inputs.data import Preprocessing, SplitImages, grey_statistics
-from fer_models.training.optim.optimizer import schedule_share
+from fer_models.training.optim.optimizer import lr_factor
 
 NO_CHANGE = AugmentConfig(
     flip=False, rotate_deg=0, shift=0, scale=0, brightness=0, contrast=0, erase=0
@@ -27,9 +27,8 @@ def random_images(num: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (num, 48, 48), dtype=np.uint8)
 
 
-@settings(deadline=None)
 @given(st.integers(2, 400), st.integers(2, 70))
-def test_batches_cover_every_image_and_leave_none_alone(num_images: int, batch_size: int) -> None:
+def test_batches_cover_every_image_and_have_at_least_two(num_images: int, batch_size: int) -> None:
     bounds = batch_bounds(num_images, batch_size)
     covered = [i for start, stop in bounds for i in range(start, stop)]
     assert covered == list(range(num_images))
@@ -60,13 +59,13 @@ def test_an_epoch_depends_on_seed_and_number_only() -> None:
     assert sorted(labels.tolist()) == list(range(30))
 
 
-def test_switched_off_augmentation_changes_nothing() -> None:
+def test_disabled_augmentation_changes_nothing() -> None:
     images = as_float(torch.tensor(random_images(4)))
     changed = augment(images, NO_CHANGE, torch.Generator().manual_seed(0))
     torch.testing.assert_close(changed, images)
 
 
-def test_flip_alone_mirrors_some_images_and_keeps_the_others() -> None:
+def test_flip_mirrors_some_images_and_keeps_the_others() -> None:
     images = as_float(torch.tensor(random_images(40)))
     config = NO_CHANGE.model_copy(update={"flip": True})
     changed = augment(images, config, torch.Generator().manual_seed(0))
@@ -78,7 +77,7 @@ def test_flip_alone_mirrors_some_images_and_keeps_the_others() -> None:
     assert 10 < sum(mirrored) < 30
 
 
-def test_augmented_images_stay_on_the_grey_scale() -> None:
+def test_augmented_images_stay_within_0_and_1() -> None:
     images = as_float(torch.tensor(random_images(16)))
     config = AugmentConfig(rotate_deg=40, brightness=0.9, contrast=0.9, erase=1)
     changed = augment(images, config, torch.Generator().manual_seed(0))
@@ -86,7 +85,7 @@ def test_augmented_images_stay_on_the_grey_scale() -> None:
     assert 0 <= changed.min() <= changed.max() <= 1
 
 
-def test_erase_greys_out_a_box() -> None:
+def test_erase_sets_a_box_to_grey() -> None:
     images = torch.zeros(8, 1, 48, 48)
     config = NO_CHANGE.model_copy(update={"erase": 1.0})
     changed = augment(images, config, torch.Generator().manual_seed(0))
@@ -96,38 +95,37 @@ def test_erase_greys_out_a_box() -> None:
 
 
 @pytest.mark.parametrize(("size", "channels"), [(48, 1), (48, 3), (96, 3), (32, 1)])
-def test_inputs_have_the_networks_shape(size: int, channels: int) -> None:
+def test_inputs_have_the_shape_of_the_network_input(size: int, channels: int) -> None:
     images = as_float(torch.full((2, 48, 48), 255, dtype=torch.uint8))
     inputs = to_inputs(images, preprocessing(size, channels))
     assert inputs.shape == (2, channels, size, size)
     torch.testing.assert_close(inputs, torch.full_like(inputs, 2.0))
 
 
-def test_grey_statistics_are_numpys() -> None:
+def test_grey_statistics_equal_numpys() -> None:
     images = random_images(50)
     mean, std = grey_statistics(images)
     assert mean == pytest.approx((images / 255).mean())
     assert std == pytest.approx((images / 255).std())
 
 
-def test_images_without_contrast_do_not_divide_by_zero() -> None:
+def test_constant_images_have_a_positive_standard_deviation() -> None:
     _, std = grey_statistics(np.full((3, 48, 48), 7, np.uint8))
     assert std == pytest.approx(1 / 255)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 300), st.floats(0.01, 0.8))
 @example(3, 0.75)
-def test_one_cycle_goes_up_then_down(num_steps: int, warmup: float) -> None:
-    shares = [schedule_share("cosine", step, num_steps, warmup) for step in range(num_steps + 1)]
-    assert all(0 < share <= 1 for share in shares)
-    peak = shares.index(max(shares))
-    assert shares[: peak + 1] == sorted(shares[: peak + 1])
-    assert shares[peak:] == sorted(shares[peak:], reverse=True)
-    assert shares[num_steps] < 1e-3 or num_steps < 3
+def test_learning_rate_rises_then_falls(num_steps: int, warmup: float) -> None:
+    factors = [lr_factor("cosine", step, num_steps, warmup) for step in range(num_steps + 1)]
+    assert all(0 < factor <= 1 for factor in factors)
+    peak = factors.index(max(factors))
+    assert factors[: peak + 1] == sorted(factors[: peak + 1])
+    assert factors[peak:] == sorted(factors[peak:], reverse=True)
+    assert factors[num_steps] < 1e-3 or num_steps < 3
 
 
-def test_sampling_points_are_those_of_torch() -> None:
+def test_sampling_grid_equals_torchs() -> None:
     generator = torch.Generator().manual_seed(0)
     matrices = torch.eye(2, 3) + torch.randn(9, 2, 3, generator=generator) * 0.3
     expected = functional.affine_grid(matrices, [9, 1, 40, 48], align_corners=False)

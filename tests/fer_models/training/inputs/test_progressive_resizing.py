@@ -30,16 +30,16 @@ def test_sizes_never_shrink_and_end_at_the_full_size(
     sizes = [epoch_size_px(config, full_px, epoch) for epoch in range(epochs)]
     assert sizes == sorted(sizes)
     assert all(size == full_px or start_px <= size < full_px for size in sizes)
-    growing = [epoch for epoch, size in enumerate(sizes) if size < full_px]
-    assert len(growing) <= resizing_fraction * epochs + 1
+    resizing = [epoch for epoch, size in enumerate(sizes) if size < full_px]
+    assert len(resizing) <= resizing_fraction * epochs + 1
     assert sizes[-1] == full_px
     member = MemberConfig(
-        name="grows", network=NetworkConfig(image_size_px=full_px), training=config
+        name="resized", network=NetworkConfig(image_size_px=full_px), training=config
     )
-    assert num_resizing_epochs(member) == len(growing)
+    assert num_resizing_epochs(member) == len(resizing)
 
 
-def test_each_size_gets_the_same_share_of_the_growing_epochs() -> None:
+def test_the_resizing_epochs_are_divided_equally_between_the_sizes() -> None:
     config = TrainingConfig(epochs=10, start_size_px=32, resizing_fraction=0.6)
     sizes = [epoch_size_px(config, 48, epoch) for epoch in range(10)]
     assert sizes == [32] * 3 + [40] * 3 + [48] * 4
@@ -63,32 +63,32 @@ def test_batches_have_the_size_of_their_epoch(trained: Trained) -> None:
     assert {inputs.shape[-2:] for inputs, _ in batches} == {(48, 48)}
 
 
-def test_epochs_on_small_images_are_validated_on_such_and_never_kept(trained: Trained) -> None:
+def test_epochs_on_small_images_are_never_kept(trained: Trained) -> None:
     data = training_data(open_snapshot(trained.store, trained.snapshot))
     update = {"epochs": 3, "start_size_px": 32, "resizing_fraction": 0.6}
     member = MEMBER.model_copy(
         update={"training": MEMBER.training.model_copy(update=update)},
     )
-    learned = fit(data, member, 0, lambda _: None)
+    trained_network = fit(data, member, 0, lambda _: None)
     assert num_resizing_epochs(member) == 2
-    assert len(learned.curve) == 3
-    assert learned.best.epoch == 3
-    assert learned.preprocessing["image_size_px"] == 48
+    assert len(trained_network.curve) == 3
+    assert trained_network.best.epoch == 3
+    assert trained_network.preprocessing["image_size_px"] == 48
 
 
 @pytest.mark.parametrize(
-    ("name", "start_px", "told"),
+    ("name", "start_px", "message"),
     [
         ("scratch_mlp", 32, "can't take 32 px images"),
         ("compact_cnn", 64, "larger than network.image_size_px, 48"),
     ],
 )
-def test_a_first_size_that_the_network_can_not_take_is_refused(
-    name: str, start_px: int, told: str
+def test_a_start_size_that_the_network_cannot_take_is_rejected(
+    name: str, start_px: int, message: str
 ) -> None:
     training = MEMBER.training.model_copy(update={"start_size_px": start_px})
     network = NetworkConfig(name=name)
     member = MEMBER.model_copy(update={"training": training, "network": network})
-    with pytest.raises(ConfigError, match=told) as raised:
+    with pytest.raises(ConfigError, match=message) as raised:
         require_start_size(build_network(network), member)
     assert "training.start_size_px" in str(raised.value)

@@ -12,18 +12,18 @@ from fer_models.training.predict import predict_probabilities
 @pytest.mark.parametrize(
     ("tta", "num"), [("none", 1), ("flip", 2), ("ten_crop", 10), ("affine", 18)]
 )
-def test_views_have_the_pictures_shape_and_begin_with_it(tta: str, num: int) -> None:
+def test_views_have_the_images_shape_and_start_with_the_image(tta: str, num: int) -> None:
     images = torch.rand(3, 1, 48, 48)
-    seen = list(tta_views(images, tta))
-    assert len(seen) == num
-    assert all(view.shape == images.shape for view in seen)
-    assert torch.equal(seen[0], images)
+    views = list(tta_views(images, tta))
+    assert len(views) == num
+    assert all(view.shape == images.shape for view in views)
+    assert torch.equal(views[0], images)
 
 
-def test_crops_are_the_picture_moved_by_two_pixels_and_mirrored() -> None:
+def test_ten_crop_shifts_the_image_by_two_pixels_and_mirrors_it() -> None:
     images = torch.rand(2, 1, 48, 48)
-    seen = list(tta_views(images, "ten_crop"))
-    for view in seen[::2]:
+    views = list(tta_views(images, "ten_crop"))
+    for view in views[::2]:
         down, across = next(
             (down, across)
             for down in (-2, 0, 2)
@@ -33,31 +33,31 @@ def test_crops_are_the_picture_moved_by_two_pixels_and_mirrored() -> None:
             )
         )
         assert abs(down) == abs(across)
-    for plain, mirrored in zip(seen[::2], seen[1::2], strict=True):
+    for plain, mirrored in zip(views[::2], views[1::2], strict=True):
         assert torch.equal(plain.flip(-1), mirrored)
 
 
-def test_warps_turn_and_zoom_about_the_middle() -> None:
+def test_affine_rotates_and_scales_about_the_centre() -> None:
     # A vertical bar from the middle upwards, 20 px long.
     images = torch.zeros(1, 1, 48, 48)
     images[..., 4:24, 23:25] = 1
-    crops, warps = list(tta_views(images, "ten_crop")), list(tta_views(images, "affine"))
-    assert all(torch.equal(a, b) for a, b in zip(crops, warps[: len(crops)], strict=True))
+    ten_crop, affine = list(tta_views(images, "ten_crop")), list(tta_views(images, "affine"))
+    assert all(torch.equal(a, b) for a, b in zip(ten_crop, affine[: len(ten_crop)], strict=True))
     columns, rows = torch.arange(48.0), torch.arange(48.0)
     tips, heights = [], []
-    for view in warps[len(crops) :: 2]:
+    for view in affine[len(ten_crop) :: 2]:
         light = view[0, 0] / view.sum()
         assert (light.sum(0) * columns).sum() == pytest.approx(23.5, abs=1.6)
         tips.append(float((light.sum(0) * columns).sum()) - 23.5)
         heights.append(23.5 - float((light.sum(1) * rows).sum()))
-    # The bar's middle is 10 px above the picture's: turned by 6 degrees it is 1 px beside it.
+    # The centre of the bar is 10 px above that of the image; rotated by 6 degrees, 1 px beside it.
     assert sorted(round(abs(tip)) for tip in tips) == [1, 1, 1, 1]
     assert tips[0] * tips[2] < 0 < tips[0] * tips[1]
     assert heights[1] / heights[0] == pytest.approx(1.06 / 0.94, rel=0.03)
 
 
 class _LeftRight(nn.Module):
-    """Sees only whether the left or the right half is lighter."""
+    """Its logits depend only on which half of the image is brighter."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         difference = images[..., :24].mean((1, 2, 3)) - images[..., 24:].mean((1, 2, 3))
@@ -66,7 +66,7 @@ class _LeftRight(nn.Module):
         return logits
 
 
-def test_a_mirrored_image_is_predicted_alike_with_flip() -> None:
+def test_flip_predicts_an_image_and_its_mirror_image_equally() -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8)
     images[:, :, :24] //= 2
     preprocessing = Preprocessing(

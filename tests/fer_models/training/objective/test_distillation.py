@@ -15,57 +15,57 @@ from fer_models.training.predict import load_network, predict_probabilities
 from fer_models.training.train import train_member
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED, Trained
 
-PUPIL = MEMBER.model_copy(update={"name": "pupil", "teachers": ("small",)})
+STUDENT = MEMBER.model_copy(update={"name": "student", "teachers": ("small",)})
 
 
-def test_without_teachers_the_data_stays_as_it_is(trained: Trained) -> None:
+def test_without_teachers_the_data_is_unchanged(trained: Trained) -> None:
     data = training_data(open_snapshot(trained.store, trained.snapshot))
     assert distill(trained.store, data, ()) is data
 
 
-def test_the_opinion_of_several_teachers_is_their_mean(trained: Trained) -> None:
+def test_several_teachers_are_averaged(trained: Trained) -> None:
     data = training_data(open_snapshot(trained.store, trained.snapshot))
     other = train_member(trained.store, trained.snapshot, MEMBER, 4, UNTRACKED)
-    opinions = []
+    expected = []
     for teacher in (trained.model, other):
         network, preprocessing = load_network(trained.store, teacher)
-        # The face and its mirror image, put together by hand.
+        # Each image and its mirror image, averaged by hand.
         views = (data.train.images, np.ascontiguousarray(data.train.images[:, :, ::-1]))
-        opinions += [predict_probabilities(network, preprocessing, view) for view in views]
-    told = distill(trained.store, data, (trained.model, other)).train.teacher_probs_NK
-    assert told is not None
-    np.testing.assert_allclose(told, np.mean(opinions, axis=0), atol=1e-5)
+        expected += [predict_probabilities(network, preprocessing, view) for view in views]
+    probs_NK = distill(trained.store, data, (trained.model, other)).train.teacher_probs_NK
+    assert probs_NK is not None
+    np.testing.assert_allclose(probs_NK, np.mean(expected, axis=0), atol=1e-5)
 
 
-def test_a_pupil_is_another_network_and_names_its_teachers(trained: Trained) -> None:
+def test_a_student_gets_other_weights_and_names_its_teachers(trained: Trained) -> None:
     store, snapshot = trained.store, trained.snapshot
     alone = train_member(store, snapshot, MEMBER, 3, UNTRACKED)
-    pupil = train_member(store, snapshot, PUPIL, 3, UNTRACKED, (trained.model,))
-    assert json.loads(store.read_file(pupil, "lineage.json"))["teachers"] == [trained.model.id]
-    weights = [store.read_file(model, "weights.safetensors") for model in (alone, pupil)]
+    student = train_member(store, snapshot, STUDENT, 3, UNTRACKED, (trained.model,))
+    assert json.loads(store.read_file(student, "lineage.json"))["teachers"] == [trained.model.id]
+    weights = [store.read_file(model, "weights.safetensors") for model in (alone, student)]
     assert weights[0] != weights[1]
 
 
-def test_other_teachers_are_another_training(trained: Trained) -> None:
+def test_other_teachers_make_another_training(trained: Trained) -> None:
     other = trained.model.model_copy(update={"id": "small-000000000000"})
     keys = {
-        training_key(trained.snapshot, PUPIL, 3, teachers)
+        training_key(trained.snapshot, STUDENT, 3, teachers)
         for teachers in ((), (trained.model,), (other,), (trained.model, other))
     }
     assert len(keys) == 4
 
 
-def test_images_that_are_chosen_keep_their_opinions(trained: Trained) -> None:
+def test_selected_images_keep_their_teacher_probabilities(trained: Trained) -> None:
     data = training_data(open_snapshot(trained.store, trained.snapshot))
     train = replace(data.train, teacher_probs_NK=np.eye(7, dtype=np.float32)[data.train.labels])
-    chosen = train.at(np.array([5, 2]))
-    targets = training_targets(chosen, PUPIL.training)
+    selected = train.at(np.array([5, 2]))
+    targets = training_targets(selected, STUDENT.training)
     assert targets.argmax(1).tolist() == train.labels[[5, 2]].tolist()
-    assert chosen.nbytes == 2 * (48 * 48 + 8 + 10 * 4 + 7 * 4)
+    assert selected.nbytes == 2 * (48 * 48 + 8 + 10 * 4 + 7 * 4)
 
 
-def test_a_teacher_that_is_gone_is_told(trained: Trained) -> None:
+def test_a_missing_teacher_is_reported(trained: Trained) -> None:
     data = training_data(open_snapshot(trained.store, trained.snapshot))
-    gone = ModelRef(id="gone", url=f"{trained.store.url}/models/gone", name="gone")
+    gone = trained.store.ref(ModelRef, "gone", name="gone")
     with pytest.raises(StoreError, match="gone"):
         distill(trained.store, data, (gone,))

@@ -6,43 +6,43 @@ from torch.nn import functional
 from fer_models.training.config import TrainingConfig
 from fer_models.training.optim.muon import (
     Muon,
-    is_kernel,
-    orthogonalised,
-    orthogonalised_together,
+    is_conv_kernel,
+    orthogonalize,
+    orthogonalize_batched,
 )
 from fer_models.training.optim.optimizer import build_optimizer
 
 
 @pytest.mark.parametrize("shape", [(16, 40), (40, 16), (32, 32)])
-def test_singular_values_come_near_to_one(shape: tuple[int, int]) -> None:
+def test_singular_values_move_near_one(shape: tuple[int, int]) -> None:
     matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0)) * 7
-    values = torch.linalg.svdvals(orthogonalised(matrix))
+    values = torch.linalg.svdvals(orthogonalize(matrix))
     before = torch.linalg.svdvals(matrix)
     assert values.max() < 1.4
-    # Those below a tenth of the largest take more iterations to arrive.
+    # Those below a tenth of the largest would take more iterations.
     assert values[before > before[0] / 10].min() > 0.5
 
 
-def test_matrices_turned_together_come_out_as_each_alone() -> None:
+def test_batched_orthogonalization_equals_one_by_one() -> None:
     generator = torch.Generator().manual_seed(2)
     matrices = [
         torch.randn(*shape, generator=generator) for shape in [(16, 40), (40, 16), (32, 32)]
     ]
-    for together, matrix in zip(orthogonalised_together(matrices), matrices, strict=True):
+    for batched, matrix in zip(orthogonalize_batched(matrices), matrices, strict=True):
         # bfloat16 sums in another order.
-        torch.testing.assert_close(together, orthogonalised(matrix), atol=0.03, rtol=0.05)
+        torch.testing.assert_close(batched, orthogonalize(matrix), atol=0.03, rtol=0.05)
 
 
-def test_the_directions_of_a_matrix_are_kept() -> None:
+def test_singular_vectors_are_kept() -> None:
     matrix = torch.randn(12, 30, generator=torch.Generator().manual_seed(1))
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     change = functional.cosine_similarity(
-        orthogonalised(matrix).flatten(), (left @ right).flatten(), dim=0
+        orthogonalize(matrix).flatten(), (left @ right).flatten(), dim=0
     )
     assert change > 0.97
 
 
-def test_kernels_keep_their_length_and_other_weights_follow_torchs_adamw() -> None:
+def test_kernels_keep_their_norm_and_other_weights_follow_torchs_adamw() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 4, 2))
     twin = nn.Linear(8 * 4, 2)
@@ -76,13 +76,13 @@ def test_kernels_keep_their_length_and_other_weights_follow_torchs_adamw() -> No
     assert float(network[0].weight.detach().norm()) == pytest.approx(8**0.5, rel=0.1)
 
 
-def test_one_channel_stems_and_matrices_are_no_kernels() -> None:
-    assert is_kernel(nn.Conv2d(2, 4, 3).weight)
-    assert not is_kernel(nn.Conv2d(1, 4, 3).weight)
-    assert not is_kernel(nn.Linear(4, 4).weight)
+def test_one_channel_stems_and_matrices_are_not_conv_kernels() -> None:
+    assert is_conv_kernel(nn.Conv2d(2, 4, 3).weight)
+    assert not is_conv_kernel(nn.Conv2d(1, 4, 3).weight)
+    assert not is_conv_kernel(nn.Linear(4, 4).weight)
 
 
-def test_state_goes_through_a_checkpoint() -> None:
+def test_state_survives_a_checkpoint() -> None:
     def trained(interrupted: bool) -> torch.Tensor:
         torch.manual_seed(0)
         network = nn.Conv2d(2, 4, 3)

@@ -1,4 +1,4 @@
-"""Settings of a training that change what is learned from, kept and stopped."""
+"""Training settings: optimiser, targets, augmentation, EMA, freezing, early stopping."""
 
 import io
 from pathlib import Path
@@ -28,13 +28,13 @@ from tests.fer_models.training.engine.test_resume import InterruptedHereError, i
 from tests.fer_models.training.faces import write_faces
 
 
-def fitted(trained: Trained, **setting: Any) -> TrainedNetwork:
+def fit_with(trained: Trained, **setting: Any) -> TrainedNetwork:
     snapshot = write_faces(trained.store, voted=True)
     data = training_data(open_snapshot(trained.store, snapshot))
-    return fit(data, changed(**setting), 0, lambda _: None)
+    return fit(data, member_with(**setting), 0, lambda _: None)
 
 
-def changed(**setting: Any) -> MemberConfig:
+def member_with(**setting: Any) -> MemberConfig:
     return apply_setting(
         MEMBER.model_copy(update={"training": MEMBER.training.model_copy(update={"epochs": 3})}),
         {f"training.{name.replace('__', '.')}": value for name, value in setting.items()},
@@ -58,10 +58,8 @@ def changed(**setting: Any) -> MemberConfig:
     ],
     ids=str,
 )
-def test_every_setting_learns_and_gives_the_same_numbers_twice(
-    trained: Trained, setting: dict[str, Any]
-) -> None:
-    first, second = (fitted(trained, **setting) for _ in range(2))
+def test_every_setting_trains_and_is_repeatable(trained: Trained, setting: dict[str, Any]) -> None:
+    first, second = (fit_with(trained, **setting) for _ in range(2))
     assert first.curve[-1].train_loss < first.curve[0].train_loss
     again = second.network.state_dict()
     for name, value in first.network.state_dict().items():
@@ -78,16 +76,16 @@ def test_every_setting_learns_and_gives_the_same_numbers_twice(
     ],
     ids=str,
 )
-def test_an_interrupted_training_goes_on_as_if_nothing_had_been(
+def test_a_resumed_training_gives_the_same_model(
     store: ArtifactStore, setting: dict[str, Any]
 ) -> None:
-    member, snapshot = changed(**setting), write_faces(store, voted=True)
-    whole = train_member(store, snapshot, member, 3, UNTRACKED)
-    curve = store.read_file(whole, "curve.csv")
+    member, snapshot = member_with(**setting), write_faces(store, voted=True)
+    uninterrupted = train_member(store, snapshot, member, 3, UNTRACKED)
+    curve = store.read_file(uninterrupted, "curve.csv")
     with pytest.raises(InterruptedHereError), listening(interrupt_after(2)):
         train_member(store, snapshot, member, 3, UNTRACKED)
     again = train_member(store, snapshot, member, 3, UNTRACKED)
-    assert again.id == whole.id
+    assert again.id == uninterrupted.id
     columns = [column for column in pd.read_csv(io.BytesIO(curve)) if column != "images_per_s"]
     pd.testing.assert_frame_equal(
         pd.read_csv(io.BytesIO(curve))[columns],
@@ -95,21 +93,21 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_been(
     )
 
 
-def test_the_average_is_what_is_validated_and_kept(trained: Trained) -> None:
-    plain = fitted(trained, precision="32-true")
-    averaged = fitted(trained, precision="32-true", ema_decay=0.99)
-    # Weights move alike; only what is looked at differs.
+def test_the_ema_weights_are_validated_and_kept(trained: Trained) -> None:
+    plain = fit_with(trained, precision="32-true")
+    averaged = fit_with(trained, precision="32-true", ema_decay=0.99)
+    # The trained weights are the same; only the validated ones differ.
     assert [e.train_loss for e in plain.curve] == [e.train_loss for e in averaged.curve]
     assert [e.validation_loss for e in plain.curve] != [e.validation_loss for e in averaged.curve]
     assert averaged.best.validation_loss == pytest.approx(_loss(trained, averaged), rel=1e-3)
 
 
-def test_an_average_is_young_at_first_and_then_decays_as_told() -> None:
-    blend = EMA(0.5)._kwargs["multi_avg_fn"]
+def test_ema_decay_warms_up_to_its_final_value() -> None:
+    update = EMA(0.5)._kwargs["multi_avg_fn"]
     average, count = torch.tensor([0.0]), torch.tensor([3])
     seen = []
     for steps in range(1, 10):
-        blend([average, count], [torch.tensor([1.0]), torch.tensor([steps])], torch.tensor(steps))
+        update([average, count], [torch.tensor([1.0]), torch.tensor([steps])], torch.tensor(steps))
         seen.append(float(average))
     expected = 0.0
     for steps, value in enumerate(seen, start=1):
@@ -121,7 +119,7 @@ def test_an_average_is_young_at_first_and_then_decays_as_told() -> None:
 
 def test_the_number_of_threads_can_be_set(trained: Trained) -> None:
     seen = []
-    member = changed()
+    member = member_with()
     training = member.training.model_copy(update={"threads": 2})
     data = training_data(open_snapshot(trained.store, trained.snapshot))
     member = member.model_copy(update={"training": training})
@@ -139,17 +137,17 @@ def _loss(trained: Trained, model: TrainedNetwork) -> float:
     return float(log_loss(validation.labels, probabilities, labels=range(7)))
 
 
-def test_training_stops_when_nothing_gets_better(trained: Trained) -> None:
-    told = fitted(trained, learning_rate=1e-12, patience=1)
-    assert len(told.curve) == 2
-    assert told.best.epoch == 1
+def test_training_stops_early_without_improvement(trained: Trained) -> None:
+    stopped = fit_with(trained, learning_rate=1e-12, patience=1)
+    assert len(stopped.curve) == 2
+    assert stopped.best.epoch == 1
 
 
-def test_a_training_that_had_stopped_does_not_go_on_when_resumed(
+def test_a_training_stopped_early_does_not_continue_when_resumed(
     store: ArtifactStore, cache_folder: Path
 ) -> None:
     del cache_folder
-    # Only running statistics settle in the first epochs, then nothing gets better.
+    # Only running statistics change in the first epochs, then there is no improvement.
     changes = {"epochs": 20, "learning_rate": 1e-12, "patience": 1}
     member = MEMBER.model_copy(update={"training": MEMBER.training.model_copy(update=changes)})
     snapshot = write_faces(store)
@@ -161,30 +159,30 @@ def test_a_training_that_had_stopped_does_not_go_on_when_resumed(
     assert len(store.read_file(model, "curve.csv").splitlines()) == len(alone.curve) + 1
 
 
-def test_only_the_classifier_learns_while_the_features_are_frozen(trained: Trained) -> None:
-    untouched = fitted(trained, frozen_epochs=3, learning_rate=0.01)
+def test_only_the_classifier_trains_while_the_features_are_frozen(trained: Trained) -> None:
+    frozen = fit_with(trained, frozen_epochs=3, learning_rate=0.01)
     torch.manual_seed(0)
-    shapes = {name for name, _ in untouched.network.named_parameters() if "head" in name}
-    free = fitted(trained, frozen_epochs=0, learning_rate=0.01)
-    assert shapes
-    start = fitted(trained, frozen_epochs=3, learning_rate=1e-12)
-    for name, weights in untouched.network.named_parameters():
+    classifier = {name for name, _ in frozen.network.named_parameters() if "head" in name}
+    free = fit_with(trained, frozen_epochs=0, learning_rate=0.01)
+    assert classifier
+    start = fit_with(trained, frozen_epochs=3, learning_rate=1e-12)
+    for name, weights in frozen.network.named_parameters():
         same = torch.equal(weights, dict(start.network.named_parameters())[name])
-        assert same is (name not in shapes), name
+        assert same is (name not in classifier), name
     assert not torch.equal(
         dict(free.network.named_parameters())["stem.0.weight"],
         dict(start.network.named_parameters())["stem.0.weight"],
     )
 
 
-def test_a_network_without_a_classifier_can_not_be_frozen() -> None:
+def test_a_network_without_a_classifier_cannot_be_frozen() -> None:
     with pytest.raises(ConfigError, match="frozen_epochs=0"):
         freeze_features(torch.nn.Conv2d(1, 7, 3), frozen=True)
     network = build_network(NetworkConfig(width=0.25))
     assert classifier_of(network, "x").out_features == 7
 
 
-def test_gradients_of_several_batches_make_one_step(trained: Trained) -> None:
+def test_accumulated_gradients_equal_those_of_a_larger_batch(trained: Trained) -> None:
     # Without normalisation over the batch, two batches of 14 are one of 28.
     network = {"network.name": "scratch_mlp", "network.dropout": 0.0}
     plain = {"training.gradient_clip": 0.0, "training.precision": "32-true"}
@@ -193,8 +191,8 @@ def test_gradients_of_several_batches_make_one_step(trained: Trained) -> None:
     found = {}
     for name, (batch_size, accumulate) in sizes.items():
         member = apply_setting(
-            changed(batch_size=batch_size, accumulate=accumulate, augment__erase=0.0),
-            {**network, **plain, **still()},
+            member_with(batch_size=batch_size, accumulate=accumulate, augment__erase=0.0),
+            {**network, **plain, **no_augmentation()},
         )
         found[name] = fit(data, member, 0, lambda _: None).curve[-1]
     assert found["two"].train_loss == pytest.approx(found["one"].train_loss, rel=1e-4)
@@ -202,20 +200,20 @@ def test_gradients_of_several_batches_make_one_step(trained: Trained) -> None:
     assert found["two"].validation_loss == pytest.approx(found["one"].validation_loss, rel=1e-3)
 
 
-def still() -> dict[str, Any]:
+def no_augmentation() -> dict[str, Any]:
     names = ("rotate_deg", "shift", "scale", "brightness", "contrast")
     return {f"training.augment.{name}": 0.0 for name in names}
 
 
-def test_ten_views_predict_in_the_artifact(store: ArtifactStore) -> None:
-    member = changed().model_copy(update={"tta": "ten_crop"})
+def test_the_artifact_stores_its_tta(store: ArtifactStore) -> None:
+    member = member_with().model_copy(update={"tta": "ten_crop"})
     model = train_member(store, write_faces(store), member, 0, UNTRACKED)
     assert store.read_json(model, "preprocessing.json")["tta"] == "ten_crop"
     arrays = np.load(io.BytesIO(store.read_file(model, "probabilities.npz")))
     np.testing.assert_allclose(arrays["validation"].sum(1), 1, atol=1e-5)
 
 
-def test_where_pretrained_weights_lay_does_not_change_the_model(
+def test_the_folder_of_pretrained_weights_does_not_change_the_model(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
     timm = pytest.importorskip("timm")
@@ -238,14 +236,14 @@ def test_where_pretrained_weights_lay_does_not_change_the_model(
     assert str(tmp_path) not in store.read_file(ids[0], "config.json").decode()
 
 
-def test_every_other_step_is_told_once_with_the_images_since_the_last(
+def test_every_reported_step_covers_the_images_since_the_last_one(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fer_models.training.engine.callbacks._REPORT_EVERY_STEPS", 2)
     data = training_data(open_snapshot(trained.store, trained.snapshot))
-    told: list[StepResult] = []
-    member = changed(batch_size=14, accumulate=2)  # ten batches, five steps an epoch
-    fit(data, member, 0, lambda _: None, on_step=told.append)
-    assert [line.step for line in told] == [2, 4, 6, 8, 10, 12, 14]
-    assert all(0 <= line.scores["train_accuracy"] <= 1 for line in told)
-    assert all(line.scores["images_per_s"] > 0 for line in told)
+    results: list[StepResult] = []
+    member = member_with(batch_size=14, accumulate=2)  # ten batches, five steps an epoch
+    fit(data, member, 0, lambda _: None, on_step=results.append)
+    assert [result.step for result in results] == [2, 4, 6, 8, 10, 12, 14]
+    assert all(0 <= result.scores["train_accuracy"] <= 1 for result in results)
+    assert all(result.scores["images_per_s"] > 0 for result in results)

@@ -1,5 +1,5 @@
 import socket
-import time
+import threading
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def logits_of(config: NetworkConfig, num: int = 2) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("name", "parameters"), [("scratch_cnn", 51_933_223), ("scratch_mlp", 154_148_871)]
 )
-def test_scratch_networks_have_the_origins_parameter_count(name: str, parameters: int) -> None:
+def test_scratch_networks_have_the_published_parameter_count(name: str, parameters: int) -> None:
     with torch.device("meta"):  # counted without the memory
         network = build_network(NetworkConfig(name=name, image_size_px=224, in_channels=3))
     assert count_parameters(network) == parameters
@@ -54,12 +54,12 @@ def test_timm_networks_take_48_px_grey_images(name: str) -> None:
     assert logits_of(NetworkConfig(name=name)).shape == (2, 7)
 
 
-def test_timm_network_that_cannot_take_the_size_is_told() -> None:
+def test_a_size_that_a_timm_network_cannot_take_is_reported() -> None:
     with pytest.raises(ConfigError, match=r"dla46_c can't take 48 px images .*image_size_px"):
         build_network(NetworkConfig(name="dla46_c"))
 
 
-def test_unknown_network_names_its_neighbours_and_how_to_list() -> None:
+def test_an_unknown_network_suggests_similar_names() -> None:
     with pytest.raises(ConfigError) as caught:
         build_network(NetworkConfig(name="resnet10"))
     assert "resnet10t" in str(caught.value)
@@ -85,21 +85,21 @@ def gradients_of(config: NetworkConfig) -> dict[str, torch.Tensor]:
 def test_gradient_checkpointing_changes_no_gradient(name: str) -> None:
     size = 32 if name == "vgg11_bn" else 48
     plain = gradients_of(NetworkConfig(name=name, image_size_px=size))
-    thrifty = gradients_of(
+    checkpointed = gradients_of(
         NetworkConfig(name=name, image_size_px=size, gradient_checkpointing=True)
     )
-    assert plain.keys() == thrifty.keys()
+    assert plain.keys() == checkpointed.keys()
     for key, gradient in plain.items():
-        torch.testing.assert_close(thrifty[key], gradient, msg=key)
+        torch.testing.assert_close(checkpointed[key], gradient, msg=key)
 
 
-def test_gradient_checkpointing_leaves_the_names_of_the_weights() -> None:
+def test_gradient_checkpointing_keeps_the_weight_names() -> None:
     with torch.device("meta"):
-        plain, thrifty = (
+        plain, checkpointed = (
             build_network(NetworkConfig(name="vgg11_bn", gradient_checkpointing=choice))
             for choice in (False, True)
         )
-    assert list(plain.state_dict()) == list(thrifty.state_dict())
+    assert list(plain.state_dict()) == list(checkpointed.state_dict())
 
 
 def saved_bytes(config: NetworkConfig) -> int:
@@ -120,22 +120,22 @@ def saved_bytes(config: NetworkConfig) -> int:
 
 
 @pytest.mark.parametrize("name", ["resnet26", "scratch_cnn"])
-def test_gradient_checkpointing_keeps_less_in_memory(name: str) -> None:
-    plain, thrifty = (
+def test_gradient_checkpointing_saves_memory(name: str) -> None:
+    plain, checkpointed = (
         saved_bytes(NetworkConfig(name=name, image_size_px=64, gradient_checkpointing=choice))
         for choice in (False, True)
     )
-    assert thrifty < plain / 2
+    assert checkpointed < plain / 2
 
 
 @pytest.mark.parametrize("name", ["compact_cnn", "scratch_mlp", "dla34", "darknet17"])
-def test_networks_that_cannot_checkpoint_gradients_are_told(name: str) -> None:
+def test_networks_without_gradient_checkpointing_are_reported(name: str) -> None:
     config = NetworkConfig(name=name, image_size_px=96, gradient_checkpointing=True)
-    with pytest.raises(ConfigError, match=r"can't checkpoint gradients; set .*=false"):
+    with pytest.raises(ConfigError, match=r"no support for gradient checkpointing; set .*=false"):
         build_network(config)
 
 
-def test_own_networks_refuse_pretrained_weights() -> None:
+def test_own_networks_reject_pretrained_weights() -> None:
     with pytest.raises(ConfigError, match="no pretrained weights for it"):
         build_network(NetworkConfig(pretrained=True))
 
@@ -156,20 +156,27 @@ def test_pretrained_weights_fail_fast_when_offline(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("empty_hub_cache")
-def test_a_hub_that_never_answers_is_given_up_on_within_seconds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with socket.socket() as silent:  # takes connections and says nothing
+def test_a_hub_that_never_answers_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as silent:  # accepts connections and never answers
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        started_s = time.monotonic()
-        problem = pretrained.hub_problem(timeout_s=0.5)
-    assert problem
-    assert time.monotonic() - started_s < 5
+        problem = pretrained.hub_problem(timeout_s=0.01)  # the socket is still open afterwards
+    assert "127.0.0.1" in str(problem)
+
+
+def test_a_hub_check_that_hangs_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    release = threading.Event()
+    monkeypatch.setattr(pretrained, "_request_problem", lambda *_: release.wait() and None)
+    try:
+        problem = pretrained.hub_problem(timeout_s=0.01)  # returns before the release
+    finally:
+        release.set()
+    assert "did not answer within 0.01 s" in str(problem)
 
 
 @pytest.mark.usefixtures("empty_hub_cache")
-def test_a_closed_hub_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert "127.0.0.1:9" in str(pretrained.hub_problem())
