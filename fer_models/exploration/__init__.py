@@ -1,1 +1,1 @@
-"""Exploration: what a dataset looks like, before and after cleaning, in figures and pictures."""
+"""Exploration: statistics, plots and sample faces of a dataset, before and after cleaning."""

@@ -1,4 +1,4 @@
-"""The plots of an exploration: classes, grey values, votes."""
+"""Charts of an exploration: classes, grey values and votes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from fer_models.exploration.pixels import Floats, Ints
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES
-from fer_models.plotting.figure import Drawing, drawing
+from fer_models.plotting.figure import RenderedFigure, render_figure
 from fer_models.plotting.svg import (
     FULL_WIDTH_IN,
     HALF_WIDTH_IN,
@@ -17,65 +17,67 @@ from fer_models.plotting.svg import (
     MUTED,
     percent_axis,
     series_colour,
-    tidy,
+    style_axes,
 )
 
-BEFORE, AFTER, HELD = series_colour(6), series_colour(0), series_colour(3)
-_HEAT = 0.62  # the strongest cell still lets its text be read
+BEFORE, AFTER, OTHER = series_colour(6), series_colour(0), series_colour(3)
+_HEAT = 0.62  # opacity of the strongest cell: its text stays readable
 
 
-def class_chart(table: Sequence[dict[str, Any]]) -> Drawing:
-    """Images by class before and after cleaning."""
+def class_chart(table: Sequence[dict[str, Any]]) -> RenderedFigure:
+    """Number of images by class, before and after cleaning."""
 
     def plot(figure: Any) -> None:
         axes = figure.subplots()
-        places = np.arange(NUM_CLASSES)[::-1]
+        positions = np.arange(NUM_CLASSES)[::-1]
         before = np.array([row["before"] for row in table])
         after = np.array([row["after"] for row in table])
-        axes.barh(places + 0.19, before, 0.36, color=BEFORE, label=f"before ({before.sum():,})")
-        axes.barh(places - 0.19, after, 0.36, color=AFTER, label=f"after ({after.sum():,})")
-        _bar_texts(axes, places + 0.19, before, [f"{n:,}" for n in before])
+        axes.barh(positions + 0.19, before, 0.36, color=BEFORE, label=f"before ({before.sum():,})")
+        axes.barh(positions - 0.19, after, 0.36, color=AFTER, label=f"after ({after.sum():,})")
+        _bar_texts(axes, positions + 0.19, before, [f"{n:,}" for n in before])
         changes = [_change(b, a) for b, a in zip(before, after, strict=True)]
-        _bar_texts(axes, places - 0.19, after, changes)
-        axes.set_yticks(places, [row["class"] for row in table])
+        _bar_texts(axes, positions - 0.19, after, changes)
+        axes.set_yticks(positions, [row["class"] for row in table])
         axes.set_xlim(0, 1.24 * max(before.max(), after.max(), 1))
         axes.set_xlabel("images")
         _whole_numbers(axes.xaxis)
-        tidy(axes, grid="x")
+        style_axes(axes, grid="x")
         figure.legend(loc="outside upper left", ncols=2)
 
-    return drawing("classes", "Images by class, before and after", (HALF_WIDTH_IN, 4.2), plot)
+    return render_figure(
+        "classes", "Images by class, before and after cleaning", (HALF_WIDTH_IN, 4.2), plot
+    )
 
 
-def split_chart(table: Sequence[dict[str, Any]]) -> Drawing:
+def split_chart(table: Sequence[dict[str, Any]]) -> RenderedFigure:
     """Share of each class in every split, before and after cleaning."""
     splits = list(table[0]["splits"])
 
     def plot(figure: Any) -> None:
         panels = figure.subplots(1, len(splits), sharey=True, sharex=True, squeeze=False)[0]
-        places = np.arange(NUM_CLASSES)[::-1]
+        positions = np.arange(NUM_CLASSES)[::-1]
         for axes, split in zip(panels, splits, strict=True):
             totals = {}
             for when, shift, colour in (("before", 0.19, BEFORE), ("after", -0.19, AFTER)):
                 counts = np.array([row["splits"][split][when] for row in table])
                 totals[when] = counts.sum()
                 shares = counts / max(counts.sum(), 1)
-                axes.barh(places + shift, shares, 0.36, color=colour)
+                axes.barh(positions + shift, shares, 0.36, color=colour)
             axes.set_title(f"{split}\n{totals['before']:,} to {totals['after']:,}", fontsize=9)
-            axes.set_yticks(places, CLASS_NAMES)
+            axes.set_yticks(positions, CLASS_NAMES)
             percent_axis(axes.xaxis, decimals=0)
-            tidy(axes, grid="x")
+            style_axes(axes, grid="x")
         panels[0].xaxis.get_major_locator().set_params(nbins=3)
         figure.supxlabel("share of the split's images", fontsize=9.2, color=MUTED)
 
-    return drawing("splits", "Share of each class by split", (HALF_WIDTH_IN, 4.2), plot)
+    return render_figure("splits", "Share of each class by split", (HALF_WIDTH_IN, 4.2), plot)
 
 
-def histogram_chart(histograms: dict[str, Ints]) -> Drawing:
-    """Distribution of grey values: all kept images, then each class against them.
+def histogram_chart(histograms: dict[str, Ints]) -> RenderedFigure:
+    """Distribution of grey values: all kept images, then each class compared with them.
 
     Args:
-        histograms: pixels by grey value (256), by class name; first that of all kept images.
+        histograms: number of pixels by grey value (256); all kept images first, then by class.
     """
 
     def plot(figure: Any) -> None:
@@ -87,35 +89,37 @@ def histogram_chart(histograms: dict[str, Ints]) -> Drawing:
                 _steps(axes, everything, MUTED, linewidth=0.9, linestyle=(0, (2, 1.5)))
             _steps(axes, counts, AFTER, linewidth=1.2)
             axes.set_title(name)
-            tidy(axes)
+            style_axes(axes)
         panels[0].set_xlim(0, 255)
         panels[0].set_xticks([0, 64, 128, 192, 255])
         percent_axis(panels[0].yaxis, decimals=1)
         for axes in panels[len(histograms) :]:
             axes.set_axis_off()
-        panels[0].set_ylim(0, _height_of(histograms))
+        panels[0].set_ylim(0, _axis_height(histograms))
         figure.supxlabel("grey value, 0 (black) to 255 (white)", fontsize=9.2, color=MUTED)
         figure.supylabel("share of pixels", fontsize=9.2, color=MUTED)
 
-    return drawing("grey_values", "Distribution of grey values", (FULL_WIDTH_IN, 4.2), plot)
+    return render_figure("grey_values", "Distribution of grey values", (FULL_WIDTH_IN, 4.2), plot)
 
 
-def image_chart(values: dict[str, tuple[Floats, int]], kept: npt.NDArray[np.bool_]) -> Drawing:
-    """Histograms of a figure of each image, kept ones beside those in quarantine.
+def image_chart(
+    values: dict[str, tuple[Floats, int]], kept: npt.NDArray[np.bool_]
+) -> RenderedFigure:
+    """Histograms of per-image statistics, kept and quarantined images compared.
 
     Args:
-        values: by title N values, and where their axis ends.
+        values: N values and the upper end of the axis, by title of the panel.
         kept: N booleans.
     """
 
     def plot(figure: Any) -> None:
         panels = figure.subplots(1, len(values))
-        for axes, (title, (one, end)) in zip(panels, values.items(), strict=True):
+        for axes, (title, (statistic, end)) in zip(panels, values.items(), strict=True):
             edges = np.linspace(0, end, 65)
             axes.set_xticks(np.linspace(0, end, 5))
-            for mask, colour, name in ((kept, AFTER, "kept"), (~kept, HELD, "in quarantine")):
+            for mask, colour, name in ((kept, AFTER, "kept"), (~kept, OTHER, "quarantined")):
                 if mask.any():
-                    counts = np.histogram(one[mask], edges)[0] / mask.sum()
+                    counts = np.histogram(statistic[mask], edges)[0] / mask.sum()
                     label = f"{name} ({mask.sum():,})" if axes is panels[0] else None
                     axes.stairs(
                         counts, edges, color=colour, fill=colour == AFTER, alpha=0.75, label=label
@@ -124,41 +128,41 @@ def image_chart(values: dict[str, tuple[Floats, int]], kept: npt.NDArray[np.bool
             axes.set_xlabel("grey value")
             axes.yaxis.get_major_locator().set_params(nbins=5)
             percent_axis(axes.yaxis, decimals=0)
-            tidy(axes)
+            style_axes(axes)
         panels[0].set_ylabel("share of images")
         figure.legend(loc="outside upper left", ncols=2)
 
-    title = "Mean, standard deviation, minimum and maximum of each image"
-    return drawing("images", title, (FULL_WIDTH_IN, 3.1), plot)
+    title = "Grey-value statistics of single images"
+    return render_figure("images", title, (FULL_WIDTH_IN, 3.1), plot)
 
 
-def spread_chart(by_class: dict[str, dict[str, Any]]) -> Drawing:
-    """Quantiles of the images' means and standard deviations by class."""
+def spread_chart(by_class: dict[str, dict[str, Any]]) -> RenderedFigure:
+    """Quantiles of the image means and standard deviations by class."""
 
     def plot(figure: Any) -> None:
         panels = figure.subplots(1, 2, sharey=True)
-        places = np.arange(len(by_class))[::-1]
-        titles = {"mean_quantiles": "mean of an image", "std_quantiles": "std of an image"}
+        positions = np.arange(len(by_class))[::-1]
+        titles = {"mean_quantiles": "image mean", "std_quantiles": "image standard deviation"}
         for axes, (key, title) in zip(panels, titles.items(), strict=True):
             low, left, middle, right, high = np.array([one[key] for one in by_class.values()]).T
-            axes.hlines(places, low, high, color=AFTER, linewidth=1.4)
-            axes.barh(places, right - left, 0.44, left=left, color=AFTER, alpha=0.45)
-            axes.plot(middle, places, "o", color=AFTER, markersize=5)
-            axes.set_yticks(places, [f"{name} ({one['n']:,})" for name, one in by_class.items()])
+            axes.hlines(positions, low, high, color=AFTER, linewidth=1.4)
+            axes.barh(positions, right - left, 0.44, left=left, color=AFTER, alpha=0.45)
+            axes.plot(middle, positions, "o", color=AFTER, markersize=5)
+            axes.set_yticks(positions, [f"{name} ({one['n']:,})" for name, one in by_class.items()])
             axes.set_title(title)
             axes.set_xlabel("grey value")
-            tidy(axes, grid="x")
+            style_axes(axes, grid="x")
 
-    return drawing(
+    return render_figure(
         "brightness",
-        "Brightness and contrast of images by class",
+        "Brightness and contrast by class",
         (FULL_WIDTH_IN, 0.9 + 0.34 * len(by_class)),
         plot,
     )
 
 
-def vote_chart(facts: dict[str, Any]) -> Drawing:
-    """FER2013's label (rows) against what most FER+ taggers chose (columns)."""
+def vote_chart(facts: dict[str, Any]) -> RenderedFigure:
+    """FER2013 labels (rows) against FER+ majority votes (columns)."""
     confusion = np.array(facts["confusion"])
 
     def plot(figure: Any) -> None:
@@ -168,7 +172,7 @@ def vote_chart(facts: dict[str, Any]) -> Drawing:
         totals = confusion.sum(axis=1)
         for (row, column), count in np.ndenumerate(confusion):
             share = count / max(totals[row], 1)
-            colour = series_colour(0) if row == column else HELD
+            colour = series_colour(0) if row == column else OTHER
             axes.add_patch(
                 Rectangle(
                     (column - 0.47, row - 0.46), 0.94, 0.92, color=(colour, _HEAT * share), lw=0
@@ -186,19 +190,21 @@ def vote_chart(facts: dict[str, Any]) -> Drawing:
         axes.set_yticks(range(NUM_CLASSES), rows)
         axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
         axes.tick_params(axis="x", labelcolor=INK)
-        axes.set_xlabel("what most FER+ taggers say", loc="left", labelpad=8)
+        axes.set_xlabel("FER+ majority vote", loc="left", labelpad=8)
         axes.xaxis.set_label_position("top")
-        axes.set_ylabel("label in FER2013")
+        axes.set_ylabel("FER2013 label")
         for side in axes.spines.values():
             side.set_visible(False)
 
-    return drawing("ferplus", "FER2013 labels against FER+ votes", (FULL_WIDTH_IN, 4.6), plot)
+    return render_figure(
+        "ferplus", "FER2013 labels against FER+ majority votes", (FULL_WIDTH_IN, 4.6), plot
+    )
 
 
-def _bar_texts(axes: Any, places: Any, values: Any, texts: list[str]) -> None:
+def _bar_texts(axes: Any, positions: Any, values: Any, texts: list[str]) -> None:
     offset = 0.012 * max(axes.get_xlim()[1], 1)
-    for place, value, text in zip(places, values, texts, strict=True):
-        axes.text(value + offset, place, text, va="center", fontsize=7.6, color=MUTED)
+    for position, value, text in zip(positions, values, texts, strict=True):
+        axes.text(value + offset, position, text, va="center", fontsize=7.6, color=MUTED)
 
 
 def _change(before: int, after: int) -> str:
@@ -220,7 +226,7 @@ def _whole_numbers(axis: Any) -> None:
     axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _height_of(histograms: dict[str, Ints]) -> float:
-    """Of the axes: the peaks at black and white, where cameras clip, may stick out."""
+def _axis_height(histograms: dict[str, Ints]) -> float:
+    """Upper end of the axes; the peaks of clipped black and white pixels may exceed it."""
     inner = max(float(one[1:-1].max() / max(one.sum(), 1)) for one in histograms.values())
     return 1.5 * inner or 1.0

@@ -1,4 +1,4 @@
-"""Which faces are shown: seeded draws, and the worst of each kind. The same ones every time."""
+"""Contact sheets of example faces: deterministic samples, and the worst cases of each kind."""
 
 import hashlib
 
@@ -9,11 +9,11 @@ import pandas as pd
 from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.exploration import facts
 from fer_models.exploration.pixels import Floats, PixelSums
-from fer_models.exploration.sheets import Cell, Greys, Strip, sheet, wrapped
+from fer_models.exploration.sheets import Cell, Greys, Strip, render_sheet, wrapped
 from fer_models.labels import CLASS_NAMES, UNLABELLED
-from fer_models.plotting.figure import Drawing
+from fer_models.plotting.figure import RenderedFigure
 
-_DRAW = "ferflow-exploration"  # the start of the draw
+_SALT = "ferflow-exploration"  # of the hash that orders samples
 _COLUMNS = 12
 _PAIRS = 6
 _MAX_EXAMPLES = 24
@@ -21,24 +21,24 @@ Positions = npt.NDArray[np.int64]
 
 
 class Examples:
-    """Draws the sheets of faces of one snapshot; a sheet without a face is None."""
+    """Contact sheets of one snapshot; None for a sheet without faces."""
 
     def __init__(self, snapshot: DatasetSnapshot, rows: pd.DataFrame, sums: PixelSums) -> None:
         self._images = snapshot.images
         self._rows = rows
         self._sums = sums
 
-    def mean_faces(self) -> Drawing | None:
-        """Each class: mean face, what is special about it, and how much its images differ."""
+    def mean_faces(self) -> RenderedFigure | None:
+        """Of each class: mean face, difference from all classes, and per-pixel deviation."""
         present = [k for k in range(len(CLASS_NAMES)) if (self._sums.group == k).any()]
         if not present:
             return None
         names = [f"{CLASS_NAMES[k]} ({(self._sums.group == k).sum():,})" for k in present]
         means = [self._sums.mean_face(k) for k in present]
-        shapes = [mean - mean.mean() for mean in means]  # how bright a class is does not matter
-        special = [shape - np.mean(shapes, axis=0) for shape in shapes]
+        shapes = [mean - mean.mean() for mean in means]  # ignores overall brightness
+        differences = [shape - np.mean(shapes, axis=0) for shape in shapes]
         spreads = [self._sums.std_face(k) for k in present]
-        strongest = max(float(np.abs(special).max()), 1.0)
+        strongest = max(float(np.abs(differences).max()), 1.0)
         low, high = float(np.min(spreads)), float(np.max(spreads))
         strips = [
             Strip(
@@ -46,41 +46,41 @@ class Examples:
                 "mean",
             ),
             Strip(
-                [Cell(_greys(one, -strongest, strongest)) for one in special],
-                "against all",
+                [Cell(_greys(one, -strongest, strongest)) for one in differences],
+                "difference",
                 f"black \u2212{strongest:.0f}, white +{strongest:.0f}",
             ),
             Strip(
                 [Cell(_greys(one, low, max(high, low + 1.0))) for one in spreads],
-                "std",
+                "standard deviation",
                 f"black {low:.0f}, white {high:.0f}",
             ),
         ]
-        return sheet("mean_faces", "Mean face of each class", strips, len(CLASS_NAMES))
+        return render_sheet("mean_faces", "Mean face of each class", strips, len(CLASS_NAMES))
 
-    def samples(self) -> Drawing | None:
-        """Kept images of each class, drawn at random."""
+    def samples(self) -> RenderedFigure | None:
+        """A random sample of the kept images of each class."""
         strips = []
         for number, name in enumerate(CLASS_NAMES):
             mask = (self._rows["kept"] & (self._rows["label"] == number)).to_numpy()
-            chosen = self._drawn(mask, _COLUMNS)
+            chosen = self._sampled(mask, _COLUMNS)
             if len(chosen):
                 cells = [Cell(self._images[p]) for p in chosen]
                 strips.append(Strip(cells, name, f"{len(chosen)} of {mask.sum():,}"))
-        return _sheet("samples", "Kept images of each class, drawn at random", strips, _COLUMNS)
+        return _sheet("samples", "Random sample of kept images by class", strips, _COLUMNS)
 
-    def quarantine(self) -> Drawing | None:
-        """The worst images of each reason for quarantine, with their labels."""
-        held = self._rows[~self._rows["kept"]]
+    def quarantine(self) -> RenderedFigure | None:
+        """The clearest cases of each quarantine reason, with their original labels."""
+        quarantined = self._rows[~self._rows["kept"]]
         strips = []
-        for reason, count in held["reason"].value_counts().sort_index().items():
-            worst = _worst(held[held["reason"] == reason], "evidence", "score")[:_COLUMNS]
-            cells = [Cell(self._images[p], self._name("given", p)) for p in worst]
-            strips.append(Strip(cells, _words(str(reason)), f"{count:,}"))
-        return _sheet("quarantine", "The clearest images of each reason", strips, _COLUMNS)
+        for reason, count in quarantined["reason"].value_counts().sort_index().items():
+            worst = _worst(quarantined[quarantined["reason"] == reason], "evidence", "score")
+            cells = [Cell(self._images[p], self._name("given", p)) for p in worst[:_COLUMNS]]
+            strips.append(Strip(cells, str(reason).replace("_", " "), f"{count:,}"))
+        return _sheet("quarantine", "Quarantined images by reason", strips, _COLUMNS)
 
-    def conflicts(self) -> Drawing | None:
-        """Groups of identical images with different labels: the image once, with all labels."""
+    def conflicts(self) -> RenderedFigure | None:
+        """Groups of identical images with different labels: one image, all labels."""
         cells = []
         for group in facts.conflicting_groups(self._rows, "given")[:_MAX_EXAMPLES]:
             members = self._rows[self._rows["duplicate_group"] == group]
@@ -94,42 +94,40 @@ class Examples:
         strips = wrapped(cells, _COLUMNS)
         return _sheet("conflicts", "Identical images with different labels", strips, _COLUMNS)
 
-    def near_copies(self) -> Drawing | None:
-        """Near copies at the left of what they are a copy of, from the surest to the least sure."""
-        found = _worst(self._rows[facts.near_copies(self._rows)], "evidence", "score")
-        place = pd.Series(self._rows.index, index=self._rows["image_id"])
+    def near_duplicates(self) -> RenderedFigure | None:
+        """Near duplicates, each left of its original, from strong to weak evidence."""
+        found = _worst(self._rows[facts.near_duplicates(self._rows)], "evidence", "score")
+        position_of = pd.Series(self._rows.index, index=self._rows["image_id"])
         cells = []
         for position in found[_spread(len(found), 2 * _PAIRS)]:
-            original = int(place[self._rows["related_id"].iloc[position]])
+            original = int(position_of[self._rows["related_id"].iloc[position]])
             caption = "\n".join(self._where(p) for p in (position, original))
             cells.append(Cell(self._beside(position, original), caption))
         strips = wrapped(cells, _PAIRS)
-        return _sheet("near_copies", "Near copies, each beside its original", strips, _PAIRS)
+        return _sheet("near_copies", "Near duplicates, each beside its original", strips, _PAIRS)
 
-    def label_errors(self) -> Drawing | None:
-        """Images in quarantine whose label looks wrong: given and suggested label."""
+    def label_errors(self) -> RenderedFigure | None:
+        """Quarantined label errors: original and suggested label."""
         worst = _worst(self._rows[facts.label_errors(self._rows)], "score", "evidence")
-        return self._suggestions("label_errors", "Label errors, the worst first", worst)
+        return self._suggestions("label_errors", "Label errors, lowest label quality first", worst)
 
-    def relabelled(self) -> Drawing | None:
-        """Kept images whose label was changed: given label, and the one in force."""
+    def relabelled(self) -> RenderedFigure | None:
+        """Relabelled kept images: original and current label."""
         mask = facts.relabelled(self._rows) & (self._rows["given"] >= 0).to_numpy()
         cells = [
             Cell(self._images[p], f"{self._name('given', p)}\n\u2192 {self._name('label', p)}")
-            for p in self._drawn(mask, _MAX_EXAMPLES)
+            for p in self._sampled(mask, _MAX_EXAMPLES)
         ]
         strips = wrapped(cells, _COLUMNS)
-        return _sheet("relabelled", "Images with a new label", strips, _COLUMNS)
+        return _sheet("relabelled", "Relabelled images", strips, _COLUMNS)
 
-    def doubtful(self) -> Drawing | None:
-        """Kept images whose label fits worst."""
+    def doubtful(self) -> RenderedFigure | None:
+        """Kept images with the lowest label quality."""
         rows = self._rows
         worst = _worst(rows[rows["kept"] & (rows["score"] < 1)], "score", "evidence")
-        return self._suggestions("doubtful", "Kept images whose label fits worst", worst)
+        return self._suggestions("doubtful", "Kept images with the lowest label quality", worst)
 
-    # -- private -----------------------------------------------------------------------------
-
-    def _suggestions(self, name: str, title: str, worst: Positions) -> Drawing | None:
+    def _suggestions(self, name: str, title: str, worst: Positions) -> RenderedFigure | None:
         cells = [
             Cell(
                 self._images[p],
@@ -141,11 +139,11 @@ class Examples:
         ]
         return _sheet(name, title, wrapped(cells, _COLUMNS), _COLUMNS)
 
-    def _drawn(self, mask: npt.NDArray[np.bool_], count: int) -> Positions:
-        """Up to `count` of the images in `mask`: by hash, so that no generator's version counts."""
+    def _sampled(self, mask: npt.NDArray[np.bool_], count: int) -> Positions:
+        """Up to `count` images of `mask`, by hash: independent of numpy's version."""
         positions = np.flatnonzero(mask)
         ids = self._rows["image_id"].to_numpy()[positions]
-        keys = [hashlib.sha256(f"{_DRAW}/{image_id}".encode()).digest() for image_id in ids]
+        keys = [hashlib.sha256(f"{_SALT}/{image_id}".encode()).digest() for image_id in ids]
         order = sorted(range(len(keys)), key=keys.__getitem__)[:count]
         return np.sort(positions[np.array(order, dtype=np.int64)])
 
@@ -165,24 +163,20 @@ class Examples:
 
 
 def _worst(rows: pd.DataFrame, *columns: str) -> Positions:
-    """Positions of the rows (whose index is their position), lowest values first."""
+    """Index of the rows, which is their position, lowest values first."""
     ordered = rows.sort_values(list(columns), kind="stable")
     return ordered.index.to_numpy(dtype=np.int64)
 
 
 def _spread(available: int, count: int) -> Positions:
-    """Up to `count` of `available` places, evenly spread from the first to the last."""
+    """Up to `count` of `available` indices, evenly spaced from the first to the last."""
     return np.unique(np.linspace(0, available - 1, min(count, available)).astype(np.int64))
 
 
 def _greys(values: Floats, low: float, high: float) -> Greys:
-    """The values as a picture: `low` is black, `high` white."""
+    """The values as an image: `low` is black, `high` is white."""
     return np.round((values - low) * (255 / (high - low))).astype(np.uint8)
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _sheet(name: str, title: str, strips: list[Strip], columns: int) -> Drawing | None:
-    return sheet(name, title, strips, columns) if strips else None
+def _sheet(name: str, title: str, strips: list[Strip], columns: int) -> RenderedFigure | None:
+    return render_sheet(name, title, strips, columns) if strips else None

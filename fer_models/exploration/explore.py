@@ -1,4 +1,4 @@
-"""Explore a snapshot: figures, plots and pictures of its images as one HTML page and PNG files."""
+"""Explore a snapshot: statistics, plots and sample faces as one HTML page and PNG files."""
 
 import hashlib
 import json
@@ -11,52 +11,58 @@ import pandas as pd
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.exploration import charts, facts, pixels
 from fer_models.exploration.examples import Examples
-from fer_models.exploration.page import TEMPLATES, render_page
+from fer_models.exploration.page import PACKAGE, render_page
 from fer_models.exploration.votes import vote_facts
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED
-from fer_models.plotting.figure import Drawing
+from fer_models.plotting.figure import RenderedFigure
+from fer_models.plotting.page import templates_hash
 from fer_models.progress import report
 from fer_models.source_hash import source_hash
 from fer_models.storage.refs import ExplorationRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
-# Its source, and that of all it imports, is part of what a result depends on.
+# The source of this module and of all its imports is part of the exploration id.
 _ENTRY = "fer_models.exploration.explore"
 
 REPORT_FILE = "report.html"
 SUMMARY_FILE = "summary.json"
-# Groups of the pass over the pixels: the kept images of each class, then these.
+# Groups of `pixels.scan`: the kept images of each class, then these two.
 _KEPT_UNLABELLED = NUM_CLASSES
-_HELD = NUM_CLASSES + 1
+_QUARANTINED = NUM_CLASSES + 1
 _NUM_GROUPS = NUM_CLASSES + 2
 
 
 def explore_snapshot(store: ArtifactStore, snapshot: SnapshotRef) -> ExplorationRef:
-    """Look at a raw, cleaned or split snapshot: classes, grey values, faces, quarantine, votes.
+    """Explore a raw, cleaned or split snapshot: classes, grey values, faces, quarantine, votes.
 
-    The artifact holds `report.html` (one file, no network needed), every plot as PNG, and
-    `summary.json` with all figures (see `summarise`). Its id is taken over the snapshot's and the
-    code's: the same data explore_setting again are the same artifact.
+    The artifact holds `report.html` (self-contained), every figure as PNG, and `summary.json`
+    with all numbers (see `summarise`). Its id hashes the snapshot id, the code and the templates,
+    so exploring the same snapshot again returns the existing artifact.
 
     Raises:
         StoreError: the snapshot is absent or damaged, or the store can't be written.
+
+    Example:
+        exploration = explore_snapshot(store, snapshot)
+        summary = store.read_json(exploration, "summary.json")
+        print(exploration.report_url, summary["images"])
     """
-    exploration = _named(store, snapshot)
+    exploration = _exploration_ref(store, snapshot)
     if store.exists(exploration):
         return exploration
     opened = open_snapshot(store, snapshot)
     rows = facts.image_rows(store, opened)
     sums = pixels.scan(opened.images, _groups(rows), _NUM_GROUPS)
     summary = summarise(opened, rows, sums)
-    drawings = _draw(opened, rows, sums, summary)
-    page = render_page(summary, drawings)
+    figures = _render_figures(opened, rows, sums, summary)
+    page = render_page(summary, figures)
     return store.put(
         ExplorationRef,
         exploration.id,
         {
             REPORT_FILE: page.encode(),
             SUMMARY_FILE: json.dumps(summary, indent=1, allow_nan=False).encode(),
-            **{one.file: one.png for one in drawings.values()},
+            **{figure.file: figure.png for figure in figures.values()},
         },
         {
             "snapshot_id": snapshot.id,
@@ -64,7 +70,7 @@ def explore_snapshot(store: ArtifactStore, snapshot: SnapshotRef) -> Exploration
             **summary["images"],
             "mean": summary["pixels"]["all"]["mean"],
             "std": summary["pixels"]["all"]["std"],
-            "plots": [one.file for one in drawings.values()],
+            "plots": [figure.file for figure in figures.values()],
         },
         report_url=exploration.report_url,
     )
@@ -73,14 +79,25 @@ def explore_snapshot(store: ArtifactStore, snapshot: SnapshotRef) -> Exploration
 def summarise(
     snapshot: DatasetSnapshot, rows: pd.DataFrame, sums: pixels.PixelSums
 ) -> dict[str, Any]:
-    """All figures, as plain JSON values.
+    """All numbers of the exploration, as plain JSON values.
 
-    Keys: `snapshot`, `step`, `parent`; `images` (counts); `classes` (`facts.class_table`);
-    `reasons` (`facts.reason_table`); `pixels`, by `all`, `kept`, `quarantined` (None without any)
-    and class of kept images (`pixels.describe`); `histograms`, pixels by grey value of the same
-    groups; `copies`, `before` and `after` (`facts.copy_facts`); `labels` (how many are
-    `relabelled`, and how many `errors` are in quarantine); `near_copies`; `votes` of all images,
-    and `votes_kept` (`votes.vote_facts`).
+    Args:
+        snapshot: the snapshot.
+        rows: its images, as `facts.image_rows` returns them.
+        sums: its pixel sums, with the kept images of each class as groups 0..K-1.
+
+    Returns:
+        `snapshot`, `step`, `parent`: ids, and the step that wrote the snapshot.
+        `images`: counts.
+        `classes`: see `facts.class_table`.
+        `reasons`: see `facts.reason_table`.
+        `pixels`: see `pixels.describe`; by `all`, `kept`, `quarantined` and class (kept images
+            only), None for an empty group.
+        `histograms`: number of pixels by grey value (256), for the same groups.
+        `copies`: exact duplicates, `before` and `after` (see `facts.duplicate_counts`).
+        `labels`: number of `relabelled` images and of quarantined label `errors`.
+        `near_copies`: number of quarantined near duplicates.
+        `votes`, `votes_kept`: see `votes.vote_facts`; all images and kept ones.
     """
     kept = rows["kept"].to_numpy()
     return {
@@ -95,38 +112,37 @@ def summarise(
         },
         "classes": facts.class_table(rows),
         "reasons": facts.reason_table(rows),
-        "pixels": _pixel_figures(rows, sums),
+        "pixels": _pixel_statistics(rows, sums),
         "histograms": _histograms(sums),
         "copies": {
-            "before": facts.copy_facts(rows, "given"),
-            "after": facts.copy_facts(rows[rows["kept"]], "label"),
+            "before": facts.duplicate_counts(rows, "given"),
+            "after": facts.duplicate_counts(rows[rows["kept"]], "label"),
         },
         "labels": {
             "relabelled": int(facts.relabelled(rows).sum()),
             "errors": int(facts.label_errors(rows).sum()),
         },
-        "near_copies": int(facts.near_copies(rows).sum()),
+        "near_copies": int(facts.near_duplicates(rows).sum()),
         "votes": vote_facts(rows, "given"),
         "votes_kept": vote_facts(rows[rows["kept"]], "label"),
     }
 
 
-def _named(store: ArtifactStore, snapshot: SnapshotRef) -> ExplorationRef:
+def _exploration_ref(store: ArtifactStore, snapshot: SnapshotRef) -> ExplorationRef:
     digest = hashlib.sha256(f"{snapshot.id} {source_hash(_ENTRY)}".encode())
-    for template in sorted(TEMPLATES.iterdir(), key=lambda entry: entry.name):
-        digest.update(template.read_bytes())
+    digest.update(templates_hash(PACKAGE).encode())
     exploration_id = digest.hexdigest()[:24]
-    url = f"{store.url}/{ExplorationRef.folder}/{exploration_id}"
-    return ExplorationRef(id=exploration_id, url=url, report_url=f"{url}/{REPORT_FILE}")
+    report_url = f"{store.artifact_url(ExplorationRef, exploration_id)}/{REPORT_FILE}"
+    return store.ref(ExplorationRef, exploration_id, report_url=report_url)
 
 
 def _groups(rows: pd.DataFrame) -> pixels.Ints:
     label = rows["label"].to_numpy(dtype=np.int64)
     group = np.where(label >= 0, label, _KEPT_UNLABELLED)
-    return np.where(rows["kept"].to_numpy(), group, _HELD).astype(np.int64)
+    return np.where(rows["kept"].to_numpy(), group, _QUARANTINED).astype(np.int64)
 
 
-def _pixel_figures(rows: pd.DataFrame, sums: pixels.PixelSums) -> dict[str, Any]:
+def _pixel_statistics(rows: pd.DataFrame, sums: pixels.PixelSums) -> dict[str, Any]:
     kept = rows["kept"].to_numpy()
     masks = {"all": np.ones(len(rows), dtype=bool), "kept": kept, "quarantined": ~kept}
     masks |= {name: sums.group == number for number, name in enumerate(CLASS_NAMES)}
@@ -136,17 +152,17 @@ def _pixel_figures(rows: pd.DataFrame, sums: pixels.PixelSums) -> dict[str, Any]
 def _histograms(sums: pixels.PixelSums) -> dict[str, list[int]]:
     counts = {
         "all": sums.histograms.sum(axis=0),
-        "kept": sums.histograms[:_HELD].sum(axis=0),
-        "quarantined": sums.histograms[_HELD],
+        "kept": sums.histograms[:_QUARANTINED].sum(axis=0),
+        "quarantined": sums.histograms[_QUARANTINED],
     }
     counts |= {name: sums.histograms[number] for number, name in enumerate(CLASS_NAMES)}
     return {name: one.tolist() for name, one in counts.items()}
 
 
-def _draw(
+def _render_figures(
     snapshot: DatasetSnapshot, rows: pd.DataFrame, sums: pixels.PixelSums, summary: dict[str, Any]
-) -> dict[str, Drawing]:
-    """All plots that there is something to show for, by name."""
+) -> dict[str, RenderedFigure]:
+    """All figures that have something to show, by name."""
     by_class = {name: one for name in CLASS_NAMES if (one := summary["pixels"][name])}
     histograms = {"all kept": np.array(summary["histograms"]["kept"])}
     histograms |= {name: np.array(summary["histograms"][name]) for name in by_class}
@@ -158,7 +174,7 @@ def _draw(
     }
     examples = Examples(snapshot, rows, sums)
     labelled = any(row["before"] or row["after"] for row in summary["classes"])
-    plots: list[Callable[[], Drawing | None]] = [
+    renderers: list[Callable[[], RenderedFigure | None]] = [
         lambda: charts.class_chart(summary["classes"]) if labelled else None,
         lambda: charts.split_chart(summary["classes"]) if labelled else None,
         lambda: charts.histogram_chart(histograms),
@@ -168,17 +184,17 @@ def _draw(
         examples.samples,
         examples.quarantine,
         examples.conflicts,
-        examples.near_copies,
+        examples.near_duplicates,
         examples.label_errors,
         examples.relabelled,
         examples.doubtful,
         lambda: charts.vote_chart(summary["votes"]) if summary["votes"] else None,
     ]
-    drawn: dict[str, Drawing] = {}
-    for number, plot in enumerate(plots):
-        report("explore", number, len(plots), "plots")
-        one = plot()
-        if one is not None:
-            drawn[one.name] = one
-    report("explore", len(plots), len(plots), "plots")
-    return drawn
+    figures: dict[str, RenderedFigure] = {}
+    for number, render in enumerate(renderers):
+        report("explore", number, len(renderers), "plots")
+        figure = render()
+        if figure is not None:
+            figures[figure.name] = figure
+    report("explore", len(renderers), len(renderers), "plots")
+    return figures

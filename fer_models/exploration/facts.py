@@ -1,7 +1,7 @@
-"""What a snapshot says of its images, beyond the pixels: classes, splits, quarantine, copies.
+"""Statistics of the manifest: classes, splits, quarantine and duplicates.
 
-N images, K = 7 classes. `given` is the label as it came, `label` the one in force: cleaning may
-have changed it. "Before" is every image with a given label, "after" the kept ones with a label.
+N images, K = 7 classes. `given` is the original label, `label` the current one, which cleaning may
+have changed. "Before" counts all images by original label, "after" kept images by current label.
 """
 
 from typing import Any
@@ -24,8 +24,8 @@ from fer_models.storage.store import ArtifactStore
 NO_SPLIT = "unassigned"
 TRAIN, *HELD_OUT = SPLITS
 _DECISIONS = "decisions"
-# What cleaning adds to the manifest -> what holds where it did not (fully) run.
-_UNDECIDED: dict[str, Any] = {
+# Columns of the table of cleaning decisions, and their defaults where cleaning did not run.
+_DEFAULTS: dict[str, Any] = {
     "score": 1.0,
     "evidence": 1.0,
     "suggested_label": UNLABELLED,
@@ -37,16 +37,16 @@ Mask = npt.NDArray[np.bool_]
 
 
 def image_rows(store: ArtifactStore, snapshot: DatasetSnapshot) -> pd.DataFrame:
-    """The manifest (N rows, same order) joined with what cleaning decided, where it did.
+    """The manifest (N rows, same order), joined with the cleaning decisions if there are any.
 
-    Added columns: `given`, `kept` (boolean), and those of `_UNDECIDED`; `split` is `unassigned`
-    where there is none.
+    Added columns: `given`, `kept` (boolean) and those of `_DEFAULTS`. An empty `split` becomes
+    `unassigned`.
 
     Raises:
-        StoreError: the table of decisions is damaged.
+        StoreError: the table of cleaning decisions is damaged.
     """
     rows = snapshot.manifest.copy()
-    given = rows[["image_id"]].assign(**_UNDECIDED, given=rows["label"])
+    given = rows[["image_id"]].assign(**_DEFAULTS, given=rows["label"])
     if f"{_DECISIONS}.parquet" in store.describe(snapshot.ref).files:
         decisions = open_table(store, snapshot.ref, _DECISIONS).rename(columns={"label": "given"})
         known = [name for name in given.columns if name in decisions.columns]
@@ -64,17 +64,17 @@ def image_rows(store: ArtifactStore, snapshot: DatasetSnapshot) -> pd.DataFrame:
 
 
 def splits_of(rows: pd.DataFrame) -> list[str]:
-    """The splits that have images, in the order train, validation, test, unassigned."""
+    """The non-empty splits, in the order train, validation, test, unassigned."""
     present = set(rows["split"])
     return [name for name in (*SPLITS, NO_SPLIT) if name in present]
 
 
 def class_table(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """One record a class.
+    """One record per class.
 
     Keys: `class`, `before`, `quarantined`, `relabelled_to` and `relabelled_from` (kept images
-    that came to the class, or left it, by a new label), `after` (= before - quarantined -
-    relabelled_from + relabelled_to), and `splits`: `before` and `after` of each split.
+    whose new label moved them into or out of the class), `after` (= before - quarantined -
+    relabelled_from + relabelled_to), and `splits` with `before` and `after` of each split.
     """
     kept = rows["kept"].to_numpy()
     given, label = rows["given"].to_numpy(), rows["label"].to_numpy()
@@ -90,7 +90,7 @@ def class_table(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {
             "class": name,
-            **{what: int(values[number]) for what, values in counts.items()},
+            **{key: int(values[number]) for key, values in counts.items()},
             "splits": {
                 split: {"before": int(before[number]), "after": int(after[number])}
                 for split, (before, after) in by_split.items()
@@ -101,15 +101,17 @@ def class_table(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def reason_table(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """One record a reason for quarantine, the commonest first: `reason`, `images`, `splits`."""
-    held = rows[~rows["kept"]]
-    counts = held["reason"].value_counts()
+    """One record per quarantine reason, most frequent first: `reason`, `images`, `splits`."""
+    quarantined = rows[~rows["kept"]]
+    counts = quarantined["reason"].value_counts()
     return [
         {
             "reason": reason,
             "images": int(count),
             "splits": {
-                split: int(((held["reason"] == reason) & (held["split"] == split)).sum())
+                split: int(
+                    ((quarantined["reason"] == reason) & (quarantined["split"] == split)).sum()
+                )
                 for split in splits_of(rows)
             },
         }
@@ -117,17 +119,18 @@ def reason_table(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def copy_facts(rows: pd.DataFrame, label: str) -> dict[str, int]:
-    """Images with the very same pixels.
+def duplicate_counts(rows: pd.DataFrame, label: str) -> dict[str, int]:
+    """Counts of images with identical pixels.
 
     Args:
-        rows: the images to look at.
-        label: the column of labels (`given` or `label`).
+        rows: the images to count.
+        label: the label column, `given` or `label`.
 
     Returns:
-        `copies` (images that repeat an earlier one), `groups` of identical images,
-        `conflicting_groups` with more than one label, and `leaks`: validation and test images
-        that also stand in training.
+        `copies`: images that duplicate an earlier one.
+        `groups`: groups of identical images.
+        `conflicting_groups`: such groups with more than one label.
+        `leaks`: validation and test images that are also in training.
     """
     group = rows["duplicate_group"]
     in_training = group[rows["split"] == TRAIN]
@@ -142,7 +145,7 @@ def copy_facts(rows: pd.DataFrame, label: str) -> dict[str, int]:
 
 
 def conflicting_groups(rows: pd.DataFrame, label: str) -> list[int]:
-    """Groups of identical images with more than one label, those with most images first."""
+    """Groups of identical images with more than one label, the largest first."""
     labelled = rows[rows[label] != UNLABELLED]
     table = labelled.groupby("duplicate_group")[label].agg(["nunique", "size"])
     table = table[table["nunique"] > 1].reset_index()
@@ -151,17 +154,17 @@ def conflicting_groups(rows: pd.DataFrame, label: str) -> list[int]:
 
 
 def relabelled(rows: pd.DataFrame) -> Mask:
-    """Kept images (N booleans) whose label in force is another than the one that came."""
+    """Kept images whose current label differs from the original one (N booleans)."""
     return (rows["kept"] & (rows["given"] != rows["label"])).to_numpy()
 
 
 def label_errors(rows: pd.DataFrame) -> Mask:
-    """Images (N booleans) that cleaning set aside because their label looks wrong."""
+    """Images quarantined because their label looks wrong (N booleans)."""
     return (~rows["kept"] & (rows["reason"] == LABEL_ERROR)).to_numpy()
 
 
-def near_copies(rows: pd.DataFrame) -> Mask:
-    """Images (N booleans) set aside as copies of a related image that has other pixels."""
+def near_duplicates(rows: pd.DataFrame) -> Mask:
+    """Images quarantined as near duplicates of an image with different pixels (N booleans)."""
     pixels = rows.set_index("image_id")["pixel_sha256"]
     known = rows["related_id"].isin(pixels.index)
     related = rows["related_id"].map(pixels)

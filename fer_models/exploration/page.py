@@ -1,39 +1,29 @@
-"""The page of an exploration: figures and drawings put into the template."""
+"""The HTML page of an exploration."""
 
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
-from fer_models.plotting.figure import Drawing
+from fer_models.plotting.figure import RenderedFigure
+from fer_models.plotting.page import page_environment
 
-TEMPLATES = resources.files("fer_models.exploration") / "templates"
-# The style sheet and the macros are those of the run's report.
-_SHARED = resources.files("fer_models.reporting") / "templates"
+PACKAGE = "fer_models.exploration"
 _PAGE = "exploration.html.j2"
 
 
-def render_page(summary: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
-    """The HTML; it needs no other file and no network."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
+def render_page(summary: Mapping[str, Any], figures: Mapping[str, RenderedFigure]) -> str:
+    """The self-contained HTML page.
 
-    environment = Environment(
-        loader=FunctionLoader(_template),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": _number, "percent": _percent, "words": _words}
-    return environment.get_template(_PAGE).render(summary=summary, drawings=drawings)
-
-
-def _template(name: str) -> str:
-    own = TEMPLATES / name
-    return (own if own.is_file() else _SHARED / name).read_text("utf-8")
+    Args:
+        summary: as `explore.summarise` returns it.
+        figures: figures by name; sections of absent figures are left out.
+    """
+    environment = page_environment(PACKAGE)
+    environment.filters |= {"number": _number, "percent": _percent, "spaced": _spaced}
+    return environment.get_template(_PAGE).render(summary=summary, figures=figures)
 
 
 def _number(value: float) -> str:
-    """Counts with a comma at the thousands, grey values with two decimals."""
+    """Counts with thousands separators, grey values with two decimals."""
     return f"{value:.2f}" if isinstance(value, float) else f"{value:,}"
 
 
@@ -41,5 +31,5 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}\u202f%"
 
 
-def _words(name: str) -> str:
+def _spaced(name: str) -> str:
     return name.replace("_", " ")

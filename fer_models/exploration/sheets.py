@@ -1,4 +1,4 @@
-"""Contact sheets: many small faces in one picture, each with a caption below it."""
+"""Contact sheets: many small faces in one figure, each with a caption."""
 
 import math
 from collections.abc import Sequence
@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.plotting.figure import Drawing, drawing
+from fer_models.plotting.figure import RenderedFigure, render_figure
 from fer_models.plotting.svg import FULL_WIDTH_IN, INK, MUTED
 
 Greys = npt.NDArray[np.uint8]
 _GAP_PX = 4
 _HEADING_IN = 1.35
-_LINE_PX = 8.2  # of a caption, in pixels of the faces
+_LINE_PX = 8.2  # height of a caption line, in face pixels
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture (uint8 H x W) and the lines below it."""
+    """An image (uint8 H x W) and its caption."""
 
     pixels: Greys
     caption: str = ""
@@ -27,7 +27,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Strip:
-    """Pictures side by side, with a heading at their left ("" for none) and a note below that."""
+    """A row of cells, with a heading on the left ("" for none) and a note below the heading."""
 
     cells: Sequence[Cell]
     heading: str = ""
@@ -36,12 +36,12 @@ class Strip:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where things lie, in pixels of the faces; the scale is chosen so that all columns fit."""
+    """Positions in face pixels; the scale makes all columns fit the width."""
 
     columns: int
     cell_width: int
     cell_height: int
-    tops: Sequence[int]  # of each strip, and the end of the last one
+    tops: Sequence[int]  # top of each strip, and the bottom of the last one
     has_headings: bool
 
     @property
@@ -58,8 +58,8 @@ class _Layout:
         return _HEADING_IN * self.px_per_in if self.has_headings else 0.0
 
 
-def sheet(name: str, title: str, strips: Sequence[Strip], columns: int) -> Drawing:
-    """Draw strips of up to `columns` pictures below each other; all pictures have one size."""
+def render_sheet(name: str, title: str, strips: Sequence[Strip], columns: int) -> RenderedFigure:
+    """Render strips of up to `columns` cells, one below the other; all cells have one size."""
     height, width = strips[0].cells[0].pixels.shape
     tops = [0]
     for strip in strips:
@@ -68,11 +68,11 @@ def sheet(name: str, title: str, strips: Sequence[Strip], columns: int) -> Drawi
     has_headings = any(strip.heading for strip in strips)
     layout = _Layout(columns, width, height, tops, has_headings)
     size_in = (FULL_WIDTH_IN, tops[-1] / layout.px_per_in + 0.12)
-    return drawing(name, title, size_in, lambda figure: _plot(figure, strips, layout))
+    return render_figure(name, title, size_in, lambda figure: _plot(figure, strips, layout))
 
 
 def wrapped(cells: Sequence[Cell], columns: int) -> list[Strip]:
-    """The pictures in rows of `columns`."""
+    """The cells in strips of `columns`."""
     return [Strip(cells[start : start + columns]) for start in range(0, len(cells), columns)]
 
 
@@ -91,12 +91,12 @@ def _plot(figure: Any, strips: Sequence[Strip], layout: _Layout) -> None:
             axes.text(0, middle + 1.5, strip.note, va="top", fontsize=7.4, color=MUTED)
         for column, cell in enumerate(strip.cells):
             if cell.caption:
-                place = (left + column * layout.pitch, top + layout.cell_height + 1.2)
-                axes.text(*place, cell.caption, va="top", fontsize=6.8, linespacing=1.15)
+                x, y = left + column * layout.pitch, top + layout.cell_height + 1.2
+                axes.text(x, y, cell.caption, va="top", fontsize=6.8, linespacing=1.15)
 
 
 def _mosaic(strips: Sequence[Strip], layout: _Layout) -> npt.NDArray[np.uint8]:
-    """All pictures as one RGBA image; what lies between them is clear."""
+    """All cells as one RGBA image; the gaps are transparent."""
     shape = (layout.tops[-1], layout.columns * layout.pitch, 4)
     mosaic = np.zeros(shape, dtype=np.uint8)
     for top, strip in zip(layout.tops, strips, strict=False):

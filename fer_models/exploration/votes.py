@@ -1,7 +1,7 @@
 """FER2013's labels against the votes of FER+'s ten taggers (Barsoum et al. 2016).
 
-N images, K = 7 classes, V = 10 choices. What most taggers chose counts; where two choices share
-first place, the vote is a tie and counts apart.
+N images, K = 7 classes, V = 10 choices. The majority vote is the choice with the most votes; if two
+choices share first place, the vote is a tie and is counted separately.
 """
 
 from typing import Any
@@ -35,9 +35,9 @@ CHOICE_NAMES: tuple[str, ...] = (
 
 
 def majority(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """What most taggers chose: a position in `CHOICE_NAMES` for each of N images.
+    """The majority vote of each of N images, as an index into `CHOICE_NAMES`.
 
-    0..9 for a choice, 10 for a tie, -1 where nobody voted.
+    0..9 for a choice, 10 for a tie, -1 for an image without votes.
     """
     votes = np.maximum(rows[list(VOTE_COLUMNS)].to_numpy(dtype=np.int64)[:, list(CHOICES)], 0)
     most = votes.max(axis=1, initial=0)
@@ -47,16 +47,17 @@ def majority(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 
 def vote_facts(rows: pd.DataFrame, label: str) -> dict[str, Any] | None:
-    """Labels against votes; None where no labelled image has any.
+    """Compare labels with majority votes; None if no labelled image has votes.
 
     Args:
-        rows: N images with votes.
-        label: the column of labels (`given` or `label`).
+        rows: N images with vote columns.
+        label: the label column, `given` or `label`.
 
     Returns:
-        `n`, `ties`, `agreeing`; `agreement` (0..1) of all images with votes, where a tie is no
-        agreement; `agreement_without_ties`; `confusion`, images by class (K rows) and choice
-        (V + 1 columns, named in `choices`).
+        `n`, `ties`, `agreeing`: numbers of images.
+        `agreement`, `agreement_without_ties`: shares 0..1; the first counts a tie as disagreement.
+        `confusion`: images by class (K rows) and choice (V + 1 columns).
+        `choices`: names of the columns.
     """
     chosen, labels = majority(rows), rows[label].to_numpy(dtype=np.int64)
     voted = (chosen >= 0) & (labels >= 0)

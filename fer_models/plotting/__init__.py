@@ -1,1 +1,1 @@
-"""Plots shared by all pages: inline SVG in the colours of the page, and PNG files."""
+"""Plots and HTML pages: what all reports of the library share."""

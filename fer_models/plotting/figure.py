@@ -1,15 +1,15 @@
-"""One matplotlib figure, saved twice: inline SVG for the page, and a PNG file on white."""
+"""One matplotlib figure, rendered twice: inline SVG for the page, and a PNG file on white."""
 
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fer_models.plotting.svg import CARD, INK, LINE, MUTED, draw, series_colour
+from fer_models.plotting.svg import CARD, INK, LINE, MUTED, render_svg, series_colour
 
 _PNG_DPI = 144
-# The page's light colours (`reporting/templates/style.css`), for pictures that have no page.
-_LIGHT = {
+# The light colours of `templates/style.css`: a PNG file has no style sheet.
+LIGHT_COLOURS = {
     INK: "#1b1f24",
     MUTED: "#5b6570",
     LINE: "#dfe3e8",
@@ -23,12 +23,19 @@ _LIGHT = {
     series_colour(6): "#6b7280",
     series_colour(7): "#b8a800",
 }
-_COLOURED = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor")
+_COLOUR_PROPERTIES = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor")
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """A finished plot: its name (also of the file), what it shows, inline SVG and PNG bytes."""
+class RenderedFigure:
+    """A finished figure.
+
+    Attributes:
+        name: unique on the page; also the name of the PNG file.
+        title: what the figure shows.
+        svg: an inline SVG element in the colours of the page.
+        png: a PNG file in light colours.
+    """
 
     name: str
     title: str
@@ -41,24 +48,33 @@ class Drawing:
         return f"{self.name}.png"
 
 
-def drawing(
+def render_figure(
     name: str, title: str, size_in: tuple[float, float], plot: Callable[[Any], None]
-) -> Drawing:
-    """Draw once, save twice; the arguments are those of `reporting.svg.draw`."""
+) -> RenderedFigure:
+    """Plot once and render as SVG and as PNG; the arguments are those of `svg.render_svg`.
+
+    Example:
+        def plot(figure):
+            figure.subplots().plot([1.9, 1.4, 1.2])
+
+        rendered = render_figure("loss", "Loss by epoch", (FULL_WIDTH_IN, 3.0), plot)
+        Path(rendered.file).write_bytes(rendered.png)
+    """
     figures: list[Any] = []
 
-    def keep(figure: Any) -> None:
+    def plot_and_keep(figure: Any) -> None:
         plot(figure)
         figures.append(figure)
 
-    svg = draw(name, title, size_in, keep)
-    return Drawing(name, title, svg, _png(figures[0]))
+    svg = render_svg(name, title, size_in, plot_and_keep)
+    return RenderedFigure(name, title, svg, _png(figures[0]))
 
 
 def _png(figure: Any) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure.set_layout_engine("none")  # all has its place already
+    # The SVG was laid out already; a second layout would move things.
+    figure.set_layout_engine("none")
     figure.set_dpi(_PNG_DPI)
     _recolour(figure)
     buffer = io.BytesIO()
@@ -69,15 +85,15 @@ def _png(figure: Any) -> bytes:
 
 
 def _recolour(figure: Any) -> None:
-    """Replace the placeholders of the page's colours in everything that was drawn."""
+    """Replace the placeholder colours in everything that was drawn."""
     from matplotlib.colors import to_rgb, to_rgba_array
 
-    light = {to_rgb(placeholder): to_rgb(colour) for placeholder, colour in _LIGHT.items()}
+    light = {to_rgb(placeholder): to_rgb(colour) for placeholder, colour in LIGHT_COLOURS.items()}
     for artist in figure.findobj():
-        for what in _COLOURED:
-            if not hasattr(artist, f"get_{what}") or not hasattr(artist, f"set_{what}"):
+        for name in _COLOUR_PROPERTIES:
+            if not hasattr(artist, f"get_{name}") or not hasattr(artist, f"set_{name}"):
                 continue
-            old = to_rgba_array(getattr(artist, f"get_{what}")())
+            old = to_rgba_array(getattr(artist, f"get_{name}")())
             new = [(*light.get(tuple(colour[:3]), colour[:3]), colour[3]) for colour in old]
             if any(tuple(before) != after for before, after in zip(old, new, strict=True)):
-                getattr(artist, f"set_{what}")(new if len(new) > 1 else new[0])
+                getattr(artist, f"set_{name}")(new if len(new) > 1 else new[0])

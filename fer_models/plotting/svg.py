@@ -1,7 +1,7 @@
 """Matplotlib figures as inline SVG that takes its colours from the page's style sheet.
 
-One drawing then reads well in light and dark, on screen and on paper, and its text can be found
-and selected. Colours are drawn as placeholders and replaced by CSS variables afterwards.
+One figure then suits light and dark mode, screen and paper, and its text can be searched and
+selected. Colours are drawn as placeholders and then replaced by CSS variables.
 """
 
 import io
@@ -20,24 +20,29 @@ _PLACEHOLDERS = {
 }
 NUM_SERIES_COLOURS = 8
 INK, MUTED, LINE, CARD = (_PLACEHOLDERS[name] for name in ("ink", "muted", "line", "card"))
-# A full card is 10.4 inches wide, half of one 5: text then has the same size in both.
+# Widths of a full and of a half card; with these, text has the same size in both.
 FULL_WIDTH_IN = 10.4
 HALF_WIDTH_IN = 5.0
 
 
 def series_colour(number: int) -> str:
-    """The colour of a series; eight colour-blind-safe ones (Okabe and Ito), then from the start."""
+    """The colour of a series: eight colour-blind-safe colours (Okabe and Ito), then repeated."""
     return _PLACEHOLDERS[f"c{number % NUM_SERIES_COLOURS}"]
 
 
-def draw(name: str, label: str, size_in: tuple[float, float], plot: Callable[[Any], None]) -> str:
-    """Draw on a new figure and give its SVG element.
+def render_svg(
+    name: str, label: str, size_in: tuple[float, float], plot: Callable[[Any], None]
+) -> str:
+    """Render a new matplotlib figure as an SVG element.
 
     Args:
-        name: unique on the page; goes into the element ids.
-        label: what is to be seen, for readers who can't see it.
+        name: unique on the page; prefix of all element ids.
+        label: text alternative for screen readers.
         size_in: width and height in inches.
-        plot: draws on the matplotlib Figure it is given.
+        plot: plots on the matplotlib `Figure` that it is called with.
+
+    Example:
+        svg = render_svg("loss", "Loss by epoch", (HALF_WIDTH_IN, 3.0), plot)
     """
     from matplotlib.figure import Figure
 
@@ -45,14 +50,14 @@ def draw(name: str, label: str, size_in: tuple[float, float], plot: Callable[[An
         figure = Figure(figsize=size_in, layout="constrained")
         plot(figure)
         buffer = io.StringIO()
-        # Without the date the same data give the same bytes.
+        # No date: the same data give the same bytes.
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     size = "wide" if size_in[0] > HALF_WIDTH_IN else "half"
     return _inlined(buffer.getvalue(), name, label, size)
 
 
-def tidy(axes: Any, grid: str = "y") -> None:
-    """Take away what is not data: box lines, tick marks; a faint grid along one axis."""
+def style_axes(axes: Any, grid: str = "y") -> None:
+    """Remove spines and tick marks; add a faint grid along one axis."""
     for side in ("top", "right", "left" if grid == "y" else "bottom"):
         axes.spines[side].set_visible(False)
     axes.tick_params(which="both", length=0)
@@ -61,7 +66,7 @@ def tidy(axes: Any, grid: str = "y") -> None:
 
 
 def percent_axis(axis: Any, decimals: int | None = None) -> None:
-    """Write shares 0..1 as percent; by default with as many decimals as the ticks need."""
+    """Format shares (0..1) as percent; by default with as many decimals as the ticks need."""
     from matplotlib.ticker import PercentFormatter
 
     axis.set_major_formatter(PercentFormatter(1.0, decimals=decimals, symbol=" %"))
@@ -91,7 +96,7 @@ def _style(name: str) -> Iterator[None]:
         "legend.labelcolor": INK,
         "lines.linewidth": 1.8,
         "axes.unicode_minus": False,
-        # A name with $ in it is no formula.
+        # A $ in a name does not start a formula.
         "text.parse_math": False,
     }
     with mpl.rc_context(settings):

@@ -1,1 +1,1 @@
-"""The page that tells a person what a run did."""
+"""The HTML report of a run."""

@@ -1,4 +1,4 @@
-"""The report's charts; each gives an inline SVG element."""
+"""Charts of the report; each function returns an inline SVG element."""
 
 from typing import Any
 
@@ -14,41 +14,44 @@ from fer_models.plotting.svg import (
     INK,
     MUTED,
     NUM_SERIES_COLOURS,
-    draw,
     percent_axis,
+    render_svg,
     series_colour,
-    tidy,
+    style_axes,
 )
 from fer_models.reporting.collect import ModelRow
 
 
 def accuracy_chart(rows: tuple[ModelRow, ...]) -> str:
-    """Accuracy of every model with its interval; validation beside test."""
+    """Accuracy of every model with its confidence interval, on validation and test."""
 
     def plot(figure: Any) -> None:
         axes = figure.subplots()
-        places = np.arange(len(rows))[::-1]
+        positions = np.arange(len(rows))[::-1]
         for split, shift, colour, filled in ((TEST, 0.12, 0, True), (VALIDATION, -0.16, 5, False)):
             shown = [
-                (p, r.metrics.splits[split])
-                for p, r in zip(places, rows, strict=True)
-                if split in r.metrics.splits
+                (position, row.metrics.splits[split])
+                for position, row in zip(positions, rows, strict=True)
+                if split in row.metrics.splits
             ]
             if shown:
                 _points(axes, shown, shift, series_colour(colour), split, filled)
         _majority_line(axes, rows[0].headline)
-        axes.set_yticks(places, [row.metrics.model_name for row in rows])
+        axes.set_yticks(positions, [row.metrics.model_name for row in rows])
         for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
             tick.set_fontweight("bold" if row.is_candidate else "normal")
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlabel("accuracy")
         percent_axis(axes.xaxis)
-        tidy(axes, grid="x")
+        style_axes(axes, grid="x")
         figure.legend(loc="outside upper left", ncols=3)
 
     height = 1.2 + 0.42 * len(rows)
-    return draw(
-        "accuracy", "Accuracy of each model with its interval", (FULL_WIDTH_IN, height), plot
+    return render_svg(
+        "accuracy",
+        "Accuracy of each model with its confidence interval",
+        (FULL_WIDTH_IN, height),
+        plot,
     )
 
 
@@ -57,32 +60,32 @@ def class_chart(scores: SplitMetrics) -> str:
 
     def plot(figure: Any) -> None:
         axes = figure.subplots()
-        places = np.arange(NUM_CLASSES)[::-1]
+        positions = np.arange(NUM_CLASSES)[::-1]
         classes = [scores.per_class[name] for name in CLASS_NAMES]
         for shift, field, colour in ((0.19, "recall", 0), (-0.19, "precision", 1)):
             values = [getattr(one, field) for one in classes]
-            axes.barh(places + shift, values, 0.36, color=series_colour(colour), label=field)
-            for place, value in zip(places, values, strict=True):
+            axes.barh(positions + shift, values, 0.36, color=series_colour(colour), label=field)
+            for position, value in zip(positions, values, strict=True):
                 axes.text(
                     value + 0.01,
-                    place + shift,
+                    position + shift,
                     f"{100 * value:.0f}",
                     va="center",
                     fontsize=7.5,
                     color=MUTED,
                 )
         labels = [f"{name} ({one.n:,})" for name, one in zip(CLASS_NAMES, classes, strict=True)]
-        axes.set_yticks(places, labels)
+        axes.set_yticks(positions, labels)
         axes.set_xlim(0, 1.08)
         percent_axis(axes.xaxis)
-        tidy(axes, grid="x")
+        style_axes(axes, grid="x")
         figure.legend(loc="outside upper left", ncols=2)
 
-    return draw("classes", "Recall and precision of each class", (HALF_WIDTH_IN, 4.0), plot)
+    return render_svg("classes", "Recall and precision of each class", (HALF_WIDTH_IN, 4.0), plot)
 
 
 def reliability_chart(bins: ReliabilityBins) -> str:
-    """Accuracy against confidence, with the number of images below."""
+    """Reliability diagram: accuracy against confidence, and a histogram of the images."""
 
     def plot(figure: Any) -> None:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -95,7 +98,7 @@ def reliability_chart(bins: ReliabilityBins) -> str:
             color=MUTED,
             linewidth=1.2,
             linestyle="--",
-            label="as sure as it is right",
+            label="perfect calibration",
         )
         upper.plot(
             bins.confidence[filled],
@@ -103,7 +106,7 @@ def reliability_chart(bins: ReliabilityBins) -> str:
             color=series_colour(0),
             marker="o",
             markersize=5,
-            label="this model",
+            label="candidate",
         )
         upper.set_ylabel("accuracy")
         upper.set_ylim(0, 1.02)
@@ -114,25 +117,25 @@ def reliability_chart(bins: ReliabilityBins) -> str:
         lower.set_xlim(0, 1)
         percent_axis(lower.xaxis)
         for axes in (upper, lower):
-            tidy(axes)
+            style_axes(axes)
         figure.legend(loc="outside upper left", ncols=2)
 
-    return draw("reliability", "Accuracy against confidence", (HALF_WIDTH_IN, 4.0), plot)
+    return render_svg("reliability", "Accuracy against confidence", (HALF_WIDTH_IN, 4.0), plot)
 
 
 def curves_chart(rows: list[ModelRow]) -> str:
-    """Loss and accuracy by epoch of up to eight members; validation solid, training dashed."""
+    """Loss and accuracy by epoch, up to eight members; validation solid, training dashed."""
 
     def plot(figure: Any) -> None:
         panels = figure.subplots(1, 2)
-        for axes, what in zip(panels, ("loss", "accuracy"), strict=True):
+        for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
             for number, row in enumerate(rows[:NUM_SERIES_COLOURS]):
                 assert row.curve is not None
                 epochs, colour = row.curve["epoch"], series_colour(number)
-                name = row.metrics.model_name if what == "loss" else None
+                name = row.metrics.model_name if quantity == "loss" else None
                 axes.plot(
                     epochs,
-                    row.curve[f"train_{what}"],
+                    row.curve[f"train_{quantity}"],
                     color=colour,
                     linestyle=(0, (3, 2)),
                     linewidth=1.1,
@@ -140,20 +143,20 @@ def curves_chart(rows: list[ModelRow]) -> str:
                 )
                 axes.plot(
                     epochs,
-                    row.curve[f"validation_{what}"],
+                    row.curve[f"validation_{quantity}"],
                     color=colour,
                     label=name,
                     marker="o",
                     markersize=3,
                 )
-            axes.set_title("loss (nats)" if what == "loss" else "accuracy")
+            axes.set_title("loss (nats)" if quantity == "loss" else "accuracy")
             axes.set_xlabel("epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
-            tidy(axes)
+            style_axes(axes)
         percent_axis(panels[1].yaxis)
         figure.legend(loc="outside upper left", ncols=4)
 
-    return draw("curves", "Loss and accuracy by epoch", (FULL_WIDTH_IN, 3.6), plot)
+    return render_svg("curves", "Loss and accuracy by epoch", (FULL_WIDTH_IN, 3.6), plot)
 
 
 def counts_chart(snapshot: DatasetSnapshot) -> str:
@@ -164,13 +167,13 @@ def counts_chart(snapshot: DatasetSnapshot) -> str:
 
     def plot(figure: Any) -> None:
         axes = figure.subplots()
-        places, bottom = np.arange(NUM_CLASSES), np.zeros(NUM_CLASSES)
+        positions, bottom = np.arange(NUM_CLASSES), np.zeros(NUM_CLASSES)
         for split, colour in zip(SPLITS, (0, 5, 1), strict=True):
             labels = table.loc[table["split"] == split, "label"].to_numpy(dtype=np.int64)
             counts = np.bincount(labels, minlength=NUM_CLASSES)
             if counts.sum():
                 axes.bar(
-                    places,
+                    positions,
                     counts,
                     0.7,
                     bottom=bottom,
@@ -178,16 +181,16 @@ def counts_chart(snapshot: DatasetSnapshot) -> str:
                     label=f"{split} ({counts.sum():,})",
                 )
             bottom += counts
-        for place, total in zip(places, bottom, strict=True):
-            axes.text(place, total, f"{int(total):,}", ha="center", va="bottom", fontsize=8.5)
-        axes.set_xticks(places, CLASS_NAMES)
+        for position, total in zip(positions, bottom, strict=True):
+            axes.text(position, total, f"{int(total):,}", ha="center", va="bottom", fontsize=8.5)
+        axes.set_xticks(positions, CLASS_NAMES)
         axes.tick_params(axis="x", labelcolor=INK)
         axes.set_ylabel("images")
         axes.margins(y=0.1)
-        tidy(axes)
+        style_axes(axes)
         figure.legend(loc="outside upper left", ncols=3)
 
-    return draw("counts", "Kept images by class and split", (HALF_WIDTH_IN, 3.3), plot)
+    return render_svg("counts", "Kept images by class and split", (HALF_WIDTH_IN, 3.3), plot)
 
 
 def _points(
@@ -203,7 +206,7 @@ def _points(
     sizes = shown[0][1].n
     axes.errorbar(
         values[:, 0],
-        [place + shift for place, _ in shown],
+        [position + shift for position, _ in shown],
         xerr=errors,
         fmt="o",
         color=colour,
@@ -216,8 +219,6 @@ def _points(
 
 
 def _majority_line(axes: Any, scores: SplitMetrics) -> None:
-    """What saying the most frequent class always would reach: the floor of the comparison."""
+    """Accuracy of always predicting the most frequent class."""
     share = max(one.n for one in scores.per_class.values()) / scores.n
-    axes.axvline(
-        share, color=MUTED, linestyle=":", linewidth=1.4, label="always the commonest class"
-    )
+    axes.axvline(share, color=MUTED, linestyle=":", linewidth=1.4, label="majority-class baseline")

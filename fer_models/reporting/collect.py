@@ -1,4 +1,4 @@
-"""Everything the report tells, read from the store once and put in order."""
+"""All facts of a report, read from the store once."""
 
 import io
 from collections.abc import Iterable
@@ -31,23 +31,23 @@ _CURVE_FILE = "curve.csv"
 
 
 class RunConfig(Protocol):
-    """What a report reads of the configuration of a run (`flows.pipeline_config` composes it)."""
+    """The part of a run's configuration that the report reads (see `flows.pipeline_config`)."""
 
     @property
     def name(self) -> str:
-        """The recipe's name."""
+        """Name of the recipe."""
 
     @property
     def seed(self) -> int:
-        """Start of every random draw."""
+        """Seed of all random draws."""
 
     @property
     def cleaning(self) -> CleaningConfig:
-        """What was quarantined."""
+        """How the data was cleaned."""
 
     @property
     def tuning(self) -> TuningConfig:
-        """The search."""
+        """The hyper-parameter search."""
 
     @property
     def evaluation(self) -> EvaluationConfig:
@@ -72,7 +72,7 @@ class RunRefs:
     promotion: PromotionRef
 
     def ids(self) -> dict[str, Any]:
-        """The ids by kind, plain JSON values."""
+        """The artifact ids by kind, as plain JSON values."""
         return {
             "snapshot": self.snapshot.id,
             "validation": self.validation.id,
@@ -85,26 +85,26 @@ class RunRefs:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One member or ensemble."""
+    """One row of the leaderboard: a member (one network) or an ensemble of members."""
 
     metrics: ModelMetrics
     is_candidate: bool
     weights: tuple[tuple[str, float], ...]
-    """Name and weight of each member that has one; empty for a single network."""
+    """Name and weight of each weighted member of an ensemble; empty for a member."""
     curve: pd.DataFrame | None
     """Training curve by epoch; None for an ensemble."""
     lineage: dict[str, Any]
 
     @property
     def headline(self) -> SplitMetrics:
-        """The metrics to be judged by: of the test split, or of validation without one."""
+        """Metrics of the test split, or of validation if there is no test split."""
         splits = self.metrics.splits
         return splits[TEST] if TEST in splits else splits[VALIDATION]
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the report is made from; `rows` are members first, then ensembles."""
+    """The input of the page; `rows` holds members first, then ensembles."""
 
     config: RunConfig
     refs: RunRefs
@@ -117,9 +117,9 @@ class RunFacts:
     tuning_info: dict[str, Any]
     best_setting: dict[str, Any]
     tables: dict[str, pd.DataFrame]
-    """Further tables of the snapshot: `truth` of synthetic data, `rejected` rows."""
+    """Further tables of the snapshot: `truth` (synthetic data) and `rejected` rows."""
     predictions: Predictions
-    """The candidate's, on the headline split."""
+    """Of the candidate, on the headline split."""
     has_test: bool
 
     @property
@@ -129,7 +129,7 @@ class RunFacts:
 
 
 def collect(store: ArtifactStore, config: RunConfig, refs: RunRefs) -> RunFacts:
-    """Read what a report needs.
+    """Read the facts of a run.
 
     Raises:
         DataError: evaluations or the choice belong to another snapshot.
@@ -173,7 +173,7 @@ def _check_same_snapshot(
     ]
     if problems:
         raise DataError(
-            f"expected everything of a report to belong to snapshot {refs.snapshot.id}", problems
+            f"expected all artifacts of a report to belong to snapshot {refs.snapshot.id}", problems
         )
 
 

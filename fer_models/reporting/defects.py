@@ -1,4 +1,4 @@
-"""Planted defects of synthetic data against what cleaning set aside, and for which reason."""
+"""Planted defects of synthetic data, compared with what cleaning quarantined and why."""
 
 from dataclasses import dataclass
 
@@ -21,41 +21,42 @@ _REASON_OF = {
 
 @dataclass(frozen=True)
 class DefectRow:
-    """One planted kind of defect, and the rule that looks for it.
+    """Detection counts of one kind of planted defect.
 
     Attributes:
-        defect: the kind; "" for sound images.
-        planted: how many images have it.
-        found: how many of them are in quarantine for the very reason.
-        named: how many images are in quarantine for that reason (for sound images: for any).
-        right: how many of these have the defect.
+        defect: the kind; "" for valid images.
+        planted: images with the defect.
+        found: images with the defect that are quarantined for the matching reason.
+        flagged: images quarantined for that reason (valid images: for any reason).
+        correct: of these, the images that have the defect.
     """
 
     defect: str
     planted: int
     found: int
-    named: int
-    right: int
+    flagged: int
+    correct: int
 
     @property
     def recall(self) -> float | None:
-        """Found of planted, 0..1; None where nothing was planted."""
+        """Found / planted, 0..1; None if nothing was planted."""
         return self.found / self.planted if self.planted else None
 
     @property
     def precision(self) -> float | None:
-        """Right of named, 0..1; None where nothing was named."""
-        return self.right / self.named if self.named else None
+        """Correct / flagged, 0..1; None if nothing was flagged."""
+        return self.correct / self.flagged if self.flagged else None
 
 
 def score_cleaning(manifest: pd.DataFrame, truth: pd.DataFrame) -> list[DefectRow]:
-    """Planted and found defects by kind, then the sound images that were set aside as well.
+    """One row per kind of planted defect, then one for valid images that were quarantined.
 
-    Of an exact or near copy and its original either may stay: the one that is set aside counts.
+    Of an exact or near duplicate and its original, cleaning may quarantine either one; both count
+    as found.
 
     Args:
-        manifest: the snapshot's, N rows.
-        truth: its table `truth`: `image_id`, `defect` ("" for a sound image), `original_id`.
+        manifest: manifest of the snapshot, N rows.
+        truth: its `truth` table: `image_id`, `defect` ("" for a valid image), `original_id`.
     """
     table = truth.merge(
         manifest[["image_id", "status", "reason"]], on="image_id", validate="one_to_one"
@@ -63,16 +64,16 @@ def score_cleaning(manifest: pd.DataFrame, truth: pd.DataFrame) -> list[DefectRo
     held = table["status"] == QUARANTINED
     rows = []
     for defect in sorted(set(table["defect"]) - {""}):
-        named = held & (table["reason"] == _REASON_OF.get(str(defect), ""))
+        flagged = held & (table["reason"] == _REASON_OF.get(str(defect), ""))
         has_it = table["defect"] == defect
-        found, right = named & has_it, named & has_it
+        found, correct = flagged & has_it, flagged & has_it
         if defect in _PAIRED:
-            named_ids = set(table.loc[named, "image_id"])
-            found = has_it & (named | table["original_id"].isin(named_ids))
-            right = named & (has_it | table["image_id"].isin(table.loc[has_it, "original_id"]))
-        counts = [int(mask.sum()) for mask in (has_it, found, named, right)]
+            flagged_ids = set(table.loc[flagged, "image_id"])
+            found = has_it & (flagged | table["original_id"].isin(flagged_ids))
+            correct = flagged & (has_it | table["image_id"].isin(table.loc[has_it, "original_id"]))
+        counts = [int(mask.sum()) for mask in (has_it, found, flagged, correct)]
         rows.append(DefectRow(str(defect), *counts))
     originals = set(table.loc[table["defect"].isin(_PAIRED), "original_id"])
-    sound = (table["defect"] == "") & ~table["image_id"].isin(originals)
-    wronged = int((sound & held).sum())
-    return [*rows, DefectRow("", int(sound.sum()), wronged, wronged, 0)]
+    valid = (table["defect"] == "") & ~table["image_id"].isin(originals)
+    false_positives = int((valid & held).sum())
+    return [*rows, DefectRow("", int(valid.sum()), false_positives, false_positives, 0)]

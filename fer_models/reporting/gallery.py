@@ -1,4 +1,4 @@
-"""Small face images for the page, chosen without a random draw."""
+"""Face images of the page, chosen deterministically."""
 
 import base64
 import io
@@ -11,14 +11,20 @@ from fer_models.dataset.snapshot import KEPT, QUARANTINED, DatasetSnapshot
 from fer_models.evaluation.predictions import Predictions
 from fer_models.labels import CLASS_NAMES
 
-FACES_A_CLASS = 12
+SAMPLES_PER_CLASS = 12
 MAX_QUARANTINED = 20
 MAX_MISTAKES = 20
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One image: a data URI, two lines below it, and a text for readers who can't see it."""
+class FaceImage:
+    """One image on the page.
+
+    Attributes:
+        source: data URI of a PNG.
+        title, note: the two lines below the image; together its text alternative.
+        image_id: id in the manifest.
+    """
 
     source: str
     title: str
@@ -26,20 +32,20 @@ class Tile:
     image_id: str
 
 
-def faces_by_class(snapshot: DatasetSnapshot) -> list[tuple[str, list[Tile]]]:
-    """For each class that has kept images, up to 12 of them, evenly spread over the table."""
+def samples_by_class(snapshot: DatasetSnapshot) -> list[tuple[str, list[FaceImage]]]:
+    """Up to 12 kept images of each class, evenly spaced in the manifest."""
     table = snapshot.manifest
     groups = []
     for number, name in enumerate(CLASS_NAMES):
         mask = (table["status"] == KEPT) & (table["label"] == number)
-        positions = _spread(np.flatnonzero(mask.to_numpy()), FACES_A_CLASS)
+        positions = _spread(np.flatnonzero(mask.to_numpy()), SAMPLES_PER_CLASS)
         if len(positions):
-            groups.append((name, [_tile(snapshot, p, "", "") for p in positions]))
+            groups.append((name, [_face(snapshot, p, "", "") for p in positions]))
     return groups
 
 
-def quarantined(snapshot: DatasetSnapshot) -> list[Tile]:
-    """Up to 20 quarantined images, every reason in turn."""
+def quarantined_faces(snapshot: DatasetSnapshot) -> list[FaceImage]:
+    """Up to 20 quarantined images, taken from all reasons in rotation."""
     table = snapshot.manifest
     held = table[table["status"] == QUARANTINED]
     rank_in_reason = held.groupby("reason").cumcount()
@@ -48,19 +54,19 @@ def quarantined(snapshot: DatasetSnapshot) -> list[Tile]:
     reasons = table["reason"].to_numpy()
     by_reason = sorted(positions, key=lambda position: (str(reasons[position]), position))
     return [
-        _tile(snapshot, p, str(reasons[p]).replace("_", " "), f"labelled {_label(snapshot, p)}")
+        _face(snapshot, p, str(reasons[p]).replace("_", " "), _label_text(snapshot, p))
         for p in by_reason
     ]
 
 
-def mistakes(snapshot: DatasetSnapshot, predictions: Predictions) -> list[Tile]:
-    """Up to 20 wrongly recognised images, the most confident mistake first."""
+def confident_mistakes(snapshot: DatasetSnapshot, predictions: Predictions) -> list[FaceImage]:
+    """Up to 20 misclassified images, the most confident first."""
     predicted = predictions.probs_NK.argmax(axis=1)
     confidence = predictions.probs_NK.max(axis=1)
     wrong = np.flatnonzero(predicted != predictions.labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MAX_MISTAKES]
     return [
-        _tile(
+        _face(
             snapshot,
             int(predictions.positions[row]),
             f"{CLASS_NAMES[predicted[row]]} {100 * confidence[row]:.0f}\u202f%",
@@ -76,12 +82,12 @@ def _spread(positions: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int6
     return positions[np.linspace(0, len(positions) - 1, count).astype(np.int64)]
 
 
-def _label(snapshot: DatasetSnapshot, position: int) -> str:
+def _label_text(snapshot: DatasetSnapshot, position: int) -> str:
     label = int(snapshot.manifest["label"].iloc[position])
-    return CLASS_NAMES[label] if label >= 0 else "nothing"
+    return f"labelled {CLASS_NAMES[label]}" if label >= 0 else "unlabelled"
 
 
-def _tile(snapshot: DatasetSnapshot, position: int, title: str, note: str) -> Tile:
+def _face(snapshot: DatasetSnapshot, position: int, title: str, note: str) -> FaceImage:
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -89,4 +95,4 @@ def _tile(snapshot: DatasetSnapshot, position: int, title: str, note: str) -> Ti
     Image.fromarray(pixels).save(buffer, format="PNG")
     encoded = base64.b64encode(buffer.getvalue()).decode()
     image_id = str(snapshot.manifest["image_id"].iloc[position])
-    return Tile(f"data:image/png;base64,{encoded}", title, note, image_id)
+    return FaceImage(f"data:image/png;base64,{encoded}", title, note, image_id)

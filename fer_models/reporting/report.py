@@ -1,11 +1,11 @@
-"""The report: one self-contained HTML page of what a run did, and its lineage."""
+"""The report of a run: one self-contained HTML page, and the lineage as JSON."""
 
 import hashlib
 import json
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
+from fer_models.plotting.page import page_environment, templates_hash
 from fer_models.progress import report
 from fer_models.reporting.collect import RunConfig, RunFacts, RunRefs, collect
 from fer_models.source_hash import source_hash
@@ -20,12 +20,12 @@ from fer_models.storage.refs import (
 )
 from fer_models.storage.store import ArtifactStore
 
-# Its source, and that of all it imports, is part of what a result depends on.
+# The source of this module and of all its imports is part of the run id.
 _ENTRY = "fer_models.reporting.report"
 
 REPORT_FILE = "report.html"
 LINEAGE_FILE = "lineage.json"
-_TEMPLATES = resources.files("fer_models.reporting") / "templates"
+_PACKAGE = "fer_models.reporting"
 
 
 def write_report(
@@ -38,27 +38,43 @@ def write_report(
     ensemble: EnsembleRef,
     promotion: PromotionRef,
 ) -> RunRef:
-    """Write the page and the lineage of a run.
+    """Write the report page and the lineage of a run.
 
-    The id is taken over what the run was made of, and over the code that draws the page: the
-    same run gives the same id, whenever it ran.
+    The id hashes the configuration without store and tracking, the artifact ids, and the code and
+    templates of the page. So the same run gets the same id, whenever it ran.
+
+    Args:
+        store: holds the artifacts of the run, and receives the report.
+        config: configuration of the run.
+        snapshot: the split snapshot that the members were trained on.
+        validation: result of the data gate.
+        tuning: the hyper-parameter search; None for a run without one.
+        evaluations: one per member and ensemble; a model without one is measured here.
+        ensemble: the ensembles, and which model became the candidate.
+        promotion: the decision about the candidate.
+
+    Returns:
+        The run; `report_url` is the page.
 
     Raises:
         DataError: the artifacts don't belong to the same snapshot.
         StoreError: an artifact is absent or damaged, or the store can't be written.
+
+    Example:
+        run = write_report(
+            store, config, snapshot, validation, None, evaluations, ensemble, promotion
+        )
+        html = store.read_file(run, "report.html")
     """
     refs = RunRefs(snapshot, validation, tuning, tuple(evaluations), ensemble, promotion)
     report("report", 0, 2, "steps", "reading the artifacts")
     facts = collect(store, config, refs)
     run_id = _run_id(config, refs)
-    run = RunRef(
-        id=run_id,
-        url=f"{store.url}/{RunRef.folder}/{run_id}",
-        report_url=f"{store.url}/{RunRef.folder}/{run_id}/{REPORT_FILE}",
-    )
+    report_url = f"{store.artifact_url(RunRef, run_id)}/{REPORT_FILE}"
+    run = store.ref(RunRef, run_id, report_url=report_url)
     if store.exists(run):
         return run
-    report("report", 1, 2, "steps", "drawing the page")
+    report("report", 1, 2, "steps", "rendering the page")
     lineage = {
         "run": run_id,
         "name": config.name,
@@ -81,29 +97,20 @@ def write_report(
 
 
 def render_page(facts: RunFacts, run_id: str) -> str:
-    """The HTML of the report; it needs no other file and no network."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
+    """The self-contained HTML of the report."""
     from fer_models.reporting.view import FILTERS, page_context
 
-    environment = Environment(
-        loader=FunctionLoader(lambda name: (_TEMPLATES / name).read_text("utf-8")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment(_PACKAGE)
     environment.filters |= FILTERS
     return environment.get_template("report.html.j2").render(run_id=run_id, **page_context(facts))
 
 
 def _run_id(config: RunConfig, refs: RunRefs) -> str:
-    # Where the store and the tracking folder lie does not change what a run is.
+    # The location of the store and of the tracking folder is not part of a run's identity.
     settings = config.model_dump(mode="json", exclude={"store", "tracking"})
     digest = hashlib.sha256(json.dumps([settings, refs.ids()], sort_keys=True).encode())
     digest.update(source_hash(_ENTRY).encode())
-    for template in sorted(_TEMPLATES.iterdir(), key=lambda entry: entry.name):
-        digest.update(template.read_bytes())
+    digest.update(templates_hash(_PACKAGE).encode())
     return digest.hexdigest()[:24]
 
 

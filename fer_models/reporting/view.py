@@ -1,4 +1,4 @@
-"""The page's words and tables: facts turned into what the template shows."""
+"""The template context: facts of a run, turned into texts and tables."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ THIN_SPACE = "\u202f"
 
 @dataclass(frozen=True)
 class HeatCell:
-    """A cell of the confusion matrix: the count, and its share of the row (0..1)."""
+    """A cell of the confusion matrix: its count and its share of the row (0..1)."""
 
     count: int
     share: float
@@ -25,12 +25,12 @@ class HeatCell:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """0.6523 as `65.2 %`, with a thin space that does not break."""
+    """0.6523 as `65.2 %`, with a narrow no-break space."""
     return f"{100 * share:.{digits}f}{THIN_SPACE}%"
 
 
 def interval(scores: SplitMetrics) -> str:
-    """The interval of the accuracy, such as `61.9 - 68.4 %`."""
+    """The confidence interval of the accuracy, such as `61.9 \u2013 68.4 %`."""
     low, high = 100 * scores.accuracy_low, 100 * scores.accuracy_high
     return f"{low:.1f} \u2013 {high:.1f}{THIN_SPACE}%"
 
@@ -44,7 +44,7 @@ def short_count(count: int) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A setting for people: numbers with four significant digits, anything else as it is."""
+    """A hyper-parameter value: floats with four significant digits, anything else unchanged."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -57,13 +57,14 @@ FILTERS: dict[str, Callable[..., str]] = {
 
 
 def page_context(facts: RunFacts) -> dict[str, Any]:
-    """Everything that the template names."""
+    """All variables of the template."""
     headline = facts.candidate.headline
     return {
         "facts": facts,
         "rows": facts.rows,
         "candidate": facts.candidate,
         "headline": headline,
+        "confidence_text": f"{round(100 * facts.config.evaluation.confidence, 1):g}",
         "split": TEST if facts.has_test else VALIDATION,
         "has_test": facts.has_test,
         "splits": {"validation": VALIDATION, "test": TEST, "unleaked": TEST_WITHOUT_LEAKS},
@@ -77,9 +78,9 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "schedule": _schedule(facts),
         "max_curves": MAX_CURVES,
         "curve_rows": [row for row in facts.rows if row.curve is not None],
-        "faces": gallery.faces_by_class(facts.snapshot),
-        "quarantined": gallery.quarantined(facts.snapshot),
-        "mistakes": gallery.mistakes(facts.snapshot, facts.predictions),
+        "samples": gallery.samples_by_class(facts.snapshot),
+        "quarantined": gallery.quarantined_faces(facts.snapshot),
+        "mistakes": gallery.confident_mistakes(facts.snapshot, facts.predictions),
         "num_mistakes": int((~facts.predictions.correct).sum()),
         "confusions": _worst_confusions(headline),
         "lineage": _lineage(facts),
@@ -90,8 +91,8 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
 def _verdict(facts: RunFacts) -> dict[str, str]:
     name = facts.candidate.metrics.model_name
     if facts.refs.promotion.promoted:
-        return {"kind": "pass", "title": f"{name} is the champion", "word": "promoted"}
-    return {"kind": "fail", "title": f"{name} was not promoted", "word": "not promoted"}
+        return {"kind": "pass", "title": f"{name} is the champion", "label": "promoted"}
+    return {"kind": "fail", "title": f"{name} was not promoted", "label": "not promoted"}
 
 
 def _confusion(scores: SplitMetrics) -> list[tuple[str, int, list[HeatCell]]]:
@@ -107,7 +108,7 @@ def _confusion(scores: SplitMetrics) -> list[tuple[str, int, list[HeatCell]]]:
 
 
 def _worst_confusions(scores: SplitMetrics) -> list[tuple[str, str, int, float]]:
-    """The three commonest mix-ups: true class, taken for, images, share of the true class."""
+    """The three most frequent confusions: true class, prediction, images, share of the class."""
     pairs = [
         (CLASS_NAMES[i], CLASS_NAMES[j], count, count / sum(row))
         for i, row in enumerate(scores.confusion)
@@ -118,7 +119,7 @@ def _worst_confusions(scores: SplitMetrics) -> list[tuple[str, str, int, float]]
 
 
 def _gate(facts: RunFacts) -> list[dict[str, Any]]:
-    """The checks, failed ones first; each with `state` pass, warn or fail."""
+    """The checks, failed ones first; `state` is pass, warn or fail."""
     rows = []
     for check in facts.checks:
         bad = "fail" if check["severity"] == "error" else "warn"
@@ -133,7 +134,7 @@ def _defects(facts: RunFacts) -> list[DefectRow]:
 
 
 def _rejected(facts: RunFacts) -> list[Any]:
-    """Rows of the sources that could not be read, as tuples named by column."""
+    """Unreadable rows of the sources, as named tuples."""
     table = facts.tables.get("rejected")
     return [] if table is None else list(table.itertuples(index=False))
 
@@ -144,7 +145,7 @@ def _charts(facts: RunFacts) -> dict[str, str]:
         facts.predictions.labels,
         facts.config.evaluation.calibration_bins,
     )
-    drawn = {
+    rendered = {
         "accuracy": charts.accuracy_chart(facts.rows),
         "classes": charts.class_chart(facts.candidate.headline),
         "reliability": charts.reliability_chart(bins),
@@ -152,15 +153,15 @@ def _charts(facts: RunFacts) -> dict[str, str]:
     }
     curve_rows = [row for row in facts.rows if row.curve is not None]
     if curve_rows:
-        drawn["curves"] = charts.curves_chart(curve_rows)
+        rendered["curves"] = charts.curves_chart(curve_rows)
     if facts.trials:
-        plots = search_charts(facts.trials, facts.config.tuning.search_space)
-        drawn |= {plot.name: plot.svg for plot in plots}
-    return drawn
+        figures = search_charts(facts.trials, facts.config.tuning.search_space)
+        rendered |= {figure.name: figure.svg for figure in figures}
+    return rendered
 
 
 def _schedule(facts: RunFacts) -> list[dict[str, Any]]:
-    """The settings that led to the best trial of a population; empty for another search."""
+    """Lineage of the best trial of a population: its start and its exchanges; else empty."""
     if not any(trial.get("schedule") for trial in facts.trials):
         return []
     entries = lineage(facts.trials, facts.tuning_info["best_trial"])
@@ -178,11 +179,11 @@ def _lineage(facts: RunFacts) -> list[tuple[str, str]]:
     packages = source.get("packages") or {}
     return [
         ("dataset", facts.snapshot.ref.id),
-        ("code revision", revision + (" (with changes)" if code.get("dirty") else "")),
+        ("code revision", revision + (" (with uncommitted changes)" if code.get("dirty") else "")),
         ("seed", str(facts.config.seed)),
         ("ferflow", str(source.get("ferflow"))),
         ("Python", str(source.get("python"))),
         ("platform", str(source.get("platform"))),
         ("packages", ", ".join(f"{name} {v}" for name, v in packages.items() if v)),
-        ("store", facts.refs.snapshot.url.removesuffix(f"/datasets/{facts.snapshot.ref.id}")),
+        ("store", facts.refs.snapshot.store_url),
     ]

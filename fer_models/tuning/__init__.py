@@ -1,1 +1,1 @@
-"""Hyper-parameter search."""
+"""Hyper-parameter search with Ray Tune."""

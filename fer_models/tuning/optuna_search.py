@@ -1,4 +1,4 @@
-"""Settings proposed by Optuna, one trial after the other."""
+"""Settings proposed by Optuna, one trial at a time."""
 
 import math
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from fer_models.tuning.space import rounded
 
 
 class NumberedOptunaSearch(OptunaSearch):
-    """Gives every trial its number, in the order of their creation, beside its setting."""
+    """Ray's Optuna search, which also numbers the trials in the order of their creation."""
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
-        """Number and setting of a new trial."""
+        """Number and setting of the next trial."""
         drawn: dict[str, Any] = super().suggest(trial_id) or {}
         space: Any = self._space
         setting = {field: _typed(value, space[field]) for field, value in drawn.items()}
@@ -30,16 +30,16 @@ class NumberedOptunaSearch(OptunaSearch):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """A trial that told an error has no value to learn from."""
+        """Record the result; a trial that reported an error counts as failed."""
         if result is not None and result.get("error"):
             result, error = None, True
         super().on_trial_complete(trial_id, result, error)
 
 
 def optuna_search(space: Sequence[SearchDimension], metric: str, seed: int) -> OptunaSearch:
-    """A seeded search by tree-structured Parzen estimators for the largest `metric`.
+    """A seeded search with the tree-structured Parzen estimator (TPE) that maximises `metric`.
 
-    Source: Bergstra et al. 2011. The first ten settings are independent draws.
+    The first ten settings are independent random draws. Source: Bergstra et al. 2011.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     distributions = {dimension.field: _distribution(dimension) for dimension in space}

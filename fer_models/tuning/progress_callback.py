@@ -1,4 +1,4 @@
-"""Follows a search in the process that asked for it: progress, and a way out of silence."""
+"""Progress of a search, reported in the calling process; aborts a search that never starts."""
 
 import time
 from typing import Any
@@ -8,92 +8,95 @@ from ray.tune import Callback
 from fer_models.errors import TrainingError
 from fer_models.progress import report
 
-_SILENCE_LIMIT_S = 300.0
-# What a curve and the schedule of a population are made of.
-_KEPT = ("epoch", "validation_accuracy", "setting", "copied_from")
+_FIRST_EPOCH_TIMEOUT_S = 300.0
+# Fields of a result that make up the curve, and the schedule of a population.
+_HISTORY_FIELDS = ("epoch", "validation_accuracy", "setting", "copied_from")
 
 
 class ProgressCallback(Callback):
-    """Tells what the trials report; a restored search goes on with the counts it had.
+    """Reports the progress of the trials; a restored search continues with its counts.
 
-    Ray calls the hooks by keyword.
+    Ray calls the hooks with keyword arguments.
     """
 
     def __init__(self, num_trials: int, max_epochs: int) -> None:
         self.last: dict[int, dict[str, Any]] = {}
         self._running: dict[int, int] = {}
-        self._lines: dict[int, dict[int, dict[str, Any]]] = {}
+        self._history: dict[int, dict[int, dict[str, Any]]] = {}
         self._finished = 0
         self._started_s = time.monotonic()
         self._num_trials = num_trials
         self._max_epochs = max_epochs
 
     def setup(self, **_: Any) -> None:  # type: ignore[override]
-        """The search starts, or goes on in another process than the one that made this object."""
+        """The search starts, or resumes in a new process."""
         self._started_s = time.monotonic()
 
     def get_state(self) -> dict[str, Any]:
-        """What Ray keeps for a search that is restored."""
+        """The state that Ray saves with the search."""
         return {
             "last": self.last,
             "finished": self._finished,
             "running": self._running,
-            "lines": self._lines,
+            "history": self._history,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what was kept."""
+        """Restore the saved state."""
         self.last = dict(state["last"])
         self._finished = state["finished"]
         self._running = dict(state["running"])
-        self._lines = dict(state["lines"])
+        self._history = dict(state["history"])
 
     def on_trial_result(  # type: ignore[override]
         self, *, trial: Any, result: dict[str, Any], **_: Any
     ) -> None:
-        """An epoch of a trial ended, or the trial tells why it failed.
+        """A trial finished an epoch, or reported why it failed.
 
-        The curve up to here is put into the result: Ray keeps that with the trial.
+        Adds the curve so far to the result, because Ray saves the result with the trial.
         """
         number = trial.config["trial"]
         if result.get("error"):
             self.last.pop(number, None)
             return
-        lines = self._lines.setdefault(number, {})
-        lines[result["epoch"]] = {name: result[name] for name in _KEPT if name in result}
-        told = [lines[epoch] for epoch in sorted(lines) if epoch <= result["epoch"]]
-        result["curve"] = [line["validation_accuracy"] for line in told]
+        by_epoch = self._history.setdefault(number, {})
+        by_epoch[result["epoch"]] = {
+            name: result[name] for name in _HISTORY_FIELDS if name in result
+        }
+        # A retried trial may report an epoch again: later ones belong to the lost attempt.
+        history = [by_epoch[epoch] for epoch in sorted(by_epoch) if epoch <= result["epoch"]]
+        result["curve"] = [entry["validation_accuracy"] for entry in history]
         if "setting" in result:
-            result["schedule"] = _schedule(told)
+            result["schedule"] = _schedule(history)
         self.last[number] = result
         if result["epoch"] < self._max_epochs:
             self._running[number] = result["epoch"]
             self._report()
 
     def on_trial_complete(self, *, trial: Any, **_: Any) -> None:  # type: ignore[override]
-        """A trial ran to its end or was stopped by ASHA."""
+        """A trial finished or was stopped by ASHA."""
         self._end(trial.config["trial"])
 
     def on_trial_error(self, *, trial: Any, **_: Any) -> None:  # type: ignore[override]
-        """A trial was lost: the others go on."""
+        """A trial failed for good; the others continue."""
         self.last.pop(trial.config["trial"], None)
         self._end(trial.config["trial"])
 
     def on_trial_recover(self, *, trial: Any, **_: Any) -> None:  # type: ignore[override]
-        """A trial was lost with its worker, and Ray runs it again."""
-        self._report(f"trial {trial.config['trial']} was lost with its worker and runs again")
+        """A trial lost its worker, and Ray retries it."""
+        self._report(f"trial {trial.config['trial']} lost its worker and is retried")
 
     def on_step_end(self, **_: Any) -> None:  # type: ignore[override]
-        """Runs all the time: give up when no worker ever comes to life.
+        """Ray calls this continuously: abort if no trial ever finishes an epoch.
 
         Raises:
-            TrainingError: nothing was heard of any trial for minutes.
+            TrainingError: no trial finished an epoch within the timeout.
         """
         waited_s = time.monotonic() - self._started_s
-        if self.last or self._finished or waited_s < _SILENCE_LIMIT_S:
+        if self.last or self._finished or waited_s < _FIRST_EPOCH_TIMEOUT_S:
             return
         raise TrainingError(
-            f"tuning: no trial has finished an epoch within {_SILENCE_LIMIT_S:.0f} s; look into "
+            f"tuning: no trial finished an epoch within {_FIRST_EPOCH_TIMEOUT_S:.0f} s; check "
             "Ray's logs (/tmp/ray/session_latest/logs), lower tuning.max_train_images, or set "
             "tuning.enabled=false"
         )
@@ -103,18 +106,18 @@ class ProgressCallback(Callback):
         self._finished += 1
         self._report()
 
-    def _report(self, news: str = "") -> None:
+    def _report(self, note: str = "") -> None:
         done = self._finished + sum(self._running.values()) / self._max_epochs
-        best = max((line["best_accuracy"] for line in self.last.values()), default=None)
-        score = "no trial has finished an epoch" if best is None else f"best accuracy {best:.3f}"
-        report("tune", done, self._num_trials, "trials", note=news or score)
+        best = max((result["best_accuracy"] for result in self.last.values()), default=None)
+        score = "no epoch finished yet" if best is None else f"best accuracy {best:.3f}"
+        report("tune", done, self._num_trials, "trials", note=note or score)
 
 
-def _schedule(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The epochs at which a trial of a population began with another setting, or other weights."""
+def _schedule(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The epochs at which a trial of a population started with a new setting or new weights."""
     steps: list[dict[str, Any]] = []
-    for line in lines:
-        step = {name: line[name] for name in ("epoch", "copied_from", "setting")}
+    for entry in history:
+        step = {name: entry[name] for name in ("epoch", "copied_from", "setting")}
         if not steps or step["copied_from"] is not None or step["setting"] != steps[-1]["setting"]:
             steps.append(step)
     return steps

@@ -1,4 +1,4 @@
-"""Going on with a search that was killed, from the state that Ray Tune left on disk."""
+"""Resuming a killed search from the state that Ray Tune left on disk."""
 
 import json
 import logging
@@ -13,37 +13,37 @@ from ray.tune.experiment import Trial as RayTrial
 _LOGGER = logging.getLogger(__name__)
 
 
-def restored_tuner(place: Path, trainable: Callable[..., Any]) -> tune.Tuner | None:
-    """The search whose state lies in `place`; None where there is none, or it can't be read.
+def restored_tuner(path: Path, trainable: Callable[..., Any]) -> tune.Tuner | None:
+    """The search whose state is in `path`; None if there is no state or it is unreadable.
 
-    A state that was cut short with its process is told as a warning.
+    An unreadable state, such as one truncated when its process was killed, is logged as a warning.
     """
-    # A search that was killed before its first trial began left nothing to go on from.
-    if not tune.Tuner.can_restore(str(place)) or not any(place.glob("experiment_state-*")):
+    # A search that was killed before its first trial started left nothing to resume.
+    if not tune.Tuner.can_restore(str(path)) or not any(path.glob("experiment_state-*")):
         return None
     try:
-        # Ray itself would leave out what it can't read, and say so in its own log only.
-        require_readable(place)
-        return tune.Tuner.restore(str(place), trainable, restart_errored=True)
-    except Exception as error:  # noqa: BLE001 - damaged pickles raise whatever they like
+        # Ray itself would skip unreadable files and mention that in its own log only.
+        require_readable(path)
+        return tune.Tuner.restore(str(path), trainable, restart_errored=True)
+    except Exception as error:  # noqa: BLE001 - a damaged pickle can raise anything
         _LOGGER.warning(
-            "the state of a search in %s can't be read (%s: %s): it starts from the beginning",
-            place,
+            "tuning: the saved state in %s is unreadable (%s: %s); the search starts over",
+            path,
             type(error).__name__,
             error,
         )
         return None
 
 
-def require_readable(place: Path) -> None:
-    """Read all that Ray would read of a state; raises whatever damaged files raise.
+def require_readable(path: Path) -> None:
+    """Read every file of a state that Ray would read; damaged files raise any exception.
 
-    Ray names some of its pickles `.json`. Hidden files are those it was writing when it was killed.
+    Ray names some of its pickles `.json`. Hidden files were being written when it was killed.
     """
-    for file in sorted(place.glob("[!.]*")):
+    for file in sorted(path.glob("[!.]*")):
         if file.name.startswith("experiment_state-"):
             for state, metadata in json.loads(file.read_text())["trial_data"]:
-                # Stubs: in a new process Ray does not know the trainable yet.
+                # Stubs, because a new process has not registered the trainable yet.
                 RayTrial.from_json_state(state, stub=True).restore_run_metadata(metadata)
         elif file.is_file() and "state" in file.name:
             with file.open("rb") as stream:

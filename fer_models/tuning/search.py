@@ -1,4 +1,4 @@
-"""The search itself: trials on Ray Tune, restored when it was killed."""
+"""The search: trials on Ray Tune, resumed if a previous one was killed."""
 
 import shutil
 from pathlib import Path
@@ -18,13 +18,13 @@ from fer_models.tuning.restore import restored_tuner
 from fer_models.tuning.schedulers.build import build_scheduler
 from fer_models.tuning.space import Setting, draw_settings
 from fer_models.tuning.trial import METRIC, run_trial
-from fer_models.tuning.trial_workers import DRIVER_CPUS, trials_at_a_time
+from fer_models.tuning.trial_workers import DRIVER_CPUS, max_parallel_trials
 
 _NAME = "search"
-# Times that a trial which was lost with its worker is run again.
-_MAX_LOSSES = 2
-# Of each trial of a population: the last one, and the one before, which a worse trial may still be
-# about to go on from. Others write none.
+# Retries of a trial that lost its worker.
+_MAX_RETRIES = 2
+# Checkpoints per trial of a population: the last one, and the one before, which a worse trial may
+# still be about to copy. Other trials write none.
 _CHECKPOINTS_KEPT = 2
 
 
@@ -35,23 +35,23 @@ def run_search(
     seed: int,
     folder: Path,
 ) -> tuple[list[Trial], dict[int, str]]:
-    """Try all settings on the Ray cluster that is connected, or those that are left.
+    """Run all trials on the connected Ray cluster, or the remaining ones of a killed search.
 
     Args:
-        data: images to train and to validate on.
-        member: what is tuned.
+        data: training and validation images.
+        member: the member to tune.
         config: space and budget of the search.
-        seed: start of every random draw.
-        folder: keeps the state of the search; one that was killed goes on from it.
+        seed: seed of all random draws.
+        folder: holds the state of the search; a killed search resumes from it.
 
     Returns:
-        The trials that ended well, by number, and the reasons of those that failed.
+        The successful trials by number, and the reasons of the failed ones.
 
     Raises:
         TrainingError: all trials failed.
     """
     settings: list[Setting] = []
-    if not _proposes(config):
+    if not _uses_optuna(config):
         settings = draw_settings(config.search_space, config.num_trials, seed)
     results = _fit(_tuner(data, member, settings, config, seed, folder))
     trials, errors = outcome(results, settings, config)
@@ -59,8 +59,8 @@ def run_search(
         shutil.rmtree(folder / _NAME, ignore_errors=True)
         reasons = [f"trial {number}: {text}" for number, text in sorted(errors.items())]
         raise TrainingError(
-            f"tuning {member.name}: all {config.num_trials} trials failed; mend what they tell, "
-            "narrow tuning.search_space, or set tuning.enabled=false",
+            f"tuning {member.name}: all {config.num_trials} trials failed; fix the causes "
+            "below, narrow tuning.search_space, or set tuning.enabled=false",
             reasons,
         )
     return trials, errors
@@ -74,26 +74,26 @@ def _tuner(
     seed: int,
     folder: Path,
 ) -> tune.Tuner:
-    num_threads, resources = _share(config, member)
+    num_threads, resources = _trial_resources(config, member)
     parameters = tune.with_parameters(
         run_trial,
         settings=settings,
         member=member,
-        data=(ray.put(data),),  # in a tuple: Ray refuses to put a mere reference
+        data=(ray.put(data),),  # in a tuple, because Ray rejects a bare reference
         seed=seed,
         max_epochs=config.max_epochs,
         num_threads=num_threads,
         exchange_epochs=config.exchange_epochs if config.scheduler == "pbt" else None,
     )
     trainable = tune.with_resources(parameters, resources)
-    place = folder / _NAME
-    if (tuner := restored_tuner(place, trainable)) is not None:
+    state = folder / _NAME
+    if (tuner := restored_tuner(state, trainable)) is not None:
         return tuner
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(state, ignore_errors=True)
     progress = ProgressCallback(config.num_trials, config.max_epochs)
     return tune.Tuner(
         trainable,
-        # Numbers of settings that were drawn before: nothing is left to Ray's own sampling.
+        # Trial numbers, because the settings are already drawn: Ray samples nothing itself.
         param_space={"trial": tune.grid_search(list(range(len(settings))))} if settings else {},
         tune_config=_tune_config(member, config, settings, seed),
         run_config=tune.RunConfig(
@@ -102,13 +102,13 @@ def _tuner(
             verbose=0,
             callbacks=[progress],
             checkpoint_config=tune.CheckpointConfig(num_to_keep=_CHECKPOINTS_KEPT),
-            failure_config=tune.FailureConfig(max_failures=_MAX_LOSSES),
+            failure_config=tune.FailureConfig(max_failures=_MAX_RETRIES),
         ),
     )
 
 
-def _share(config: TuningConfig, member: MemberConfig) -> tuple[int, dict[str, float]]:
-    """Threads that a trial computes with, and what Ray sets aside for it (not for its workers)."""
+def _trial_resources(config: TuningConfig, member: MemberConfig) -> tuple[int, dict[str, float]]:
+    """Threads of a trial, and the resources that Ray reserves for it (not for its workers)."""
     if member.training.workers > 1:
         return worker_threads(member), {"cpu": DRIVER_CPUS}
     resources = {"cpu": config.cpus_per_trial, "gpu": config.gpus_per_trial}
@@ -119,7 +119,7 @@ def _tune_config(
     member: MemberConfig, config: TuningConfig, settings: list[Setting], seed: int
 ) -> tune.TuneConfig:
     search, num_samples = None, 1
-    if _proposes(config):
+    if _uses_optuna(config):
         from fer_models.tuning.optuna_search import optuna_search
 
         search = optuna_search(config.search_space, "best_accuracy", seed)
@@ -130,16 +130,16 @@ def _tune_config(
         scheduler=build_scheduler(config, settings, seed),
         search_alg=search,
         num_samples=num_samples,
-        # A population takes turns: all its trials are there from the beginning.
+        # All trials of a population exist from the start; its scheduler limits how many run.
         max_concurrent_trials=None
         if config.scheduler == "pbt"
-        else trials_at_a_time(member, config.max_concurrent_trials),
-        reuse_actors=True,  # the imports of a trial take longer than the trial
+        else max_parallel_trials(member, config.max_concurrent_trials),
+        reuse_actors=True,  # importing torch in a new process takes longer than a short trial
     )
 
 
-def _proposes(config: TuningConfig) -> bool:
-    """Whether settings come one by one; Optuna has nothing to propose in an empty space."""
+def _uses_optuna(config: TuningConfig) -> bool:
+    """Whether Optuna proposes the settings; it can't search an empty space."""
     return config.search == "optuna" and bool(config.search_space)
 
 

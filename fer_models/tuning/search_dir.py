@@ -1,4 +1,4 @@
-"""Where a search keeps the state of its trials until its outcome is written."""
+"""The folder that holds the state of a search until its result is written."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from fer_models.tuning.config import TuningConfig
 
 
 def search_key(snapshot: SnapshotRef, member: MemberConfig, config: TuningConfig, seed: int) -> str:
-    """Name of a search by what its outcome depends on (24 hex)."""
+    """Name of a search (24 hex digits): a hash of everything its result depends on."""
     parts = {
         "training": training_key(snapshot, member, seed),
         "source": source_hash("fer_models.tuning.search"),
@@ -30,7 +30,7 @@ def search_key(snapshot: SnapshotRef, member: MemberConfig, config: TuningConfig
 def search_dir(
     snapshot: SnapshotRef, member: MemberConfig, config: TuningConfig, seed: int
 ) -> Iterator[CheckpointDir]:
-    """The folder of a search, for this process alone; below `<cache>/tuning` where it can be."""
+    """The folder of a search, locked for this process; below `<cache>/tuning` if possible."""
     key = search_key(snapshot, member, config, seed)
     with checkpoint_dir(key, default_cache_dir() / "tuning") as folder:
         yield folder

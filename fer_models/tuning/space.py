@@ -1,7 +1,7 @@
-"""The search space: which fields, which values, and members made of them.
+"""The search space: tunable fields, drawn settings, and members with a setting applied.
 
-Settings are drawn up front by us, not by the search library, so that a seed gives the same
-settings whatever its version. T trials, D dimensions.
+Latin hypercube settings are drawn here rather than by Ray Tune, so a seed gives the same settings
+with every version of Ray. T trials, D dimensions.
 """
 
 import math
@@ -17,42 +17,47 @@ from fer_models.tuning.config import SearchDimension
 Value = float | int | str | bool
 Setting = dict[str, Value]
 _SIGNIFICANT_DIGITS = 4
-# The search sets the epochs and threads itself; the name tells the members apart; trials are judged
-# by one view.
+# The search sets epochs and threads itself; the name identifies the member; trials are evaluated
+# without TTA.
 _NOT_TUNABLE = frozenset({"name", "seed_offset", "tta", "training.epochs", "training.threads"})
 
 
 def tunable_fields() -> tuple[str, ...]:
-    """All paths that a search dimension may name, such as `training.learning_rate`."""
+    """All fields that a search dimension may name, such as `training.learning_rate`."""
     return tuple(path for path in _leaves(MemberConfig, "") if path not in _NOT_TUNABLE)
 
 
 def check_space(member: MemberConfig, space: Sequence[SearchDimension]) -> None:
-    """Refuse dimensions that name no field, or values that the field does not take.
+    """Reject dimensions with an unknown field, or with values that the field does not accept.
 
     Raises:
-        ConfigError: everything that is wrong, and the valid paths.
+        ConfigError: all problems together, with the valid fields.
     """
     problems = []
     valid = tunable_fields()
     fields = [dimension.field for dimension in space]
     problems += [
-        f"{field}: named more than once" for field in sorted(set(fields)) if fields.count(field) > 1
+        f"{field}: listed more than once"
+        for field in sorted(set(fields))
+        if fields.count(field) > 1
     ]
     for dimension in space:
         if dimension.field not in valid:
-            problems.append(f"{dimension.field}: no such field; valid are {', '.join(valid)}")
+            problems.append(f"{dimension.field}: unknown field; valid are {', '.join(valid)}")
             continue
-        problems += _refused_values(member, dimension)
+        problems += _value_problems(member, dimension)
     if problems:
-        raise ConfigError("tuning.search_space can't be searched", problems)
+        raise ConfigError("tuning.search_space is not valid", problems)
 
 
 def draw_settings(space: Sequence[SearchDimension], num_trials: int, seed: int) -> list[Setting]:
-    """T settings by a Latin hypercube: every T-th of a dimension's range is tried once.
+    """T settings from a Latin hypercube: each dimension is sampled once in every T-th of its range.
 
-    Source: McKay, Beckman, Conover 1979. With few trials it covers a range better than
-    independent draws.
+    With few trials this covers a range better than independent draws. Source: McKay, Beckman and
+    Conover 1979.
+
+    Example:
+        settings = draw_settings(TuningConfig().search_space, num_trials=4, seed=0)
     """
     if not space:
         return [{} for _ in range(num_trials)]
@@ -69,10 +74,13 @@ def draw_settings(space: Sequence[SearchDimension], num_trials: int, seed: int) 
 
 
 def apply_setting(member: MemberConfig, setting: Mapping[str, Value]) -> MemberConfig:
-    """A copy of the member with the setting's values, validated.
+    """A validated copy of the member with the values of the setting.
 
     Raises:
-        ConfigError: a path is no field, or a value is not one it takes.
+        ConfigError: a field is unknown, or does not accept its value.
+
+    Example:
+        tuned = apply_setting(member, {"training.learning_rate": 3e-3})
     """
     values = member.model_dump()
     valid = tunable_fields()
@@ -96,11 +104,11 @@ def apply_setting(member: MemberConfig, setting: Mapping[str, Value]) -> MemberC
             f"got {detail['input']!r}"
             for detail in error.errors()
         ]
-        raise ConfigError(f"member {member.name}: values that do not fit", problems) from error
+        raise ConfigError(f"member {member.name}: invalid values", problems) from error
 
 
 def _value(dimension: SearchDimension, u: float) -> Value:
-    """The value at share `u` (0 <= u < 1) of the dimension."""
+    """The value at quantile `u` (0 <= u < 1) of the dimension."""
     if dimension.kind == "choice":
         return dimension.choices[int(u * len(dimension.choices))]
     assert dimension.low is not None
@@ -117,22 +125,22 @@ def _value(dimension: SearchDimension, u: float) -> Value:
 
 
 def rounded(value: float) -> float:
-    """Without the digits that nobody would type: they only hide which settings are alike."""
+    """Four significant digits: more would only hide which settings are similar."""
     return float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
 
 
-def _refused_values(member: MemberConfig, dimension: SearchDimension) -> list[str]:
-    ends: tuple[Any, ...] = dimension.choices
+def _value_problems(member: MemberConfig, dimension: SearchDimension) -> list[str]:
+    checked: tuple[Any, ...] = dimension.choices
     if dimension.kind == "integer":
         assert dimension.low is not None
         assert dimension.high is not None
         if math.ceil(dimension.low) > math.floor(dimension.high):
-            return [f"{dimension.field}: no integer lies in {dimension.low}..{dimension.high}"]
-        ends = (math.ceil(dimension.low), math.floor(dimension.high))
+            return [f"{dimension.field}: no integer in {dimension.low}..{dimension.high}"]
+        checked = (math.ceil(dimension.low), math.floor(dimension.high))
     elif dimension.kind != "choice":
-        ends = (dimension.low, dimension.high)
+        checked = (dimension.low, dimension.high)
     problems: list[str] = []
-    for value in ends:
+    for value in checked:
         try:
             apply_setting(member, {dimension.field: value})
         except ConfigError as error:

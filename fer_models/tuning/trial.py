@@ -1,4 +1,4 @@
-"""One trial of a search, as it runs inside a Ray worker."""
+"""One trial of a search, running in a Ray worker."""
 
 import logging
 import math
@@ -19,7 +19,7 @@ from fer_models.tuning.trial_workers import fit_trial
 
 _LOGGER = logging.getLogger(__name__)
 METRIC = "validation_accuracy"
-"""What trials report and are compared by."""
+"""The metric that trials report and are compared by."""
 _CHECKPOINT = "last.ckpt"
 
 
@@ -34,31 +34,40 @@ def run_trial(
     num_threads: int,
     exchange_epochs: int | None = None,
 ) -> None:
-    """Train with the setting of the trial, telling Ray of every epoch, or why it failed.
+    """Train with the setting of the trial, and report every epoch, or a failure, to Ray.
 
-    Every trial starts from the same seed, so that they differ in their settings only. A failure is
-    told, not raised: Ray then runs those trials again that were lost with their worker, and no
-    other. A member of a population hands over a checkpoint every `exchange_epochs`, goes on from
-    the one that Ray gives it, and is judged by where it stands, not by its best epoch. `data` holds
-    a reference to the images: trials and workers of a node share them in its object store.
+    All trials start from the same seed, so they differ in their settings only. A failure is
+    reported, not raised, so that Ray retries only trials that lost their worker. A trial of a
+    population saves a checkpoint every `exchange_epochs`, resumes from the one that Ray provides,
+    and is judged by its last epoch, not by its best.
+
+    Args:
+        config: `trial`, its number; and `setting`, if not the one of its number in `settings`.
+        settings: all settings drawn up front, by trial number.
+        member: the member to tune.
+        data: a reference to the images in Ray's object store, which the trials of a node share.
+        seed: seed of all random draws.
+        max_epochs: epochs of a trial that is not stopped early.
+        num_threads: threads to compute with.
+        exchange_epochs: epochs between two exchanges of a population; None for other searches.
     """
     import ray
 
-    os.environ["OMP_NUM_THREADS"] = str(num_threads)  # this process is the trial's own
+    os.environ["OMP_NUM_THREADS"] = str(num_threads)  # this process runs nothing else
     reporter = TrialReporter(config, setting_of(config, settings), max_epochs, exchange_epochs)
     try:
         tuned = apply_setting(member, reporter.setting)
         changes: dict[str, Any] = {"epochs": max_epochs, "threads": num_threads}
         if tuned.training.workers > 1:
-            fit_trial(data[0], _with(tuned, changes), seed, reporter.report)
+            fit_trial(data[0], _with_training(tuned, changes), seed, reporter.report)
             return
         images: TrainingData = ray.get(data[0])
         if exchange_epochs is None:
-            fit(images, _with(tuned, changes), seed, reporter.report)
+            fit(images, _with_training(tuned, changes), seed, reporter.report)
             return
         with _checkpoint_file() as reporter.checkpoint:
-            # All of a population train equally long.
-            equal = _with(tuned, {**changes, "patience": 0})
+            # All trials of a population train equally long.
+            equal = _with_training(tuned, {**changes, "patience": 0})
             fit(images, equal, seed, reporter.report, reporter.checkpoint)
     except Exception as error:
         _LOGGER.warning("trial %s failed", config["trial"], exc_info=True)
@@ -66,13 +75,13 @@ def run_trial(
 
 
 def setting_of(config: dict[str, Any], settings: list[Setting]) -> Setting:
-    """What a trial tries: its own proposal, or the one of its number drawn beforehand."""
+    """The setting of a trial: its own, or the one drawn up front for its number."""
     proposed: Setting | None = config.get("setting")
     return settings[config["trial"]] if proposed is None else proposed
 
 
 class TrialReporter:
-    """Tells Ray how a trial goes."""
+    """Reports the epochs of a trial to Ray."""
 
     def __init__(
         self,
@@ -90,34 +99,34 @@ class TrialReporter:
         self._epoch = 0
 
     def report(self, result: EpochResult) -> None:
-        """An epoch ended."""
+        """Report a finished epoch, with a checkpoint if an exchange follows."""
         from ray import tune
 
         self._epoch = result.epoch
         best = self._best
         if best is None or result.score > best.score or self._exchange_epochs:
             best = self._best = result
-        line: dict[str, Any] = {
+        metrics: dict[str, Any] = {
             "epoch": result.epoch,
             "validation_accuracy": result.validation_accuracy,
             "best_accuracy": best.validation_accuracy,
             "best_loss": best.validation_loss,
         }
         if self._exchange_epochs is None:
-            tune.report(line)
+            tune.report(metrics)
             return
-        line["setting"] = self.setting
+        metrics["setting"] = self.setting
         copied = self._copied or {}
-        line["copied_from"] = copied["trial"] if copied.get("epoch") == self._epoch - 1 else None
+        metrics["copied_from"] = copied["trial"] if copied.get("epoch") == self._epoch - 1 else None
         assert self.checkpoint is not None
-        # The last epoch's, too: it lets Ray choose the next trial before it ends this one.
+        # Also after the last epoch: Ray can then choose the next trial before it ends this one.
         if self._epoch % self._exchange_epochs and self._epoch < self._max_epochs:
-            tune.report(line)
+            tune.report(metrics)
         else:
-            tune.report(line, checkpoint=tune.Checkpoint.from_directory(self.checkpoint.parent))
+            tune.report(metrics, checkpoint=tune.Checkpoint.from_directory(self.checkpoint.parent))
 
     def report_failure(self, error: Exception) -> None:
-        """Ray wants the same scores in every report."""
+        """Report why the trial failed; Ray expects the same metrics in every report."""
         from ray import tune
 
         nan = math.nan
@@ -127,23 +136,24 @@ class TrialReporter:
 
 @contextmanager
 def _checkpoint_file() -> Iterator[Path]:
-    """A file to train with, holding what Ray gives the trial to go on from.
+    """The checkpoint file of the training, initialised with the checkpoint that Ray provides.
 
-    A checkpoint that is gone (the state of a killed search can be a little older than its files)
-    lets the trial start anew.
+    If that checkpoint is gone, the trial starts over: the saved state of a killed search can be
+    slightly older than its files.
     """
     from ray import tune
 
-    with tempfile.TemporaryDirectory(prefix="trial-", dir=tune.get_context().get_trial_dir()) as at:
-        file = Path(at) / _CHECKPOINT
+    trial_dir = tune.get_context().get_trial_dir()
+    with tempfile.TemporaryDirectory(prefix="trial-", dir=trial_dir) as folder:
+        file = Path(folder) / _CHECKPOINT
         given = tune.get_checkpoint()
         if given is not None:
-            with given.as_directory() as folder:
-                if (Path(folder) / _CHECKPOINT).exists():
-                    shutil.copyfile(Path(folder) / _CHECKPOINT, file)
+            with given.as_directory() as source:
+                if (Path(source) / _CHECKPOINT).exists():
+                    shutil.copyfile(Path(source) / _CHECKPOINT, file)
         yield file
 
 
-def _with(member: MemberConfig, changes: dict[str, Any]) -> MemberConfig:
+def _with_training(member: MemberConfig, changes: dict[str, Any]) -> MemberConfig:
     training = member.training.model_copy(update=changes)
     return member.model_copy(update={"training": training})

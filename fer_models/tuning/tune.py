@@ -1,7 +1,6 @@
-"""Search a member's settings: the door to this package; Ray and torch are loaded behind it."""
+"""Public functions for tuning a member; Ray and torch are imported only when they run."""
 
 import hashlib
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_models.progress import report
 from fer_models.ray_cluster import Demand, ray_cluster
+from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import SnapshotRef, TuningRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
@@ -25,24 +25,28 @@ def tune_member(
     config: TuningConfig,
     seed: int,
 ) -> TuningRef:
-    """Try settings of a member in short trainings and write down which was best.
+    """Search for the best setting of a member with short trainings.
 
-    Trials train on a class-balanced part of the training split and are compared by validation
-    accuracy. With `max_concurrent_trials=1` the same seed gives the same outcome. A search that was
-    killed goes on when it is called again: its finished trials are not run anew.
+    Trials train on a class-balanced sample of the training split and are compared by validation
+    accuracy. With `max_concurrent_trials=1` the same seed gives the same result. A search that was
+    killed resumes when it is called again; its finished trials are not repeated.
 
     Args:
-        store: where the snapshot lies and the outcome goes.
-        snapshot: cleaned and split images.
-        member: what is tuned.
+        store: holds the snapshot, and receives the result.
+        snapshot: a cleaned and split snapshot.
+        member: the member to tune.
         config: space and budget of the search.
-        seed: start of every random draw.
+        seed: seed of all random draws.
 
     Raises:
-        ConfigError: the space names unknown fields or values, or a trial asks for more cores or
-            GPUs than there are.
-        DataError: no images to train or to validate on.
-        TrainingError: Ray can't be started, or every trial failed.
+        ConfigError: the space has unknown fields or invalid values, or a trial needs more cores or
+            GPUs than the cluster has.
+        DataError: the training or validation split is empty.
+        TrainingError: Ray can't be started, or all trials failed.
+
+    Example:
+        tuning = tune_member(store, snapshot, member, TuningConfig(num_trials=8), seed=0)
+        tuned = apply_tuning(store, member, tuning)
     """
     report("tune", 0, config.num_trials, "trials", note=f"{member.name}: starting Ray")
     from fer_models.dataset.snapshot import open_snapshot
@@ -58,24 +62,24 @@ def tune_member(
     everything = training_data(open_snapshot(store, snapshot))
     train = balanced_subset(everything.train, config.max_train_images, seed)
     started_s = time.perf_counter()
-    with search_dir(snapshot, member, config, seed) as work:
+    with search_dir(snapshot, member, config, seed) as state:
         data = TrainingData(train, everything.validation)
         with ray_cluster(trial_demand(config, member, data.nbytes)):
             from fer_models.tuning.search import run_search
 
-            trials, errors = run_search(data, member, config, seed, work.path)
-        told = {
+            trials, errors = run_search(data, member, config, seed, state.path)
+        run_info = {
             "num_train_images": len(train),
             "failed": {str(number): reason for number, reason in sorted(errors.items())},
             "tune_seconds": time.perf_counter() - started_s,
         }
-        tuning = _write(store, snapshot, member, config, seed, trials, told)
-        work.remove()
+        tuning = _write(store, snapshot, member, config, seed, trials, run_info)
+        state.remove()
     return tuning
 
 
 def trial_demand(config: TuningConfig, member: MemberConfig, object_bytes: int) -> Demand:
-    """One trial must find room; more at a time run when there is room for them."""
+    """Resources of one trial, the least that the cluster must have."""
     if member.training.workers > 1:
         from fer_models.training.distributed.resources import worker_demand
         from fer_models.tuning.trial_workers import DRIVER_CPUS
@@ -99,14 +103,42 @@ def _write(
     config: TuningConfig,
     seed: int,
     trials: "Sequence[Trial]",
-    told: dict[str, Any],
+    run_info: dict[str, Any],
 ) -> TuningRef:
-    """Write the outcome and its plots; the id is taken over inputs and trials, not over timings."""
+    """Write trials and figures; the id hashes the inputs and the trials, not the timings."""
     from fer_models.tuning.charts import search_charts
 
     best = max(trials, key=lambda trial: trial.score)
     rows = [asdict(trial) for trial in trials]
-    plots = search_charts(rows, config.search_space)
+    figures = search_charts(rows, config.search_space)
+    files = {
+        "trials.json": json_bytes(rows, allow_nan=True),
+        "best.json": json_bytes(best.setting, allow_nan=True),
+        **{figure.file: figure.png for figure in figures},
+    }
+    info = {
+        "member": member.name,
+        "snapshot_id": snapshot.id,
+        "seed": seed,
+        "num_trials": config.num_trials,
+        "num_failed": len(run_info["failed"]),
+        "best_trial": best.trial,
+        "best_accuracy": best.validation_accuracy,
+        "best_setting": best.setting,
+        "plots": {figure.file: figure.title for figure in figures},
+        **run_info,
+    }
+    tuning_id = _tuning_id(snapshot, member, config, seed, rows)
+    return store.put(TuningRef, tuning_id, files, info)
+
+
+def _tuning_id(
+    snapshot: SnapshotRef,
+    member: MemberConfig,
+    config: TuningConfig,
+    seed: int,
+    rows: list[dict[str, Any]],
+) -> str:
     content = {
         "trials": rows,
         "member": member.model_dump(mode="json"),
@@ -114,39 +146,22 @@ def _write(
         "snapshot": snapshot.id,
         "seed": seed,
     }
-    tuning_id = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
-    files = {"trials.json": _json_bytes(rows), "best.json": _json_bytes(best.setting)}
-    info = {
-        "member": member.name,
-        "snapshot_id": snapshot.id,
-        "seed": seed,
-        "num_trials": config.num_trials,
-        "num_failed": len(told["failed"]),
-        "best_trial": best.trial,
-        "best_accuracy": best.validation_accuracy,
-        "best_setting": best.setting,
-        "plots": {plot.file: plot.title for plot in plots},
-        **told,
-    }
-    pictures = {plot.file: plot.png for plot in plots}
-    return store.put(TuningRef, tuning_id, {**files, **pictures}, info)
+    return hashlib.sha256(json_bytes(content, indent=None, allow_nan=True)).hexdigest()[:24]
 
 
 def apply_tuning(
     store: ArtifactStore, member: MemberConfig, tuning: TuningRef | None
 ) -> MemberConfig:
-    """The member with the best setting of a search; unchanged without one, or for another member.
+    """The member with the best setting of a search applied.
+
+    The member is returned unchanged if `tuning` is None or tuned another member.
 
     Raises:
-        ConfigError: the setting does not fit the member.
-        StoreError: the outcome of the search is absent or damaged.
+        ConfigError: the setting is not valid for the member.
+        StoreError: the result of the search is absent or damaged.
     """
     if tuning is None or store.info(tuning)["member"] != member.name:
         return member
     from fer_models.tuning.space import apply_setting
 
     return apply_setting(member, store.read_json(tuning, "best.json"))
-
-
-def _json_bytes(value: Any) -> bytes:
-    return json.dumps(value, indent=1, sort_keys=True).encode()

@@ -1,10 +1,10 @@
-"""All benchmarks of the data stages in turn: `make bench-data`.
+"""Runs all benchmarks of the data stages one after the other: `make bench-data`.
 
-    make bench-data                                            # made-up images
-    make bench-data ARGS="--images fer2013_with_votes.parquet" # real ones, too (about 20 minutes)
-    make bench-data ARGS="--images ... --pays"                 # and what cleaning brings (an hour)
+    make bench-data                                            # synthetic images
+    make bench-data ARGS="--images fer2013_with_votes.parquet" # also real ones (about 20 minutes)
+    make bench-data ARGS="--images ... --pays"                 # also the gain by cleaning (an hour)
 
-Options are those of `bench_cleaning`; the others take none but the images.
+The options are those of `bench_cleaning`; the other benchmarks only use `--images`.
 """
 
 import os
@@ -18,7 +18,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def main(arguments: list[str]) -> int:
-    """Run each benchmark in a process of its own; 1 when any of them fails."""
+    """Run each benchmark in a separate process; return 1 if any of them fails."""
     environment = dict(os.environ)
     if "--images" in arguments[:-1]:
         images = Path(arguments[arguments.index("--images") + 1]).absolute()

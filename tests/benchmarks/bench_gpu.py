@@ -2,9 +2,9 @@
 
     make bench-gpu ARGS='--images fer2013.parquet --recipe fer2013-gpu'
 
-Made for machines that have a GPU and no more than the libraries of `fer_models`: the stages of
-`ferflow run` that lead to a model (ingest, clean, split, train, ensemble) are called one after the
-other in this process, on an empty store. Of label scores, tuning and what flows add there is none.
+For GPU machines that have only the libraries of `fer_models`. Calls the stages that lead to a model
+(ingest, clean, split, train, ensemble) in this process, on an empty store. Label scores, tuning and
+the rest of the flow are left out.
 """
 
 import argparse
@@ -30,51 +30,56 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.train import train_member
 from flows.pipeline_config import PipelineConfig
-from tests.benchmarks.plots import plot_reached
+from tests.benchmarks.plots import plot_models
 
 GOALS = (0.7014, 0.73)
 
 
 @dataclass(frozen=True)
-class Reached:
-    """A finished model: when (seconds since the table was opened), and how good on validation.
+class FinishedModel:
+    """A finished model and its validation accuracy.
 
-    `unseen` is the accuracy on images whose pixels don't stand among the training images, too.
+    Attributes:
+        model: the network or ensemble.
+        seconds: time since the table was opened.
+        accuracy: validation accuracy (0..1).
+        accuracy_without_leaks: the same on images whose exact pixels are not in training.
+        num_images: number of validation images.
     """
 
     model: ModelRef
     seconds: float
     accuracy: float
-    unseen: float
+    accuracy_without_leaks: float
     num_images: int
 
     def __str__(self) -> str:
-        """One line for a person."""
+        """One line of output."""
         return (
-            f"{self.seconds:6.1f} s  {self.model.name}: {self.accuracy:.2%} of {self.num_images} "
-            f"validation images, {self.unseen:.2%} of the unseen"
+            f"{self.seconds:6.1f} s  {self.model.name}: validation accuracy {self.accuracy:.2%}, "
+            f"n = {self.num_images}; {self.accuracy_without_leaks:.2%} without leaks"
         )
 
 
-def bench_gpu(config: PipelineConfig) -> Iterator[Reached]:
-    """Every member as soon as it is trained, and the model chosen of all so far."""
+def bench_gpu(config: PipelineConfig) -> Iterator[FinishedModel]:
+    """Yield every member when it is trained, and then the best model so far."""
     started_s = time.perf_counter()
     store = ArtifactStore(config.store)
     raw = ingest_sources(store, config.data, config.seed)
     cleaned = clean_snapshot(store, raw, config.cleaning)
     split = split_snapshot(store, cleaned, config.splitting, config.seed)
     snapshot = open_snapshot(store, split)
-    unseen = ~is_leaked(snapshot, snapshot.positions("validation"))
+    unleaked = ~is_leaked(snapshot, snapshot.positions("validation"))
 
-    def reached(model: ModelRef) -> Reached:
+    def finished(model: ModelRef) -> FinishedModel:
         seconds = time.perf_counter() - started_s
-        answers = read_predictions(store, snapshot, model)["validation"]
-        return Reached(
+        predictions = read_predictions(store, snapshot, model)["validation"]
+        return FinishedModel(
             model,
             seconds,
-            accuracy(answers.probs_NK, answers.labels),
-            accuracy(answers.probs_NK[unseen], answers.labels[unseen]),
-            len(answers.labels),
+            accuracy(predictions.probs_NK, predictions.labels),
+            accuracy(predictions.probs_NK[unleaked], predictions.labels[unleaked]),
+            len(predictions.labels),
         )
 
     models: dict[str, ModelRef] = {}
@@ -83,19 +88,19 @@ def bench_gpu(config: PipelineConfig) -> Iterator[Reached]:
         models[member.name] = train_member(
             store, split, member, config.seed, config.tracking, teachers
         )
-        yield reached(models[member.name])
+        yield finished(models[member.name])
         if len(models) > 1:
             combined = ensemble_models(store, split, list(models.values()), config.ensemble)
-            yield reached(combined.candidate)
+            yield finished(combined.candidate)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a recipe and print what was reached when."""
+    """Run a recipe and print every finished model."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--images", type=Path, required=True, help="table of labelled faces")
     parser.add_argument("--recipe", default="fer2013-gpu")
-    parser.add_argument("--store", help="keep the artifacts in this folder")
-    parser.add_argument("--plot", type=Path, help="where the picture goes (PNG)")
+    parser.add_argument("--store", help="folder in which to keep the artifacts")
+    parser.add_argument("--plot", type=Path, help="PNG file for a plot of the results")
     parser.add_argument("--set", action="append", default=[], help="path.to.field=value")
     options = parser.parse_args(arguments)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
@@ -107,12 +112,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "store.url": options.store or f"{folder}/store",
             "tracking.mode": "disabled",
         }
-        course = []
-        for reached in bench_gpu(load_config(options.recipe, options.set, changes)):
-            print(reached, flush=True)
-            course.append(reached)
+        models = []
+        for model in bench_gpu(load_config(options.recipe, options.set, changes)):
+            print(model, flush=True)
+            models.append(model)
     if options.plot:
-        plot_reached(course, GOALS, options.plot)
+        plot_models(models, GOALS, options.plot)
         print(f"plot: {options.plot}")
 
 

@@ -1,14 +1,14 @@
-"""What training costs: ratios measured in one run on this machine.
+"""Training speed: ratios measured in one run on one machine.
 
-    make bench-train                                   # made-up faces, some minutes
+    make bench-train                                   # synthetic faces, a few minutes
     make bench-train ARGS="--images fer2013_with_votes.parquet --plots docs/images"
     python -m tests.benchmarks.bench_train --threads 1
 
-1. Data path: augmented batches from memory, against `ImageFolder` and `DataLoader` of torchvision
-   with two worker processes and the same augmentations; images/s of both in turn, five rounds.
-2. A training step by part: data, forward, backward, optimiser.
-3. Images/s of each network in training, in the precision that training chooses here.
-4. With --images: the minutes that `fer2013-quick` and `fer2013-single` take to an accuracy.
+1. Data loading: augmented batches from memory, compared with torchvision's `ImageFolder` and a
+   `DataLoader` with two worker processes and the same augmentations; images/s, five rounds each.
+2. Time of a training step by part: data, forward, backward, optimiser.
+3. Training images/s of each network, in the precision that training selects on this machine.
+4. With --images: the time that `fer2013-quick` and `fer2013-single` take to reach an accuracy.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,8 @@ from fer_models.training.inputs.data import SplitImages, preprocessing_for
 from fer_models.training.objective.targets import training_targets
 from fer_models.training.optim.optimizer import build_optimizer
 from fer_models.training.runtime import best_device, resolve_precision
-from tests.benchmarks.bench_accuracy import GOALS, bench_accuracy, told
-from tests.benchmarks.plots import plot_courses, plot_networks
+from tests.benchmarks.bench_accuracy import GOALS, bench_accuracy, summary_text
+from tests.benchmarks.plots import plot_networks, plot_runs
 
 MIN_LOADER_RATIO = 8.0
 MAX_DATA_SHARE = 0.10
@@ -63,21 +63,21 @@ Table = pd.DataFrame
 
 
 def bench_loader(split: SplitImages, folder: Path) -> dict[str, float]:
-    """Images/s from memory and from torchvision, in turn; the medians and their ratio."""
+    """Images/s from memory and from torchvision, measured alternately; medians and their ratio."""
     _write_folder(split, folder)
-    theirs = _torchvision_batches(folder)
+    torchvision_batches = _torchvision_batches(folder)
     config = TrainingConfig(batch_size=BATCH_SIZE, augment=AUGMENT)
-    mine = _batches(split, config)
-    rates: dict[str, list[float]] = {"mine": [], "theirs": []}
+    memory_batches = _batches(split, config)
+    rates: dict[str, list[float]] = {"memory": [], "torchvision": []}
     for _ in range(_ROUNDS):
-        rates["mine"].append(_rate(mine, len(split), repeats=4))
-        rates["theirs"].append(_rate(theirs, len(split)))
-    memory, torchvision = (statistics.median(rates[name]) for name in ("mine", "theirs"))
+        rates["memory"].append(_rate(memory_batches, len(split), repeats=4))
+        rates["torchvision"].append(_rate(torchvision_batches, len(split)))
+    memory, torchvision = (statistics.median(rates[name]) for name in ("memory", "torchvision"))
     return {"memory": memory, "torchvision": torchvision, "ratio": memory / torchvision}
 
 
 def bench_step(split: SplitImages, network: NetworkConfig, steps: int = 12) -> dict[str, float]:
-    """Seconds a step by part, medians: data, forward, backward, optimizer."""
+    """Median seconds per step by part: data, forward, backward, optimizer."""
     config = TrainingConfig(batch_size=BATCH_SIZE, augment=AUGMENT)
     device = best_device()
     model = build_network(network).to(memory_format=torch.channels_last).to(device)
@@ -104,7 +104,7 @@ def bench_step(split: SplitImages, network: NetworkConfig, steps: int = 12) -> d
 
 
 def bench_networks(split: SplitImages) -> Table:
-    """Images/s of each network in training (with data), and how much of a step is data."""
+    """Training images/s of each network (including data), and the share of each part of a step."""
     rows = []
     for network in _NETWORKS:
         parts = bench_step(split, network)
@@ -121,7 +121,7 @@ def bench_networks(split: SplitImages) -> Table:
 
 
 class _Clock:
-    """Notes how long each part of a step took."""
+    """Measures the duration of each part of a step."""
 
     def __init__(self, parts: dict[str, list[float]]) -> None:
         self._parts = parts
@@ -151,7 +151,7 @@ def _batches(
 
 
 def _torchvision_batches(folder: Path) -> Any:
-    """The usual way: files, PIL images, transforms, worker processes."""
+    """The usual data loading: files, PIL images, transforms, worker processes."""
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
@@ -198,13 +198,13 @@ def _write_folder(split: SplitImages, folder: Path) -> None:
     from PIL import Image
 
     for number, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
-        place = folder / CLASS_NAMES[label]
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(place / f"{number}.png")
+        class_folder = folder / CLASS_NAMES[label]
+        class_folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(class_folder / f"{number}.png")
 
 
 def faces(folder: Path) -> SplitImages:
-    """4,000 made-up faces, kept in a store in `folder`."""
+    """4,000 synthetic faces, from a store in `folder`."""
     store = ArtifactStore(StoreConfig(url=str(folder)))
     data = DataConfig(synthetic=SyntheticConfig(num_images=4000))
     snapshot = open_snapshot(store, ingest_sources(store, data, 0))
@@ -214,11 +214,11 @@ def faces(folder: Path) -> SplitImages:
 
 
 def main() -> None:
-    """Print the tables, and whether they hold."""
+    """Print the tables, and whether the limits are met."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, default=num_cores())
     parser.add_argument("--images", type=Path, help="table of labelled faces, for accuracies")
-    parser.add_argument("--plots", type=Path, help="folder for pictures of the figures")
+    parser.add_argument("--plots", type=Path, help="folder for plots of the results")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print(
@@ -229,17 +229,17 @@ def main() -> None:
         split = faces(Path(folder) / "store")
         loader = bench_loader(split, Path(folder) / "images")
         print(
-            f"\nData path, n = {len(split)}, medians of {_ROUNDS}: memory {loader['memory']:,.0f} "
+            f"\nLoading, n = {len(split)}, median of {_ROUNDS}: memory {loader['memory']:,.0f} "
             f"images/s, ImageFolder with 2 workers {loader['torchvision']:,.0f}, ratio "
-            f"{loader['ratio']:.1f} (at least {MIN_LOADER_RATIO:g}: "
-            f"{_verdict(lambda: loader['ratio'] >= MIN_LOADER_RATIO)})"
+            f"{loader['ratio']:.1f} (minimum {MIN_LOADER_RATIO:g}: "
+            f"{_verdict(loader['ratio'] >= MIN_LOADER_RATIO)})"
         )
         table = bench_networks(split)
         print(f"\nTraining, batches of {BATCH_SIZE}\n{table.round(1).to_string(index=False)}")
         share = float(table.loc[table["network"] == "face_cnn", "data %"].iloc[0]) / 100
         print(
-            f"\nface_cnn spends {share:.1%} of a step on data (under {MAX_DATA_SHARE:.0%}: "
-            f"{_verdict(lambda: share < MAX_DATA_SHARE)})"
+            f"\nface_cnn spends {share:.1%} of a step on data (limit {MAX_DATA_SHARE:.0%}: "
+            f"{_verdict(share < MAX_DATA_SHARE)})"
         )
     if arguments.plots:
         plot_networks(table, arguments.plots / "bench-networks.png")
@@ -248,16 +248,16 @@ def main() -> None:
 
 
 def _bench_accuracies(images: Path, plots: Path | None) -> None:
-    courses = []
+    curves = []
     for recipe in ("fer2013-quick", "fer2013-single"):
-        courses.append(bench_accuracy(images, recipe))
-        print(f"\n{told(courses[-1])}", flush=True)
+        curves.append(bench_accuracy(images, recipe))
+        print(f"\n{summary_text(curves[-1])}", flush=True)
     if plots:
-        plot_courses(courses, GOALS, plots / "bench-accuracy.png")
+        plot_runs(curves, GOALS, plots / "bench-accuracy.png")
 
 
-def _verdict(holds: Callable[[], bool]) -> str:
-    return "holds" if holds() else "DOES NOT HOLD"
+def _verdict(is_met: bool) -> str:
+    return "passed" if is_met else "FAILED"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench_validate
 
-Everything: all suites, drift against a reference of the same size, and expectations of one's own.
+Everything: all suites, drift against a reference of the same size, and custom expectations.
 The images are the real ones where they are at hand, filled up with repeats, else noise.
 """
 

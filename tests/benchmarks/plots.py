@@ -1,4 +1,4 @@
-"""Pictures of what benchmarks measured, as PNGs for the docs."""
+"""Plots of benchmark results, as PNG files for the docs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 if TYPE_CHECKING:
-    from tests.benchmarks.bench_accuracy import Course
-    from tests.benchmarks.bench_gpu import Reached
+    from tests.benchmarks.bench_accuracy import AccuracyCurve
+    from tests.benchmarks.bench_gpu import FinishedModel
 
 _PARTS = ("data", "forward", "backward", "optimizer")
 _COLOURS = ("#d55e00", "#56b4e9", "#0072b2", "#999999")  # Okabe and Ito
 
 
-def plot_courses(courses: Sequence["Course"], goals: Sequence[float], path: Path) -> None:
-    """Accuracy over the minutes of each command, a star for its finished model, the goals."""
+def plot_runs(curves: Sequence["AccuracyCurve"], goals: Sequence[float], path: Path) -> None:
+    """Accuracy over time of each run, with a star for its best model, and the goals as lines."""
     figure, axes = _figure(4.0)
-    for course in courses:
-        minutes = [second / 60 for second in course.seconds]
+    for curve in curves:
+        minutes = [second / 60 for second in curve.seconds]
         (line,) = axes.plot(
-            minutes, [100 * a for a in course.accuracies], ".-", label=f"{course.recipe}, one view"
+            minutes, [100 * a for a in curve.accuracies], ".-", label=f"{curve.recipe}, without TTA"
         )
         axes.plot(
-            course.total_s / 60,
-            100 * course.finished,
+            curve.total_s / 60,
+            100 * curve.final_accuracy,
             "*",
             markersize=12,
             color=line.get_color(),
-            label=f"{course.recipe}, finished: all views",
+            label=f"{curve.recipe}, best model with TTA",
         )
     _draw_goals(axes, goals)
     axes.set(xlabel="minutes since the command started", ylabel="validation accuracy, %")
@@ -37,21 +37,21 @@ def plot_courses(courses: Sequence["Course"], goals: Sequence[float], path: Path
     figure.savefig(path)
 
 
-def plot_reached(reached: Sequence["Reached"], goals: Sequence[float], path: Path) -> None:
-    """Accuracy of every finished network over the seconds, and of the best model so far."""
+def plot_models(models: Sequence["FinishedModel"], goals: Sequence[float], path: Path) -> None:
+    """Accuracy over time of every finished network, and of the best model so far."""
     figure, axes = _figure(3.6)
-    seconds = [one.seconds for one in reached]
-    best = [max(one.accuracy for one in reached[: i + 1]) for i in range(len(reached))]
+    seconds = [model.seconds for model in models]
+    best = [max(model.accuracy for model in models[: i + 1]) for i in range(len(models))]
     axes.step(
         seconds, [100 * a for a in best], where="post", color=_COLOURS[2], label="best so far"
     )
-    networks = [one for one in reached if one.model.kind == "network"]
+    networks = [model for model in models if model.model.kind == "network"]
     axes.plot(
-        [one.seconds for one in networks],
-        [100 * one.accuracy for one in networks],
+        [network.seconds for network in networks],
+        [100 * network.accuracy for network in networks],
         "o",
         color=_COLOURS[0],
-        label="one network",
+        label="single network",
     )
     _draw_goals(axes, goals)
     axes.set(xlabel="seconds since the table was opened", ylabel="validation accuracy, %")
@@ -61,18 +61,18 @@ def plot_reached(reached: Sequence["Reached"], goals: Sequence[float], path: Pat
 
 
 def plot_networks(table: pd.DataFrame, path: Path) -> None:
-    """Milliseconds that an image costs in training, by part of the step, for each network."""
+    """Training time per image in milliseconds, by part of the step, for each network."""
     figure, axes = _figure(0.8 + 0.45 * len(table))
     rows = table.sort_values("images/s")
     left = pd.Series(0.0, index=rows.index)
     for part, colour in zip(_PARTS, _COLOURS, strict=True):
-        cost = 1000 / rows["images/s"] * rows[f"{part} %"] / 100
-        axes.barh(rows["network"], cost, left=left, color=colour, label=part)
-        left = left + cost
+        duration_ms = 1000 / rows["images/s"] * rows[f"{part} %"] / 100
+        axes.barh(rows["network"], duration_ms, left=left, color=colour, label=part)
+        left = left + duration_ms
     for name, total, rate in zip(rows["network"], left, rows["images/s"], strict=True):
         axes.annotate(f" {rate:,.0f} images/s", (total, name), va="center", fontsize=8)
     axes.set_xlim(right=1.25 * float(left.max()))
-    axes.set_xlabel("milliseconds an image in training")
+    axes.set_xlabel("training time per image (ms)")
     axes.legend(loc="upper right", frameon=False)
     figure.savefig(path)
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.benchmarks.bench_accuracy import GOALS, read_course, told
-from tests.benchmarks.plots import plot_courses, plot_networks
+from tests.benchmarks.bench_accuracy import GOALS, parse_run, summary_text
+from tests.benchmarks.plots import plot_networks, plot_runs
 
 PROGRESS = """\
 [   2.5 s] ingest  32298/32298 images
@@ -19,25 +19,25 @@ PRODUCED = {
 }
 
 
-def test_seconds_to_an_accuracy_are_those_of_the_first_epoch_that_reached_it() -> None:
-    course = read_course("quick", PROGRESS, PRODUCED)
-    assert course.accuracies == (0.4, 0.651, 0.64)
-    assert course.seconds_to(0.65) == 200.5
-    assert course.seconds_to(0.7014) is None
-    assert "by one view after 200 s" in told(course)
-    assert "not reached; by one view never" in told(course)
-    assert "67.00%, n = 3589" in told(course)
+def test_seconds_to_an_accuracy_are_those_of_the_first_epoch_to_reach_it() -> None:
+    curve = parse_run("quick", PROGRESS, PRODUCED)
+    assert curve.accuracies == (0.4, 0.651, 0.64)
+    assert curve.seconds_to(0.65) == 200.5
+    assert curve.seconds_to(0.7014) is None
+    assert "without TTA after 200 s" in summary_text(curve)
+    assert "not reached; without TTA not reached" in summary_text(curve)
+    assert "67.00%, n = 3589" in summary_text(curve)
 
 
-def test_a_command_reached_what_its_finished_model_has() -> None:
-    course = read_course("quick", PROGRESS, PRODUCED)
-    assert course.finished == 0.67
-    assert course.took_s(0.67) == 320.2
-    assert course.took_s(0.68) is None
+def test_a_run_reaches_the_accuracy_of_its_best_model() -> None:
+    curve = parse_run("quick", PROGRESS, PRODUCED)
+    assert curve.final_accuracy == 0.67
+    assert curve.total_s_if_reached(0.67) == 320.2
+    assert curve.total_s_if_reached(0.68) is None
 
 
-def test_the_figures_are_drawn(tmp_path: Path) -> None:
-    plot_courses([read_course("quick", PROGRESS, PRODUCED)], GOALS, tmp_path / "curves.png")
+def test_results_are_plotted(tmp_path: Path) -> None:
+    plot_runs([parse_run("quick", PROGRESS, PRODUCED)], GOALS, tmp_path / "curves.png")
     parts = {"data %": 5.0, "forward %": 30.0, "backward %": 60.0, "optimizer %": 5.0}
     rows = [
         {"network": "a", "images/s": 900.0, **parts},

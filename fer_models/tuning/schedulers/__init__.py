@@ -1,1 +1,1 @@
-"""Which trials continue: ASHA and population based training."""
+"""Schedulers: ASHA and population based training."""

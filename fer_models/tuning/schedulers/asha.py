@@ -1,4 +1,4 @@
-"""ASHA that makes the same decisions after a crash as without one."""
+"""ASHA that makes the same decisions after a crash as without one (Ray's forgets its rungs)."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ from ray.tune.schedulers import ASHAScheduler
 
 
 class ResumableASHA(ASHAScheduler):
-    """ASHA that learns from the trials of a restored search how those before stood.
+    """ASHA that rebuilds its rungs from the finished trials of a restored search.
 
-    Ray keeps no scheduler's state, but hands it all trials again. The one that was cut off is left
-    out: it starts anew, and is judged anew.
+    Ray does not save the state of a scheduler, but adds all trials again on restore. A trial that
+    was interrupted is left out, because it starts over.
     """
 
     def on_trial_add(self, tune_controller: Any, trial: RayTrial) -> None:
-        """A trial comes in, or comes back."""
+        """A trial is new, or comes from a restored search."""
         super().on_trial_add(tune_controller, trial)
         if trial.status != RayTrial.TERMINATED or trial.last_result.get("error"):
             return
         bracket = self._trial_info.pop(trial.trial_id)
-        for place, accuracy in enumerate(trial.last_result.get("curve", ())):
-            bracket.on_result(trial, place + 1, accuracy)
+        for epoch, accuracy in enumerate(trial.last_result.get("curve", ()), start=1):
+            bracket.on_result(trial, epoch, accuracy)

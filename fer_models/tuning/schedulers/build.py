@@ -1,4 +1,4 @@
-"""The scheduler that the configuration names."""
+"""Builds the scheduler of a search."""
 
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from fer_models.tuning.space import Setting
 
 
 def build_scheduler(config: TuningConfig, settings: list[Setting], seed: int) -> TrialScheduler:
-    """The scheduler that the config names."""
+    """The scheduler selected by `config.scheduler`."""
     if config.scheduler == "pbt":
         return PopulationScheduler(config, settings, seed)
     if config.scheduler == "none":

@@ -1,4 +1,4 @@
-"""A cleaned snapshot with everything that an exploration can show, planted by hand."""
+"""A cleaned snapshot with everything that an exploration can show, built by hand."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -58,7 +58,7 @@ def plain_snapshot(
 
 
 def cleaned_snapshot(store: ArtifactStore) -> SnapshotRef:
-    """120 faces with votes; copies with other labels, a leak, a near copy, wrong labels."""
+    """120 faces with votes, conflicting duplicates, a leak, a near duplicate and wrong labels."""
     rng = np.random.default_rng(3)
     labels = np.arange(NUM_IMAGES) % NUM_CLASSES
     images = draw_faces(labels, 3)
@@ -74,9 +74,9 @@ def cleaned_snapshot(store: ArtifactStore) -> SnapshotRef:
     table[list(VOTE_COLUMNS)] = rng.multinomial(10, np.full(10, 0.1), NUM_IMAGES)
     decisions = _decisions(table)
     table.loc[RENAMED, "label"] = 4
-    held = decisions["action"] == "quarantine"
-    table["status"] = np.where(held, QUARANTINED, KEPT)
-    table["reason"] = decisions["reason"].where(held, "")
+    quarantined = decisions["action"] == "quarantine"
+    table["status"] = np.where(quarantined, QUARANTINED, KEPT)
+    table["reason"] = decisions["reason"].where(quarantined, "")
     return write_snapshot(store, table, images, "clean", tables={"decisions": decisions})
 
 

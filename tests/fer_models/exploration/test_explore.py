@@ -1,4 +1,4 @@
-"""The artifact: complete, the same every time, and sound whatever the snapshot lacks."""
+"""The artifact: complete, reproducible, and valid whatever the snapshot lacks."""
 
 import io
 import json
@@ -42,7 +42,7 @@ REAL_DATA = Path(__file__).parents[4] / "shared/data/fer2013_train_public.parque
 
 
 class Page(HTMLParser):
-    """Collects tags and words, and notices elements that are not closed in order."""
+    """Collects tags and text, and detects unbalanced elements."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -69,21 +69,21 @@ class Page(HTMLParser):
             self.text.append(data)
 
     @property
-    def words(self) -> str:
+    def visible_text(self) -> str:
         return " ".join(" ".join(self.text).split())
 
 
 @pytest.fixture(scope="module")
-def explore_setting(
+def explored(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[ArtifactStore, ExplorationRef]:
-    store = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("explore_setting"))))
+    store = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("explored"))))
     return store, explore_snapshot(store, cleaned_snapshot(store))
 
 
 @pytest.fixture(scope="module")
-def page(explore_setting: tuple[ArtifactStore, ExplorationRef]) -> Page:
-    store, exploration = explore_setting
+def page(explored: tuple[ArtifactStore, ExplorationRef]) -> Page:
+    store, exploration = explored
     return Page(store.read_file(exploration, "report.html").decode())
 
 
@@ -92,10 +92,10 @@ def summary_of(store: ArtifactStore, exploration: ExplorationRef) -> dict[str, A
     return summary
 
 
-def test_every_plot_is_a_picture_of_its_own_and_on_the_page(
-    explore_setting: tuple[ArtifactStore, ExplorationRef], page: Page
+def test_every_figure_is_a_png_file_and_on_the_page(
+    explored: tuple[ArtifactStore, ExplorationRef], page: Page
 ) -> None:
-    store, exploration = explore_setting
+    store, exploration = explored
     files = [f"{name}.png" for name in ALL_PLOTS]
     assert store.info(exploration)["plots"] == files
     for file in files:
@@ -106,10 +106,10 @@ def test_every_plot_is_a_picture_of_its_own_and_on_the_page(
     assert len(labels) == len(files)
 
 
-def test_pictures_carry_the_light_colours_of_the_page(
-    explore_setting: tuple[ArtifactStore, ExplorationRef],
+def test_png_files_use_the_light_colours_of_the_page(
+    explored: tuple[ArtifactStore, ExplorationRef],
 ) -> None:
-    store, exploration = explore_setting
+    store, exploration = explored
     picture = Image.open(io.BytesIO(store.read_file(exploration, "classes.png"))).convert("RGB")
     pixels = np.asarray(picture).reshape(-1, 3)
     colours = {tuple(colour) for colour in np.unique(pixels, axis=0)}
@@ -139,16 +139,16 @@ def test_charts_take_their_colours_from_the_page(page: Page) -> None:
     assert "#0102" not in styles
 
 
-def test_page_says_what_was_found(page: Page) -> None:
-    assert "120 images, 114 kept" in page.words
-    assert "Identical images with different labels" in page.words
-    assert re.search(r"near duplicate 1 0\.8", page.words)
+def test_page_shows_the_findings(page: Page) -> None:
+    assert "120 images, 114 kept" in page.visible_text
+    assert "Identical images with different labels" in page.visible_text
+    assert re.search(r"near duplicate 1 0\.8", page.visible_text)
     for text in (*CLASS_NAMES, "not a face", "tie", "fear", "train: ", "\u2192 neutral"):
-        assert text in page.words
+        assert text in page.visible_text
 
 
-def test_figures_are_in_the_summary(explore_setting: tuple[ArtifactStore, ExplorationRef]) -> None:
-    store, exploration = explore_setting
+def test_numbers_are_in_the_summary(explored: tuple[ArtifactStore, ExplorationRef]) -> None:
+    store, exploration = explored
     summary = summary_of(store, exploration)
     counts = {"num_images": 120, "kept": 114, "quarantined": 6, "unlabelled": 0}
     assert summary["images"] == counts
@@ -162,10 +162,10 @@ def test_figures_are_in_the_summary(explore_setting: tuple[ArtifactStore, Explor
     assert store.info(exploration)["mean"] == summary["pixels"]["all"]["mean"]
 
 
-def test_the_same_data_give_the_same_artifact_anywhere(
-    explore_setting: tuple[ArtifactStore, ExplorationRef], tmp_path: Path
+def test_the_same_data_give_the_same_artifact_in_another_store(
+    explored: tuple[ArtifactStore, ExplorationRef], tmp_path: Path
 ) -> None:
-    store, exploration = explore_setting
+    store, exploration = explored
     other = ArtifactStore(StoreConfig(url=str(tmp_path / "elsewhere")))
     again = explore_snapshot(other, cleaned_snapshot(other))
     assert again.id == exploration.id
@@ -173,36 +173,36 @@ def test_the_same_data_give_the_same_artifact_anywhere(
         assert other.read_file(again, name) == store.read_file(exploration, name), name
 
 
-def test_a_second_look_draws_nothing(
-    explore_setting: tuple[ArtifactStore, ExplorationRef],
+def test_exploring_again_renders_nothing(
+    explored: tuple[ArtifactStore, ExplorationRef],
 ) -> None:
-    store, exploration = explore_setting
-    heard: list[Progress] = []
-    with listening(heard.append):
+    store, exploration = explored
+    events: list[Progress] = []
+    with listening(events.append):
         assert explore_snapshot(store, cleaned_snapshot(store)) == exploration
-    assert heard == []
+    assert events == []
 
 
-def test_one_image_of_one_class_is_enough_and_progress_is_told(store: ArtifactStore) -> None:
+def test_one_image_is_enough_and_progress_is_reported(store: ArtifactStore) -> None:
     snapshot = plain_snapshot(store, [3], ["train"])
-    heard: list[Progress] = []
-    with listening(heard.append):
+    events: list[Progress] = []
+    with listening(events.append):
         exploration = explore_snapshot(store, snapshot)
-    assert {progress.stage for progress in heard} == {"explore"}
-    assert [p.amount for p in heard if p.unit == "images"] == ["0/1 images", "1/1 images"]
-    assert heard[-1].done == heard[-1].total
+    assert {progress.stage for progress in events} == {"explore"}
+    assert [p.amount for p in events if p.unit == "images"] == ["0/1 images", "1/1 images"]
+    assert events[-1].done == events[-1].total
     summary = summary_of(store, exploration)
     assert summary["votes"] is None
     assert summary["reasons"] == []
     assert summary["pixels"]["quarantined"] is None
     assert [name for name in CLASS_NAMES if summary["pixels"][name]] == ["happy"]
     page = Page(store.read_file(exploration, "report.html").decode())
-    assert "1 image " in page.words
-    assert "None is in quarantine" in page.words
-    assert "FER+ votes" not in page.words
+    assert "1 image " in page.visible_text
+    assert "No image is quarantined" in page.visible_text
+    assert "FER+ votes" not in page.visible_text
 
 
-def test_images_without_labels_are_shown_without_classes(store: ArtifactStore) -> None:
+def test_unlabelled_images_have_no_class_figures(store: ArtifactStore) -> None:
     snapshot = plain_snapshot(store, [-1] * 5, [""] * 5)
     exploration = explore_snapshot(store, snapshot)
     assert store.info(exploration)["plots"] == ["grey_values.png", "images.png"]
@@ -212,19 +212,21 @@ def test_images_without_labels_are_shown_without_classes(store: ArtifactStore) -
 
 
 @pytest.fixture(scope="module")
-def all_held(tmp_path_factory: pytest.TempPathFactory) -> tuple[ArtifactStore, ExplorationRef]:
-    """Four black images, all in quarantine for a reason that looks like markup."""
-    store = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("held"))))
-    held = {"status": "quarantined", "reason": "<script>alert(1)</script> $x$"}
+def all_quarantined(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[ArtifactStore, ExplorationRef]:
+    """Four black images, all quarantined for a reason that looks like markup."""
+    store = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("quarantined"))))
+    columns = {"status": "quarantined", "reason": "<script>alert(1)</script> $x$"}
     images = np.zeros((4, 48, 48), dtype=np.uint8)
-    snapshot = plain_snapshot(store, [0, 0, 1, -1], ["train"] * 3 + ["test"], held, images)
+    snapshot = plain_snapshot(store, [0, 0, 1, -1], ["train"] * 3 + ["test"], columns, images)
     return store, explore_snapshot(store, snapshot)
 
 
-def test_a_snapshot_that_is_all_in_quarantine_can_be_explored(
-    all_held: tuple[ArtifactStore, ExplorationRef],
+def test_a_fully_quarantined_snapshot_can_be_explored(
+    all_quarantined: tuple[ArtifactStore, ExplorationRef],
 ) -> None:
-    store, exploration = all_held
+    store, exploration = all_quarantined
     assert "quarantine.png" in store.info(exploration)["plots"]
     assert "mean_faces.png" not in store.info(exploration)["plots"]
     summary = summary_of(store, exploration)
@@ -232,29 +234,31 @@ def test_a_snapshot_that_is_all_in_quarantine_can_be_explored(
     assert summary["pixels"]["kept"] is None
 
 
-def test_blank_images_have_figures(all_held: tuple[ArtifactStore, ExplorationRef]) -> None:
-    figures = summary_of(*all_held)["pixels"]["all"]
+def test_blank_images_have_statistics(
+    all_quarantined: tuple[ArtifactStore, ExplorationRef],
+) -> None:
+    figures = summary_of(*all_quarantined)["pixels"]["all"]
     assert (figures["mean"], figures["std"], figures["min"], figures["max"]) == (0, 0, 0, 0)
 
 
-def test_a_reason_cannot_put_markup_on_the_page(
-    all_held: tuple[ArtifactStore, ExplorationRef],
+def test_markup_in_a_reason_is_escaped(
+    all_quarantined: tuple[ArtifactStore, ExplorationRef],
 ) -> None:
-    store, exploration = all_held
+    store, exploration = all_quarantined
     html = store.read_file(exploration, "report.html").decode()
     assert "<script" not in html
     assert "&lt;script&gt;" in html
 
 
 def test_an_absent_snapshot_is_named(store: ArtifactStore) -> None:
-    absent = SnapshotRef(id="nowhere", url=f"{store.url}/datasets/nowhere")
+    absent = store.ref(SnapshotRef, "nowhere")
     with pytest.raises(StoreError, match="nowhere"):
         explore_snapshot(store, absent)
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif(not REAL_DATA.exists(), reason="the real FER2013 images are not here")
-def test_figures_of_the_real_images(store: ArtifactStore) -> None:
+@pytest.mark.skipif(not REAL_DATA.exists(), reason="the real FER2013 images are not available")
+def test_statistics_of_the_real_images(store: ArtifactStore) -> None:
     table = pd.read_parquet(REAL_DATA, columns=["emotion", "Usage", "png"]).iloc[::16]
     images = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in table["png"]])
     splits = table["Usage"].map({"Training": "train", "PublicTest": "validation"})
@@ -263,13 +267,13 @@ def test_figures_of_the_real_images(store: ArtifactStore) -> None:
     flat = images.reshape(len(images), -1)
     assert figures["mean"] == pytest.approx(flat.mean(axis=1).mean(), rel=1e-12)
     assert figures["std"] == pytest.approx(flat.std(axis=1).mean(), rel=1e-12)
-    # of all 35,887 images: 129.40 and 54.07; this is every sixteenth of nine tenths of them
+    # All 35,887 images have 129.40 and 54.07; these are a sixteenth of nine tenths of them.
     assert figures["mean"] == pytest.approx(129.40, abs=2.0)
     assert figures["std"] == pytest.approx(54.07, abs=1.0)
 
 
-def test_summary_is_plain_json(explore_setting: tuple[ArtifactStore, ExplorationRef]) -> None:
-    store, exploration = explore_setting
+def test_summary_is_plain_json(explored: tuple[ArtifactStore, ExplorationRef]) -> None:
+    store, exploration = explored
     text = store.read_file(exploration, "summary.json").decode()
     assert "NaN" not in text
     assert json.loads(text)["snapshot"] == store.info(exploration)["snapshot_id"]

@@ -1,4 +1,4 @@
-"""Classes, quarantine and copies: counted again with pandas from the manifest."""
+"""Classes, quarantine and duplicates, compared with counts by pandas."""
 
 import pandas as pd
 import pytest
@@ -29,23 +29,23 @@ def rows(store: ArtifactStore, snapshot: SnapshotRef) -> pd.DataFrame:
     return facts.image_rows(store, open_snapshot(store, snapshot))
 
 
-def test_before_counts_labels_as_they_came_and_after_those_in_force(
+def test_before_counts_original_labels_and_after_current_ones(
     store: ArtifactStore, snapshot: SnapshotRef, rows: pd.DataFrame
 ) -> None:
     manifest = open_snapshot(store, snapshot).manifest
     kept = manifest[manifest["status"] == "kept"]
-    came = open_table(store, snapshot, "decisions")["label"].value_counts()
+    original = open_table(store, snapshot, "decisions")["label"].value_counts()
     table = facts.class_table(rows)
     assert [row["class"] for row in table] == list(CLASS_NAMES)
     for number, row in enumerate(table):
-        assert row["before"] == came[number]
+        assert row["before"] == original[number]
         assert row["after"] == (kept["label"] == number).sum()
         moved = row["relabelled_to"] - row["relabelled_from"]
         assert row["before"] - row["quarantined"] + moved == row["after"]
     assert sum(row["relabelled_to"] for row in table) == 1
 
 
-def test_splits_add_up_to_the_whole(rows: pd.DataFrame) -> None:
+def test_splits_add_up_to_the_total(rows: pd.DataFrame) -> None:
     for row in facts.class_table(rows):
         assert list(row["splits"]) == ["train", "validation", "test"]
         for when in ("before", "after"):
@@ -65,18 +65,18 @@ def test_reasons_are_counted_by_split(rows: pd.DataFrame) -> None:
     assert next(iter(table)) == "conflicting_label"
 
 
-def test_copies_are_counted_before_and_after(rows: pd.DataFrame) -> None:
-    before = facts.copy_facts(rows, "given")
-    # the leak is a copy, too, and its label is another one
+def test_duplicates_are_counted_before_and_after(rows: pd.DataFrame) -> None:
+    before = facts.duplicate_counts(rows, "given")
+    # The leak is a duplicate as well, with a different label.
     assert before == {"copies": 2, "groups": 2, "conflicting_groups": 2, "leaks": 1}
-    after = facts.copy_facts(rows[rows["kept"]], "label")
+    after = facts.duplicate_counts(rows[rows["kept"]], "label")
     assert after == {"copies": 0, "groups": 0, "conflicting_groups": 0, "leaks": 0}
     repeated = rows["pixel_sha256"].duplicated().sum()
     assert before["copies"] == repeated
 
 
-def test_examples_of_each_kind_are_found(rows: pd.DataFrame) -> None:
-    assert rows.index[facts.near_copies(rows)].tolist() == [NEAR]
+def test_masks_find_the_planted_images(rows: pd.DataFrame) -> None:
+    assert rows.index[facts.near_duplicates(rows)].tolist() == [NEAR]
     assert rows.index[facts.label_errors(rows)].tolist() == [WRONG]
     assert rows.index[facts.relabelled(rows)].tolist() == [RENAMED]
     assert facts.conflicting_groups(rows, "given") == [COPIES[0], LEAK]

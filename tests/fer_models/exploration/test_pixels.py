@@ -1,4 +1,4 @@
-"""Grey values against numpy's own statistics."""
+"""Grey-value statistics, compared with numpy."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def group(images: np.ndarray) -> np.ndarray:
     return (np.arange(len(images)) * 7) % 4
 
 
-def test_figures_of_each_image_are_those_of_numpy(images: np.ndarray, group: np.ndarray) -> None:
+def test_image_statistics_match_numpy(images: np.ndarray, group: np.ndarray) -> None:
     sums = pixels.scan(images, group, 5)
     flat = images.reshape(len(images), -1)
     np.testing.assert_allclose(sums.mean, flat.mean(axis=1), rtol=1e-12)
@@ -28,9 +28,7 @@ def test_figures_of_each_image_are_those_of_numpy(images: np.ndarray, group: np.
     assert (sums.brightest == flat.max(axis=1)).all()
 
 
-def test_histograms_and_mean_faces_are_those_of_the_groups(
-    images: np.ndarray, group: np.ndarray
-) -> None:
+def test_group_histograms_and_mean_faces_match_numpy(images: np.ndarray, group: np.ndarray) -> None:
     sums = pixels.scan(images, group, 5)
     for number in range(4):
         members = images[group == number]
@@ -41,9 +39,7 @@ def test_histograms_and_mean_faces_are_those_of_the_groups(
     assert sums.histograms[4].sum() == 0
 
 
-def test_description_holds_mean_of_means_and_mean_of_stds(
-    images: np.ndarray, group: np.ndarray
-) -> None:
+def test_describe_matches_numpy(images: np.ndarray, group: np.ndarray) -> None:
     sums = pixels.scan(images, group, 5)
     figures = pixels.describe(sums, group == 2)
     assert figures is not None
@@ -57,16 +53,16 @@ def test_description_holds_mean_of_means_and_mean_of_stds(
     np.testing.assert_allclose(figures["mean_quantiles"], nearest, atol=0.5)
 
 
-def test_figures_do_not_hang_on_the_order_of_the_images(
+def test_statistics_do_not_depend_on_the_order_of_the_images(
     images: np.ndarray, group: np.ndarray
 ) -> None:
     order = np.random.default_rng(1).permutation(len(images))
     everything = np.ones(len(images), dtype=bool)
-    there = pixels.describe(pixels.scan(images, group, 5), everything)
-    back = pixels.describe(pixels.scan(images[order], group[order], 5), everything)
-    assert there == back
+    forward = pixels.describe(pixels.scan(images, group, 5), everything)
+    shuffled = pixels.describe(pixels.scan(images[order], group[order], 5), everything)
+    assert forward == shuffled
 
 
-def test_no_images_have_no_figures(images: np.ndarray, group: np.ndarray) -> None:
+def test_an_empty_group_has_no_statistics(images: np.ndarray, group: np.ndarray) -> None:
     sums = pixels.scan(images, group, 5)
     assert pixels.describe(sums, np.zeros(len(images), dtype=bool)) is None

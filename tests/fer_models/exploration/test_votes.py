@@ -1,4 +1,4 @@
-"""FER2013 against FER+: scikit-learn counts, pandas decides who won."""
+"""FER2013 labels against FER+ votes, compared with scikit-learn and pandas."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 from fer_models.exploration.votes import CHOICE_NAMES, majority, vote_facts
 from fer_models.labels import CLASS_NAMES, VOTE_COLUMNS
 
-# FER2013's class -> the vote column of the same expression, written out by hand.
+# FER2013 class -> FER+ vote column of the same expression.
 COLUMN_OF = {
     "angry": "votes_anger",
     "disgust": "votes_disgust",
@@ -35,14 +35,14 @@ def rows() -> pd.DataFrame:
 
 
 def reference(rows: pd.DataFrame) -> pd.Series:
-    """The winner's name, `tie`, or NaN."""
+    """The majority vote by name, `tie`, or NaN without votes."""
     votes = rows[list(VOTE_COLUMNS)].clip(lower=0)
     winner = votes.idxmax(axis=1).map({column: name for name, column in COLUMN_OF.items()})
     tied = votes.eq(votes.max(axis=1), axis=0).sum(axis=1) > 1
     return winner.mask(tied, "tie").where(votes.sum(axis=1) > 0)
 
 
-def test_majority_is_the_choice_with_most_votes_and_ties_count_apart(rows: pd.DataFrame) -> None:
+def test_majority_is_the_choice_with_most_votes_or_a_tie(rows: pd.DataFrame) -> None:
     names = pd.Series([CHOICE_NAMES[k] if k >= 0 else None for k in majority(rows)])
     expected = reference(rows)
     assert (names.isna() == expected.isna()).all()
@@ -50,24 +50,24 @@ def test_majority_is_the_choice_with_most_votes_and_ties_count_apart(rows: pd.Da
     assert {"tie", "not a face", "contempt", "happy"} <= set(names.dropna())
 
 
-def test_confusion_and_agreement_are_those_of_scikit_learn(rows: pd.DataFrame) -> None:
+def test_confusion_and_agreement_match_scikit_learn(rows: pd.DataFrame) -> None:
     facts = vote_facts(rows, "given")
     assert facts is not None
-    said = reference(rows)
-    used = said.notna() & (rows["given"] >= 0)
+    voted = reference(rows)
+    used = voted.notna() & (rows["given"] >= 0)
     labels = rows["given"][used].map(dict(enumerate(CLASS_NAMES)))
     order = [*CLASS_NAMES, "contempt", "unknown", "not a face", "tie"]
     assert facts["choices"] == order
-    expected = confusion_matrix(labels, said[used], labels=order)[: len(CLASS_NAMES)]
+    expected = confusion_matrix(labels, voted[used], labels=order)[: len(CLASS_NAMES)]
     assert facts["confusion"] == expected.tolist()
     assert facts["n"] == used.sum()
-    assert facts["agreement"] == pytest.approx(accuracy_score(labels, said[used]))
-    clear = said[used] != "tie"
+    assert facts["agreement"] == pytest.approx(accuracy_score(labels, voted[used]))
+    clear = voted[used] != "tie"
     assert facts["ties"] == (~clear).sum()
-    without_ties = accuracy_score(labels[clear], said[used][clear])
+    without_ties = accuracy_score(labels[clear], voted[used][clear])
     assert facts["agreement_without_ties"] == pytest.approx(without_ties)
 
 
-def test_nothing_is_said_without_votes_or_without_labels(rows: pd.DataFrame) -> None:
+def test_no_facts_without_votes_or_without_labels(rows: pd.DataFrame) -> None:
     assert vote_facts(rows.iloc[:50], "given") is None
     assert vote_facts(rows.assign(given=-1), "given") is None

@@ -1,4 +1,4 @@
-"""The report page: complete, self-contained, escaped, the same for the same run."""
+"""The report page: complete, self-contained, escaped and reproducible."""
 
 import json
 import re
@@ -59,7 +59,7 @@ class Run:
 
 
 class Page(HTMLParser):
-    """Collects tags and text, and notices elements that are not closed in order."""
+    """Collects tags and text, and detects unbalanced elements."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Page(HTMLParser):
             self.text.append(data)
 
     @property
-    def words(self) -> str:
+    def visible_text(self) -> str:
         return " ".join(" ".join(self.text).split())
 
 
@@ -159,12 +159,13 @@ def test_ids_on_the_page_are_unique_and_links_resolve(page: "Page") -> None:
 def test_page_names_models_verdict_and_figures(shared: Shared, page: "Page") -> None:
     store, run, _ = shared
     for name in (*MEMBERS, "ensemble-soft_vote", "ensemble-weighted", *CLASS_NAMES):
-        assert name in page.words
-    assert f"{run.ensemble.candidate.name} is the champion" in page.words
+        assert name in page.visible_text
+    assert f"{run.ensemble.candidate.name} is the champion" in page.visible_text
     by_model = {e.model_id: store.info(e) for e in run.evaluations}
     test = by_model[run.ensemble.candidate.id]["test"]
-    assert f"It recognises {100 * test['accuracy']:.1f} % of {test['n']} test faces" in page.words
-    assert f"n = {test['n']}" in page.words
+    lead = f"It classifies {100 * test['accuracy']:.1f} % of {test['n']} test faces correctly"
+    assert lead in page.visible_text
+    assert f"n = {test['n']}" in page.visible_text
 
 
 def test_charts_take_their_colours_from_the_page(page: "Page") -> None:
@@ -177,19 +178,23 @@ def test_charts_take_their_colours_from_the_page(page: "Page") -> None:
     assert "#0102" not in styles
 
 
-def test_images_have_a_text(page: "Page") -> None:
+def test_images_have_alternative_text(page: "Page") -> None:
     images = [attrs for tag, attrs in page.tags if tag == "img"]
     assert len(images) > 80
     assert all(attrs["alt"].strip(", ") for attrs in images)
 
 
+def test_page_explains_what_a_member_is(page: "Page") -> None:
+    assert "A member is one trained network." in page.visible_text
+
+
 def test_planted_defects_are_scored(page: "Page") -> None:
-    assert "Planted defects" in page.words
-    assert re.search(r"blank 3 3 100", page.words)
-    assert re.search(r"leak 3 3 100", page.words)
+    assert "Detection of planted defects" in page.visible_text
+    assert re.search(r"blank 3 3 100", page.visible_text)
+    assert re.search(r"leak 3 3 100", page.visible_text)
 
 
-def test_same_run_gives_the_same_page(shared: Shared, tmp_path: Path) -> None:
+def test_the_same_run_gives_the_same_page_in_another_store(shared: Shared, tmp_path: Path) -> None:
     store, _, written = shared
     html = store.read_file(written, "report.html").decode()
     other = ArtifactStore(StoreConfig(url=str(tmp_path / "elsewhere")))
@@ -199,7 +204,7 @@ def test_same_run_gives_the_same_page(shared: Shared, tmp_path: Path) -> None:
     assert elsewhere.replace(other.url, store.url) == html
 
 
-def test_written_twice_is_one_artifact(shared: Shared) -> None:
+def test_writing_a_report_twice_gives_one_artifact(shared: Shared) -> None:
     store, run, written = shared
     assert run.write(store) == written
     assert run.write(store, PipelineConfig(name="other")).id != written.id
@@ -214,37 +219,37 @@ def test_lineage_names_config_artifacts_and_models(shared: Shared) -> None:
     assert {m["dataset_sha"] for m in lineage["models"].values()} == {run.snapshot.id}
 
 
-def test_without_test_split_the_page_says_so(store: ArtifactStore) -> None:
+def test_page_warns_when_there_is_no_test_split(store: ArtifactStore) -> None:
     run = make_run(store, fractions=(0.7, 0.3, 0.0))
     page = Page(store.read_file(run.write(store), "report.html").decode())
-    assert "There is no test split" in page.words
-    assert "optimistic" in page.words
-    assert "validation faces" in page.words
+    assert "There is no test split" in page.visible_text
+    assert "optimistic" in page.visible_text
+    assert "validation faces" in page.visible_text
 
 
-def test_without_tuning_and_quarantine_the_page_says_so(store: ArtifactStore) -> None:
+def test_page_states_when_tuning_and_quarantine_are_absent(store: ArtifactStore) -> None:
     run = make_run(store, tuned=False, members=("only",), num_quarantined=0, num_leaks=0)
     page = Page(store.read_file(run.write(store), "report.html").decode())
-    assert "No hyper-parameter search was part of this run" in page.words
-    assert "Cleaning set nothing aside" in page.words
-    assert "Planted defects" not in page.words
+    assert "This run did not include a hyper-parameter search" in page.visible_text
+    assert "No image was quarantined" in page.visible_text
+    assert "planted defects" not in page.visible_text
 
 
-def test_refused_candidate_and_failed_checks_are_shown(store: ArtifactStore) -> None:
+def test_a_rejected_candidate_and_failed_checks_are_shown(store: ArtifactStore) -> None:
     run = make_run(store, failed=2)
-    refused = PromotionConfig(min_accuracy=1.0)
+    strict = PromotionConfig(min_accuracy=1.0)
     other = build_model(store, run.snapshot, "late", 0.5, 77)
     ensemble = ensemble_models(store, run.snapshot, [other], EnsembleConfig())
-    promotion = promote_candidate(store, run.snapshot, other, refused)
+    promotion = promote_candidate(store, run.snapshot, other, strict)
     late = replace(run, ensemble=ensemble, promotion=promotion, evaluations=())
     page = Page(store.read_file(late.write(store), "report.html").decode())
-    assert "late was not promoted" in page.words
-    assert "below min_accuracy 1" in page.words
-    assert page.words.count("✕ error") == 2
-    assert page.words.count("! warning") == 1
+    assert "late was not promoted" in page.visible_text
+    assert "below min_accuracy 1" in page.visible_text
+    assert page.visible_text.count("✕ error") == 2
+    assert page.visible_text.count("! warning") == 1
 
 
-def test_text_of_users_is_escaped(store: ArtifactStore) -> None:
+def test_user_text_is_escaped(store: ArtifactStore) -> None:
     run = make_run(store, members=("a<b>&$x$",))
     config = PipelineConfig(name="<script>alert(1)</script>")
     html = store.read_file(run.write(store, config), "report.html").decode()
@@ -254,23 +259,23 @@ def test_text_of_users_is_escaped(store: ArtifactStore) -> None:
     assert Page(html).unbalanced == []
 
 
-def test_all_right_answers_leave_no_mistakes(store: ArtifactStore) -> None:
+def test_a_perfect_model_has_no_errors_to_show(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store)
-    sure = build_model(store, snapshot, "sure", 60.0)
-    ensemble = ensemble_models(store, snapshot, [sure], EnsembleConfig())
+    perfect = build_model(store, snapshot, "perfect", 60.0)
+    ensemble = ensemble_models(store, snapshot, [perfect], EnsembleConfig())
     run = Run(
         snapshot,
         build_validation(store, snapshot),
         None,
         (),
         ensemble,
-        promote_candidate(store, snapshot, sure, PromotionConfig()),
+        promote_candidate(store, snapshot, perfect, PromotionConfig()),
     )
     page = Page(store.read_file(run.write(store), "report.html").decode())
-    assert "every test image was recognised" in page.words
+    assert "every test image was classified correctly" in page.visible_text
 
 
-def test_parts_of_another_snapshot_are_refused(store: ArtifactStore) -> None:
+def test_artifacts_of_another_snapshot_are_rejected(store: ArtifactStore) -> None:
     run = make_run(store)
     other = build_snapshot(store, seed=8)
     stray = evaluate_model(store, other, build_model(store, other), EvaluationConfig())

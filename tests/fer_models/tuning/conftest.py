@@ -1,4 +1,4 @@
-"""Searches of these tests keep their state in a folder of their own, on a Ray of their own."""
+"""Isolates the searches of each test: a separate cache folder and a separate Ray cluster."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's cache folder, for this test alone, without the state of other searches."""
+    """A cache folder for this test, without the state of other searches."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
 @pytest.fixture(autouse=True)
 def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever cluster the user works on."""
+    """Ignore the cluster of the user."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)

@@ -1,4 +1,4 @@
-"""The plots of a search: which are drawn, what they tell, and odd searches."""
+"""The figures of a search: which ones are rendered, their content, and edge cases."""
 
 import io
 from typing import Any
@@ -47,26 +47,26 @@ POPULATION = [
 ]
 
 
-def test_a_search_is_drawn_by_progress_and_by_setting() -> None:
-    drawn = search_charts([trial(0, 0.2, 0.4, 0.3), trial(1, 0.1)], SPACE)
-    assert [plot.file for plot in drawn] == ["tuning_progress.png", "tuning_settings.png"]
-    progress, settings = drawn
-    for word in ("every trial", "best so far", "stopped early", "validation accuracy"):
-        assert word in progress.svg
-    for word in (RATE.field, SMOOTHING.field, "0.05", "True", "False"):
-        assert word in settings.svg
-    for plot in drawn:
-        assert Image.open(io.BytesIO(plot.png)).width > 1000
-        assert len(plot.png) < 150_000
-        assert "#0102" not in plot.svg
+def test_a_search_has_a_progress_and_a_settings_figure() -> None:
+    figures = search_charts([trial(0, 0.2, 0.4, 0.3), trial(1, 0.1)], SPACE)
+    assert [figure.file for figure in figures] == ["tuning_progress.png", "tuning_settings.png"]
+    progress, settings = figures
+    for text in ("all trials", "best so far", "stopped early", "validation accuracy"):
+        assert text in progress.svg
+    for text in (RATE.field, SMOOTHING.field, "0.05", "True", "False"):
+        assert text in settings.svg
+    for figure in figures:
+        assert Image.open(io.BytesIO(figure.png)).width > 1000
+        assert len(figure.png) < 150_000
+        assert "#0102" not in figure.svg
 
 
-def test_a_population_shows_its_settings_by_epoch() -> None:
-    names = [plot.name for plot in search_charts(POPULATION, SPACE)]
+def test_a_population_has_a_figure_of_settings_by_epoch() -> None:
+    names = [figure.name for figure in search_charts(POPULATION, SPACE)]
     assert names == ["tuning_progress", "tuning_settings", "tuning_schedule"]
 
 
-def test_the_same_search_is_drawn_the_same() -> None:
+def test_figures_of_the_same_search_are_identical() -> None:
     first, again = (search_charts(POPULATION, SPACE) for _ in range(2))
     assert first == again
 
@@ -79,25 +79,25 @@ def test_the_same_search_is_drawn_the_same() -> None:
         [{k: v for k, v in trial(0, 0.2).items() if k not in {"curve", "schedule"}}],
         [trial(n, 0.1 + n / 1000, 0.2) for n in range(2 * MAX_CURVES)],
     ],
-    ids=["one", "empty space", "before curves were kept", "many"],
+    ids=["one trial", "empty space", "without curves", "many trials"],
 )
-def test_odd_searches_can_be_drawn(trials: list[dict[str, Any]]) -> None:
-    drawn = {plot.name for plot in search_charts(trials, SPACE)}
-    assert ("tuning_settings" in drawn) == bool(trials[0]["setting"])
-    assert ("tuning_progress" in drawn) == ("curve" in trials[0])
+def test_edge_cases_can_be_rendered(trials: list[dict[str, Any]]) -> None:
+    names = {figure.name for figure in search_charts(trials, SPACE)}
+    assert ("tuning_settings" in names) == bool(trials[0]["setting"])
+    assert ("tuning_progress" in names) == ("curve" in trials[0])
 
 
 def test_the_lineage_follows_the_weights_back() -> None:
-    found = lineage(POPULATION, 1)
-    assert [(e["epoch"], e["trial"], e["copied_from"]) for e in found] == [
+    history = lineage(POPULATION, 1)
+    assert [(e["epoch"], e["trial"], e["copied_from"]) for e in history] == [
         (1, 0, None),
         (2, 2, 0),
         (3, 1, 2),
     ]
-    rates = [e["setting"][RATE.field] for e in found]
+    rates = [e["setting"][RATE.field] for e in history]
     assert rates == [5e-3, 3e-3, 4e-3]
 
 
 def test_a_lineage_ends_at_a_trial_that_failed_later() -> None:
-    found = lineage([one for one in POPULATION if one["trial"] != 2], 1)
-    assert [entry["epoch"] for entry in found] == [3]
+    history = lineage([one for one in POPULATION if one["trial"] != 2], 1)
+    assert [entry["epoch"] for entry in history] == [3]

@@ -1,4 +1,4 @@
-"""A state on disk that Ray would stumble over."""
+"""Damaged saved states, which Ray itself would fail on or silently skip."""
 
 import json
 import pickle
@@ -12,8 +12,8 @@ from fer_models.tuning.restore import require_readable, restored_tuner
 def _trainable(config: dict) -> None: ...
 
 
-def _write(place: Path, **files: bytes) -> None:
-    place.mkdir()
+def _write(path: Path, **files: bytes) -> None:
+    path.mkdir()
     contents = {
         "tuner.pkl": b"",
         "trainable.pkl": b"",
@@ -21,7 +21,7 @@ def _write(place: Path, **files: bytes) -> None:
         **{name.replace("__", "."): content for name, content in files.items()},
     }
     for name, content in contents.items():
-        (place / name).write_bytes(content)
+        (path / name).write_bytes(content)
 
 
 @pytest.mark.parametrize(
@@ -34,34 +34,32 @@ def _write(place: Path, **files: bytes) -> None:
         {"tuner__pkl": b"\x80\x05garbled"},
         {"tuner__pkl": b""},
     ],
-    ids=["cut", "empty", "no trial", "callbacks", "tuner", "empty tuner"],
+    ids=["truncated", "empty", "no trial", "callbacks", "tuner", "empty tuner"],
 )
-def test_a_damaged_state_is_told_and_left_aside(
+def test_a_damaged_state_is_logged_and_ignored(
     files: dict[str, bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _write(tmp_path / "search", **files)
     assert restored_tuner(tmp_path / "search", _trainable) is None
-    assert "starts from the beginning" in caplog.text
+    assert "the search starts over" in caplog.text
     assert str(tmp_path / "search") in caplog.text
 
 
-def test_without_a_state_there_is_nothing_to_tell(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_missing_state_is_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert restored_tuner(tmp_path / "search", _trainable) is None
     assert caplog.text == ""
 
 
-def test_what_ray_names_json_and_pickles_is_sound(tmp_path: Path) -> None:
+def test_pickles_that_ray_names_json_are_readable(tmp_path: Path) -> None:
     pickled = {
         f"{name}-2026__json": pickle.dumps({"done": 1})
         for name in ("search_gen_state", "basic-variant-state")
     }
-    place = tmp_path / "search"
-    _write(place, **pickled)
-    (place / ".5f2c-tmp-searcher-state.pkl").write_bytes(b"\x80\x05half writ")
-    (place / "trial_state_1").mkdir()
-    require_readable(place)
-    (place / "search_gen_state-2026.json").write_bytes(b"\x80\x05half writ")
+    path = tmp_path / "search"
+    _write(path, **pickled)
+    (path / ".5f2c-tmp-searcher-state.pkl").write_bytes(b"\x80\x05half writ")
+    (path / "trial_state_1").mkdir()
+    require_readable(path)
+    (path / "search_gen_state-2026.json").write_bytes(b"\x80\x05half writ")
     with pytest.raises(pickle.UnpicklingError):
-        require_readable(place)
+        require_readable(path)

@@ -19,7 +19,7 @@ def _drawn(seed: int, num_trials: int = 30) -> list[dict]:
     return drawn
 
 
-def test_proposals_are_numbered_and_lie_in_the_space() -> None:
+def test_proposals_are_numbered_and_within_the_space() -> None:
     drawn = _drawn(0)
     assert [one["trial"] for one in drawn] == list(range(30))
     for setting in (one["setting"] for one in drawn):
@@ -28,7 +28,7 @@ def test_proposals_are_numbered_and_lie_in_the_space() -> None:
         assert setting["training.optimizer"] in {"adamw", "sgd"}
 
 
-def test_the_same_seed_proposes_the_same() -> None:
+def test_the_same_seed_gives_the_same_proposals() -> None:
     assert _drawn(0) == _drawn(0)
     assert _drawn(0, 3) != _drawn(1, 3)
 
@@ -38,7 +38,7 @@ def test_later_proposals_are_better_than_the_first_ones() -> None:
     assert sum(rates[20:]) / 10 > sum(rates[:10]) / 10
 
 
-def test_a_failed_trial_teaches_nothing() -> None:
+def test_a_failed_trial_has_no_value() -> None:
     search = optuna_search(SPACE, "best_accuracy", 0)
     search.suggest("a")
     search.on_trial_complete("a", {"best_accuracy": float("nan"), "error": "TrainingError: x"})

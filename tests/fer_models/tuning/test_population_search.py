@@ -1,4 +1,4 @@
-"""PopulationScheduler based training on real Ray."""
+"""Population based training on real Ray."""
 
 import re
 from dataclasses import dataclass
@@ -35,24 +35,24 @@ SEARCH = TuningConfig(
 
 
 @dataclass
-class Disk:
-    """Looks at the checkpoints of a running search whenever it tells something."""
+class CheckpointCounter:
+    """Counts the checkpoints of a running search at every progress event."""
 
     folder: Path
-    most_of_a_trial: int = 0
+    max_per_trial: int = 0
 
     def __call__(self, _: Progress) -> None:
         trials = [path for path in self.folder.glob("*/search/*") if path.is_dir()]
         counts = [len(list(trial.glob("checkpoint_*"))) for trial in trials]
-        self.most_of_a_trial = max([self.most_of_a_trial, *counts])
+        self.max_per_trial = max([self.max_per_trial, *counts])
 
 
 @pytest.mark.slow
-def test_a_population_is_trained(store: ArtifactStore) -> None:
+def test_a_population_is_trained_and_parallel_trials_change_nothing(store: ArtifactStore) -> None:
     snapshot = write_faces(store)
     folder = default_cache_dir() / "tuning"
-    disk, heard = Disk(folder), list[Progress]()
-    with listening(disk), listening(heard.append):
+    counter, events = CheckpointCounter(folder), list[Progress]()
+    with listening(counter), listening(events.append):
         tuning = tune_member(store, snapshot, MEMBER, SEARCH, 0)
     trials = store.read_json(tuning, "trials.json")
     assert [(trial["epochs"], len(trial["curve"])) for trial in trials] == [(4, 4)] * 4
@@ -65,40 +65,40 @@ def test_a_population_is_trained(store: ArtifactStore) -> None:
     assert best["setting"] == best["schedule"][-1]["setting"]
     tuned = apply_tuning(store, MEMBER, tuning)
     assert tuned.training.learning_rate == best["setting"]["training.learning_rate"]
-    # Two are kept, a third while it takes the place of the oldest.
-    assert 1 <= disk.most_of_a_trial <= 3
+    # Two are kept, and a third one while it replaces the oldest.
+    assert 1 <= counter.max_per_trial <= 3
     assert not any(folder.iterdir())
-    done = [progress.done for progress in heard]
+    done = [progress.done for progress in events]
     assert done == sorted(done)
 
-    together = SEARCH.model_copy(update={"max_concurrent_trials": 2})
-    again = tune_member(store, snapshot, MEMBER, together, 0)
+    parallel = SEARCH.model_copy(update={"max_concurrent_trials": 2})
+    again = tune_member(store, snapshot, MEMBER, parallel, 0)
     assert store.read_json(again, "trials.json") == trials
 
 
 @pytest.mark.slow
-def test_a_lost_trial_of_a_population_is_run_again(store: ArtifactStore) -> None:
+def test_a_lost_trial_of_a_population_is_retried(store: ArtifactStore) -> None:
     snapshot = write_faces(store)
     whole = store.read_json(tune_member(store, snapshot, MEMBER, SEARCH, 0), "trials.json")
     killed: list[psutil.Process] = []
-    heard: list[str] = []
+    notes: list[str] = []
 
-    def lose_the_trial(progress: Progress) -> None:
-        heard.append(progress.note)
+    def kill_the_worker(progress: Progress) -> None:
+        notes.append(progress.note)
         if progress.done >= 1 and not killed:
             killed.append(_busiest_worker())
             killed[0].kill()
 
     one_at_a_time = SEARCH.model_copy(update={"max_concurrent_trials": 1})
-    with listening(lose_the_trial):
+    with listening(kill_the_worker):
         again = tune_member(store, snapshot, MEMBER, one_at_a_time, 0)
-    (told,) = [note for note in heard if "lost" in note]
-    assert re.fullmatch(r"trial \d was lost with its worker and runs again", told)
+    (note,) = [note for note in notes if "lost" in note]
+    assert re.fullmatch(r"trial \d lost its worker and is retried", note)
     assert store.read_json(again, "trials.json") == whole
 
 
 def _busiest_worker() -> psutil.Process:
-    """Of Ray's workers the one that has computed most: it has loaded torch, and trains."""
+    """The Ray worker with the most CPU time: it has imported torch and is training."""
     workers = ray_workers("ray::IDLE", "ray::ImplicitFunc")
     return max(workers, key=lambda worker: worker.cpu_times().user)
 

@@ -65,41 +65,41 @@ tune_member(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_killed_search_is_restored(store: ArtifactStore) -> None:
+def test_a_killed_search_resumes(store: ArtifactStore) -> None:
     snapshot = write_faces(store)
     folder = default_cache_dir() / "tuning"
     children = _kill_search(store, snapshot, SEARCH, lambda: bool(_finished(folder)))
     finished = _finished(folder)
     assert 1 <= len(finished) < SEARCH.num_trials
-    heard: list[Progress] = []
-    with listening(heard.append):
+    events: list[Progress] = []
+    with listening(events.append):
         tuning = tune_member(store, snapshot, MEMBER, SEARCH, 0)
     trials = store.read_json(tuning, "trials.json")
     assert [trial["trial"] for trial in trials] == list(range(SEARCH.num_trials))
     for number, accuracy in finished.items():
         assert trials[number]["validation_accuracy"] == accuracy
-    completed = [p.done for p in heard if p.done >= 1 and p.done == int(p.done)]
+    completed = [p.done for p in events if p.done >= 1 and p.done == int(p.done)]
     assert completed == list(range(len(finished) + 1, SEARCH.num_trials + 1))
     assert not any(folder.iterdir())
-    # The next search ends what is left of the killed one.
+    # The next search ends the remaining processes of the killed one.
     assert not [child for child in children if child.is_running()]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("config", [ASHA, PBT], ids=["asha", "pbt"])
-def test_a_killed_search_decides_as_one_that_was_not(
+def test_a_resumed_search_has_the_same_result_as_an_uninterrupted_one(
     store: ArtifactStore, config: TuningConfig
 ) -> None:
     snapshot = write_faces(store)
     whole = _outcome(store, tune_member(store, snapshot, MEMBER, config, 0))
     folder = default_cache_dir() / "tuning"
     half = config.num_trials * config.max_epochs // 3
-    _kill_search(store, snapshot, config, lambda: _epochs_told(folder) >= half)
-    heard: list[Progress] = []
-    with listening(heard.append):
+    _kill_search(store, snapshot, config, lambda: _epochs_reported(folder) >= half)
+    events: list[Progress] = []
+    with listening(events.append):
         restored = tune_member(store, snapshot, MEMBER, config, 0)
-    assert heard[1].done >= 1  # it did go on, not begin anew
+    assert events[1].done >= 1  # it resumed and did not start over
     assert _outcome(store, restored) == whole
     if config.scheduler == "asha":
         assert {trial["stopped_early"] for trial in store.read_json(restored, "trials.json")} == {
@@ -110,7 +110,7 @@ def test_a_killed_search_decides_as_one_that_was_not(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_damaged_state_lets_the_search_begin_anew(
+def test_a_search_with_a_damaged_state_starts_over(
     store: ArtifactStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     snapshot = write_faces(store)
@@ -120,7 +120,7 @@ def test_a_damaged_state_lets_the_search_begin_anew(
     (state,) = folder.glob("*/search/experiment_state-*.json")
     state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
     tuning = tune_member(store, snapshot, MEMBER, config, 0)
-    assert "starts from the beginning" in caplog.text
+    assert "the search starts over" in caplog.text
     assert len(store.read_json(tuning, "trials.json")) == 3
 
 
@@ -131,14 +131,14 @@ def _outcome(store: ArtifactStore, tuning: TuningRef) -> tuple[str, str]:
 def _kill_search(
     store: ArtifactStore, snapshot: SnapshotRef, config: TuningConfig, when: Callable[[], bool]
 ) -> list[psutil.Process]:
-    """Kill a search as soon as its state on disk says so; what it had started."""
-    told = [store.url, snapshot.id, MEMBER.model_dump_json(), config.model_dump_json()]
-    process = subprocess.Popen([sys.executable, "-c", _SEARCH, *told], env=dict(os.environ))
-    until_s = time.monotonic() + 400
+    """Kill a search as soon as its state on disk satisfies `when`; returns its child processes."""
+    arguments = [store.url, snapshot.id, MEMBER.model_dump_json(), config.model_dump_json()]
+    process = subprocess.Popen([sys.executable, "-c", _SEARCH, *arguments], env=dict(os.environ))
+    deadline_s = time.monotonic() + 400
     try:
         while not when():
             assert process.poll() is None
-            assert time.monotonic() < until_s
+            assert time.monotonic() < deadline_s
             time.sleep(0.05)
     finally:
         children = psutil.Process(process.pid).children(recursive=True)
@@ -154,14 +154,14 @@ def _last_results(folder: Path) -> list[tuple[str, dict]]:
         try:
             lines = json.loads(path.read_text())["trial_data"]
         except ValueError:
-            continue  # half written
+            continue  # not fully written
         for state, metadata in lines:
             found.append((json.loads(state)["status"], json.loads(metadata)["last_result"]))
     return found
 
 
 def _finished(folder: Path) -> dict[int, float]:
-    """Best accuracy of the trials that the state on disk calls finished."""
+    """Best accuracy of the trials that are finished in the state on disk."""
     return {
         int(last["config"]["trial"]): float(last["best_accuracy"])
         for status, last in _last_results(folder)
@@ -169,5 +169,5 @@ def _finished(folder: Path) -> dict[int, float]:
     }
 
 
-def _epochs_told(folder: Path) -> int:
+def _epochs_reported(folder: Path) -> int:
     return sum(last.get("epoch", 0) for _, last in _last_results(folder))

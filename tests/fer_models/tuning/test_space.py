@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_models.errors import ConfigError
@@ -16,7 +16,6 @@ MEMBER = MemberConfig(name="member")
 FIELD = "training.learning_rate"
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["uniform", "log_uniform", "integer"]),
     st.floats(0.5, 50),
@@ -24,7 +23,7 @@ FIELD = "training.learning_rate"
     st.integers(1, 20),
     st.integers(0, 10_000),
 )
-def test_drawn_values_lie_in_their_range(
+def test_drawn_values_are_within_their_range(
     kind: str, low: float, span: float, num_trials: int, seed: int
 ) -> None:
     dimension = SearchDimension(field=FIELD, kind=kind, low=low, high=low + span)
@@ -35,9 +34,8 @@ def test_drawn_values_lie_in_their_range(
         assert all(isinstance(value, int) for value in values)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(0, 10_000))
-def test_settings_are_repeatable_and_cover_the_range(num_trials: int, seed: int) -> None:
+def test_settings_are_reproducible_and_cover_the_range(num_trials: int, seed: int) -> None:
     space = TuningConfig().search_space
     drawn = draw_settings(space, num_trials, seed)
     assert drawn == draw_settings(space, num_trials, seed)
@@ -45,27 +43,27 @@ def test_settings_are_repeatable_and_cover_the_range(num_trials: int, seed: int)
     assert low is not None
     assert high is not None
     shares = sorted(math.log(float(s[space[0].field]) / low) / math.log(high / low) for s in drawn)
-    # Latin hypercube: one in every T-th of the range (up to the rounding of the digits).
+    # Latin hypercube: one value in every T-th of the range, up to rounding.
     for number, share in enumerate(shares):
         assert number / num_trials - 1e-3 <= share <= (number + 1) / num_trials + 1e-3
 
 
-def test_every_choice_is_tried_when_there_are_trials_enough() -> None:
+def test_every_choice_is_tried_if_there_are_enough_trials() -> None:
     dimension = SearchDimension(field="training.optimizer", kind="choice", choices=("adamw", "sgd"))
     drawn = draw_settings([dimension], 2, 0)
     assert {s["training.optimizer"] for s in drawn} == {"adamw", "sgd"}
 
 
-def test_another_seed_draws_other_settings() -> None:
+def test_another_seed_draws_different_settings() -> None:
     space = TuningConfig().search_space
     assert draw_settings(space, 4, 0) != draw_settings(space, 4, 1)
 
 
-def test_the_default_space_suits_a_member() -> None:
+def test_the_default_space_is_valid_for_a_member() -> None:
     check_space(MEMBER, TuningConfig().search_space)
 
 
-def test_everything_wrong_with_a_space_is_told_at_once() -> None:
+def test_all_problems_of_a_space_are_reported_together() -> None:
     space = [
         SearchDimension(field="training.learning_rat", kind="uniform", low=0, high=1),
         SearchDimension(field="training.epochs", kind="integer", low=1, high=3),
@@ -76,13 +74,13 @@ def test_everything_wrong_with_a_space_is_told_at_once() -> None:
     ]
     with pytest.raises(ConfigError) as caught:
         check_space(MEMBER, space)
-    told = "\n".join(caught.value.problems)
+    problems = "\n".join(caught.value.problems)
     assert len(caught.value.problems) == 5
-    for word in ("learning_rat:", FIELD, "training.epochs:", "1.5", "lion", "more than once"):
-        assert word in told
+    for text in ("learning_rat:", FIELD, "training.epochs:", "1.5", "lion", "more than once"):
+        assert text in problems
 
 
-def test_apply_setting_changes_only_what_it_names() -> None:
+def test_apply_setting_changes_only_the_named_fields() -> None:
     tuned = apply_setting(MEMBER, {"training.batch_size": 32.0, "network.width": 2.0})
     assert tuned.training.batch_size == 32
     assert tuned.network.width == 2
@@ -90,7 +88,7 @@ def test_apply_setting_changes_only_what_it_names() -> None:
     assert back == MEMBER
 
 
-def test_apply_setting_refuses_unknown_paths() -> None:
+def test_apply_setting_rejects_unknown_fields() -> None:
     with pytest.raises(ConfigError, match=r"training\.learning_rate.*got training\.nothing"):
         apply_setting(MEMBER, {"training.nothing": 1})
 
@@ -102,12 +100,11 @@ def test_tunable_fields_are_leaves() -> None:
     assert "name" not in fields
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=7), st.integers(1, 120))
-def test_balanced_subset_takes_as_even_shares_as_it_can(counts: list[int], limit: int) -> None:
+def test_balanced_subset_is_as_even_as_possible(counts: list[int], limit: int) -> None:
     labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
     np.random.default_rng(0).shuffle(labels)
-    # Numbered, not drawn: to see which ones were taken.
+    # Each image holds its number, to identify the ones that were taken.
     images = np.arange(len(labels), dtype=np.uint16).reshape(-1, 1, 1)
     subset = balanced_subset(SplitImages(images, labels), limit, seed=0)
     taken = np.bincount(subset.labels, minlength=len(counts))

@@ -1,4 +1,5 @@
 import os
+import pickle
 import sys
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ MEMBER = MemberConfig(
     network=NetworkConfig(width=0.25),
     training=TrainingConfig(batch_size=28, learning_rate=1e-2),
 )
-# The batch of one can't be normalised: that trial fails.
+# Batch normalisation fails on a batch of one, so that trial fails.
 SEARCH = TuningConfig(
     member="small",
     num_trials=3,
@@ -38,30 +39,30 @@ SEARCH = TuningConfig(
 
 
 @dataclass(frozen=True)
-class Searched:
-    """A finished search and the progress that it told."""
+class FinishedSearch:
+    """A finished search and its progress events."""
 
     store: ArtifactStore
     tuning: TuningRef
-    heard: list[Progress]
+    events: list[Progress]
 
 
 @pytest.fixture(scope="session")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
-    """One real search with Ray."""
-    folder = tmp_path_factory.mktemp("searched here")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> FinishedSearch:
+    """One real search on Ray."""
+    folder = tmp_path_factory.mktemp("folder with spaces")
     store = ArtifactStore(StoreConfig(url=str(folder / "store")))
-    heard: list[Progress] = []
-    with pytest.MonkeyPatch.context() as patch, listening(heard.append):
+    events: list[Progress] = []
+    with pytest.MonkeyPatch.context() as patch, listening(events.append):
         patch.delenv("RAY_ADDRESS", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.chdir(folder)
         tuning = tune_member(store, write_faces(store), MEMBER, SEARCH, 0)
     assert {path.name for path in folder.iterdir()} == {"store"}
-    return Searched(store, tuning, heard)
+    return FinishedSearch(store, tuning, events)
 
 
-def test_a_search_writes_its_trials_and_the_best(searched: Searched) -> None:
+def test_a_search_writes_its_trials_and_the_best(searched: FinishedSearch) -> None:
     trials = searched.store.read_json(searched.tuning, "trials.json")
     assert len(trials) == 2
     for trial in trials:
@@ -79,28 +80,28 @@ def test_a_search_writes_its_trials_and_the_best(searched: Searched) -> None:
     assert info["best_accuracy"] == best["validation_accuracy"]
 
 
-def test_a_failing_trial_does_not_fail_the_search(searched: Searched) -> None:
+def test_a_failing_trial_does_not_fail_the_search(searched: FinishedSearch) -> None:
     info = searched.store.info(searched.tuning)
     assert info["num_failed"] == 1
     (reason,) = info["failed"].values()
     assert "training.batch_size=2" in reason
 
 
-def test_a_search_tells_how_far_it_is(searched: Searched) -> None:
-    done = [p.done for p in searched.heard]
+def test_a_search_reports_its_progress(searched: FinishedSearch) -> None:
+    done = [p.done for p in searched.events]
     assert done == sorted(done)
     assert (done[0], done[-1]) == (0, 3)
-    assert {p.total for p in searched.heard} == {3}
-    assert "best accuracy" in searched.heard[-1].note
+    assert {p.total for p in searched.events} == {3}
+    assert "best accuracy" in searched.events[-1].note
 
 
-def test_ray_is_shut_down_after_the_search(searched: Searched) -> None:
+def test_ray_is_shut_down_after_the_search(searched: FinishedSearch) -> None:
     import ray
 
     assert not ray.is_initialized()
 
 
-def test_the_best_setting_is_put_into_its_member_only(searched: Searched) -> None:
+def test_the_best_setting_is_applied_to_its_member_only(searched: FinishedSearch) -> None:
     tuned = apply_tuning(searched.store, MEMBER, searched.tuning)
     best = searched.store.read_json(searched.tuning, "best.json")
     assert tuned.training.learning_rate == best["training.learning_rate"]
@@ -111,14 +112,14 @@ def test_the_best_setting_is_put_into_its_member_only(searched: Searched) -> Non
     assert apply_tuning(searched.store, MEMBER, None) == MEMBER
 
 
-def test_an_unknown_field_is_refused_before_anything_starts(store: ArtifactStore) -> None:
+def test_an_unknown_field_is_rejected_before_ray_starts(store: ArtifactStore) -> None:
     dimension = SearchDimension(field="training.nothing", kind="uniform", low=0, high=1)
     config = SEARCH.model_copy(update={"search_space": (dimension,)})
     with pytest.raises(ConfigError, match=r"training\.nothing.*training\.learning_rate"):
         tune_member(store, write_faces(store), MEMBER, config, 0)
 
 
-def test_the_better_trial_wins_then_the_lower_loss_then_the_earlier() -> None:
+def test_trials_are_ranked_by_accuracy_then_loss_then_number() -> None:
     def trial(number: int, accuracy: float, loss: float) -> Trial:
         return Trial(number, {}, 1, accuracy, loss, stopped_early=False)
 
@@ -128,27 +129,43 @@ def test_the_better_trial_wins_then_the_lower_loss_then_the_earlier() -> None:
 
 
 class FakeTrial:
-    """What Ray hands to the progress."""
+    """The part of Ray's trial that the callback reads."""
 
     def __init__(self, number: int) -> None:
         self.config = {"trial": number}
 
 
-def test_a_failed_trial_is_no_longer_the_best() -> None:
-    heard: list[Progress] = []
+def test_a_failed_trial_can_not_be_the_best() -> None:
+    events: list[Progress] = []
     progress = ProgressCallback(1, 2)
-    with listening(heard.append):
-        line = {"epoch": 1, "validation_accuracy": 0.8, "best_accuracy": 0.9}
-        progress.on_trial_result(trial=FakeTrial(0), result=line)
+    with listening(events.append):
+        result = {"epoch": 1, "validation_accuracy": 0.8, "best_accuracy": 0.9}
+        progress.on_trial_result(trial=FakeTrial(0), result=result)
         progress.on_trial_error(trial=FakeTrial(0))
     assert progress.last == {}
-    assert heard[-1].note == "no trial has finished an epoch"
+    assert events[-1].note == "no epoch finished yet"
 
 
-def test_workers_that_never_start_are_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restored_callback_continues_with_its_curves_and_counts() -> None:
+    killed, restored = ProgressCallback(2, 3), ProgressCallback(2, 3)
+    for number, accuracy in ((0, 0.5), (1, 0.4)):
+        result = {"epoch": 1, "validation_accuracy": accuracy, "best_accuracy": accuracy}
+        killed.on_trial_result(trial=FakeTrial(number), result=result)
+    killed.on_trial_complete(trial=FakeTrial(1))
+    restored.set_state(pickle.loads(pickle.dumps(killed.get_state())))
+    events: list[Progress] = []
+    result = {"epoch": 2, "validation_accuracy": 0.7, "best_accuracy": 0.7}
+    with listening(events.append):
+        restored.on_trial_result(trial=FakeTrial(0), result=result)
+    assert result["curve"] == [0.5, 0.7]
+    assert events[-1].done == pytest.approx(1 + 2 / 3)
+    assert events[-1].note == "best accuracy 0.700"
+
+
+def test_a_search_is_aborted_if_no_trial_finishes_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     progress = ProgressCallback(1, 2)
     progress.on_step_end()
-    monkeypatch.setattr("fer_models.tuning.progress_callback._SILENCE_LIMIT_S", 0.0)
+    monkeypatch.setattr("fer_models.tuning.progress_callback._FIRST_EPOCH_TIMEOUT_S", 0.0)
     with pytest.raises(TrainingError, match=r"no trial .*tuning\.enabled=false"):
         progress.on_step_end()
 
@@ -160,7 +177,9 @@ def test_an_interpreter_in_a_path_with_a_space_is_quoted(monkeypatch: pytest.Mon
     assert ray_cluster._worker_environment() == {"py_executable": "'/a b/python'"}
 
 
-def test_variables_are_lent_and_the_users_own_win(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_variables_do_not_override_those_of_the_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("FERFLOW_OWN", "mine")
     with ray_cluster.environment({"FERFLOW_OWN": "theirs", "FERFLOW_NEW": "x"}):
         assert (os.environ["FERFLOW_OWN"], os.environ["FERFLOW_NEW"]) == ("mine", "x")

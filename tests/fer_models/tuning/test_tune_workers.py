@@ -27,7 +27,7 @@ def test_trials_train_on_two_workers_with_two_cores(
     search = SEARCH.model_copy(
         update={
             "num_trials": 2,
-            "max_concurrent_trials": 2,  # there is room for one
+            "max_concurrent_trials": 2,  # the cluster has room for one
             "scheduler": "none",
             "search_space": SEARCH.search_space[:1],
         }
@@ -46,7 +46,7 @@ def test_trials_train_on_two_workers_with_two_cores(
     assert len(workers) == 2
 
 
-def test_a_trial_on_workers_asks_for_all_of_them() -> None:
+def test_a_trial_demands_the_resources_of_all_its_workers() -> None:
     demand = trial_demand(TuningConfig(cpus_per_trial=7), ON_TWO, 0)
     assert (demand.pieces, demand.cpus) == (2, 0.9)
     assert 0 < demand.more_cpus < 0.01
@@ -55,7 +55,7 @@ def test_a_trial_on_workers_asks_for_all_of_them() -> None:
     assert trial_demand(TuningConfig(cpus_per_trial=7), alone, 0).num_cpus == 7
 
 
-def test_a_population_trains_in_one_process() -> None:
+def test_a_population_rejects_members_with_several_workers() -> None:
     with pytest.raises(ConfigError, match="pbt") as caught:
         check_population(SEARCH.model_copy(update={"scheduler": "pbt"}), workers=2)
     assert any("training.workers=2" in problem for problem in caught.value.problems)

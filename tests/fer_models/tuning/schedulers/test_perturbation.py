@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_models.errors import ConfigError
@@ -31,9 +31,8 @@ def _chain(seed: int, length: int) -> list[Setting]:
     return found
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
-def test_explored_settings_stay_in_the_space(seed: int) -> None:
+def test_perturbed_settings_stay_within_the_space(seed: int) -> None:
     for setting in _chain(seed, 20):
         assert 1e-3 <= setting["training.learning_rate"] <= 2e-2
         assert 0 <= setting["training.label_smoothing"] <= 0.2
@@ -42,7 +41,7 @@ def test_explored_settings_stay_in_the_space(seed: int) -> None:
         assert setting["training.augment.shift"] in (0.0, 0.05, 0.1)
 
 
-def test_most_explored_settings_are_near() -> None:
+def test_three_quarters_of_the_values_are_perturbed_by_a_factor() -> None:
     generator = np.random.default_rng(0)
     rates = [explore_setting(START, SPACE, generator)["training.learning_rate"] for _ in range(400)]
     near = [rate for rate in rates if rate in (8e-3, 1.2e-2)]
@@ -50,7 +49,7 @@ def test_most_explored_settings_are_near() -> None:
     assert {8e-3, 1.2e-2} <= set(near)
 
 
-def test_a_range_is_left_at_its_zero_end() -> None:
+def test_a_value_of_zero_can_be_perturbed() -> None:
     generator = np.random.default_rng(0)
     found = {
         explore_setting(START, SPACE, generator)["training.label_smoothing"] for _ in range(60)
@@ -59,7 +58,7 @@ def test_a_range_is_left_at_its_zero_end() -> None:
     assert 0.0 in found
 
 
-def test_the_same_generator_explores_the_same() -> None:
+def test_the_same_generator_gives_the_same_perturbations() -> None:
     assert _chain(3, 5) == _chain(3, 5)
     assert _chain(3, 5) != _chain(4, 5)
 
@@ -68,7 +67,7 @@ def test_fields_that_may_change_during_a_training_are_accepted() -> None:
     check_population(PBT)
 
 
-def test_everything_that_does_not_suit_a_population_is_told_at_once() -> None:
+def test_all_problems_of_a_population_are_reported_together() -> None:
     fixed = ("network.width", "training.batch_size", "training.optimizer", "training.accumulate")
     space = (*SPACE, *(SearchDimension(field=f, kind="integer", low=1, high=4) for f in fixed))
     config = PBT.model_copy(
@@ -82,12 +81,12 @@ def test_everything_that_does_not_suit_a_population_is_told_at_once() -> None:
     )
     with pytest.raises(ConfigError) as caught:
         check_population(config)
-    told = "\n".join(caught.value.problems)
+    problems = "\n".join(caught.value.problems)
     assert len(caught.value.problems) == len(fixed) + 3
-    for word in (*fixed, "search=optuna", "num_trials=1", "exchange_epochs=2"):
-        assert word in told
+    for text in (*fixed, "search=optuna", "num_trials=1", "exchange_epochs=2"):
+        assert text in problems
 
 
-def test_a_population_needs_something_to_change() -> None:
+def test_a_population_needs_a_search_space() -> None:
     with pytest.raises(ConfigError, match="search_space is empty"):
         check_population(PBT.model_copy(update={"search_space": ()}))

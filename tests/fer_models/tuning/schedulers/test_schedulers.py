@@ -1,4 +1,4 @@
-"""The schedulers with trials and a controller of our own: their decisions, one by one."""
+"""Single decisions of the schedulers, with fake trials and a fake controller."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,7 @@ SEED = 0
 
 
 class FakeTrial:
-    """As much of Ray's trial as a scheduler looks at."""
+    """The part of Ray's trial that a scheduler reads."""
 
     def __init__(
         self, number: int, status: str = "PENDING", last: dict[str, Any] | None = None
@@ -46,8 +46,8 @@ class FakeTrial:
         self.config = config
 
 
-class Controller:
-    """Runs trials in turns; trial `i` reaches `accuracies[i]`, plus a bit for every epoch."""
+class FakeController:
+    """Runs one trial at a time; trial `i` reaches `accuracies[i]`, plus 0.01 per epoch."""
 
     def __init__(self, scheduler: PopulationScheduler, accuracies: list[float]) -> None:
         self.scheduler = scheduler
@@ -74,7 +74,7 @@ class Controller:
         self.scheduler.on_trial_add(self, trial)
 
     def lose(self, trial: FakeTrial, epoch: int) -> None:
-        """The trial's process is gone; as Ray does it, it is to go on from its checkpoint."""
+        """The trial loses its worker and is to resume from its checkpoint, as in Ray."""
         self.epochs[trial.config["trial"]] = epoch
         trial.status = "ERROR"
         self.scheduler.on_trial_error(self, trial)
@@ -83,8 +83,8 @@ class Controller:
         self.trials.append(trial)
         self.scheduler.on_trial_add(self, trial)
 
-    def turn(self, trial: FakeTrial) -> None:
-        """One epoch of a trial, its checkpoint, and what was decided."""
+    def run_epoch(self, trial: FakeTrial) -> None:
+        """Run one epoch of a trial, save its checkpoint and follow the decision."""
         number = trial.config["trial"]
         self.started.append(number)
         trial.status = "RUNNING"
@@ -106,11 +106,11 @@ class Controller:
 
     def run(self) -> None:
         while (trial := self.next()) is not None:
-            self.turn(trial)
+            self.run_epoch(trial)
 
 
-def population(accuracies: list[float], config: TuningConfig = PBT) -> Controller:
-    controller = Controller(PopulationScheduler(config, SETTINGS, SEED), accuracies)
+def population(accuracies: list[float], config: TuningConfig = PBT) -> FakeController:
+    controller = FakeController(PopulationScheduler(config, SETTINGS, SEED), accuracies)
     for number in range(len(accuracies)):
         controller.add(FakeTrial(number))
     return controller
@@ -123,10 +123,10 @@ def test_trials_of_a_population_take_turns() -> None:
     assert {trial.status for trial in controller.trials} == {"TERMINATED"}
 
 
-def test_the_worst_goes_on_from_the_best_with_another_setting() -> None:
+def test_the_worst_trial_copies_the_best_with_a_perturbed_setting() -> None:
     controller = population([0.4, 0.3, 0.2, 0.1])
     for _ in range(4):
-        controller.turn(controller.scheduler.choose_trial_to_run(controller))
+        controller.run_epoch(controller.scheduler.choose_trial_to_run(controller))
     controller.scheduler.choose_trial_to_run(controller)
     best, *_, worst = controller.trials
     assert worst.latest_checkpoint_result.checkpoint == "0 at 1"
@@ -138,8 +138,8 @@ def test_the_worst_goes_on_from_the_best_with_another_setting() -> None:
     assert best.config == {"trial": 0}
 
 
-def test_nothing_is_exchanged_before_all_trials_are_there() -> None:
-    controller = Controller(PopulationScheduler(PBT, SETTINGS, SEED), [0.1, 0.4, 0.3, 0.2])
+def test_no_exchange_before_all_trials_are_added() -> None:
+    controller = FakeController(PopulationScheduler(PBT, SETTINGS, SEED), [0.1, 0.4, 0.3, 0.2])
     for number in (0, 1):
         controller.add(FakeTrial(number))
     controller.run()
@@ -148,10 +148,10 @@ def test_nothing_is_exchanged_before_all_trials_are_there() -> None:
 
 
 @pytest.mark.parametrize("lost", ["complete", "error"])
-def test_a_trial_that_fails_does_not_keep_the_others_waiting(lost: str) -> None:
+def test_a_failed_trial_does_not_block_the_others(lost: str) -> None:
     controller = population([0.4, 0.3, 0.2, 0.1])
     for number in (0, 1, 3):
-        controller.turn(controller.trials[number])
+        controller.run_epoch(controller.trials[number])
     assert controller.scheduler.choose_trial_to_run(controller) is controller.trials[2]
     failed = controller.trials[2]
     failed.status = "RUNNING"
@@ -167,30 +167,32 @@ def test_a_trial_that_fails_does_not_keep_the_others_waiting(lost: str) -> None:
     assert controller.trials[3].config["copied"]["trial"] == 0
 
 
-def whole_and_begun(config: TuningConfig, turns: int) -> tuple[Controller, Controller]:
-    """A population at its end, and the same one after some turns."""
+def finished_and_partial(
+    config: TuningConfig, num_epochs: int
+) -> tuple[FakeController, FakeController]:
+    """A finished population, and the same one after some epochs."""
     accuracies = [0.1, 0.4, 0.3, 0.2]
-    whole, begun = population(accuracies, config), population(accuracies, config)
-    whole.run()
-    assert any("copied" in trial.config for trial in whole.trials)
-    for _ in range(turns):
-        begun.turn(begun.next())
-    return whole, begun
+    finished, partial = population(accuracies, config), population(accuracies, config)
+    finished.run()
+    assert any("copied" in trial.config for trial in finished.trials)
+    for _ in range(num_epochs):
+        partial.run_epoch(partial.next())
+    return finished, partial
 
 
 @pytest.mark.parametrize("exchange_epochs", [1, 2, 3])
-@pytest.mark.parametrize("turns", range(1, 18, 2))
-def test_a_lost_trial_of_a_population_goes_on_as_if_it_had_not_been_lost(
-    turns: int, exchange_epochs: int
+@pytest.mark.parametrize("num_epochs", range(1, 18, 2))
+def test_a_lost_trial_does_not_change_the_result_of_a_population(
+    num_epochs: int, exchange_epochs: int
 ) -> None:
     config = PBT.model_copy(update={"max_epochs": 5, "exchange_epochs": exchange_epochs})
-    whole, controller = whole_and_begun(config, turns)
+    whole, controller = finished_and_partial(config, num_epochs)
     lost = controller.next()
     assert lost is not None
     lost.status = "RUNNING"
     reached = controller.epochs[lost.config["trial"]]
     controller.lose(lost, reached // exchange_epochs * exchange_epochs)
-    # Ray's own lists of trials by status know of it.
+    # Ray's own index of trials by status is up to date.
     assert controller.set_by_scheduler == [(lost.trial_id, "PAUSED")]
     controller.run()
     by_number = sorted(controller.trials, key=lambda trial: trial.config["trial"])
@@ -199,18 +201,18 @@ def test_a_lost_trial_of_a_population_goes_on_as_if_it_had_not_been_lost(
 
 
 @pytest.mark.parametrize("exchange_epochs", [1, 2])
-@pytest.mark.parametrize("turns", [1, 4, 5, 6, 8, 9])
-def test_a_restored_population_decides_as_if_it_had_not_been_killed(
-    turns: int, exchange_epochs: int
+@pytest.mark.parametrize("num_epochs", [1, 4, 5, 6, 8, 9])
+def test_a_restored_population_has_the_same_result_as_an_uninterrupted_one(
+    num_epochs: int, exchange_epochs: int
 ) -> None:
     config = PBT.model_copy(update={"max_epochs": 5, "exchange_epochs": exchange_epochs})
-    whole, killed = whole_and_begun(config, turns)
-    restored = Controller(PopulationScheduler(config, SETTINGS, SEED), killed.accuracies)
+    whole, killed = finished_and_partial(config, num_epochs)
+    restored = FakeController(PopulationScheduler(config, SETTINGS, SEED), killed.accuracies)
     restored.epochs = [epoch // exchange_epochs * exchange_epochs for epoch in killed.epochs]
     for old in killed.trials:
         new = FakeTrial(old.config["trial"], old.status, old.last_result)
         new.config, new.run_metadata = old.config, old.run_metadata
-        if old.status == "RUNNING":  # its last checkpoint is of the last exchange
+        if old.status == "RUNNING":  # its last checkpoint is from the last exchange
             new.last_result = {}
             if restored.epochs[old.config["trial"]]:
                 new.last_result = old.latest_checkpoint_result.metrics
@@ -219,7 +221,7 @@ def test_a_restored_population_decides_as_if_it_had_not_been_killed(
     assert [t.config for t in restored.trials] == [t.config for t in whole.trials]
 
 
-def test_asha_remembers_the_trials_of_a_restored_search() -> None:
+def test_asha_rebuilds_its_rungs_from_a_restored_search() -> None:
     config = TuningConfig(num_trials=8, max_epochs=4)
     rng = np.random.default_rng(0)
     curves = rng.uniform(0, 1, (8, 4)).tolist()
@@ -243,7 +245,7 @@ def test_asha_remembers_the_trials_of_a_restored_search() -> None:
     assert restored._brackets[0]._rungs == whole._brackets[0]._rungs
 
 
-def test_asha_leaves_out_what_was_cut_off_or_failed() -> None:
+def test_asha_ignores_interrupted_and_failed_trials() -> None:
     asha = build_scheduler(TuningConfig(), [], SEED)
     asha.set_search_properties("validation_accuracy", "max")
     last = {"epoch": 1, "validation_accuracy": 0.5, "curve": [0.5]}
