@@ -1,1 +1,1 @@
-"""How ferflow is operated: the command line, recipes, schedules and served deployments."""
+"""Operation of ferflow: the command line, recipes, schedules and served deployments."""

@@ -1,4 +1,4 @@
-"""`python -m deployments`: the same as the `ferflow` command."""
+"""Run the `ferflow` command as `python -m deployments`."""
 
 from deployments.cli import main
 

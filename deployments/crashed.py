@@ -1,10 +1,10 @@
-"""What a killed process leaves behind: flow runs that stay `Running`, and its Prefect server.
+"""Clean-up after a killed process: flow runs that stay `Running`, and orphaned Prefect servers.
 
-A run that stays `Running` for ever holds its deployment's concurrency slot and can't be retried.
-Runs started by `ferflow run` or served by `ferflow up` carry a tag that names that process; when
-either starts again, the ones whose process is gone are marked `Crashed`. The temporary server of a
-killed process inherited the tag in its environment, and is ended. While `ferflow up` lives, the
-runs it serves are watched by heartbeats, too (`deployments.heartbeat`).
+A run that stays `Running` forever holds its deployment's concurrency slot and can't be retried.
+Runs started by `ferflow run` or served by `ferflow up` carry a tag of their process. The next start
+of either command marks the runs of dead processes as `Crashed`. The temporary server of a killed
+process has the tag in its environment and is terminated. `ferflow up` also watches the runs it
+serves by heartbeats (`deployments.heartbeat`).
 """
 
 import contextlib
@@ -19,26 +19,26 @@ from fer_models.processes import is_dead, process_tag
 _VARIABLE = "FERFLOW_PROCESS"
 
 
-def mark_children() -> None:
-    """Let the processes that this one starts carry its tag."""
+def tag_child_processes() -> None:
+    """Put the tag of this process into the environment of the processes it starts."""
     os.environ[_VARIABLE] = process_tag()
 
 
-def end_orphaned_servers() -> list[int]:
-    """End the temporary Prefect servers of dead `ferflow` processes; their process numbers."""
-    ended = []
+def terminate_orphaned_servers() -> list[int]:
+    """Terminate the temporary Prefect servers of dead `ferflow` processes; return their PIDs."""
+    terminated = []
     for process in psutil.process_iter():
-        # Other users' processes can't be looked into, and any may end meanwhile.
+        # Processes of other users can't be inspected, and any process may end meanwhile.
         with contextlib.suppress(psutil.Error):
             is_server = any("prefect.server.api.server" in part for part in process.cmdline())
             if is_server and is_dead(process.environ().get(_VARIABLE, "")):
                 process.terminate()
-                ended.append(process.pid)
-    return ended
+                terminated.append(process.pid)
+    return terminated
 
 
-def sweep_crashed_runs() -> list[str]:
-    """Mark the running flow runs of dead processes of this host as crashed; their names."""
+def mark_crashed_runs() -> list[str]:
+    """Mark unfinished flow runs of dead processes on this host as crashed; return their names."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
         FlowRunFilter,
@@ -48,7 +48,7 @@ def sweep_crashed_runs() -> list[str]:
     from prefect.client.schemas.objects import State, StateType
     from prefect.states import Crashed
 
-    # Paused runs wait inside a living process for a person's review.
+    # A paused run waits for a review inside its process.
     unfinished = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
     running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=unfinished)))
     with get_client(sync_client=True) as client:
@@ -58,16 +58,16 @@ def sweep_crashed_runs() -> list[str]:
             for run in runs
             if run.parent_task_run_id is not None
         }
-        dead = _with_children(
+        dead = _with_subflows(
             {run.id for run in runs if any(is_dead(tag) for tag in run.tags)}, parents
         )
         for run_id in dead:
-            state: State[None] = Crashed(message="Its process is gone; run it again to go on.")
+            state: State[None] = Crashed(message="The process died; run it again to resume.")
             client.set_flow_run_state(run_id, state, force=True)
     return [run.name for run in runs if run.id in dead]
 
 
-def _with_children(dead: set[UUID], parents: Mapping[UUID, UUID | None]) -> set[UUID]:
-    """The dead runs and all that they called, directly or not; `parents` maps run to caller."""
+def _with_subflows(dead: set[UUID], parents: Mapping[UUID, UUID | None]) -> set[UUID]:
+    """The dead runs and all runs they called, directly or not; `parents` maps run to caller."""
     children = {run for run, parent in parents.items() if parent in dead} - dead
-    return _with_children(dead | children, parents) if children else dead
+    return _with_subflows(dead | children, parents) if children else dead

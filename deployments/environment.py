@@ -1,9 +1,9 @@
-"""The environment that ferflow's processes run in: no telemetry, quiet libraries."""
+"""The environment of ferflow's processes: no telemetry, quiet libraries."""
 
 import os
 from collections.abc import Mapping
 
-# Only defaults: what the user has set stays.
+# Defaults only: variables that the user has set are kept.
 QUIET: Mapping[str, str] = {
     "DO_NOT_TRACK": "1",
     "GX_ANALYTICS_ENABLED": "false",
@@ -17,6 +17,6 @@ QUIET: Mapping[str, str] = {
 
 
 def set_quiet_defaults() -> None:
-    """Set the defaults; call it before prefect, ray, wandb or great_expectations is imported."""
+    """Set the defaults; call it before importing prefect, ray, wandb or great_expectations."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""An automation that marks served runs as crashed when their process stops sending heartbeats."""
+"""An automation that marks served runs as crashed when their heartbeats stop."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ _SILENCE = timedelta(seconds=3 * HEARTBEAT_S)
 
 
 def ensure_heartbeat_automation() -> None:
-    """Create the automation on the server that Prefect is configured for, unless it is there."""
+    """Create the automation on the configured Prefect server, unless it exists."""
     from prefect.automations import Automation
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
@@ -34,12 +34,12 @@ def ensure_heartbeat_automation() -> None:
     )
     crash = ChangeFlowRunState(
         state=StateType.CRASHED,
-        message=f"No heartbeat for {_SILENCE.seconds} s: its process is gone. Run it again: "
-        "finished tasks come from the cache, a training goes on from its last epoch.",
+        message=f"No heartbeat for {_SILENCE.seconds} s: the process died. Run it again: finished "
+        "tasks come from the cache, and training resumes from its last checkpoint.",
     )
     automation = Automation(
         name=NAME,
-        description="A run whose process was killed would stay Running for ever.",
+        description="Without it, a run whose process was killed stays Running forever.",
         trigger=trigger,
         actions=[crash],
     )

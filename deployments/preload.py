@@ -1,7 +1,7 @@
-"""Libraries loaded while the first thing of a run is waited for: its temporary Prefect server.
+"""Import heavy libraries in the background while a run waits for its temporary Prefect server.
 
-The server takes seconds to start and computes on one core; Great Expectations, torch and Lightning
-take as long to load and are needed right after it.
+The server takes seconds to start and uses one core. Great Expectations, torch and Lightning take as
+long to import and are needed right after it.
 """
 
 import contextlib
@@ -11,19 +11,19 @@ from collections.abc import Sequence
 
 from fer_models.processes import num_cores
 
-NEEDED_NEXT = ("great_expectations", "torch", "pytorch_lightning")
+HEAVY_MODULES = ("great_expectations", "torch", "pytorch_lightning")
 
 
-def preload_modules(names: Sequence[str] = NEEDED_NEXT) -> threading.Thread | None:
-    """Import modules in the background; whoever imports one meanwhile waits for it, as always.
+def preload_modules(names: Sequence[str] = HEAVY_MODULES) -> threading.Thread | None:
+    """Import modules in a background thread; importing one of them meanwhile waits as usual.
 
-    Call it after the imports of the calling thread. One that can't be loaded is left to those who
-    need it: they say what is wrong. Nothing is done on a single core, where it would only delay
-    the server.
+    Call it after the imports of the calling thread. A module that can't be imported is skipped; the
+    code that needs it reports the error. On a single core nothing is preloaded, because that would
+    only delay the server. Returns the thread, or None.
     """
     if num_cores() == 1:
         return None
-    thread = threading.Thread(target=_load, args=(names,), name="load-ahead", daemon=True)
+    thread = threading.Thread(target=_load, args=(names,), name="preload", daemon=True)
     thread.start()
     return thread
 

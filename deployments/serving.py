@@ -1,4 +1,4 @@
-"""The deployments that `ferflow up` serves; `prefect.yaml` declares the same for a work pool."""
+"""The deployments served by `ferflow up`; `prefect.yaml` declares the same for a work pool."""
 
 import importlib
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ WEEKLY = "0 3 * * 1"
 
 @dataclass(frozen=True)
 class ServedFlow:
-    """A flow that can be triggered: `module` holds a function of the same name."""
+    """A flow with a deployment; `module` contains a function of the same name."""
 
     name: str
-    """Of the flow and of its deployment."""
+    """Name of the flow and of its deployment."""
     module: str
     is_scheduled: bool = False
 
     @property
     def function(self) -> str:
-        """The function's name within the module."""
+        """Name of the function in the module."""
         return self.module.rpartition(".")[2]
 
     @property
     def entrypoint(self) -> str:
-        """A module path: a file path would put `flows/` on `sys.path`."""
+        """A module path, because a file path would put `flows/` on `sys.path`."""
         return f"{self.module}.{self.function}"
 
 
@@ -45,28 +45,36 @@ SERVED: tuple[ServedFlow, ...] = (
 def build_deployments(
     config: PipelineConfig, cron: str | None = WEEKLY, tags: Sequence[str] = ()
 ) -> Sequence["RunnerDeployment"]:
-    """Deployments of all flows, with `config` filled into their parameter forms.
+    """Build the deployments of all flows, with `config` as their default parameters.
 
     Args:
-        config: what a run gets that is triggered without parameters.
-        cron: when to look whether to retrain (UTC); None for never.
-        tags: further tags of the deployments, which their runs get, too.
+        config: the configuration of a run that is triggered without parameters.
+        cron: schedule of the retraining check (UTC); None for no schedule.
+        tags: additional tags of the deployments and of their runs.
+
+    Example:
+        Serve the deployments of a recipe until interrupted:
+
+            from prefect import serve
+
+            serve(*build_deployments(load_config("fer2013"), cron="0 4 * * *"))
     """
     from prefect.types.entrypoint import EntrypointType
 
-    made = []
+    deployments = []
     for served in SERVED:
         flow: Any = getattr(importlib.import_module(served.module), served.function)
-        made.append(
+        deployments.append(
             flow.to_deployment(
                 name=served.name,
                 parameters={"config": config.model_dump(mode="json")},
                 cron=cron if served.is_scheduled else None,
-                # Two trainings at once on one machine only make both slower.
+                # Concurrent trainings on one machine slow each other down.
                 concurrency_limit=1,
                 tags=["ferflow", *tags],
-                description=flow.description,
+                # The first paragraph of the docstring; the rest is for callers from Python.
+                description=str(flow.description).partition("\n\n")[0],
                 entrypoint_type=EntrypointType.MODULE_PATH,
             )
         )
-    return made
+    return deployments

@@ -1,1 +1,1 @@
-"""What runs, in which order: one Prefect flow a file."""
+"""The Prefect flows, one per file: which tasks run, in which order."""

@@ -1,6 +1,6 @@
-"""The one configuration of a run, composed of small ones that live beside their owners.
+"""The configuration of a run, composed of the configurations of its parts.
 
-Its defaults are the `demo` recipe: synthetic faces, small budgets, two CPU cores.
+The defaults are the `demo` recipe: synthetic faces, small budgets, two CPU cores.
 """
 
 from typing import Self
@@ -38,23 +38,23 @@ DEMO_MEMBERS = (
 
 
 class PipelineConfig(FrozenConfig):
-    """Everything that a run depends on."""
+    """Everything a run depends on."""
 
     name: str = Field(
-        default="demo", min_length=1, description="Shown in the report; the recipe's name."
+        default="demo", min_length=1, description="Name of the recipe, shown in the report."
     )
-    seed: int = Field(default=0, ge=0, description="Start of every random draw.")
-    store: StoreConfig = Field(default=StoreConfig(), description="Where artifacts are kept.")
-    data: DataConfig = Field(default=DataConfig(), description="Where the images come from.")
+    seed: int = Field(default=0, ge=0, description="Random seed.")
+    store: StoreConfig = Field(default=StoreConfig(), description="Artifact store.")
+    data: DataConfig = Field(default=DataConfig(), description="Sources of the images.")
     validation: ValidationConfig = Field(
         default=ValidationConfig(), description="Thresholds of the data gate."
     )
     scoring: ScoringConfig = Field(
-        default=ScoringConfig(), description="Label scores that cleaning decides by."
+        default=ScoringConfig(), description="Label scores used by cleaning."
     )
-    cleaning: CleaningConfig = Field(default=CleaningConfig(), description="What is quarantined.")
+    cleaning: CleaningConfig = Field(default=CleaningConfig(), description="Quarantine rules.")
     splitting: SplittingConfig = Field(
-        default=SplittingConfig(), description="Train, validation and test."
+        default=SplittingConfig(), description="Split into train, validation and test."
     )
     tuning: TuningConfig = Field(default=TuningConfig(), description="Hyper-parameter search.")
     members: tuple[MemberConfig, ...] = Field(
@@ -64,26 +64,28 @@ class PipelineConfig(FrozenConfig):
     ensemble: EnsembleConfig = Field(default=EnsembleConfig(), description="Ensembles to build.")
     promotion: PromotionConfig = Field(default=PromotionConfig(), description="Promotion gate.")
     retraining: RetrainingConfig = Field(
-        default=RetrainingConfig(), description="When the scheduled flow trains again."
+        default=RetrainingConfig(), description="Conditions for retraining."
     )
-    tracking: TrackingConfig = Field(default=TrackingConfig(), description="wandb.")
+    tracking: TrackingConfig = Field(
+        default=TrackingConfig(), description="Experiment tracking (wandb)."
+    )
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _check_members(self) -> Self:
         names = [member.name for member in self.members]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise ValueError(f"members need different names; repeated: {', '.join(repeated)}")
+            raise ValueError(f"member names must be unique; repeated: {', '.join(repeated)}")
         if self.tuning.enabled and self.tuning.member not in names:
             raise ValueError(
-                f"tuning.member {self.tuning.member!r} is none of the members "
-                f"({', '.join(names)}); name one, or set tuning.enabled=false"
+                f"tuning.member {self.tuning.member!r}: expected one of {', '.join(names)}; "
+                "or set tuning.enabled=false"
             )
-        problems = _problems_with_teachers(self.members)
+        problems = _teacher_problems(self.members)
         if self.tuning.enabled and self.member(self.tuning.member).teachers:
             problems.append(
-                f"tuning.member {self.tuning.member!r} has teachers, and trials have none; name "
-                "another, or set tuning.enabled=false"
+                f"tuning.member {self.tuning.member!r} has teachers, but trials train without any; "
+                "choose another member, or set tuning.enabled=false"
             )
         if problems:
             raise ValueError("; ".join(problems))
@@ -91,23 +93,23 @@ class PipelineConfig(FrozenConfig):
 
     @property
     def scores_labels(self) -> bool:
-        """Whether anything asks for label scores."""
+        """Whether label scores are needed."""
         return self.scoring.enabled and self.cleaning.policy != "off"
 
     def member(self, name: str) -> MemberConfig:
-        """The member with that name (it must exist)."""
+        """The member of that name, which must exist."""
         return next(member for member in self.members if member.name == name)
 
 
-def _problems_with_teachers(members: tuple[MemberConfig, ...]) -> list[str]:
-    """Teachers must be trained when their pupil is: they stand before it."""
+def _teacher_problems(members: tuple[MemberConfig, ...]) -> list[str]:
+    """Teachers are trained first, so they must be listed before their student."""
     problems = []
     for number, member in enumerate(members):
-        before = [other.name for other in members[:number]]
-        wrong = [teacher for teacher in member.teachers if teacher not in before]
-        if wrong:
+        earlier = [other.name for other in members[:number]]
+        invalid = [teacher for teacher in member.teachers if teacher not in earlier]
+        if invalid:
             problems.append(
-                f"teachers of {member.name}: expected members that stand before it "
-                f"({', '.join(before) or 'there are none'}), got {', '.join(wrong)}"
+                f"teachers of {member.name}: expected members listed before it "
+                f"({', '.join(earlier) or 'none'}), got {', '.join(invalid)}"
             )
     return problems

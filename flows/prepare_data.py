@@ -1,4 +1,4 @@
-"""From sources to a validated, cleaned and split dataset."""
+"""Prepare data: from sources to a validated, cleaned and split dataset."""
 
 from prefect import flow
 
@@ -19,7 +19,18 @@ DEMO = PipelineConfig()
 
 @flow(name="prepare-data", flow_run_name="prepare-data-{config.name}")
 def prepare_data(config: PipelineConfig = DEMO) -> PreparedData:
-    """Read the sources, hold back what fails the gate, score, quarantine, split and explore."""
+    """Ingest, validate, score, clean, split and explore the data.
+
+    Raises:
+        GateError: the data gate rejected the data, or nobody reviewed it in time.
+        DataError: a source can't be read.
+        ConfigError: a pause for review without a persistent Prefect server.
+
+    Example:
+        config = load_config("fer2013", ["data.sources=[fer2013.csv]"])
+        prepared = prepare_data(config)
+        prepared.snapshot.url  # the split dataset in the artifact store
+    """
     if config.cleaning.pause_for_review:
         check_reviewable()
     with results_in(config.store):
@@ -33,13 +44,13 @@ def prepare_data(config: PipelineConfig = DEMO) -> PreparedData:
 
 
 def _clean(raw: SnapshotRef, config: PipelineConfig) -> SnapshotRef:
-    """Clean by the rules and by what people decided, now or before."""
+    """Clean by the rules and by review decisions, earlier ones and those of a pause."""
     scores = score(raw, config.scoring, config.seed, config.store) if config.scores_labels else None
-    decided = decisions(config.store) if config.cleaning.honour_decisions else None
-    cleaned = clean(raw, scores, decided, config.cleaning, config.store)
+    reviewed = decisions(config.store) if config.cleaning.honour_decisions else None
+    cleaned = clean(raw, scores, reviewed, config.cleaning, config.store)
     if not config.cleaning.pause_for_review:
         return cleaned
     page_url = build_review(cleaned, config.store)
     timeout_s = int(config.cleaning.review_timeout_h * 3600)
-    decided = wait_for_review(cleaned, page_url, config.store, timeout_s)
-    return clean(raw, scores, decided, config.cleaning, config.store)
+    reviewed = wait_for_review(cleaned, page_url, config.store, timeout_s)
+    return clean(raw, scores, reviewed, config.cleaning, config.store)

@@ -1,4 +1,4 @@
-"""From trained models to a champion and a report."""
+"""Promote a model: from trained models to a champion and a report."""
 
 from prefect import flow
 
@@ -13,9 +13,16 @@ from tasks.report import report
 
 @flow(name="promote-model", flow_run_name="promote-model-{config.name}")
 def promote_model(config: PipelineConfig = DEMO, trained: TrainedModels | None = None) -> Outcome:
-    """Let the candidate meet the champion, and write the report.
+    """Compare the candidate with the champion, and write the report.
 
-    Without `trained`, the models are trained first (from the cache where they were before).
+    Args:
+        config: the configuration of the run.
+        trained: the models; by default they are trained first, or taken from the cache.
+
+    Example:
+        config = load_config("demo")
+        outcome = promote_model(config, train_models(config))
+        outcome.promotion.promoted, outcome.run.report_url
     """
     trained = trained or train_models(config)
     data, validation = trained.prepared.snapshot, trained.prepared.validation

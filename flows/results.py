@@ -1,4 +1,4 @@
-"""What the flows hand to each other: references to artifacts, never data."""
+"""The results of the flows: references to artifacts, never data."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,7 +25,7 @@ class PreparedData(BaseModel):
 
 
 class TrainedModels(BaseModel):
-    """The members, their ensembles, and the metrics of all of them (same order)."""
+    """The members, their ensembles, and the evaluations of all of them, in that order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     prepared: PreparedData
@@ -36,7 +36,7 @@ class TrainedModels(BaseModel):
 
 
 class Outcome(BaseModel):
-    """The end of a run: what was decided, and where it can be read."""
+    """The outcome of a run: the promotion, and the run with its report."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     trained: TrainedModels

@@ -1,4 +1,4 @@
-"""Train again when the data or the champion's age asks for it; this is what the schedule runs."""
+"""Retrain if the data changed or the champion is too old; the scheduled flow."""
 
 from prefect import flow
 
@@ -12,14 +12,19 @@ from tasks.promote import decide_retraining
 
 @flow(name="retrain", flow_run_name="retrain-{config.name}")
 def retrain(config: PipelineConfig = DEMO) -> Outcome | None:
-    """Look at the sources and the champion; train and promote only if there is a reason to.
+    """Train and promote only if there is a reason to; otherwise return None.
 
-    A champion that is merely old is challenged by models from another seed: the same data and
-    seed would give the same models again.
+    An old champion of the same data is challenged by models with another seed, because the same
+    data and seed would give the same models again.
+
+    Example:
+        outcome = retrain(load_config("fer2013", ["retraining.max_age_days=7"]))
+        if outcome is None:
+            ...  # the champion is kept
     """
     prepared = prepare_data(config)
     decision = decide_retraining(prepared.snapshot, config.retraining, config.store)
     if not decision.retrain:
         return None
-    fresh = config.model_copy(update={"seed": config.seed + decision.seed_shift})
-    return promote_model(fresh, train_models(fresh, prepared))
+    shifted = config.model_copy(update={"seed": config.seed + decision.seed_shift})
+    return promote_model(shifted, train_models(shifted, prepared))

@@ -1,4 +1,4 @@
-"""From a dataset to tuned, trained, evaluated and combined models."""
+"""Train models: from a dataset to tuned and trained members, ensembles and their metrics."""
 
 from prefect import flow
 
@@ -18,9 +18,16 @@ from tasks.tune import tune
 def train_models(
     config: PipelineConfig = DEMO, prepared: PreparedData | None = None
 ) -> TrainedModels:
-    """Tune, train every member, combine them, and score all of them.
+    """Tune, train the members, build the ensembles, and evaluate all of them.
 
-    Without `prepared`, the data is prepared first (from the cache where it was before).
+    Args:
+        config: the configuration of the run.
+        prepared: the dataset; by default the data is prepared first, or taken from the cache.
+
+    Example:
+        config = load_config("demo", ["tuning.enabled=false"])
+        trained = train_models(config, prepare_data(config))
+        trained.ensemble.candidate.id  # best on the validation split
     """
     prepared = prepared or prepare_data(config)
     data = prepared.snapshot
@@ -31,16 +38,16 @@ def train_models(
             teachers = [trained[name] for name in member.teachers]
             trained[member.name] = _train(config, data, member, tuning, teachers)
         models = list(trained.values())
-        combined = ensemble(data, models, config.ensemble, config.store)
+        ensembles = ensemble(data, models, config.ensemble, config.store)
         evaluations = [
             evaluate(data, model, config.evaluation, config.store)
-            for model in (*models, *combined.ensembles)
+            for model in (*models, *ensembles.ensembles)
         ]
     return TrainedModels(
         prepared=prepared,
         tuning=tuning,
         models=tuple(models),
-        ensemble=combined,
+        ensemble=ensembles,
         evaluations=tuple(evaluations),
     )
 
@@ -59,5 +66,5 @@ def _train(
     tuning: TuningRef | None,
     teachers: list[ModelRef],
 ) -> ModelRef:
-    found = tuning if member.name == config.tuning.member else None
-    return train(data, member, found, config.seed, config.tracking, config.store, teachers)
+    own_tuning = tuning if member.name == config.tuning.member else None
+    return train(data, member, own_tuning, config.seed, config.tracking, config.store, teachers)

@@ -1,1 +1,1 @@
-"""Thin Prefect tasks: retries, caching and artifacts around one call into the library each."""
+"""Thin Prefect tasks: retries, caching and artifacts around one library call each."""

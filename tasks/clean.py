@@ -1,4 +1,4 @@
-"""Quarantine what a model should not learn from."""
+"""Quarantine training images that a model should not be trained on."""
 
 from fer_models.cleaning.clean import clean_snapshot
 from fer_models.cleaning.config import CleaningConfig
@@ -18,8 +18,8 @@ def clean(
     config: CleaningConfig,
     store: StoreConfig,
 ) -> SnapshotRef:
-    """Set copies, leaks, wrong labels and unusable images aside; nothing is deleted."""
+    """Quarantine copies, leaks, wrong labels and unusable images; nothing is deleted."""
     artifacts = ArtifactStore(store)
     cleaned = clean_snapshot(artifacts, snapshot, config, scores, decisions)
-    publish_table("cleaning", reason_rows(artifacts, cleaned), "Images in quarantine, by reason")
+    publish_table("cleaning", reason_rows(artifacts, cleaned), "Quarantined images by reason")
     return cleaned

@@ -1,4 +1,4 @@
-"""Combine the members and choose the candidate."""
+"""Task: build the ensembles and select the candidate."""
 
 from fer_models.ensembling.config import EnsembleConfig
 from fer_models.ensembling.ensemble import ensemble_models
@@ -14,7 +14,7 @@ from tasks.stage import stage
 def ensemble(
     snapshot: SnapshotRef, models: list[ModelRef], config: EnsembleConfig, store: StoreConfig
 ) -> EnsembleRef:
-    """Build the ensembles; the best model on the validation split becomes the candidate."""
+    """Build the ensembles; the model with the best validation score becomes the candidate."""
     artifacts = ArtifactStore(store)
     built = ensemble_models(artifacts, snapshot, models, config)
     publish_table("ensemble", ensemble_rows(artifacts, built), "Validation scores of all models")

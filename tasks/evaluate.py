@@ -1,4 +1,4 @@
-"""Score a model."""
+"""Task: evaluate a model."""
 
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import evaluate_model

@@ -1,4 +1,4 @@
-"""Show what a dataset looks like, before and after cleaning."""
+"""Explore a dataset: figures, plots and faces, before and after cleaning."""
 
 from typing import Any
 
@@ -6,28 +6,28 @@ from fer_models.exploration.explore import SUMMARY_FILE, explore_snapshot
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ExplorationRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.artifacts.publish import picture_texts, publish_link, publish_markdown
+from tasks.artifacts.publish import embedded_images, publish_link, publish_markdown
 from tasks.stage import stage
 
-_SHOWN = ("classes.png", "mean_faces.png", "ferplus.png")
+_PUBLISHED_PLOTS = ("classes.png", "mean_faces.png", "ferplus.png")
 
 
 @stage("fer_models.exploration.explore")
 def explore(snapshot: SnapshotRef, store: StoreConfig) -> ExplorationRef:
-    """One page with figures, plots and faces of the snapshot; every plot as PNG, too."""
+    """Write an HTML page with figures, plots and faces of the snapshot, and each plot as PNG."""
     artifacts = ArtifactStore(store)
     exploration = explore_snapshot(artifacts, snapshot)
     publish_link("exploration", exploration.report_url, "Figures, plots and faces of the dataset")
     plots = artifacts.info(exploration)["plots"]
-    shown = [file for file in _SHOWN if file in plots]
-    pictures = picture_texts(artifacts, exploration, shown)
-    text = "\n\n".join([figures_text(artifacts, exploration), *pictures])
+    published = [file for file in _PUBLISHED_PLOTS if file in plots]
+    images = embedded_images(artifacts, exploration, published)
+    text = "\n\n".join([figures_text(artifacts, exploration), *images])
     publish_markdown("exploration-figures", text, "The dataset in figures")
     return exploration
 
 
 def class_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row a class: images before and after cleaning, and after by split."""
+    """One row per class: images before and after cleaning, and per split after cleaning."""
     return [
         {
             "class": row["class"],
@@ -40,7 +40,7 @@ def class_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def main_figures(summary: dict[str, Any]) -> dict[str, str]:
-    """The figures that a person looks for first."""
+    """The key figures of a dataset, as text by name."""
     images, pixels = summary["images"], summary["pixels"]["all"]
     copies, votes = summary["copies"], summary["votes"]
     figures = {
@@ -53,12 +53,12 @@ def main_figures(summary: dict[str, Any]) -> dict[str, str]:
     }
     if votes:
         agreement = f"{100 * votes['agreement']:.1f} % of {votes['n']:,} images"
-        figures["labels that FER+ voters share"] = agreement
+        figures["agreement with FER+ votes"] = agreement
     return figures
 
 
 def figures_text(store: ArtifactStore, exploration: ExplorationRef) -> str:
-    """The main figures and the classes as Markdown tables."""
+    """The key figures and the classes as Markdown tables."""
     summary = store.read_json(exploration, SUMMARY_FILE)
     rows = class_rows(summary)
     figures = [["", "figure"], *map(list, main_figures(summary).items())]

@@ -1,4 +1,4 @@
-"""Read the sources into a raw dataset snapshot."""
+"""Ingest the sources into a raw dataset snapshot."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +13,17 @@ from tasks.artifacts.tables import snapshot_rows
 from tasks.stage import stage
 
 
-def _content_of_sources(parameters: Mapping[str, Any]) -> str:
+def _sources_fingerprint(parameters: Mapping[str, Any]) -> str:
     return fingerprint_sources(parameters["config"], parameters["seed"])
 
 
-@stage("fer_models.ingest.ingest", cache_key_extra=_content_of_sources)
+@stage("fer_models.ingest.ingest", cache_key_extra=_sources_fingerprint)
 def ingest(config: DataConfig, seed: int, store: StoreConfig) -> SnapshotRef:
-    """Read all sources, in order, into one raw snapshot."""
+    """Read all sources, in order, into one raw snapshot.
+
+    The content of the sources is part of the cache key: a changed file is ingested again.
+    """
     artifacts = ArtifactStore(store)
     snapshot = ingest_sources(artifacts, config, seed)
-    publish_table("ingest", snapshot_rows(artifacts, snapshot), "Images by class, as they came")
+    publish_table("ingest", snapshot_rows(artifacts, snapshot), "Images by class, before cleaning")
     return snapshot

@@ -1,4 +1,4 @@
-"""Decide whether the candidate becomes the champion, and whether to retrain at all."""
+"""Tasks of the promotion gate and the retraining decision."""
 
 import time
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ from tasks.artifacts.publish import publish_markdown
 from tasks.stage import stage
 
 
-def _champion_it_meets(parameters: Mapping[str, Any]) -> str:
+def _champion_compared_with(parameters: Mapping[str, Any]) -> str:
     return decision_basis(ArtifactStore(parameters["store"]), parameters["candidate"].id)
 
 
-@stage("fer_models.promotion.promote", cache_key_extra=_champion_it_meets)
+@stage("fer_models.promotion.promote", cache_key_extra=_champion_compared_with)
 def promote(
     snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig, store: StoreConfig
 ) -> PromotionRef:
-    """Let the candidate meet the champion; the better one is the champion from now on."""
+    """Compare the candidate with the champion, and promote it if it passes the gate."""
     promotion = promote_candidate(ArtifactStore(store), snapshot, candidate, config)
     verdict = "promoted" if promotion.promoted else "not promoted"
     publish_markdown("promotion", f"**{candidate.name} {verdict}**: {promotion.reason}", verdict)
@@ -37,7 +37,7 @@ def promote(
 def decide_retraining(
     snapshot: SnapshotRef, config: RetrainingConfig, store: StoreConfig
 ) -> RetrainingDecision:
-    """Whether the champion is missing, too old, or has not seen this data."""
+    """Retrain if the champion is missing, too old, or was trained on other data."""
     decision = retraining_decision(ArtifactStore(store), snapshot, config, time.time())
     verdict = "retrain" if decision.retrain else "keep the champion"
     publish_markdown("retraining", f"**{verdict}**: " + "; ".join(decision.reasons), verdict)

@@ -28,7 +28,7 @@ def report(
     promotion: PromotionRef,
     store: StoreConfig,
 ) -> RunRef:
-    """One HTML page about the data, the models and the decision, and the run's lineage."""
+    """Write an HTML page about the data, the models and the promotion, and the run's lineage."""
     artifacts = ArtifactStore(store)
     run = write_report(
         artifacts, config, snapshot, validation, tuning, evaluations, ensemble, promotion

@@ -1,4 +1,4 @@
-"""Review by a person: the page, a pause of the flow run until somebody answers, the decisions."""
+"""Review by a person: the page, a pause of the flow run until the answer, and the decisions."""
 
 import textwrap
 from pathlib import Path
@@ -13,6 +13,7 @@ from pydantic import Field
 
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, FerError, GateError
+from fer_models.review.config import DEFAULT_LIMIT
 from fer_models.review.decisions import (
     current_decisions,
     decisions_csv,
@@ -22,7 +23,7 @@ from fer_models.review.decisions import (
     publish_decisions,
     read_decisions,
 )
-from fer_models.review.page import DEFAULT_LIMIT, store_review_page
+from fer_models.review.page import store_review_page
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import DecisionsRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -33,33 +34,33 @@ _WRAPPER = textwrap.TextWrapper(
     width=52, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
 )
 _PASTED = "the pasted decisions"
-# The form shows each line as a paragraph of its own.
-_HOW = """\
-A person is asked to look at doubtful images. Open the review page in a browser:
+# The form shows each line as a separate paragraph.
+_INSTRUCTIONS = """\
+Some images need a decision by a person. Open the review page in a browser:
 
 ```
 {page}
 ```
 
-or write it anew on your own machine:
+or create it on your own machine:
 
 ```
 ferflow review --snapshot {snapshot} --store {store}
 ```
 
-Decide there, press **Save decisions** or **Copy**, and give the file or the text below. \
-Leave both fields empty to go on with the decisions that are in force already.
+Decide there, press **Save decisions** or **Copy**, and enter the file or the text below. \
+Leave both fields empty to continue with the decisions already in force.
 """
 
 
 class ReviewInput(RunInput):
-    """The form that a paused run shows when it is resumed."""
+    """Form that a paused run shows on resume."""
 
     decisions_file: Annotated[
         str,
         Field(
             title="Decisions file",
-            description="Path of the saved file on the machine where the run works, or its URL in "
+            description="Path of the saved file on the machine that runs the flow, or its URL in "
             "object storage (s3://bucket/decisions.csv). Empty: none.",
         ),
     ] = ""
@@ -67,7 +68,7 @@ class ReviewInput(RunInput):
         str,
         Field(
             title="Decisions as text",
-            description="Or paste the text that the page's Copy button gives, with its first line "
+            description="Or paste the text from the page's Copy button, including its first line "
             "image_id,pixel_sha256,action,label,note. Empty: none.",
         ),
     ] = ""
@@ -75,7 +76,7 @@ class ReviewInput(RunInput):
 
 @stage("fer_models.review.decisions", cached=False)
 def decisions(store: StoreConfig) -> DecisionsRef | None:
-    """The decisions that are in force now; asked anew each time."""
+    """The decisions in force now; never cached."""
     artifacts = ArtifactStore(store)
     current = current_decisions(artifacts)
     if current is not None:
@@ -85,15 +86,15 @@ def decisions(store: StoreConfig) -> DecisionsRef | None:
 
 @stage("fer_models.review.page", cached=False)
 def build_review(snapshot: SnapshotRef, store: StoreConfig, limit: int = DEFAULT_LIMIT) -> str:
-    """The URL of the review page of a cleaned snapshot, made for the decisions in force."""
+    """Write the review page of a cleaned snapshot with the decisions in force; returns its URL."""
     page = store_review_page(ArtifactStore(store), snapshot, limit)
-    publish_link("review", page.page_url, f"Doubtful images of {snapshot.id[:12]}, to decide about")
+    publish_link("review", page.page_url, f"Images of {snapshot.id[:12]} that need a decision")
     return page.page_url
 
 
 @stage("fer_models.review.decisions", cached=False)
 def record_decisions(text: str, store: StoreConfig) -> DecisionsRef:
-    """Merge checked decisions (CSV) over those in force, as a new version."""
+    """Merge checked decisions (CSV) into those in force, as a new version."""
     artifacts = ArtifactStore(store)
     version = publish_decisions(artifacts, parse_decisions(text, _PASTED))
     publish_table("decisions", _count_rows(artifacts, version), _version_text(version))
@@ -101,19 +102,19 @@ def record_decisions(text: str, store: StoreConfig) -> DecisionsRef:
 
 
 def check_reviewable() -> None:
-    """Refuse, before any work is done, a pause that nobody could end.
+    """Reject, before any work is done, a pause that nobody could end.
 
     Raises:
-        ConfigError: the run has a temporary server, which no person reaches.
+        ConfigError: the run uses a temporary server, which people can't reach.
     """
     from prefect.settings import PREFECT_API_URL
 
     if not PREFECT_API_URL.value():
         raise ConfigError(
-            "the config asks for a review by a person, which needs a Prefect server that a person "
-            "reaches: start the run from `ferflow up`; or, without a server, run "
-            "`ferflow task clean`, `ferflow review` and `ferflow task clean --decisions FILE`, and "
-            "then this again without the pause (the decisions are honoured)"
+            "the config pauses for a review by a person, which needs a reachable Prefect server; "
+            "start the run from `ferflow up`, or, without a server, run `ferflow task clean`, "
+            "`ferflow review` and `ferflow task clean --decisions FILE`, and repeat this run with "
+            "cleaning.pause_for_review=false (the decisions are applied)"
         )
 
 
@@ -124,45 +125,43 @@ def wait_for_review(
     timeout_s: int,
     poll_interval_s: int = 10,
 ) -> DecisionsRef | None:
-    """Pause the flow run until a person answers; the decisions that are in force then.
+    """Pause the flow run until a person answers; returns the decisions then in force.
 
-    To be called in a flow. An answer that can't be used is told in the form, and the run waits
-    again. A run that is retried asks again.
+    Call it in a flow. After an invalid answer the run pauses again, and the form shows the error. A
+    retried run asks again.
 
     Args:
         snapshot: the cleaned snapshot that the page shows.
-        page_url: of `build_review`.
-        store: where decisions are kept.
-        timeout_s: how long to wait for each answer, in seconds.
-        poll_interval_s: how often to look whether there is an answer, in seconds.
+        page_url: URL from `build_review`.
+        store: keeps the decisions.
+        timeout_s: maximum wait for each answer, in seconds.
+        poll_interval_s: interval between checks for an answer, in seconds.
 
     Raises:
         ConfigError: nobody could answer (see `check_reviewable`).
         GateError: nobody answered in time.
     """
     check_reviewable()
-    form = _HOW.format(page=page_url, snapshot=snapshot.id[:12], store=store.url)
+    form = _INSTRUCTIONS.format(page=page_url, snapshot=snapshot.id[:12], store=store.url)
     problem = ""
     attempt = 0
     while True:
         attempt += 1
         answer = _ask(form + problem, attempt, page_url, timeout_s, poll_interval_s)
         if not answer.decisions_file.strip() and not answer.decisions.strip():
-            get_run_logger().info("no new decisions; going on with those in force")
+            get_run_logger().info("no new decisions; continuing with those in force")
             return decisions(store)
         try:
             text = _checked(answer, snapshot, ArtifactStore(store))
         except FerError as error:
-            get_run_logger().warning("the decisions can't be used, asking again: %s", error)
-            problem = (
-                f"\n**The last answer could not be used:**\n\n```\n{_narrow(str(error))}\n```\n"
-            )
+            get_run_logger().warning("invalid decisions, asking again: %s", error)
+            problem = f"\n**The last answer was invalid:**\n\n```\n{_narrow(str(error))}\n```\n"
         else:
             return record_decisions(text, store)
 
 
 def _narrow(text: str) -> str:
-    """The text in lines that fit the form, which cuts longer ones off."""
+    """Wrap text to the width of the form, which truncates longer lines."""
     lines = (_WRAPPER.wrap(line) for line in text.split("\n"))
     return "\n".join("\n".join(line) for line in lines).replace("```", "` ` `")
 
@@ -172,7 +171,7 @@ def _ask(
 ) -> ReviewInput:
     from prefect.runtime import flow_run
 
-    # An answered key answers at once when the run is retried, also one that was never answered.
+    # Unique per attempt and retry: Prefect resumes at once from a key that was used before.
     key = f"review-{flow_run.run_count}-{attempt}"
     try:
         return pause_flow_run(
@@ -184,39 +183,39 @@ def _ask(
     except FlowPauseTimeout as error:
         raise GateError(
             f"nobody reviewed the images of {page_url} within {timeout_s / 3600:.3g} h; run it "
-            "again (what is finished comes from the cache), or switch the pause for review off"
+            "again (finished tasks come from the cache), or set cleaning.pause_for_review=false"
         ) from error
 
 
 def _checked(answer: ReviewInput, snapshot: SnapshotRef, store: ArtifactStore) -> str:
-    """The answer's decisions as CSV, checked against the snapshot they are about."""
+    """Decisions of the answer as CSV, checked against the snapshot."""
     tables = []
     if answer.decisions_file.strip():
-        tables.append(_read_anywhere(answer.decisions_file.strip()))
+        tables.append(_read_path_or_url(answer.decisions_file.strip()))
     if answer.decisions.strip():
         tables.append(parse_decisions(answer.decisions, _PASTED))
     text = decisions_csv(pd.concat(tables, ignore_index=True))
-    # Read again: the file and the text may contradict each other.
-    table = parse_decisions(text, "the file and the pasted text together")
+    # Parse the combination: the file and the text may contradict each other.
+    table = parse_decisions(text, "the file and the pasted text combined")
     matched = match_decisions(open_snapshot(store, snapshot).manifest, table)
     for row in matched.unmatched.itertuples():
         get_run_logger().warning("decision about %s: %s", row.image_id, row.why)
     return text
 
 
-def _read_anywhere(place: str) -> pd.DataFrame:
-    """The decisions in a file of this machine or in object storage."""
-    folder, slash, name = place.rpartition("/")
+def _read_path_or_url(location: str) -> pd.DataFrame:
+    """Read decisions from a local file or from object storage."""
+    folder, slash, name = location.rpartition("/")
     if "://" not in folder or not slash:
-        return read_decisions(Path(place).expanduser())
-    if place.startswith("file://"):
-        return read_decisions(Path(place.removeprefix("file://")))
+        return read_decisions(Path(location).expanduser())
+    if location.startswith("file://"):
+        return read_decisions(Path(location.removeprefix("file://")))
     data = ArtifactStore(StoreConfig(url=folder)).read_bytes(name)
-    return decode_decisions(data, place)
+    return decode_decisions(data, location)
 
 
 def _version_text(version: DecisionsRef) -> str:
-    return f"Decisions of people in force: version {version.version}"
+    return f"Decisions in force: version {version.version}"
 
 
 def _count_rows(store: ArtifactStore, version: DecisionsRef) -> list[dict[str, int | str]]:

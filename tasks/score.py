@@ -1,4 +1,4 @@
-"""Judge every label by networks that never learned from its image."""
+"""Score every label with networks that were not trained on its image."""
 
 from fer_models.quality.config import ScoringConfig
 from fer_models.quality.score import score_labels
@@ -15,5 +15,5 @@ def score(snapshot: SnapshotRef, config: ScoringConfig, seed: int, store: StoreC
     """Out-of-fold probabilities, label quality and face scores of all images."""
     artifacts = ArtifactStore(store)
     scores = score_labels(artifacts, snapshot, config, seed)
-    publish_table("scores", score_rows(artifacts, scores), "Label scores, out of fold")
+    publish_table("scores", score_rows(artifacts, scores), "Out-of-fold label scores")
     return scores

@@ -1,4 +1,4 @@
-"""Give every image its split."""
+"""Assign every image to a split."""
 
 from fer_models.dataset.config import SplittingConfig
 from fer_models.dataset.split import split_snapshot
@@ -14,7 +14,7 @@ from tasks.stage import stage
 def split(
     snapshot: SnapshotRef, config: SplittingConfig, seed: int, store: StoreConfig
 ) -> SnapshotRef:
-    """Settle train, validation and test."""
+    """Assign the kept images to train, validation and test."""
     artifacts = ArtifactStore(store)
     divided = split_snapshot(artifacts, snapshot, config, seed)
     publish_table("dataset", snapshot_rows(artifacts, divided), "Images kept, by class")

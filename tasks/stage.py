@@ -1,4 +1,4 @@
-"""What all tasks share: the cache key, retries of transient faults, and progress in the log."""
+"""The decorator of all tasks: cache key, retries of transient errors, progress in the log."""
 
 import functools
 import time
@@ -32,14 +32,28 @@ def stage(
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a Prefect task of the pipeline.
 
-    Its result is cached under its inputs (references are content-addressed), its configuration
-    and the source of the library behind it. Transient faults are retried, the user's are not.
+    The result is cached by parameters, configuration and library source (`tasks.cache.key`).
+    Transient errors are retried; user errors and bugs are not. `task.fn(...)` calls the function
+    without a server.
 
     Args:
         entry: the library module that does the work; its source is part of the cache key.
-        cache_key_extra: a further part of the cache key, computed from the task's parameters.
-        retries: how often a transient fault is tried again.
-        cached: False for a step that must look at the world each time.
+        cache_key_extra: computes a further part of the cache key from the task's parameters.
+        retries: maximum number of retries after transient errors.
+        cached: False for a step that depends on mutable state and must always run.
+
+    Example:
+        A task around a library function:
+
+            @stage("fer_models.dataset.split")
+            def split(snapshot: SnapshotRef, config: SplittingConfig, seed: int,
+                      store: StoreConfig) -> SnapshotRef:
+                return split_snapshot(ArtifactStore(store), snapshot, config, seed)
+
+            @flow
+            def my_flow(snapshot: SnapshotRef, store: StoreConfig) -> SnapshotRef:
+                with results_in(store):  # where results are cached
+                    return split(snapshot, SplittingConfig(), 0, store)
     """
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
@@ -54,7 +68,7 @@ def stage(
                 report(function.__name__, 1, 1, note=DONE)
                 return result
 
-        made: Task[P, R] = task(
+        decorated: Task[P, R] = task(
             name=function.__name__,
             task_run_name=_run_name,
             cache_key_fn=cache_key if cached else None,
@@ -65,13 +79,13 @@ def stage(
             retry_condition_fn=_is_transient,
             on_completion=[_report_cached],
         )(run)
-        return made
+        return decorated
 
     return decorate
 
 
 def in_task_run() -> bool:
-    """Whether the code runs as a Prefect task (and not as `task.fn(...)` without a server)."""
+    """Whether the code runs as a Prefect task, not as `task.fn(...)` without a server."""
     return TaskRunContext.get() is not None
 
 
@@ -83,13 +97,13 @@ def _run_name() -> str:
     return f"{task_run.task_name}{suffix}"
 
 
-def _report_cached(made: Task[..., Any], _run: TaskRun, state: State[Any]) -> None:
+def _report_cached(cached: Task[..., Any], _run: TaskRun, state: State[Any]) -> None:
     if state.name == "Cached":
-        report(made.name, 1, 1, note=FROM_CACHE)
+        report(cached.name, 1, 1, note=FROM_CACHE)
 
 
 def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Retry what may pass by itself: not bad input, not a gate's no, not our own bugs."""
+    """Whether a retry may succeed: not after bad input, a gate's rejection or a bug."""
     try:
         state.result(raise_on_failure=True)
     except StoreError as error:
@@ -98,13 +112,13 @@ def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bo
         return False
     except (OSError, TimeoutError):
         return True
-    except Exception:  # noqa: BLE001 - whatever else failed would fail again
+    except Exception:  # noqa: BLE001 - anything else would fail again
         return False
     return False
 
 
 class _LogListener:
-    """Writes progress to the task run's log, at most every few seconds a stage."""
+    """Writes progress to the log of the task run, at most every 5 seconds per stage."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}

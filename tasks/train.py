@@ -11,11 +11,11 @@ from fer_models.training.train import train_member
 from fer_models.tuning.tune import apply_tuning
 from tasks.artifacts.publish import publish_table
 from tasks.artifacts.tables import model_rows
-from tasks.cache.weights import content_of_weights
+from tasks.cache.weights import weights_fingerprint
 from tasks.stage import stage
 
 
-@stage("fer_models.training.train", cache_key_extra=content_of_weights)
+@stage("fer_models.training.train", cache_key_extra=weights_fingerprint)
 def train(
     snapshot: SnapshotRef,
     member: MemberConfig,
@@ -25,9 +25,9 @@ def train(
     store: StoreConfig,
     teachers: Sequence[ModelRef] = (),
 ) -> ModelRef:
-    """Train a network, with the tuned setting and the teachers' opinion where there are any."""
+    """Train a network, with the tuned settings and distillation from teachers, if given."""
     artifacts = ArtifactStore(store)
-    settled = apply_tuning(artifacts, member, tuning)
-    model = train_member(artifacts, snapshot, settled, seed, tracking, teachers)
+    tuned = apply_tuning(artifacts, member, tuning)
+    model = train_member(artifacts, snapshot, tuned, seed, tracking, teachers)
     publish_table(f"model-{member.name}", model_rows(artifacts, model), "Trained network")
     return model

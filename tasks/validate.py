@@ -1,4 +1,4 @@
-"""Check a snapshot, and hold back one that fails."""
+"""Validate a snapshot, and stop the flow if it fails."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ from validation.gate import RESULTS_FILE, enforce_gate, settings_content, valida
 _SHOWN_EXAMPLES = 3
 
 
-def _content_of_settings(parameters: Mapping[str, Any]) -> str:
+def _settings_content(parameters: Mapping[str, Any]) -> str:
     return settings_content(parameters["config"])
 
 
-@stage("validation.gate", cache_key_extra=_content_of_settings)
+@stage("validation.gate", cache_key_extra=_settings_content)
 def validate(snapshot: SnapshotRef, config: ValidationConfig, store: StoreConfig) -> ValidationRef:
-    """Run every check on the snapshot; the outcome, good or bad, is an artifact."""
+    """Run all checks on the snapshot; the results are an artifact, passed or not."""
     artifacts = ArtifactStore(store)
     validation = validate_snapshot(artifacts, snapshot, config)
     records = artifacts.read_json(validation, RESULTS_FILE)
@@ -32,13 +32,13 @@ def validate(snapshot: SnapshotRef, config: ValidationConfig, store: StoreConfig
 def gate(
     snapshot: SnapshotRef, validation: ValidationRef, config: ValidationConfig, store: StoreConfig
 ) -> SnapshotRef:
-    """Let the snapshot through, or stop the flow with everything that failed."""
+    """Return the snapshot, or stop the flow with all failed checks."""
     enforce_gate(ArtifactStore(store), validation, config)
     return snapshot
 
 
 def _rows(records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """One row a check: errors first, then warnings, then what passed."""
+    """One row per check: errors first, then warnings, then passed checks."""
     rows = [
         {
             "result": "passed" if record["passed"] else record["severity"],
@@ -55,6 +55,6 @@ def _rows(records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 def _headline(validation: ValidationRef) -> str:
     return (
-        f"Checks of the data gate, those that failed first: {validation.num_errors} errors, "
+        f"Checks of the data gate, failed ones first: {validation.num_errors} errors, "
         f"{validation.num_warnings} warnings. Report: {validation.url}/report.html"
     )

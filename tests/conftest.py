@@ -1,4 +1,4 @@
-"""Fixtures that all tests share."""
+"""Fixtures and settings shared by all tests."""
 
 import os
 import signal
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from deployments.environment import set_quiet_defaults
 from fer_models.storage.config import StoreConfig
@@ -15,18 +17,23 @@ from tests import object_store
 
 _OTHER_AWS_VARIABLES = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_CONFIG_FILE")
 
+# A slow machine must not fail a property test: no deadline per example, no limit on generation.
+hypothesis_settings.register_profile(
+    "ferflow", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("ferflow")
 
 set_quiet_defaults()
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 os.environ["WANDB_MODE"] = "disabled"
-# In the background of a script Ctrl-C is ignored, and commands that tests end with it would, too.
+# Background processes of a shell script ignore SIGINT, and so would the commands under test.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
-    """A Prefect server of its own, with a database of its own, for the tests of a session."""
+    """A temporary Prefect server with its own database, for the whole session."""
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=180):
@@ -35,13 +42,13 @@ def prefect_server() -> Iterator[None]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    """An empty artifact store in a folder of this test."""
+    """An empty artifact store in a temporary folder."""
     return ArtifactStore(StoreConfig(url=str(tmp_path / "store")))
 
 
 @pytest.fixture(scope="session")
 def s3_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment variables of a real S3-compatible store that runs as long as the tests."""
+    """Start a real S3-compatible store for the session; its environment variables."""
     if not object_store.is_available():
         pytest.skip("OpenStack Swift is not installed (Linux only; extra s3test)")
     folder = tmp_path_factory.mktemp("swift")
@@ -54,7 +61,7 @@ def s3_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
 def s3_store_url(
     s3_environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
-    """The URL of an empty store in a bucket; the environment leads there, also in subprocesses."""
+    """The URL of an empty store in a bucket; the environment variables point to its server."""
     from s3fs import S3FileSystem
 
     for name in _OTHER_AWS_VARIABLES:
@@ -63,7 +70,7 @@ def s3_store_url(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    # s3fs keeps its clients, which keep the keys they were made with.
+    # s3fs caches its clients together with their credentials.
     S3FileSystem.clear_instance_cache()
     yield f"s3://{object_store.BUCKET}/{uuid.uuid4().hex}"
     S3FileSystem.clear_instance_cache()

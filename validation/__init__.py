@@ -1,1 +1,1 @@
-"""The data gate: Great Expectations suites over a dataset snapshot, and their pass/fail report."""
+"""The data gate: Great Expectations suites on a dataset snapshot, and a pass/fail report."""

@@ -1,4 +1,4 @@
-"""What a check is and what comes out of it: the words that all suites of the data gate share."""
+"""Checks and their results: the types that all suites of the data gate share."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,32 +7,32 @@ from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
 MAX_EXAMPLES = 10
-# mostly = 1 - 0.1 is a rounding error away from the share it stands for.
+# `mostly = 1 - 0.1` can be a rounding error above the fraction it is compared with.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that the data must satisfy, as a Great Expectations expectation on one table."""
+    """A requirement on the data, as a Great Expectations expectation on one table."""
 
     name: str
     """Unique over all suites."""
     topic: str
     """The suite it belongs to."""
     severity: Severity
-    """error: the gate refuses the data. warning: it is told, and passes if warnings may."""
+    """error: a failure closes the gate. warning: it is reported, and passes if warnings may."""
     table: str
-    """The table of `validation.tables` that the expectation looks at."""
+    """The table of `validation.tables` that the expectation is evaluated on."""
     expectation: Any
     expected: str
-    """What the data should be, in words, with the threshold."""
+    """The requirement as text, with its threshold."""
     remedy: str
-    """What a person can do when it is not so."""
+    """What to do when the check fails."""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The outcome of one check."""
+    """The result of one check."""
 
     check: str
     topic: str
@@ -41,27 +41,27 @@ class CheckResult:
     expected: str
     observed: str
     examples: tuple[str, ...]
-    """Ids of images that fail it, at most 10; none when the check is not about single images."""
+    """Ids of at most 10 failing images; empty for checks that are not about single images."""
     num_unexpected: int
-    """How many images (or classes, or splits) fail it."""
+    """Number of images (or classes, or splits) that fail."""
     remedy: str
     table: str
-    """The table that was looked at."""
+    """The table that was checked."""
     expectation: str
-    """Great Expectations' name of the expectation, such as expect_column_values_to_be_unique."""
+    """Great Expectations' name, such as expect_column_values_to_be_unique."""
     kwargs: dict[str, Any]
     """The expectation's arguments, as JSON."""
 
     def to_json(self) -> dict[str, Any]:
-        """The record that stands in `results.json`."""
+        """The record written to `results.json`."""
         return dataclasses.asdict(self) | {"examples": list(self.examples)}
 
 
 def num_failed(results: Sequence[CheckResult], severity: Severity) -> int:
-    """How many checks of a severity failed."""
+    """The number of failed checks of a severity."""
     return sum(not result.passed and result.severity == severity for result in results)
 
 
-def at_most(share: float) -> float:
-    """The `mostly` of an expectation that a share (0..1) of the rows may miss."""
-    return max(0.0, 1.0 - share - _ROUNDING)
+def mostly_for(max_fraction: float) -> float:
+    """The `mostly` argument that lets at most `max_fraction` (0..1) of the rows fail."""
+    return max(0.0, 1.0 - max_fraction - _ROUNDING)

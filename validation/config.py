@@ -5,103 +5,110 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from fer_models.base_config import FrozenConfig
+from fer_models.dataset.config import BLANK_STD
 
 
 class ValidationConfig(FrozenConfig):
-    """Thresholds of the data gate. Shares are 0..1 of all images unless said otherwise."""
+    """Thresholds of the data gate. Fractions are 0..1 of all images unless noted otherwise."""
 
     min_images_per_class: int = Field(
-        default=20, ge=1, description="Fewer labelled training images of a class are an error."
+        default=20,
+        ge=1,
+        description="Minimum labelled training images per class; fewer is an error.",
     )
     min_images_per_split: int = Field(
-        default=50, ge=1, description="Fewer images in a split that is there at all are an error."
+        default=50, ge=1, description="Minimum images per non-empty split; fewer is an error."
     )
     max_class_imbalance: float = Field(
-        default=10.0, ge=1, description="Largest class over smallest, in images; more is a warning."
+        default=10.0,
+        ge=1,
+        description="Largest over smallest class, in images; above is a warning.",
     )
     min_mean: float = Field(
-        default=5.0, ge=0, le=255, description="Mean grey value below which an image is too dark."
+        default=5.0, ge=0, le=255, description="Mean grey value below which an image is dark."
     )
     max_mean: float = Field(
-        default=250.0, ge=0, le=255, description="Mean grey value above which it is too bright."
+        default=250.0, ge=0, le=255, description="Mean grey value above which an image is bright."
     )
     min_std: float = Field(
-        default=2.0, ge=0, description="Grey-value standard deviation below which it is blank."
+        default=BLANK_STD,
+        ge=0,
+        description="Grey-value standard deviation below which an image is blank.",
     )
     max_bad_image_fraction: float = Field(
-        default=0.02, ge=0, le=1, description="Share of dark, bright or blank images; more: error."
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Fraction of dark, bright or blank images, per kind; above is an error.",
     )
     max_duplicate_fraction: float = Field(
-        default=0.10, ge=0, le=1, description="Share of exact copies; more is an error."
+        default=0.10, ge=0, le=1, description="Fraction of exact copies; above is an error."
     )
     max_leak_fraction: float = Field(
         default=0.10,
         ge=0,
         le=1,
-        description="Share of held-out images that also stand in training; more is an error.",
+        description="Fraction of held-out images that are also in training; above is an error.",
     )
     max_unlabelled_fraction: float = Field(
-        default=1.0, ge=0, le=1, description="Share of unlabelled images; more is an error."
+        default=1.0, ge=0, le=1, description="Fraction of unlabelled images; above is an error."
     )
     allow_warnings: bool = Field(
-        default=True, description="Whether the gate lets warnings pass; errors never pass."
+        default=True, description="Whether data with warnings passes the gate; errors never pass."
     )
     reference: str = Field(
         default="",
-        description="Snapshot (id or its start) whose data the images should look like; empty: "
-        "drift is not checked.",
+        description="Reference snapshot for drift (id or its beginning); empty: no drift checks.",
     )
     class_drift_warning: float = Field(
         default=0.1,
         ge=0,
         le=1,
-        description="Jensen-Shannon distance (0..1) of the class shares from the reference's; "
-        "more is a warning.",
+        description="Jensen-Shannon distance (0..1) between the class shares of the data and of "
+        "the reference; above is a warning.",
     )
     class_drift_error: float = Field(
-        default=0.2, ge=0, le=1, description="The same distance; more is an error."
+        default=0.2, ge=0, le=1, description="The same distance; above is an error."
     )
     pixel_drift_warning: float = Field(
         default=0.1,
         ge=0,
         le=1,
-        description="Kolmogorov-Smirnov distance (0..1) of the images' means, or of their "
-        "standard deviations, from the reference's; more is a warning.",
+        description="Kolmogorov-Smirnov distance (0..1) between the image means, or standard "
+        "deviations, of the data and of the reference; above is a warning.",
     )
     pixel_drift_error: float = Field(
-        default=0.25, ge=0, le=1, description="The same distance; more is an error."
+        default=0.25, ge=0, le=1, description="The same distance; above is an error."
     )
     share_drift_warning: float = Field(
         default=0.05,
         ge=0,
         le=1,
-        description="Change (0..1) of the share of exact copies, or of unlabelled images, against "
-        "the reference; more is a warning.",
+        description="Change (0..1) of the fraction of exact copies, or of unlabelled images, "
+        "relative to the reference; above is a warning.",
     )
     share_drift_error: float = Field(
-        default=0.2, ge=0, le=1, description="The same change; more is an error."
+        default=0.2, ge=0, le=1, description="The same change; above is an error."
     )
     severities: dict[str, Literal["error", "warning", "off"]] = Field(
         default={},
-        description="Another severity for single checks by name: error, warning, or off to leave "
-        "the check out.",
+        description="Severity overrides by check name: error, warning, or off to skip the check.",
     )
     expectations_file: str = Field(
         default="",
-        description="YAML file with expectations of your own, checked beside the others; empty: "
-        "none.",
+        description="YAML file with custom expectations, checked in addition; empty: none.",
     )
 
     @field_validator("severities", mode="before")
     @classmethod
-    def _off_is_a_word(cls, value: Any) -> Any:
+    def _accept_bare_off(cls, value: Any) -> Any:
         """YAML reads a bare `off` as false."""
         if not isinstance(value, dict):
             return value
         return {name: "off" if level is False else level for name, level in value.items()}
 
     @model_validator(mode="after")
-    def _errors_lie_above_warnings(self) -> Self:
+    def _check_drift_thresholds(self) -> Self:
         for kind in ("class", "pixel", "share"):
             warning = getattr(self, f"{kind}_drift_warning")
             if getattr(self, f"{kind}_drift_error") < warning:

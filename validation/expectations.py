@@ -1,4 +1,4 @@
-"""Great Expectations' expectations, untyped: the package does not declare what it exports."""
+"""Great Expectations' expectation classes, untyped: the package does not declare its exports."""
 
 from typing import Any
 

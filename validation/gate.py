@@ -1,7 +1,6 @@
-"""The data gate: looks at a snapshot, keeps what it found, and says whether the run may go on.
+"""The data gate: validates a snapshot, stores the results, and decides whether the run continues.
 
-Finding and deciding are two steps, so that the report is there, and can be looked at, also when
-the answer is no.
+Validation and decision are separate steps, so the report exists even if the data is rejected.
 """
 
 import hashlib
@@ -28,9 +27,9 @@ _SHOWN_EXAMPLES = 3
 
 
 def settings_content(config: ValidationConfig) -> str:
-    """What a look depends on beside the snapshot and the configuration: the file's content.
+    """Sha256 of the expectations file, which the results depend on besides snapshot and config.
 
-    Where the file can't be read this is ""; the look itself then says what is wrong.
+    "" if the file can't be read; `validate_snapshot` then reports the problem.
     """
     return content_sha(config.expectations_file)
 
@@ -38,17 +37,26 @@ def settings_content(config: ValidationConfig) -> str:
 def validate_snapshot(
     store: ArtifactStore, snapshot: SnapshotRef, config: ValidationConfig
 ) -> ValidationRef:
-    """Run every check over a snapshot and keep the results; failed checks don't raise.
+    """Run all checks on a snapshot and store the results; failed checks do not raise.
 
     Returns:
-        The artifact with `results.json` (one record a check), `report.html` and Great
-        Expectations' Data Docs (`data_docs/index.html`). Its id follows from the snapshot, the
-        reference and the results, so the same look at the same data is one artifact.
+        The artifact with `results.json` (one record per check), `report.html` and Great
+        Expectations' Data Docs (`data_docs/index.html`). Its id is derived from the snapshot, the
+        reference and the results, so validating the same data again gives the same artifact.
 
     Raises:
-        ConfigError: the reference is unknown, or the user's own expectations or severities have
-            faults; told before any work is done.
-        StoreError: the snapshot is absent or damaged, or the store can't be written.
+        ConfigError: unknown reference, or invalid custom expectations or severities; raised
+            before any work is done.
+        StoreError: the snapshot is missing or damaged, or the store can't be written.
+
+    Example:
+        Validate a snapshot and stop if a check fails as an error:
+
+            store = ArtifactStore(StoreConfig(url=".ferflow/store"))
+            snapshot = ingest_sources(store, DataConfig(sources=("fer2013.csv",)), seed=0)
+            config = ValidationConfig(max_leak_fraction=0.05)
+            validation = validate_snapshot(store, snapshot, config)
+            enforce_gate(store, validation, config)
     """
     check_settings(store, config)
     opened = open_snapshot(store, snapshot)
@@ -64,10 +72,10 @@ def validate_snapshot(
     if config.reference:
         comparison = compare(store, config.reference, opened, tables["kept"])
         tables["drift"] = drift_table(comparison.reference, comparison.now)
-    return _keep(store, opened, evaluate(tables, checks), comparison)
+    return _store_results(store, opened, evaluate(tables, checks), comparison)
 
 
-def _keep(
+def _store_results(
     store: ArtifactStore,
     snapshot: DatasetSnapshot,
     evaluation: "Evaluation",
@@ -102,32 +110,37 @@ def _keep(
 
 
 def enforce_gate(store: ArtifactStore, validation: ValidationRef, config: ValidationConfig) -> None:
-    """Let the run go on, or refuse its data.
+    """Raise if the data is rejected.
 
     Raises:
-        GateError: a check failed as an error, or as a warning where `config.allow_warnings` is
-            false; all of them are listed.
+        GateError: a check failed as an error, or as a warning if `config.allow_warnings` is
+            false; lists all of them.
         StoreError: the results can't be read.
+
+    Example:
+        Reject data with any failed check:
+
+            enforce_gate(store, validation, ValidationConfig(allow_warnings=False))
     """
     failed = [
         record for record in store.read_json(validation, RESULTS_FILE) if not record["passed"]
     ]
     errors = [record for record in failed if record["severity"] == "error"]
-    refused = errors if config.allow_warnings else failed
-    if not refused:
+    rejected = errors if config.allow_warnings else failed
+    if not rejected:
         return
     snapshot_id = store.info(validation)["snapshot_id"]
     raise GateError(
-        f"the data gate refuses snapshot {snapshot_id[:12]}: {len(errors)} checks failed as "
+        f"the data gate rejected snapshot {snapshot_id[:12]}: {len(errors)} checks failed as "
         f"errors, {len(failed) - len(errors)} as warnings; report: {validation.url}/{REPORT_FILE}",
-        problems=[_problem(record) for record in refused],
+        problems=[_problem(record) for record in rejected],
     )
 
 
 def _problem(record: dict[str, Any]) -> str:
     examples = record["examples"][:_SHOWN_EXAMPLES]
-    such_as = f", e.g. {', '.join(examples)}" if examples else ""
+    for_example = f", e.g. {', '.join(examples)}" if examples else ""
     return (
         f"{record['severity']} {record['check']}: expected {record['expected']}; "
-        f"got {record['observed']}{such_as}; {record['remedy']}"
+        f"got {record['observed']}{for_example}; {record['remedy']}"
     )

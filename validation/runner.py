@@ -1,4 +1,4 @@
-"""Runs checks with Great Expectations: in memory, without files, telemetry or progress bars."""
+"""Run checks with Great Expectations: in memory, without files, telemetry or progress bars."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from validation.tables import IMAGE_TABLES
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came out of the checks."""
+    """The results of all checks."""
 
     results: list[CheckResult]
-    """One a check, in the order of the checks."""
+    """One per check, in the order of the checks."""
     outcomes: dict[str, Any]
-    """By table, Great Expectations' own record of the same evaluation."""
+    """By table, Great Expectations' validation result of the same evaluation."""
 
 
 def evaluate(tables: Mapping[str, pd.DataFrame], checks: Sequence[Check]) -> Evaluation:
-    """Evaluate all checks, failed ones too.
+    """Evaluate all checks; a failed one does not stop the others.
 
     Args:
-        tables: by name, as `validation.tables.build_tables` makes them.
-        checks: each looks at one of the tables; their names are unique.
+        tables: by name, as returned by `validation.tables.build_tables`.
+        checks: each refers to one of the tables; their names are unique.
     """
     source = _quiet_context().data_sources.add_pandas("snapshot")
     results: dict[str, CheckResult] = {}

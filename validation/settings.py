@@ -1,4 +1,4 @@
-"""The checks that a configuration asks for, and everything that is wrong with it."""
+"""The checks of a configuration, and the validation of its settings."""
 
 import difflib
 import hashlib
@@ -13,11 +13,11 @@ from fer_models.storage.store import ArtifactStore
 from validation.checks import Check
 from validation.config import ValidationConfig
 
-_HEADLINE = "the settings of the data gate have faults:"
+_HEADLINE = "invalid settings of the data gate:"
 
 
 def content_sha(file: str) -> str:
-    """Sha256 of the file's content; "" without a file, or where it can't be read."""
+    """Sha256 of the file's content; "" without a file, or if it can't be read."""
     try:
         return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
     except OSError:
@@ -25,49 +25,49 @@ def content_sha(file: str) -> str:
 
 
 def check_settings(store: ArtifactStore, config: ValidationConfig) -> None:
-    """Tell what is wrong with the settings before any work is done.
+    """Check the reference, the severities and the expectations file before any work is done.
 
-    Nothing is loaded where there is nothing to check: a reference, severities, a file.
+    Great Expectations is only loaded if there are severities or a file to check.
 
     Raises:
-        ConfigError: with everything that is wrong.
+        ConfigError: lists all problems.
         StoreError: the store can't be read.
     """
-    problems = _faults_of_reference(store, config)
+    problems = _reference_problems(store, config)
     if config.severities or config.expectations_file:
         report("validate", 0, note="settings")
-        problems += _checks_and_faults(config)[1]
+        problems += _checks_and_problems(config)[1]
     if problems:
         raise ConfigError(_HEADLINE, problems)
 
 
 def checks_for(config: ValidationConfig) -> list[Check]:
-    """All checks in the order of the report: the suites', then the user's own.
+    """All checks in report order: the suites, then the custom expectations.
 
     Raises:
-        ConfigError: the expectations file or the severities have faults; all are listed.
+        ConfigError: invalid expectations file or severities; lists all problems.
     """
-    checks, problems = _checks_and_faults(config)
+    checks, problems = _checks_and_problems(config)
     if problems:
         raise ConfigError(_HEADLINE, problems)
     return checks
 
 
-def _checks_and_faults(config: ValidationConfig) -> tuple[list[Check], list[str]]:
+def _checks_and_problems(config: ValidationConfig) -> tuple[list[Check], list[str]]:
     from validation.suites.all_suites import suite_checks
     from validation.suites.custom_expectations import read_checks
     from validation.tables import COLUMNS
 
-    # Also the checks that would be there with a reference are known by name.
+    # Severities may name drift checks without a reference, too.
     with_drift = config.model_copy(update={"reference": config.reference or "any"})
     taken = [check.name for check in suite_checks(with_drift)]
     tables = [name for name in COLUMNS if name != "drift" or config.reference]
-    own, problems = read_checks(config.expectations_file, taken, tables)
-    known = [*taken, *(check.name for check in own)]
-    # An expectation with a fault has no name yet.
-    suffix = " (or is it one of your own that has faults?)" if problems else ""
+    custom, problems = read_checks(config.expectations_file, taken, tables)
+    known = [*taken, *(check.name for check in custom)]
+    # An invalid expectation has no name yet.
+    suffix = " (or the name of an invalid custom expectation)" if problems else ""
     problems += [_unknown(name, known) + suffix for name in config.severities if name not in known]
-    return _with_severities([*suite_checks(config), *own], config.severities), problems
+    return _with_severities([*suite_checks(config), *custom], config.severities), problems
 
 
 def _with_severities(checks: Sequence[Check], severities: Any) -> list[Check]:
@@ -79,7 +79,7 @@ def _with_severities(checks: Sequence[Check], severities: Any) -> list[Check]:
     ]
 
 
-def _faults_of_reference(store: ArtifactStore, config: ValidationConfig) -> list[str]:
+def _reference_problems(store: ArtifactStore, config: ValidationConfig) -> list[str]:
     from validation.drift.reference import find_reference
 
     try:

@@ -1,9 +1,9 @@
-"""The tables that the checks look at: everything that is computed from pixels is a column here.
+"""The tables that the checks run on; everything computed from pixels is a column of them.
 
-N images. `images` holds all of a snapshot; `kept` those not in quarantine; `validation` and `test`
-the kept ones of these splits. `splits` and `classes` have one row a split or class, `summary` a
-single row, `drift` (`validation.drift.checks`) one row a statistic. The first column of these is
-`name`.
+`images` holds all N images of a snapshot, `kept` those not in quarantine, `validation` and `test`
+the kept images of these splits. `splits` and `classes` have one row per split or class, `summary`
+has a single row, and `drift` (`validation.drift.checks`) one row per statistic. The first column of
+the last four is `name`.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.dataset.image_stats import grey_sums
 from fer_models.dataset.snapshot import (
     KEPT,
     MANIFEST_DTYPES,
@@ -47,7 +48,7 @@ _OF_KEPT = (
     "in_validation",
     "has_split",
 )
-# What each table holds, also for expectations of one's own. `drift` is there with a reference.
+# The columns of each table; custom expectations may use them. `drift` needs a reference.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "images": _OF_IMAGES,
     "kept": _OF_KEPT,
@@ -61,7 +62,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 def build_tables(snapshot: DatasetSnapshot) -> dict[str, pd.DataFrame]:
-    """All tables of a snapshot, by name."""
+    """All tables of a snapshot except `drift`, by name."""
     images = snapshot.manifest.assign(**image_columns(snapshot.images))
     images["first_position"] = first_of_group(images["actual_sha256"])
     votes = images[list(VOTE_COLUMNS)].to_numpy(dtype=np.int64)
@@ -81,7 +82,7 @@ def build_tables(snapshot: DatasetSnapshot) -> dict[str, pd.DataFrame]:
 
 
 def image_columns(images: Images) -> dict[str, npt.NDArray[Any]]:
-    """Mean and standard deviation (grey values, 0..255) and the pixels' sha256, one an image."""
+    """Mean and standard deviation (grey values, 0..255) and pixel sha256 of each image."""
     digests: list[str] = []
     for _, block in _blocks(images):
         digests += pixel_sha256(block)
@@ -94,24 +95,20 @@ def means_and_stds(
     images: Images,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean and standard deviation of each image's grey values (0..255)."""
-    mean, std = np.zeros(len(images)), np.zeros(len(images))
-    for span, block in _blocks(images):
-        flat = block.reshape(len(block), -1)
-        mean[span] = flat.mean(axis=1, dtype=np.float64)
-        squares = np.einsum("np,np->n", flat, flat, dtype=np.float64)
-        std[span] = np.sqrt((squares / flat.shape[1] - mean[span] ** 2).clip(min=0))
-    return mean, std
+    sums = grey_sums(images)
+    # Reports store distances between these, so the last bit counts.
+    return sums.mean, sums.std_of_moments
 
 
 def _blocks(images: Images) -> Iterator[tuple[slice, Images]]:
-    """The images in turns, so that few of them are in memory at once."""
+    """The images in blocks, to keep few of them in memory."""
     for start in range(0, len(images), _BLOCK_IMAGES):
         block = np.asarray(images[start : start + _BLOCK_IMAGES])
         yield slice(start, start + len(block)), block
 
 
 def _with_relations(kept: pd.DataFrame) -> pd.DataFrame:
-    """Add what an image has to do with the other kept ones."""
+    """Add the relations of each image to the other kept images."""
     pixels = kept["actual_sha256"]
     labelled = kept["label"].where(kept["label"] >= 0)
     return kept.assign(
@@ -135,12 +132,12 @@ def _splits(kept: pd.DataFrame) -> pd.DataFrame:
 
 
 def _classes(kept: pd.DataFrame) -> pd.DataFrame:
-    """One row a class: labelled images to train with, and the held-out splits that lack it."""
+    """One row per class: labelled training images, and held-out splits without the class."""
     rows = []
     held_out = [
         s for s in ("validation", "test") if ((kept["split"] == s) & (kept.label >= 0)).any()
     ]
-    train = _to_train_with(kept)
+    train = _training_labels(kept)
     for number, name in enumerate(CLASS_NAMES):
         of_class = kept[kept["label"] == number]
         missing = sum(not (of_class["split"] == split).any() for split in held_out)
@@ -151,7 +148,9 @@ def _classes(kept: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summary(images: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
-    counts = np.bincount(_to_train_with(kept).to_numpy(dtype=np.int64), minlength=len(CLASS_NAMES))
+    counts = np.bincount(
+        _training_labels(kept).to_numpy(dtype=np.int64), minlength=len(CLASS_NAMES)
+    )
     present = counts[counts > 0]
     return pd.DataFrame(
         {
@@ -165,8 +164,8 @@ def _summary(images: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _to_train_with(kept: pd.DataFrame) -> pd.Series:
-    """Labels of the training images; of all images as long as none has a split."""
+def _training_labels(kept: pd.DataFrame) -> pd.Series:
+    """Labels of the training images; of all images before the split."""
     labelled = kept[kept["label"].between(0, len(CLASS_NAMES) - 1)]
     if (kept["split"] == UNASSIGNED).all():
         return labelled["label"]

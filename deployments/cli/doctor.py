@@ -1,4 +1,4 @@
-"""`ferflow doctor`: what this machine has, and what to do about what it lacks."""
+"""`ferflow doctor`: checks of this machine and its services, with fixes for problems."""
 
 import os
 import platform
@@ -34,7 +34,7 @@ _MIN_DISK_GIB = 2.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `level` is ok, note (works, with limits) or problem (won't work)."""
+    """The result of one check. `level` is ok, note (works with limits) or problem (won't work)."""
 
     name: str
     level: str
@@ -46,9 +46,9 @@ class Finding:
 @store_option
 @reporting
 def command(store_url: str | None) -> Produced:
-    """Look at versions, cores, GPUs, memory, store, Prefect, wandb and pretrained weights.
+    """Check versions, cores, GPUs, memory, disk, store, Prefect, wandb and pretrained weights.
 
-    Exit code 2 when something won't work; each problem says what to do.
+    Suggests a fix for each problem. Exit code 2 if there is any.
     """
     set_quiet_defaults()
     findings = [
@@ -70,7 +70,7 @@ def command(store_url: str | None) -> Produced:
         if finding.advice:
             click.echo(f"  {'':10} → {finding.advice}")
     problems = sum(finding.level == "problem" for finding in findings)
-    click.echo("all well" if not problems else f"{problems} problem(s)")
+    click.echo(f"{problems} problem(s) found" if problems else "no problems found")
     return {
         "findings": [asdict(finding) for finding in findings],
         "problems": problems,
@@ -78,9 +78,9 @@ def command(store_url: str | None) -> Produced:
     }
 
 
-def _guarded(name: str, look: Callable[[], Finding]) -> Finding:
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     try:
-        return look()
+        return check()
     except FerError as error:
         return Finding(name, "problem", "not usable", str(error))
 
@@ -101,7 +101,7 @@ def _packages() -> Finding:
 
 def _cores() -> Finding:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    advice = "" if usable and usable > 1 else "training and the search share one core: be patient"
+    advice = "" if usable and usable > 1 else "training and tuning share one core and are slow"
     return Finding("cores", "ok" if not advice else "note", f"{usable}", advice)
 
 
@@ -111,7 +111,7 @@ def _gpus() -> Finding:
     except ImportError as error:
         return Finding("gpus", "problem", "torch can't be imported", f"{error}; run `make setup`")
     if not torch.cuda.is_available():
-        advice = "the recipes are sized for a CPU; larger networks want a GPU"
+        advice = "small networks train on the CPU; larger ones need a GPU"
         return Finding("gpus", "note", "none", advice)
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return Finding("gpus", "ok", ", ".join(names))
@@ -125,17 +125,17 @@ def _memory() -> Finding:
     value = f"{free:.1f} GiB free of {total:.1f} GiB"
     if free < _MIN_MEMORY_GIB:
         return Finding(
-            "memory", "note", value, f"less than {_MIN_MEMORY_GIB:g} GiB: close something"
+            "memory", "note", value, f"less than {_MIN_MEMORY_GIB:g} GiB: close other programs"
         )
     return Finding("memory", "ok", value)
 
 
 def _disk() -> Finding:
     free = shutil.disk_usage(".").free / 2**30
-    value = f"{free:.1f} GiB free here"
+    value = f"{free:.1f} GiB free in the current directory"
     if free < _MIN_DISK_GIB:
         return Finding(
-            "disk", "problem", value, f"less than {_MIN_DISK_GIB:g} GiB: free some space"
+            "disk", "problem", value, f"less than {_MIN_DISK_GIB:g} GiB: free disk space"
         )
     return Finding("disk", "ok", value)
 
@@ -143,7 +143,7 @@ def _disk() -> Finding:
 def _store(store_url: str | None) -> Finding:
     store = open_store(store_url)
     store.check_writable()
-    return Finding("store", "ok", f"{store.url} can be read and written")
+    return Finding("store", "ok", f"{store.url} is readable and writable")
 
 
 def _prefect() -> Finding:
@@ -151,25 +151,25 @@ def _prefect() -> Finding:
 
     url = get_current_settings().api.url
     if not url:
-        advice = "each run starts one of its own (10 to 20 s); `ferflow up` keeps one, with the UI"
+        advice = "each run starts a temporary one (10 to 20 s); `ferflow up` starts one with the UI"
         return Finding("prefect", "note", "no server configured", advice)
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310
             if answer.status == 200:
-                return Finding("prefect", "ok", f"{url} answers")
+                return Finding("prefect", "ok", f"{url} is reachable")
             reason = f"status {answer.status}"
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = str(error)
     advice = "start it with `ferflow up`, or unset PREFECT_API_URL"
-    return Finding("prefect", "problem", f"{url} does not answer ({reason})", advice)
+    return Finding("prefect", "problem", f"{url} is not reachable ({reason})", advice)
 
 
 def _wandb() -> Finding:
     has_key = bool(os.environ.get("WANDB_API_KEY"))
     if has_key:
-        return Finding("wandb", "ok", "key found; switch on with --set tracking.mode=online")
-    advice = "set WANDB_API_KEY and --set tracking.mode=online to send curves to wandb"
-    return Finding("wandb", "note", "offline (curves are kept in .ferflow/wandb)", advice)
+        return Finding("wandb", "ok", "key found; enable with --set tracking.mode=online")
+    advice = "set WANDB_API_KEY and --set tracking.mode=online to log to wandb"
+    return Finding("wandb", "note", "offline (logs are written to .ferflow/wandb)", advice)
 
 
 def _weights() -> Finding:
@@ -177,9 +177,9 @@ def _weights() -> Finding:
 
     problem = hub_problem()
     if problem is None:
-        return Finding("weights", "ok", "timm's hub of pretrained weights answers")
+        return Finding("weights", "ok", "the hub of timm's pretrained weights is reachable")
     advice = (
         "networks train from random weights; network.pretrained=true needs the hub, or a folder "
-        "that has them (--weights-dir)"
+        "with the weights (--weights-dir)"
     )
-    return Finding("weights", "note", f"no pretrained weights to fetch: {problem}", advice)
+    return Finding("weights", "note", f"pretrained weights can't be downloaded: {problem}", advice)

@@ -1,4 +1,4 @@
-"""What each single step made last in a store, so that the next step finds its input."""
+"""The latest output of each step in a store: the default input of the next step."""
 
 import json
 import shutil
@@ -13,15 +13,16 @@ from fer_models.storage.store import ArtifactStore
 RefT = TypeVar("RefT", bound=ArtifactRef)
 _FOLDER = "latest"
 _REPORTS = ".ferflow/reports"
+_MAX_SHOWN = 10
 
 
 def remember(store: ArtifactStore, step: str, ref: ArtifactRef) -> None:
-    """Note `ref` as the last thing that `step` made."""
+    """Record `ref` as the latest output of `step`."""
     store.write_bytes(f"{_FOLDER}/{step}.json", json.dumps(ref.model_dump(mode="json")).encode())
 
 
 def recall(store: ArtifactStore, step: str, ref_type: type[RefT]) -> RefT:
-    """What `step` made last.
+    """The latest output of `step`.
 
     Raises:
         StoreError: the step has not run in this store.
@@ -30,14 +31,14 @@ def recall(store: ArtifactStore, step: str, ref_type: type[RefT]) -> RefT:
     if found is None:
         command = step.replace("train-", "train --member ")
         raise StoreError(
-            f"{store.url}: nothing from the step {step!r} yet; run `ferflow task {command}` first, "
+            f"{store.url}: no output of the step {step!r} yet; run `ferflow task {command}` first, "
             "or check --store"
         )
     return found
 
 
 def recall_if_any(store: ArtifactStore, step: str, ref_type: type[RefT]) -> RefT | None:
-    """What `step` made last, or None."""
+    """The latest output of `step`, or None."""
     key = f"{_FOLDER}/{step}.json"
     if not store.has(key):
         return None
@@ -45,7 +46,7 @@ def recall_if_any(store: ArtifactStore, step: str, ref_type: type[RefT]) -> RefT
 
 
 def local_report(store: ArtifactStore, run: ArtifactRef) -> Path:
-    """A file of this machine that a browser opens: of a remote store, a copy is made."""
+    """A local file of the report for a browser; a copy if the store is remote."""
     path = store.fetch(run, "report.html")
     if store.is_local:
         return path
@@ -56,35 +57,35 @@ def local_report(store: ArtifactStore, run: ArtifactRef) -> Path:
 
 
 def find_snapshot(store: ArtifactStore, text: str) -> SnapshotRef:
-    """The snapshot whose id starts with `text` (a whole URL is understood, too).
+    """The snapshot whose id starts with `text`; a full URL works as well.
 
     Raises:
-        StoreError: none or several do.
+        StoreError: no snapshot matches, or more than one does.
     """
-    return SnapshotRef(
-        id=(found := _find_id(store, SnapshotRef, text)), url=f"{store.url}/datasets/{found}"
-    )
+    return store.ref(SnapshotRef, _find_id(store, SnapshotRef, text))
 
 
 def find_model(store: ArtifactStore, text: str) -> ModelRef:
-    """The model whose id starts with `text` (a whole URL is understood, too).
+    """The model whose id starts with `text`; a full URL works as well.
 
     Raises:
-        StoreError: none or several do.
+        StoreError: no model matches, or more than one does.
     """
     return model_ref(store, _find_id(store, ModelRef, text))
 
 
 def _find_id(store: ArtifactStore, ref_type: type[ArtifactRef], text: str) -> str:
-    start = text.rstrip("/").rpartition("/")[2]
+    prefix = text.rstrip("/").rpartition("/")[2]
     ids = store.list_ids(ref_type)
-    found = [found for found in ids if found.startswith(start)]
-    if start in ids:
-        return start
-    if len(found) != 1:
-        state = "none starts" if not found else f"{len(found)} start"
-        raise StoreError(
-            f"{store.url}/{ref_type.folder}: expected one artifact with the id {text!r}, {state} "
-            f"so; there are: {', '.join(ids[:10]) or 'none at all'}"
+    matches = [known for known in ids if known.startswith(prefix)]
+    if prefix in ids:
+        return prefix
+    if len(matches) != 1:
+        found = (
+            f"{len(matches)} ids start with {prefix!r}; use a longer beginning"
+            if matches
+            else f"no id starts with {prefix!r}"
         )
-    return found[0]
+        available = ", ".join((matches or ids)[:_MAX_SHOWN]) or "none"
+        raise StoreError(f"{store.url}/{ref_type.folder}: {found}; available: {available}")
+    return matches[0]

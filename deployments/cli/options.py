@@ -1,4 +1,4 @@
-"""Options that several commands share, and the configuration they make."""
+"""Options shared by several commands, and the configuration they result in."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -31,16 +31,16 @@ def config_options(function: F) -> F:
             "sources",
             multiple=True,
             metavar="PATH",
-            help="Table or folder of images, or 'synthetic'; repeat it to join several.",
+            help="Table or folder of images, or 'synthetic'; repeatable.",
         ),
         store_option,
-        click.option("--seed", type=click.IntRange(min=0), help="Start of every random draw."),
+        click.option("--seed", type=click.IntRange(min=0), help="Random seed."),
         click.option(
             "--set",
             "assignments",
             multiple=True,
             metavar="PATH=VALUE",
-            help="Change a setting, such as members.0.training.epochs=3.",
+            help="Change a setting, such as members.0.training.epochs=3; repeatable.",
         ),
     ]
     for option in reversed(options):
@@ -60,22 +60,22 @@ def store_option(function: F) -> F:
 
 
 def weights_option(function: F) -> F:
-    """Add `--weights-dir`, for the commands that train."""
+    """Add `--weights-dir`, for commands that train."""
     return click.option(
         "--weights-dir",
         "weights_dir",
         metavar="DIR",
-        help="Folder with the pretrained weights of the members that start from some.",
+        help="Folder with the weights of pretrained members.",
     )(function)
 
 
 def config_from(options: Mapping[str, Any]) -> PipelineConfig:
-    """The configuration that the options of `config_options` (and `weights_option`) ask for.
+    """The configuration from the options of `config_options` (and `weights_option`).
 
-    Paths and the store are made absolute: served flows run elsewhere.
+    Paths and the store's URL are made absolute, because served flows run in another directory.
 
     Raises:
-        ConfigError: with everything that is wrong.
+        ConfigError: lists all problems.
         StoreError: the store's URL is not supported.
     """
     changes: dict[str, Any] = {}
@@ -101,20 +101,20 @@ def config_from(options: Mapping[str, Any]) -> PipelineConfig:
 
 
 def open_store(store_url: str | None) -> ArtifactStore:
-    """The store that `--store` names, or the default one."""
+    """The store of `--store`, or the default one."""
     return ArtifactStore(StoreConfig(url=store_url) if store_url else StoreConfig())
 
 
 def _with_weights(
     members: tuple[MemberConfig, ...], weights_dir: str | None
 ) -> tuple[MemberConfig, ...]:
-    """The members, those that start from pretrained weights with the folder of these."""
+    """The members; `weights_dir` is set on those with pretrained weights."""
     pretrained = [member.name for member in members if member.network.pretrained]
     if weights_dir and not pretrained:
         raise ConfigError(
             f"--weights-dir {weights_dir}: expected a member with network.pretrained=true, but all "
             f"of {', '.join(member.name for member in members)} train from scratch; add "
-            "--set members.NUMBER.network.pretrained=true, or leave the option out"
+            "--set members.NUMBER.network.pretrained=true, or omit the option"
         )
     return tuple(
         member.model_copy(update={"network": _with_folder(member.network, weights_dir)})

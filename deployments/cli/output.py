@@ -1,4 +1,4 @@
-"""What the commands print: tables for people, one JSON line for programs, errors without noise."""
+"""Command output: tables for people, one JSON line for programs, one-line errors."""
 
 import functools
 import inspect
@@ -23,11 +23,11 @@ _json_stdout: ContextVar[int | None] = ContextVar("ferflow_json_stdout", default
 
 
 def reporting_command(function: Callable[P, Produced]) -> Callable[P, None]:
-    """Give a command `--json` and `--verbose`, and turn its outcome into an exit code.
+    """Add `--json` and `--verbose` to a command, and set its exit code.
 
-    The function returns what it produced (ids, URIs, counts, metrics). With `--json` that is the
-    last line of stdout; everything else goes to stderr. Under the key "exit_code" it may set the
-    exit code of a run that ended in a gate's no.
+    The function returns its results (ids, URLs, counts, metrics). With `--json` they are the last
+    line of stdout, and everything else goes to stderr. The key "exit_code" sets the exit code of a
+    run that a gate rejected.
     """
 
     @functools.wraps(function)
@@ -44,11 +44,14 @@ def reporting_command(function: Callable[P, Produced]) -> Callable[P, None]:
         sys.stdout.flush()
         raise SystemExit(code)
 
-    decorated = click.option(
-        "--verbose", is_flag=True, help="Show the logs of all libraries, and tracebacks."
-    )(run)
+    decorated = click.option("--verbose", is_flag=True, help="Show library logs and tracebacks.")(
+        run
+    )
     return click.option(
-        "--json", "as_json", is_flag=True, help="Last line on stdout: one JSON object."
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print the results as JSON, as the last line of stdout.",
     )(decorated)
 
 
@@ -62,9 +65,9 @@ def _outcome(call: Callable[[], Produced], verbose: bool) -> tuple[Produced, int
         problem = {"error": error.message, "problems": list(error.problems)}
         return {**problem, "kind": type(error).__name__}, error.exit_code
     except KeyboardInterrupt:
-        click.echo("stopped; run the same command again to go on", err=True)
-        return {"error": "stopped", "problems": [], "kind": "KeyboardInterrupt"}, 130
-    except Exception as error:  # noqa: BLE001 - the last line of defence: say it in one line
+        click.echo("interrupted; run the same command again to resume", err=True)
+        return {"error": "interrupted", "problems": [], "kind": "KeyboardInterrupt"}, 130
+    except Exception as error:  # noqa: BLE001 - last resort: report it in one line
         name = type(error).__name__
         _say_error(f"{name}: {error} (run with --verbose for the traceback)", verbose)
         return {"error": str(error), "problems": [], "kind": name}, 1
@@ -77,7 +80,7 @@ def _say_error(text: str, verbose: bool) -> None:
 
 
 def announce(produced: Produced) -> None:
-    """One JSON line on stdout from a command that goes on; nothing without `--json`."""
+    """Print one JSON line on stdout while the command continues; only with `--json`."""
     stdout = _json_stdout.get()
     if stdout is not None:
         os.write(stdout, (json.dumps(produced, sort_keys=True) + "\n").encode())
@@ -85,25 +88,25 @@ def announce(produced: Produced) -> None:
 
 @contextmanager
 def _stdout_for(as_json: bool) -> Iterator[None]:
-    """Send everything printed meanwhile to stderr, child processes too, when JSON is wanted."""
+    """With `--json`, redirect stdout to stderr, also that of child processes."""
     if not as_json:
         yield
         return
     sys.stdout.flush()
-    keep = os.dup(1)
+    stdout = os.dup(1)
     os.dup2(2, 1)
-    token = _json_stdout.set(keep)
+    token = _json_stdout.set(stdout)
     try:
         yield
     finally:
         _json_stdout.reset(token)
         sys.stdout.flush()
-        os.dup2(keep, 1)
-        os.close(keep)
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """A table on stdout; the first column to the left, the others to the right."""
+    """Print a table; the first column is left-aligned, the others right-aligned."""
     from rich.console import Console
     from rich.table import Table
 
@@ -116,7 +119,7 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
-    """`name: value` lines on stdout, aligned."""
+    """Print aligned lines of name and value."""
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         click.echo(f"{name:>{width}}  {value}")
@@ -134,7 +137,7 @@ def progress_display() -> Iterator[None]:
 
 
 class _Lines:
-    """One line a change, at most every two seconds a stage."""
+    """Prints one line per change, at most every two seconds per stage."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -171,7 +174,7 @@ def _live_bars() -> Iterator[Callable[[Progress], None]]:
     def show(progress: Progress) -> None:
         if progress.stage not in ids:
             ids[progress.stage] = bars.add_task(progress.stage, amount="", note="", total=None)
-        if progress.unit == "":  # a stage's begin or end: what it counted stays in sight
+        if progress.unit == "":  # begin or end of a stage: its last count stays visible
             total = max(bars.tasks[ids[progress.stage]].total or 0.0, 1.0)
             is_end = progress.total > 0
             bars.update(

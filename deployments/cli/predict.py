@@ -1,4 +1,4 @@
-"""`ferflow predict`: the expressions of faces in pictures."""
+"""`ferflow predict`: predict facial expressions in pictures."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,14 +32,14 @@ _MAX_ROWS = 20
     default=_BUNDLED,
     show_default=True,
     metavar="NAME",
-    help="bundled, bundled:NAME, a bundle's file, champion, or the id of a stored model.",
+    help="bundled, bundled:NAME, a bundle file, champion, or the id of a stored model.",
 )
 @click.option(
     "--faces",
     type=click.Choice(["crop"]),
     default="crop",
     show_default=True,
-    help="crop: each picture is one face, cut out as in FER2013.",
+    help="crop: each picture shows one face, cropped as in FER2013.",
 )
 @click.option("--out", metavar="FILE.csv", help="Write all predictions to this file.")
 @store_option
@@ -51,16 +51,16 @@ def command(
     out: str | None,
     store_url: str | None,
 ) -> Produced:
-    """Predict the expression on every picture of PATH..., files and folders.
+    """Predict the facial expression in every picture of PATH... (files and folders).
 
-    A picture that can't be read is skipped and told; a path that is not there is an error, and
+    Pictures that can't be read are skipped and reported. A path that does not exist is an error;
     nothing is written then.
 
     \b
     ferflow predict face.png
     ferflow predict faces/ --out expressions.csv
     ferflow predict faces/ --model champion --store s3://bucket/prefix --out expressions.csv
-    """  # noqa: D301 - click's mark for text that keeps its lines
+    """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     set_quiet_defaults()
     from fer_models.inference.faces import find_pictures
     from fer_models.inference.predict_faces import predict_faces
@@ -90,29 +90,29 @@ def command(
 
 
 def stored_model(store: ArtifactStore, text: str) -> ModelRef:
-    """The model that `champion`, an id or its start names.
+    """The stored model of an id, the beginning of an id, or `champion`.
 
     Raises:
-        StoreError: there is none, or several.
+        StoreError: no model matches, or more than one does.
     """
     if not text.strip():
-        raise StoreError("expected the id of a model, got an empty text; list what there is")
+        raise StoreError("expected the id of a model, got an empty text; pass an id or `champion`")
     if text != CHAMPION:
         return find_model(store, text)
     entry = Registry(store).current(CHAMPION)
     if entry is None:
         raise StoreError(
-            f"{store.url}: there is no champion yet; run the pipeline, name a model's id, or check "
+            f"{store.url}: there is no champion yet; run the pipeline, pass a model's id, or check "
             "--store"
         )
     return find_model(store, entry.model_id)
 
 
 def open_predictor(name: str, store_url: str | None) -> "tuple[str, Predictor]":
-    """The full name of a model, and what predicts with it.
+    """The full name of a model, and a function that predicts with it.
 
     Raises:
-        FerError: there is no such model, or it is damaged.
+        FerError: the model does not exist or is damaged.
     """
     from fer_models.inference.bundle import (
         FACTS_SUFFIX,
@@ -132,8 +132,8 @@ def open_predictor(name: str, store_url: str | None) -> "tuple[str, Predictor]":
     if is_file or kind == _BUNDLED:
         which = name if is_file else (bundle_name if colon else default_bundle())
         network, preprocessing, _ = load_bundle(which)
-        told = name if is_file else f"{_BUNDLED}:{which}"
-        return told, lambda images: predict_probabilities(network, preprocessing, images)
+        label = name if is_file else f"{_BUNDLED}:{which}"
+        return label, lambda images: predict_probabilities(network, preprocessing, images)
     store = open_store(store_url)
     model = stored_model(store, name)
     if model.kind == ENSEMBLE:
@@ -151,7 +151,7 @@ def _attempt(call: Callable[[], T], errors: list[FerError]) -> T | None:
 
 
 def _raise_all(errors: list[FerError]) -> None:
-    """Tell everything that is wrong with the input in one error."""
+    """Raise all problems of the input as one error."""
     if len(errors) == 1:
         raise errors[0]
     lines = [
@@ -176,11 +176,11 @@ def _show(predictions: "FacePredictions", target: Path | None) -> None:
         counts = ", ".join(f"{name} {count}" for name, count in predictions.counts.items())
         print_facts({"pictures": str(len(table)), "labels": counts, "out": str(target)})
         return
-    # The path comes last: it may have any length.
+    # The path is last because it may have any length.
     click.echo(f"{'label':<8}  confidence  picture")
     shown = table.head(_MAX_ROWS)
     rows = zip(shown["path"], shown["label"], shown["confidence"], strict=True)
     for path, label, confidence in rows:
         click.echo(f"{label:<8}  {confidence:>10.4f}  {printable(path)}")
     if len(table) > _MAX_ROWS:
-        click.echo(f"... and {len(table) - _MAX_ROWS} more; write all with --out FILE.csv")
+        click.echo(f"... and {len(table) - _MAX_ROWS} more; use --out FILE.csv for all of them")

@@ -1,4 +1,4 @@
-"""`ferflow recipes`: the recipes, and what is in them."""
+"""`ferflow recipes`: the recipes and their settings."""
 
 import click
 
@@ -11,7 +11,7 @@ from deployments.recipes import load_config, recipe_names
 @click.argument("name", required=False)
 @reporting
 def command(name: str | None) -> Produced:
-    """List the recipes, or print one in full (a start for a YAML file of your own)."""
+    """List the recipes, or print one in full, as a start for your own YAML file."""
     if name is None:
         recipes = {recipe: load_config(recipe) for recipe in recipe_names()}
         for recipe, config in recipes.items():

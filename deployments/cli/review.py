@@ -1,4 +1,4 @@
-"""`ferflow review`: a page on which a person decides about single images."""
+"""`ferflow review`: write the page for decisions about single images."""
 
 import datetime as dt
 import shlex
@@ -11,6 +11,7 @@ from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.task.step import snapshot_option
+from fer_models.review.config import DEFAULT_LIMIT
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
@@ -22,16 +23,16 @@ from fer_models.storage.store import ArtifactStore
     default="review.html",
     show_default=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The page to write.",
+    help="HTML file to write.",
 )
 @click.option(
     "--limit",
-    default=500,
+    default=DEFAULT_LIMIT,
     show_default=True,
     type=click.IntRange(min=0),
-    help="Kept images to show beside those in quarantine, the worst labels first.",
+    help="Maximum number of kept images to show, lowest label quality first.",
 )
-@click.option("--open", "open_it", is_flag=True, help="Show the page in the browser.")
+@click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
 @click.option("--history", is_flag=True, help="List the versions of decisions instead.")
 @store_option
 @reporting
@@ -43,17 +44,17 @@ def command(
     history: bool,
     store_url: str | None,
 ) -> Produced:
-    """Write a page on which a person keeps, drops or relabels doubtful images.
+    """Write a page on which a person keeps, drops or relabels images.
 
-    One HTML file that needs no network: what cleaning put in quarantine by judgement, and the kept
-    images whose labels fit worst. The page saves a decisions file; apply it with
-    `ferflow task clean --decisions FILE`. Later runs honour it, too.
+    One HTML file that needs no network. It shows the images that cleaning quarantined, and the kept
+    images with the lowest label quality. The page saves a decisions file; apply it with
+    `ferflow task clean --decisions FILE`. Later runs apply it, too.
 
     \b
     ferflow task clean && ferflow review --open
     ferflow task clean --decisions decisions-0123456789ab.csv
     ferflow review --history
-    """  # noqa: D301 - click's mark for text that keeps its lines
+    """  # noqa: D301 - click's marker for preformatted text
     store = open_store(store_url)
     if history:
         return _history(store)
@@ -72,7 +73,7 @@ def command(
 
 
 def _clean_options(store: ArtifactStore, snapshot: SnapshotRef, store_url: str | None) -> list[str]:
-    """What leads `ferflow task clean` to the images of this snapshot, from any folder."""
+    """Options that make `ferflow task clean` clean the images of this snapshot."""
     options = ["--store", store.url] if store_url else []
     raw, latest = _raw(store, snapshot), recall_if_any(store, "ingest", SnapshotRef)
     if latest is None or raw.id != latest.id:
@@ -81,7 +82,7 @@ def _clean_options(store: ArtifactStore, snapshot: SnapshotRef, store_url: str |
 
 
 def _raw(store: ArtifactStore, snapshot: SnapshotRef) -> SnapshotRef:
-    """The snapshot that this one was made from by cleaning and splitting."""
+    """The ingested snapshot that this one was derived from."""
     info = store.info(snapshot)
     if info.get("step") == "ingest" or not info.get("parent"):
         return snapshot
@@ -93,15 +94,15 @@ def _show(facts: Produced, clean: str) -> None:
 
     name = saved_name(facts["snapshot"])
     rows = [[reason.replace("_", " "), str(count)] for reason, count in facts["counts"].items()]
-    print_table("To decide about", ["reason", "images"], rows)
+    print_table("Images to review", ["reason", "images"], rows)
     version = facts["decisions_version"]
-    in_force = f", version {version} of the decisions in force" if version else ""
+    in_force = f" (version {version} of the decisions in force)" if version else ""
     print_facts(
         {
             "snapshot": facts["snapshot"],
             "decided": f"{facts['decided']} of {facts['images']}{in_force}",
             "page": f"{facts['path']} ({facts['bytes'] / 1e6:.1f} MB)",
-            "next": f"open it, decide, save, then {clean} --decisions {name}",
+            "next": f"open the page, decide, save, then run {clean} --decisions {name}",
         }
     )
 

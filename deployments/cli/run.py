@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 @click.command(name="run")
 @config_options
 @weights_option
-@click.option("--no-cache", is_flag=True, help="Do everything anew, whatever was done before.")
+@click.option("--no-cache", is_flag=True, help="Run every task, ignoring cached results.")
 @reporting
 def command(no_cache: bool, verbose: bool, **options: Any) -> Produced:
     """Run the whole pipeline, from the images to the champion and the report.
 
-    What was done before with the same input comes from the cache, so a run that was interrupted
-    goes on where it stopped. Exit code 3 when a gate (data, promotion) said no.
+    Finished tasks with the same input come from the cache, so an interrupted run resumes where it
+    stopped. Exit code 3 if a gate (data, promotion) rejects the run.
 
     \b
     ferflow run                                         synthetic faces
-    ferflow run --data fer2013.csv --recipe fer2013     the real thing
+    ferflow run --data fer2013.csv --recipe fer2013     FER2013
     ferflow run --store s3://bucket/prefix              artifacts in object storage
-    """  # noqa: D301 - click's mark for text that keeps its lines
+    """  # noqa: D301 - click keeps the lines of a paragraph that starts with \b
     start = time.monotonic()
     config = config_from(options)
     store = ArtifactStore(config.store)
@@ -60,7 +60,7 @@ def command(no_cache: bool, verbose: bool, **options: Any) -> Produced:
 
 
 class _Tally:
-    """Counts the tasks that ran and those that came from the cache."""
+    """Collects the names of executed and of cached tasks."""
 
     def __init__(self) -> None:
         self._executed: list[str] = []
@@ -79,7 +79,7 @@ class _Tally:
 
 
 def _check_inputs(config: PipelineConfig, store: ArtifactStore) -> None:
-    """Tell what can't work before anything is started."""
+    """Report invalid input before anything is started."""
     from fer_models.ingest.ingest import fingerprint_sources
     from validation.settings import check_settings
 
@@ -108,28 +108,28 @@ def _run(config: PipelineConfig, store: ArtifactStore) -> "Outcome":
     from prefect import tags
 
     from deployments.crashed import (
-        end_orphaned_servers,
-        mark_children,
-        sweep_crashed_runs,
+        mark_crashed_runs,
+        tag_child_processes,
+        terminate_orphaned_servers,
     )
     from deployments.preload import preload_modules
     from fer_models.processes import process_tag
     from fer_models.storage.refs import RunRef
     from flows.run_pipeline import run_pipeline
 
-    # Where runs lie already, this one may come from the cache and load none of it.
+    # In a store with runs, this one may come from the cache and need no heavy library.
     if not store.list_ids(RunRef):
         preload_modules()
-    end_orphaned_servers()
-    mark_children()
-    sweep_crashed_runs()
+    terminate_orphaned_servers()
+    tag_child_processes()
+    mark_crashed_runs()
     report("start", 1, 1, note="Prefect is up")
     with tags(process_tag()), _without_heartbeats():
         return run_pipeline(config)
 
 
 def _without_heartbeats() -> AbstractContextManager[object]:
-    """On a temporary server nobody listens to them, and each flow would wait a second for them."""
+    """Disable heartbeats on a temporary server: nothing uses them, and each flow waits a second."""
     from prefect.settings import (
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -159,7 +159,7 @@ def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
 
 
 def _model_facts(store: ArtifactStore, evaluation: "EvaluationRef") -> Produced:
-    """What a program wants of a model: its id, its size, and accuracy by split."""
+    """A model's id, size and accuracy by split, for the JSON output."""
     metrics = store.read_json(evaluation, "metrics.json")
     keys = ("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss")
     return {
@@ -187,19 +187,19 @@ def _show(produced: Produced, config: PipelineConfig) -> None:
         )
     confidence = 100 * config.evaluation.confidence
     print_table(
-        f"Accuracy in percent with {confidence:g} % interval (★ candidate, chosen on validation)",
+        f"Accuracy in percent with {confidence:g} % interval (★ candidate, selected on validation)",
         ["model", "parameters", "validation", "test"],
         rows,
     )
-    verdict = "promoted to champion" if produced["promoted"] else "NOT promoted"
+    verdict = "promoted to champion" if produced["promoted"] else "not promoted"
     done, cached = len(produced["executed_tasks"]), len(produced["cached_tasks"])
     print_facts(
         {
             "candidate": f"{produced['candidate']}: {verdict}",
-            "why": produced["reason"],
+            "reason": produced["reason"],
             "report": produced["report_file"],
             "data": produced["exploration_file"],
-            "tasks": f"{done} done, {cached} from the cache, {produced['seconds']} s",
+            "tasks": f"{done} executed, {cached} from the cache, {produced['seconds']} s",
             "next": _next_command(config),
         }
     )
@@ -215,14 +215,14 @@ def _interval(split: dict[str, Any] | None) -> str:
 def _next_command(config: PipelineConfig) -> str:
     program = _program()
     if config.name == "demo":
-        return f"{program} run --data fer2013.csv --recipe fer2013   (or: {program} up, for the UI)"
-    return f"{program} up   (the Prefect UI, and retraining on a schedule)"
+        return f"{program} run --data fer2013.csv --recipe fer2013   (or {program} up, for the UI)"
+    return f"{program} up   (Prefect UI and scheduled retraining)"
 
 
 def _program() -> str:
-    """How this user calls ferflow: by name where it is on the path, else by its place."""
+    """The command to run ferflow: its name if it is on the PATH, else its file."""
     if shutil.which("ferflow"):
         return "ferflow"
-    place = Path(sys.executable).parent / "ferflow"
-    is_near = place.is_relative_to(Path.cwd())
-    return str(place.relative_to(Path.cwd())) if is_near else shlex.quote(str(place))
+    script = Path(sys.executable).parent / "ferflow"
+    is_below = script.is_relative_to(Path.cwd())
+    return str(script.relative_to(Path.cwd())) if is_below else shlex.quote(str(script))

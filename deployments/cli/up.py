@@ -1,4 +1,4 @@
-"""`ferflow up`: a Prefect server with its UI on loopback, and the deployments served."""
+"""`ferflow up`: a Prefect server with its UI on loopback, serving the deployments."""
 
 import asyncio
 import contextlib
@@ -19,6 +19,7 @@ from deployments.cli.options import config_from, config_options
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
+from deployments.serving import WEEKLY
 from fer_models.errors import ConfigError, FerError
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
@@ -29,19 +30,35 @@ _START_TIMEOUT_S = 180.0
 
 @click.command(name="up")
 @config_options
-@click.option("--port", default=4200, show_default=True, type=click.IntRange(1, 65_535))
-@click.option("--cron", default=None, help="When to look whether to retrain; 'off' for never.")
-@click.option("--limit", default=2, show_default=True, type=click.IntRange(1), help="Runs at once.")
+@click.option(
+    "--port",
+    default=4200,
+    show_default=True,
+    type=click.IntRange(1, 65_535),
+    help="Port of the server.",
+)
+@click.option(
+    "--cron",
+    default=WEEKLY,
+    show_default=True,
+    help="Schedule of the retraining check (UTC), or 'off'.",
+)
+@click.option(
+    "--limit",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Maximum number of concurrent runs.",
+)
 @reporting
-def command(port: int, cron: str | None, limit: int, verbose: bool, **options: Any) -> Produced:
+def command(port: int, cron: str, limit: int, verbose: bool, **options: Any) -> Produced:
     """Start Prefect with its UI on this machine, and serve the deployments until Ctrl-C.
 
     The deployments are run-pipeline, prepare-data, train-models, promote-model and retrain
-    (weekly, unless --cron says otherwise); their forms are filled with the recipe. A Prefect
-    server that already listens on the port, or that PREFECT_API_URL names, is used as it is.
+    (scheduled by --cron). The recipe is the default of their parameters. A Prefect server that
+    already runs on the port, or at PREFECT_API_URL, is used instead of a new one.
     """
     from deployments.heartbeat import HEARTBEAT_S
-    from deployments.serving import WEEKLY
 
     set_quiet_defaults()
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
@@ -60,27 +77,27 @@ def _serve(config: PipelineConfig, api_url: str, schedule: str | None, limit: in
     from prefect.exceptions import TerminationSignal
     from prefect.runner import Runner
 
-    from deployments.crashed import sweep_crashed_runs
+    from deployments.crashed import mark_crashed_runs
     from deployments.heartbeat import ensure_heartbeat_automation
     from deployments.serving import build_deployments
     from fer_models.processes import process_tag
 
-    # Runs of a server that was killed carry its tag: the next one finds them.
-    made = build_deployments(config, schedule, tags=[process_tag()])
-    sweep_crashed_runs()
+    # Its runs carry the tag of this process: after a kill, the next start finds them.
+    deployments = build_deployments(config, schedule, tags=[process_tag()])
+    mark_crashed_runs()
     ensure_heartbeat_automation()
     runner = Runner(pause_on_shutdown=True, limit=limit)
-    for deployment in made:
+    for deployment in deployments:
         runner.add_deployment(deployment)
     ready: Produced = {
         "api": api_url,
         "ui": api_url.removesuffix("/api"),
-        "deployments": [f"{deployment.flow_name}/{deployment.name}" for deployment in made],
+        "deployments": [f"{deployment.flow_name}/{deployment.name}" for deployment in deployments],
         "schedule": schedule,
         "pid": os.getpid(),
     }
     click.echo(f"Prefect UI   {ready['ui']}/deployments")
-    click.echo(f"elsewhere    export PREFECT_API_URL={api_url}")
+    click.echo(f"other shells export PREFECT_API_URL={api_url}")
     click.echo("trigger      prefect deployment run run-pipeline/run-pipeline")
     click.echo(f"retraining   {schedule or 'off'}   (stop with Ctrl-C)")
     announce(ready | {"state": "ready"})
@@ -93,26 +110,28 @@ def _serve(config: PipelineConfig, api_url: str, schedule: str | None, limit: in
 
 @contextmanager
 def _server(port: int, verbose: bool) -> Iterator[str]:
-    """The API's URL; a server that this call started is stopped at the end."""
-    named = os.environ.get("PREFECT_API_URL")
-    api_url = named or f"http://{_HOST}:{port}/api"
+    """The URL of the API; a server started here is stopped at the end."""
+    configured = os.environ.get("PREFECT_API_URL")
+    api_url = configured or f"http://{_HOST}:{port}/api"
     if _answers(api_url):
         yield api_url
         return
-    if named:
+    if configured:
         raise ConfigError(
-            f"PREFECT_API_URL={named}: no Prefect server answers there; start it, or unset the "
+            f"PREFECT_API_URL={configured}: no Prefect server answers; start it, or unset the "
             "variable to let `ferflow up` start one"
         )
     if _is_taken(port):
-        raise ConfigError(f"port {port} of {_HOST} is taken by another program; choose --port")
+        raise ConfigError(
+            f"port {port} of {_HOST} is used by another program; choose another --port"
+        )
     click.echo(f"starting Prefect on {_HOST}:{port} ...", err=True)
     arguments = [sys.executable, "-m", "prefect", "server", "start"]
     arguments += ["--host", _HOST, "--port", str(port)]
     output = None if verbose else subprocess.DEVNULL
-    # Without it the UI looks for its API on port 4200, whatever the server's port is.
+    # The UI expects its API on port 4200 unless it is configured.
     environment = {**os.environ, "PREFECT_SERVER_UI_API_URL": api_url}
-    # Its own process group: Ctrl-C should reach the served runs first, the server last.
+    # A separate session: Ctrl-C must stop the served runs before the server.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter
         arguments,
         env=environment,
@@ -137,13 +156,15 @@ def _wait_for(process: "subprocess.Popen[bytes]", api_url: str) -> None:
     while time.monotonic() < end:
         if process.poll() is not None:
             raise FerError(
-                f"the Prefect server ended with code {process.returncode} while starting; "
-                "see why with `ferflow up --verbose`"
+                f"the Prefect server exited with code {process.returncode} during start-up; "
+                "run `ferflow up --verbose` to see its output"
             )
         if _answers(api_url):
             return
         time.sleep(0.5)
-    raise FerError(f"the Prefect server did not answer at {api_url} in {_START_TIMEOUT_S:.0f} s")
+    raise FerError(
+        f"the Prefect server did not answer at {api_url} within {_START_TIMEOUT_S:.0f} s"
+    )
 
 
 def _answers(api_url: str) -> bool:

@@ -1,1 +1,1 @@
-"""What Prefect shows about a task: tables, links and Markdown."""
+"""Prefect artifacts of the tasks: tables, links and Markdown."""

@@ -1,4 +1,4 @@
-"""Prefect artifacts: what a person reads in the UI about a finished task."""
+"""Publish Prefect artifacts: what the UI shows about a finished task."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from tasks.stage import in_task_run
 
 
 def publish_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
-    """Show rows as a table; nothing happens outside a task run."""
+    """Publish rows as a table; a no-op outside a task run."""
     if in_task_run():
         create_table_artifact(
             key=_slug(key), table=[dict(row) for row in rows], description=description
@@ -20,19 +20,19 @@ def publish_table(key: str, rows: Sequence[Mapping[str, Any]], description: str)
 
 
 def publish_markdown(key: str, text: str, description: str) -> None:
-    """Show a text; nothing happens outside a task run."""
+    """Publish Markdown; a no-op outside a task run."""
     if in_task_run():
         create_markdown_artifact(key=_slug(key), markdown=text, description=description)
 
 
 def publish_link(key: str, url: str, description: str) -> None:
-    """Show a link; nothing happens outside a task run."""
+    """Publish a link; a no-op outside a task run."""
     if in_task_run():
         create_link_artifact(key=_slug(key), link=url, description=description)
 
 
-def picture_texts(store: ArtifactStore, ref: ArtifactRef, files: Iterable[str]) -> list[str]:
-    """PNG files of an artifact as Markdown that holds them: Prefect's UI can't read the store."""
+def embedded_images(store: ArtifactStore, ref: ArtifactRef, files: Iterable[str]) -> list[str]:
+    """PNG files of an artifact as Markdown data URLs: Prefect's UI can't read the store."""
     return [
         f"![{file}](data:image/png;base64,{base64.b64encode(content).decode()})"
         for file in files
@@ -41,5 +41,5 @@ def picture_texts(store: ArtifactStore, ref: ArtifactRef, files: Iterable[str]) 
 
 
 def _slug(key: str) -> str:
-    """Artifact keys hold lowercase letters, digits and dashes only."""
-    return "".join(letter if letter.isalnum() else "-" for letter in key.lower()).strip("-")
+    """Prefect allows only lowercase letters, digits and dashes in artifact keys."""
+    return "".join(char if char.isalnum() else "-" for char in key.lower()).strip("-")

@@ -1,4 +1,4 @@
-"""Rows for tables about artifacts: shown in the Prefect UI and in the terminal."""
+"""Table rows about artifacts, for the Prefect UI and the terminal."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 
 def snapshot_rows(store: ArtifactStore, snapshot: SnapshotRef) -> list[Row]:
-    """One row a class: images in all, and kept."""
+    """One row per class: number of images, and of those kept."""
     info = store.info(snapshot)
     return [
         {
@@ -30,20 +30,20 @@ def snapshot_rows(store: ArtifactStore, snapshot: SnapshotRef) -> list[Row]:
 
 
 def reason_rows(store: ArtifactStore, snapshot: SnapshotRef) -> list[Row]:
-    """One row a reason for quarantine."""
+    """One row per quarantine reason."""
     reasons = store.info(snapshot)["reasons"]
     return [{"reason": reason, "images": count} for reason, count in reasons.items()]
 
 
 def score_rows(store: ArtifactStore, scores: ScoresRef) -> list[Row]:
-    """One row: how many images were judged, and how good the judges are."""
+    """One row: number of scored images, out-of-fold accuracy and label issues."""
     info = store.info(scores)
     columns = ("num_images", "num_judged", "accuracy_out_of_fold", "label_issues")
     return [{column: info[column] for column in columns}]
 
 
 def trial_rows(store: ArtifactStore, tuning: TuningRef) -> list[Row]:
-    """One row a trial, best first."""
+    """One row per trial, best first."""
     trials = store.read_json(tuning, "trials.json")
     trials.sort(key=lambda trial: -(trial["validation_accuracy"] or 0.0))
     return [
@@ -58,14 +58,14 @@ def trial_rows(store: ArtifactStore, tuning: TuningRef) -> list[Row]:
 
 
 def model_rows(store: ArtifactStore, model: ModelRef) -> list[Row]:
-    """One row: what was trained, how large and how good."""
+    """One row: the model, its size and its validation accuracy."""
     info = store.info(model)
     columns = ("name", "parameters", "validation_accuracy", "train_seconds", "seed")
     return [{"id": model.id, **{column: info.get(column) for column in columns}}]
 
 
 def evaluation_rows(store: ArtifactStore, evaluation: EvaluationRef) -> list[Row]:
-    """One row a split."""
+    """One row per split."""
     metrics = store.read_json(evaluation, "metrics.json")
     columns = (
         "n",
@@ -83,7 +83,7 @@ def evaluation_rows(store: ArtifactStore, evaluation: EvaluationRef) -> list[Row
 
 
 def ensemble_rows(store: ArtifactStore, ensemble: EnsembleRef) -> list[Row]:
-    """One row an ensemble, and the candidate."""
+    """One row per ensemble, and one for the candidate."""
     rows: list[Row] = []
     for model in (*ensemble.ensembles, ensemble.candidate):
         accuracy = store.info(model)["validation_accuracy"]

@@ -1,1 +1,1 @@
-"""The cache of task results: what makes a key, and where results are kept."""
+"""The cache of task results: what a cache key consists of, and where results are stored."""

@@ -1,4 +1,4 @@
-"""The cache key of a task call: its inputs, its configuration, and the source behind it."""
+"""The cache key of a task call: its parameters, and the source and packages behind it."""
 
 import hashlib
 import json
@@ -11,19 +11,21 @@ from fer_models.lineage import package_version
 from fer_models.source_hash import source_hash
 
 KeyExtra = Callable[[Mapping[str, Any]], str]
-# Where curves are logged to does not change what is trained.
+# Tracking does not affect the result.
 _IRRELEVANT = frozenset({"tracking"})
-# Numeric packages whose version may change a result.
+# Packages whose version may change a result.
 _PACKAGES = (
     "cleanlab",
     "great-expectations",
     "matplotlib",
     "numpy",
+    "optuna",
     "pandas",
     "pillow",
     "pytorch-lightning",
     "ray",
     "scikit-learn",
+    "scipy",
     "timm",
     "torch",
 )
@@ -32,7 +34,18 @@ _PACKAGES = (
 def stage_key(
     name: str, entry: str, parameters: Mapping[str, Any], cache_key_extra: KeyExtra | None = None
 ) -> str:
-    """The cache key of a task call: `<name>-<32 hex>`."""
+    """The cache key of a task call: `<name>-<32 hex digits>`.
+
+    It changes with the parameters (references contain content hashes), with the source of `entry`
+    and of all first-party modules it imports, and with the versions of the numeric packages.
+
+    Args:
+        name: the name of the task.
+        entry: dotted name of the library module that does the work.
+        parameters: the arguments of the call by name.
+        cache_key_extra: computes a further part from the parameters, for content outside the
+            store (such as input files) or mutable state (such as the champion).
+    """
     relevant = {key: _plain(value) for key, value in parameters.items() if key not in _IRRELEVANT}
     versions = [f"{package}=={package_version(package)}" for package in _PACKAGES]
     parts = [source_hash(entry), *versions, json.dumps(relevant, sort_keys=True)]

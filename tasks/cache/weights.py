@@ -1,11 +1,11 @@
-"""What a training starts from, as a part of its cache key."""
+"""The initial weights of a training, as part of its cache key."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
-def content_of_weights(parameters: Mapping[str, Any]) -> str:
-    """Other pretrained weights under the same name are another training."""
+def weights_fingerprint(parameters: Mapping[str, Any]) -> str:
+    """Fingerprint of the pretrained weights: the same name may refer to other weights later."""
     network = parameters["member"].network
     if not network.pretrained:
         return "random"

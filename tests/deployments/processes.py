@@ -1,4 +1,4 @@
-"""Runs the `ferflow` command as a process of its own, with its own Prefect home."""
+"""Run the `ferflow` command as a subprocess with its own Prefect home."""
 
 import contextlib
 import json
@@ -28,8 +28,8 @@ members:
 """
 
 
-class Workplace:
-    """A folder with a blank in its path, in which commands run as a user's would."""
+class Workspace:
+    """A folder with a blank in its path, in which commands run as a user would run them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "a folder"
@@ -45,7 +45,7 @@ class Workplace:
     def start(
         self, *arguments: str, stderr: int | IO[str] = subprocess.PIPE
     ) -> "subprocess.Popen[str]":
-        """Start `ferflow ...` in the folder, its output piped."""
+        """Start `ferflow ...` in the folder, with piped output."""
         return subprocess.Popen(
             [sys.executable, "-m", "deployments", *arguments],
             cwd=self.folder,
@@ -56,18 +56,18 @@ class Workplace:
         )
 
     def run(self, *arguments: str, expect: int = 0) -> dict[str, Any]:
-        """Run `ferflow ... --json` to its end and return its last line, parsed."""
+        """Run `ferflow ... --json` to completion, and return its last line, parsed."""
         process = self.start(*arguments, "--json")
-        out, err = process.communicate(timeout=280)
+        out, err = process.communicate()  # the limit is that of the test
         assert process.returncode == expect, err
         assert "Traceback" not in err, err
         answer: dict[str, Any] = json.loads(out.splitlines()[-1])
         return answer
 
 
-def orphaned_servers(workplace: Workplace) -> list[int]:
-    """Temporary Prefect servers that were started in this workplace and still run."""
-    home = workplace.environment["PREFECT_HOME"]
+def orphaned_servers(workspace: Workspace) -> list[int]:
+    """PIDs of temporary Prefect servers that were started in this workspace and still run."""
+    home = workspace.environment["PREFECT_HOME"]
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

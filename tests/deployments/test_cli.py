@@ -15,9 +15,7 @@ def _ferflow(*arguments: str) -> Result:
 
 def _process(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "deployments", *arguments]
-    return subprocess.run(
-        command, check=False, capture_output=True, text=True, cwd=cwd, timeout=120
-    )
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)
 
 
 @pytest.mark.parametrize(
@@ -27,16 +25,10 @@ def _process(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
         *("task ingest", "task clean", "task explore", "task report"),
     ],
 )
-def test_every_command_explains_itself(command: str) -> None:
+def test_every_command_has_help(command: str) -> None:
     result = _ferflow(*command.split(), "--help")
     assert result.exit_code == 0
     assert "Usage: main" in result.output
-
-
-def test_task_help_shows_the_chain() -> None:
-    output = _ferflow("task", "--help").output
-    assert "ingest -> validate -> score -> clean -> split -> explore" in output
-    assert "-> tune -> train -> evaluate -> ensemble -> promote -> report" in output
 
 
 def test_json_is_one_line_on_stdout_and_all_else_goes_to_stderr(tmp_path: Path) -> None:
@@ -65,8 +57,8 @@ def test_json_is_one_line_on_stdout_and_all_else_goes_to_stderr(tmp_path: Path) 
         (("task", "ingest", "--data", "absent.csv"), ["absent.csv"]),
         (("task", "train", "--member", "nobody"), ["nobody", "compact_cnn"]),
         (("task", "clean"), ["ferflow task ingest"]),
-        (("task", "clean", "--snapshot", "123456"), ["123456", "none starts so"]),
-        (("models", "rollback"), ["name a model"]),
+        (("task", "clean", "--snapshot", "123456"), ["no id starts with '123456'"]),
+        (("models", "rollback"), ["no previous champion"]),
         (("up", "--cron", "every day"), ["every day", "five fields"]),
         (("recipes", "nope"), ["nope", "demo"]),
     ],
@@ -90,7 +82,7 @@ def test_verbose_shows_the_traceback(tmp_path: Path) -> None:
     assert "Traceback" in done.stderr
 
 
-def test_a_store_that_cannot_be_written_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_an_unwritable_store_is_reported_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = _process("run", "--store", str(tmp_path / "file" / "store"), cwd=tmp_path)
     assert done.returncode == 2
@@ -98,7 +90,7 @@ def test_a_store_that_cannot_be_written_is_told_before_anything_starts(tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_the_store_may_come_from_the_environment(
+def test_the_store_can_be_set_in_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FERFLOW_STORE", str(tmp_path / "elsewhere"))
@@ -107,7 +99,7 @@ def test_the_store_may_come_from_the_environment(
     assert result.output.endswith('{"champion": null, "history": []}\n')
 
 
-def test_doctor_tells_about_an_unreachable_prefect_server(
+def test_doctor_reports_an_unreachable_prefect_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")

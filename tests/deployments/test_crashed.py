@@ -7,7 +7,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Paused, Running
 
-from deployments.crashed import sweep_crashed_runs
+from deployments.crashed import mark_crashed_runs
 from fer_models.processes import is_dead, process_tag
 
 
@@ -24,18 +24,18 @@ def call() -> None: ...
 
 
 def _tag_of_a_dead_process() -> str:
-    gone = subprocess.Popen([sys.executable, "-c", "pass"])
-    gone.wait()
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
     host = process_tag().split(":")[1]
-    return f"process:{host}:{gone.pid}:1"
+    return f"process:{host}:{process.pid}:1"
 
 
-def test_only_a_process_of_this_host_that_is_gone_is_dead() -> None:
+def test_only_an_ended_process_of_this_host_is_dead() -> None:
     alive = process_tag()
-    gone = _tag_of_a_dead_process()
+    dead = _tag_of_a_dead_process()
     assert not is_dead(alive)
-    assert is_dead(gone)
-    assert not is_dead(gone.replace(alive.split(":")[1], "another-host"))
+    assert is_dead(dead)
+    assert not is_dead(dead.replace(alive.split(":")[1], "another-host"))
     assert not is_dead("ferflow")
 
 
@@ -44,7 +44,7 @@ def _running(client: SyncPrefectClient, tags: list[str]) -> FlowRun:
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_runs_of_dead_processes_are_marked_with_all_that_they_called() -> None:
+def test_runs_of_dead_processes_are_marked_together_with_their_subflows() -> None:
     with get_client(sync_client=True) as client:
         dead = _running(client, [_tag_of_a_dead_process()])
         alive = _running(client, [process_tag()])
@@ -52,7 +52,7 @@ def test_runs_of_dead_processes_are_marked_with_all_that_they_called() -> None:
         caller = client.create_task_run(call, dead.id, dynamic_key="0")
         child = client.create_flow_run(inner, parent_task_run_id=caller.id, state=Paused())
 
-        assert sorted(sweep_crashed_runs()) == sorted([dead.name, child.name])
+        assert sorted(mark_crashed_runs()) == sorted([dead.name, child.name])
 
         def is_crashed(run: FlowRun) -> bool:
             state = client.read_flow_run(run.id).state
@@ -64,4 +64,4 @@ def test_runs_of_dead_processes_are_marked_with_all_that_they_called() -> None:
             False,
             False,
         ]
-        assert sweep_crashed_runs() == []
+        assert mark_crashed_runs() == []

@@ -1,4 +1,4 @@
-"""The packages have everyday names; these tests guard what that could break."""
+"""The packages have generic names; these tests guard against what that could break."""
 
 import importlib.util
 import subprocess
@@ -22,7 +22,7 @@ def test_package_resolves_to_this_checkout(package: str) -> None:
     assert Path(spec.origin).parent == _REPOSITORY / package
 
 
-def test_no_flow_file_carries_the_name_of_a_package() -> None:
+def test_no_flow_file_is_named_like_a_package() -> None:
     for path in (_REPOSITORY / "flows").glob("*.py"):
         if path.stem == "__init__":
             continue
@@ -52,7 +52,7 @@ def test_flows_and_tasks_load_no_heavy_package() -> None:
     assert not loaded & {*_HEAVY, "s3fs", "sklearn"}
 
 
-def test_importing_does_nothing(tmp_path: Path) -> None:
+def test_importing_writes_no_files(tmp_path: Path) -> None:
     modules = ", ".join(f"flows.{name}" for name in ("run_pipeline", "retrain"))
     code = f"import {modules}, deployments.serving, deployments.cli.run, deployments.cli.task.group"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)

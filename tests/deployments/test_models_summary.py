@@ -82,7 +82,7 @@ def test_summary_shows_as_many_layers_as_asked_for() -> None:
             ["image_size_px", "in_channels", "width: only compact_cnn"],
         ),
         (("summary", "dla34", "--size", "16"), ["can't take 16 px"]),
-        (("list", "--timm", "resnot"), ["near it are"]),
+        (("list", "--timm", "resnot"), ["similar names"]),
     ],
 )
 def test_bad_input_is_told_with_exit_code_2(arguments: tuple[str, ...], parts: list[str]) -> None:

@@ -155,7 +155,7 @@ def test_without_a_file_a_short_table_is_printed(place: Place, tmp_path: Path) -
     assert lines[0].split() == ["label", "confidence", "picture"]
     assert lines[1].endswith("many/00.png")
     assert len(lines) == 22
-    assert lines[-1] == "... and 6 more; write all with --out FILE.csv"
+    assert lines[-1] == "... and 6 more; use --out FILE.csv for all of them"
     done = ferflow("predict", str(tmp_path / "many" / names[0]), "--model", str(place.bundle))
     assert done.stdout.splitlines()[1].endswith("/[red]1.png")
 
@@ -201,18 +201,18 @@ def test_export_tells_files_and_accuracy(place: Place, tmp_path: Path) -> None:
     [
         (("absent.png", "", "gone/"), ["absent.png", "got an empty one", "gone"]),
         (("{faces}", "--out", "{root}"), ["it is a folder"]),
-        (("{faces}", "--out", "no/where/out.csv"), ["there is no folder", "no/where"]),
-        (("{faces}", "--out", "{faces}/0.png"), ["it is a picture"]),
-        (("{root}/empty",), ["none of the pictures", "no picture in this folder"]),
+        (("{faces}", "--out", "no/where/out.csv"), ["the folder", "no/where does not exist"]),
+        (("{faces}", "--out", "{faces}/0.png"), ["the file name is that of a picture"]),
+        (("{root}/empty",), ["none of the pictures", "the folder contains no pictures"]),
         (("{root}/notes.txt",), ["none of the pictures", "notes.txt"]),
         (("absent.png", "--out", "a/b.csv", "--model", "x.json"), ["3 problems", "x.json"]),
-        (("{faces}", "--model", "no.safetensors"), ["no.json", "in one folder"]),
-        (("{faces}", "--model", "bundled:"), ["expected a bundle that ferflow ships"]),
+        (("{faces}", "--model", "no.safetensors"), ["no.json", "in the same folder"]),
+        (("{faces}", "--model", "bundled:"), ["expected a shipped bundle"]),
         (("{faces}", "--model", "bundled:best"), ["there are none", "'best'"]),
         (("{faces}", "--model", "bundled"), ["ships no weights", "ferflow models export"]),
         (("{faces}", "--model", ""), ["expected the id of a model"]),
-        (("{faces}", "--model", "other"), ["'other'", "none starts so", "small-0"]),
-        (("{faces}", "--model", "small"), ["'small'", "2 start so"]),
+        (("{faces}", "--model", "other"), ["no id starts with 'other'", "small-0"]),
+        (("{faces}", "--model", "small"), ["2 ids start with 'small'"]),
         (("{faces}", "--model", "champion", "--store", "{root}/new"), ["no champion yet"]),
         (("{faces}", "--model", "m", "--store", "ftp://x"), ["ftp://x", "s3://"]),
     ],
@@ -242,11 +242,11 @@ def test_bad_input_is_one_message_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (("other", "{root}/x"), ["'other'", "none starts so"]),
+        (("other", "{root}/x"), ["no id starts with 'other'"]),
         (("ensemble-mean", "{root}/x"), ["got an ensemble"]),
         (("small-0", "{root}/notes.txt"), ["expected a folder"]),
         (("small-0", "{root}/x", "--name", "No Name"), ["'No Name'", "--name"]),
-        (("small-1", "{root}/bundles", "--name", "small"), ["other weights of that name"]),
+        (("small-1", "{root}/bundles", "--name", "small"), ["with other weights exists"]),
         (("small-1", "{root}/" + "x" * 300), ["name too long"]),
         (("champion", "{root}/x", "--store", "{root}/new"), ["no champion yet"]),
     ],

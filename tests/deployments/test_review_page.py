@@ -1,4 +1,4 @@
-"""The review page in a real browser: decide by mouse and by keys, reload, save, read back."""
+"""The review page in a real browser: decide by mouse and keyboard, reload, save, read back."""
 
 import json
 import shutil
@@ -42,14 +42,14 @@ def ferflow_review(*arguments: str) -> Result:
     return CliRunner().invoke(command, [*arguments, "--json"])
 
 
-def answer_of(result: Result) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    return answer
+def json_output(result: Result) -> dict[str, Any]:
+    output: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return output
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["BrowserContext"]:
-    """Chromium with an empty profile, without network."""
+    """Chromium with an empty profile and no network."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     if program is None:
@@ -70,20 +70,20 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["BrowserContex
 
 @pytest.fixture
 def page(store: ArtifactStore, tmp_path: Path, browser: "BrowserContext") -> Iterator["Page"]:
-    """The page of a small cleaned snapshot; whatever goes wrong in its script fails the test."""
+    """The page of a small cleaned snapshot; script errors fail the test."""
     remember(store, "clean", cleaned_snapshot(store))
     result = ferflow_review("--store", store.url, "--out", str(tmp_path / "review page.html"))
     assert result.exit_code == 0, result.output
     opened = browser.new_page()
-    faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("console", lambda text: faults.append(text.text) if text.type == "error" else None)
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda text: errors.append(text.text) if text.type == "error" else None)
     opened.goto((tmp_path / "review page.html").as_uri())
     opened.evaluate("localStorage.clear()")
     opened.reload()
     yield opened
     opened.close()
-    assert faults == []
+    assert errors == []
 
 
 def saved(page: "Page", folder: Path) -> Path:
@@ -99,7 +99,7 @@ def tile(page: "Page", number: int) -> Any:
 
 
 @pytest.mark.browser
-def test_a_person_decides_by_mouse_and_by_keys_and_the_file_is_read_back(
+def test_decisions_by_mouse_and_keyboard_are_saved_and_read_back(
     page: "Page", store: ArtifactStore, tmp_path: Path
 ) -> None:
     assert page.locator(".tile").count() == 9
@@ -138,21 +138,21 @@ def test_a_person_decides_by_mouse_and_by_keys_and_the_file_is_read_back(
 
 
 @pytest.mark.browser
-def test_moving_filtering_and_helping_work_from_the_keyboard(page: "Page") -> None:
-    chosen = page.locator(".tile[aria-current]")
+def test_navigation_filters_and_help_work_from_the_keyboard(page: "Page") -> None:
+    selected = page.locator(".tile[aria-current]")
     page.keyboard.press("ArrowRight")
-    assert "suggested surprise" not in (chosen.get_attribute("aria-label") or "")
+    assert "suggested surprise" not in (selected.get_attribute("aria-label") or "")
     page.keyboard.press("End")
-    assert "labelled surprise" in (chosen.get_attribute("aria-label") or "")
+    assert "labelled surprise" in (selected.get_attribute("aria-label") or "")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
-    assert "labelled happy" in (chosen.get_attribute("aria-label") or "")
+    assert "labelled happy" in (selected.get_attribute("aria-label") or "")
     assert page.evaluate("document.activeElement.classList.contains('tile')")
 
     page.keyboard.press("?")
     assert page.locator("#help").is_visible()
-    page.keyboard.press("k")  # the list is open: nothing is decided behind it
+    page.keyboard.press("k")  # ignored while the list is open
     page.keyboard.press("Escape")
     assert page.locator("#counter").inner_text().startswith("0 of 9")
 
@@ -165,11 +165,11 @@ def test_moving_filtering_and_helping_work_from_the_keyboard(page: "Page") -> No
     page.locator("#filter-group").select_option("worst_kept")
     assert page.locator(".tile").count() == 2
     page.locator("#filter-class").select_option("0")
-    assert "No image fits" in page.locator("#sheet").inner_text()
+    assert "No image matches" in page.locator("#sheet").inner_text()
 
 
 @pytest.mark.browser
-def test_earlier_decisions_are_shown_and_can_be_taken_back(
+def test_earlier_decisions_are_shown_and_can_be_withdrawn(
     page: "Page", store: ArtifactStore, tmp_path: Path
 ) -> None:
     publish_decisions(
@@ -189,7 +189,7 @@ def test_earlier_decisions_are_shown_and_can_be_taken_back(
 
 
 @pytest.mark.browser
-def test_a_browser_that_forgets_says_so(page: "Page") -> None:
+def test_missing_local_storage_is_reported(page: "Page") -> None:
     page.add_init_script(
         "Object.defineProperty(window, 'localStorage', {get() { throw new Error('denied'); }})"
     )
@@ -200,13 +200,13 @@ def test_a_browser_that_forgets_says_so(page: "Page") -> None:
     page.once("dialog", lambda dialog: dialog.accept())
 
 
-def test_review_tells_the_next_command_and_lists_versions(
+def test_review_prints_the_next_command_and_lists_versions(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
     snapshot = cleaned_snapshot(store)
     path = str(tmp_path / "x.html")
     result = ferflow_review("--store", store.url, "--snapshot", snapshot.id[:8], "--out", path)
-    assert answer_of(result)["images"] == 9
+    assert json_output(result)["images"] == 9
     command_line = (
         f"ferflow task clean --store {store.url} --snapshot {store.info(snapshot)['parent'][:12]} "
         f"--decisions decisions-{snapshot.id[:12]}.csv"
@@ -215,7 +215,7 @@ def test_review_tells_the_next_command_and_lists_versions(
     assert command_line in Path(path).read_text("utf-8")
 
     publish_decisions(store, parse_decisions("image_id,action,label\na,keep,\n", "x"))
-    history = answer_of(ferflow_review("--store", store.url, "--history"))
+    history = json_output(ferflow_review("--store", store.url, "--history"))
     assert history["version"] == 1
     assert history["history"][0]["counts"] == {"keep": 1, "drop": 0, "relabel": 0}
 

@@ -1,16 +1,16 @@
-"""`ferflow run` as a user runs it: killed, started again, and once more for nothing."""
+"""`ferflow run` and `ferflow task` as a user runs them: killed and resumed, or step by step."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.deployments.processes import Workplace, orphaned_servers
+from tests.deployments.processes import Workspace, orphaned_servers
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 
-def _kill_in_the_middle_of_the_second_training(workplace: Workplace) -> None:
-    process = workplace.start("run", "--recipe", "tiny.yaml")
+def _kill_during_the_second_training(workspace: Workspace) -> None:
+    process = workspace.start("run", "--recipe", "tiny.yaml")
     assert process.stdout is not None
     assert process.stderr is not None
     try:
@@ -18,22 +18,22 @@ def _kill_in_the_middle_of_the_second_training(workplace: Workplace) -> None:
             if "scratch_cnn" in line and "/24 epochs" in line:
                 break
         else:
-            pytest.fail("the training of scratch_cnn was never seen")
+            pytest.fail("scratch_cnn was never trained")
     finally:
         process.kill()
         process.wait()
-        # Its Prefect server lives on and keeps the other ends open.
+        # Its Prefect server survives and keeps the other ends of the pipes open.
         process.stdout.close()
         process.stderr.close()
 
 
-def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    workplace = Workplace(tmp_path)
-    _kill_in_the_middle_of_the_second_training(workplace)
-    assert orphaned_servers(workplace)
+def test_a_killed_run_resumes_where_it_stopped(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    _kill_during_the_second_training(workspace)
+    assert orphaned_servers(workspace)
 
-    resumed = workplace.run("run", "--recipe", "tiny.yaml")
-    assert not orphaned_servers(workplace)
+    resumed = workspace.run("run", "--recipe", "tiny.yaml")
+    assert not orphaned_servers(workspace)
     assert resumed["cached_tasks"] == [
         *("ingest", "validate", "clean", "split", "explore", "train")
     ]
@@ -42,45 +42,49 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert Path(resumed["report"].removeprefix("file://")).is_file()
 
 
-def test_single_steps_need_no_server_and_make_what_the_flow_makes(tmp_path: Path) -> None:
-    workplace = Workplace(tmp_path)
-    short = "members.scratch_cnn.training.epochs=2"
-    options = ("--recipe", "tiny.yaml", "--store", "steps", "--set", short)
-    made = {}
-    for step in ("ingest", "validate", "clean", "split", "train", "evaluate", "ensemble"):
-        made[step] = workplace.run("task", step, *options)
-    made["promote"] = workplace.run("task", "promote", *options)
-    made["report"] = workplace.run("task", "report", *options)
-    assert made["clean"]["quarantined"] > 0
-    assert made["split"]["split_counts"].keys() == {"train", "validation", "test"}
-    assert Path(made["report"]["report"].removeprefix("file://")).is_file()
+def test_single_steps_run_in_order_without_a_server(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    few_epochs = "members.scratch_cnn.training.epochs=2"
+    options = ("--recipe", "tiny.yaml", "--store", "steps", "--set", few_epochs)
+    results = {}
+    for step in ("ingest", "validate", "clean", "split", "train"):
+        results[step] = workspace.run("task", step, *options)
+    assert results["clean"]["quarantined"] > 0
+    assert results["split"]["split_counts"].keys() == {"train", "validation", "test"}
+
+    for step in ("ensemble", "evaluate", "promote", "report"):
+        results[step] = workspace.run("task", step, *options)
+    members = [model["id"] for model in results["train"]["models"]]
+    evaluated = [item["model"] for item in results["evaluate"]["evaluations"]]
+    assert evaluated == members + results["ensemble"]["ensembles"]
+    assert Path(results["report"]["report"].removeprefix("file://")).is_file()
     assert not (tmp_path / "prefect" / "prefect.db").exists()
 
-    refused = workplace.run(
+    rejected = workspace.run(
         "task",
         "promote",
         *options,
         "--set",
         "promotion.min_accuracy=1.0",
         "--model",
-        made["train"]["models"][0]["id"],
+        members[0],
         expect=3,
     )
-    assert not refused["promoted"]
-    assert refused["champion"] == made["promote"]["champion"]
+    assert not rejected["promoted"]
+    assert rejected["champion"] == results["promote"]["champion"]
 
-    strict = workplace.run(
+    strict = workspace.run(
         "task", "validate", *options, "--set", "validation.max_leak_fraction=0", expect=3
     )
     assert strict["problems"]
 
 
-def test_bad_rows_are_told_without_a_traceback_and_nothing_is_written(tmp_path: Path) -> None:
-    workplace = Workplace(tmp_path)
+def test_bad_rows_are_reported_without_a_traceback_and_nothing_is_written(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
     rows = [f"7,{' '.join(['1'] * 2304)},Training", f"1,{' '.join(['1'] * 2303)},Nowhere"]
-    (workplace.folder / "bad.csv").write_text("\n".join(["emotion,pixels,Usage", *rows, ""]))
-    answer = workplace.run("run", "--data", "bad.csv", expect=2)
-    told = "\n".join(answer["problems"])
+    (workspace.folder / "bad.csv").write_text("\n".join(["emotion,pixels,Usage", *rows, ""]))
+    answer = workspace.run("run", "--data", "bad.csv", expect=2)
+    problems = "\n".join(answer["problems"])
     for part in ("row 0", "'7'", "row 1", "got 2303", "'Nowhere'"):
-        assert part in told
-    assert not list((workplace.folder / ".ferflow").rglob("artifact.json"))
+        assert part in problems
+    assert not list((workspace.folder / ".ferflow").rglob("artifact.json"))

@@ -1,4 +1,4 @@
-"""A pipeline small enough to run many times."""
+"""A pipeline that is small enough to run many times."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from flows.pipeline_config import PipelineConfig
 
 
 def tiny_config(store_url: str, **changes: object) -> PipelineConfig:
-    """Three members, one epoch each, a search of two short trials."""
+    """Two members, one epoch each, and tuning with two short trials."""
     brief = TrainingConfig(epochs=1, precision="32-true")
     settings: dict[str, object] = {
         "name": "tiny",
@@ -43,5 +43,5 @@ def tiny_config(store_url: str, **changes: object) -> PipelineConfig:
 
 @pytest.fixture
 def config(tmp_path: Path) -> PipelineConfig:
-    """The tiny pipeline over a store of this test."""
+    """The tiny pipeline with a store in a temporary folder."""
     return tiny_config(str(tmp_path / "store"))

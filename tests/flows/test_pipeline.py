@@ -1,4 +1,4 @@
-"""The flows end to end, with a real Prefect server, a real Ray and real training."""
+"""The flows end to end, with a real Prefect server, real Ray and real training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,19 +19,19 @@ from flows.train_models import train_models
 from tasks.stage import DONE, FROM_CACHE
 from tests.flows.conftest import tiny_config
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(1800)]
 
 
 @contextmanager
-def stages_that_ran() -> Iterator[dict[str, list[str]]]:
-    """The names of the tasks that ran, and of those that came from the cache."""
+def finished_tasks() -> Iterator[dict[str, list[str]]]:
+    """The names of executed tasks, and of those that came from the cache."""
     seen: dict[str, list[str]] = {DONE: [], FROM_CACHE: []}
 
-    def note(progress: Progress) -> None:
+    def listener(progress: Progress) -> None:
         if progress.note in seen:
             seen[progress.note].append(progress.stage)
 
-    with listening(note):
+    with listening(listener):
         yield seen
 
 
@@ -60,38 +60,38 @@ def test_a_run_promotes_a_model_and_writes_a_report(
     assert "<script src" not in page
 
 
-def test_the_second_identical_run_comes_from_the_cache_whole(
+def test_an_identical_second_run_comes_from_the_cache(
     first_run: tuple[PipelineConfig, Outcome],
 ) -> None:
     config, outcome = first_run
-    with stages_that_ran() as seen:
+    with finished_tasks() as seen:
         again = run_pipeline(config)
     assert again == outcome
-    # The gate only reads the cached verdict; people may have decided something since.
+    # The gate only reads the cached results; review decisions may have changed.
     assert seen[DONE] == ["gate", "decisions"]
     assert len(seen[FROM_CACHE]) == 16
 
 
-def test_a_changed_member_trains_alone(first_run: tuple[PipelineConfig, Outcome]) -> None:
+def test_only_a_changed_member_is_trained_again(first_run: tuple[PipelineConfig, Outcome]) -> None:
     config, _ = first_run
     member = config.members[1]
     changed = member.model_copy(
         update={"training": member.training.model_copy(update={"learning_rate": 2e-3})}
     )
-    with stages_that_ran() as seen:
+    with finished_tasks() as seen:
         run_pipeline(config.model_copy(update={"members": (config.members[0], changed)}))
     assert seen[DONE].count("train") == 1
     assert not {"ingest", "clean", "split", "tune"} & set(seen[DONE])
 
 
-def test_a_pupil_learns_from_the_members_before_it(
+def test_a_student_is_distilled_from_earlier_members(
     first_run: tuple[PipelineConfig, Outcome],
 ) -> None:
     config, outcome = first_run
-    pupil = config.members[0].model_copy(update={"name": "pupil", "teachers": ("scratch_cnn",)})
-    with stages_that_ran() as seen:
+    student = config.members[0].model_copy(update={"name": "student", "teachers": ("scratch_cnn",)})
+    with finished_tasks() as seen:
         trained = train_models(
-            config.model_copy(update={"members": (*config.members, pupil)}),
+            config.model_copy(update={"members": (*config.members, student)}),
             outcome.trained.prepared,
         )
     assert seen[DONE].count("train") == 1
@@ -99,7 +99,7 @@ def test_a_pupil_learns_from_the_members_before_it(
     assert lineage["teachers"] == [outcome.trained.models[1].id]
 
 
-def test_the_same_seed_gives_the_same_snapshot_and_metrics_in_another_store(
+def test_the_same_seed_gives_the_same_results_in_another_store(
     first_run: tuple[PipelineConfig, Outcome], tmp_path: Path
 ) -> None:
     _, outcome = first_run
@@ -110,14 +110,14 @@ def test_the_same_seed_gives_the_same_snapshot_and_metrics_in_another_store(
     assert other.run.id == outcome.run.id
 
 
-def test_retrain_keeps_a_young_champion_of_the_same_data(
+def test_retrain_keeps_a_recent_champion_of_the_same_data(
     first_run: tuple[PipelineConfig, Outcome],
 ) -> None:
     config, _ = first_run
     assert retrain(config) is None
 
 
-def test_retrain_challenges_an_old_champion_from_another_seed(
+def test_retrain_challenges_an_old_champion_with_another_seed(
     first_run: tuple[PipelineConfig, Outcome],
 ) -> None:
     config, outcome = first_run
@@ -128,11 +128,13 @@ def test_retrain_challenges_an_old_champion_from_another_seed(
     assert not {m.id for m in fresh.trained.models} & {m.id for m in outcome.trained.models}
 
 
-def test_a_gate_that_says_no_stops_the_flow_and_names_all_failures(config: PipelineConfig) -> None:
+def test_a_rejection_by_the_gate_stops_the_flow_and_lists_all_failures(
+    config: PipelineConfig,
+) -> None:
     strict = config.validation.model_copy(
         update={"max_duplicate_fraction": 0.0, "max_leak_fraction": 0.0}
     )
-    with stages_that_ran() as seen, pytest.raises(GateError) as caught:
+    with finished_tasks() as seen, pytest.raises(GateError) as caught:
         prepare_data(config.model_copy(update={"validation": strict}))
     assert len(caught.value.problems) >= 2
     assert seen[DONE] == ["ingest", "validate"]
@@ -142,7 +144,7 @@ def test_a_gate_that_says_no_stops_the_flow_and_names_all_failures(config: Pipel
 def test_data_is_prepared_on_object_storage_and_cached_there(s3_store_url: str) -> None:
     config = tiny_config(s3_store_url)
     prepared = prepare_data(config)
-    with stages_that_ran() as seen:
+    with finished_tasks() as seen:
         assert prepare_data(config) == prepared
     assert seen[FROM_CACHE] == ["ingest", "validate", "score", "clean", "split", "explore"]
     info = ArtifactStore(config.store).info(prepared.snapshot)

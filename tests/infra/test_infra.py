@@ -1,4 +1,4 @@
-"""The infrastructure files are well-formed and agree with the rest; none is started here."""
+"""The infrastructure files are valid and consistent with the code; nothing is started."""
 
 import importlib.util
 import json
@@ -31,7 +31,7 @@ def test_every_image_has_a_fixed_tag(compose: dict[str, Any]) -> None:
         assert "latest" not in name
 
 
-def test_services_watch_their_health_and_wait_for_others_that_exist(
+def test_services_have_health_checks_and_existing_dependencies(
     compose: dict[str, Any],
 ) -> None:
     services = compose["services"]
@@ -43,13 +43,13 @@ def test_services_watch_their_health_and_wait_for_others_that_exist(
             assert needed in services
 
 
-def test_ports_are_open_to_this_machine_only(compose: dict[str, Any]) -> None:
+def test_ports_are_bound_to_localhost(compose: dict[str, Any]) -> None:
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
+def test_no_secret_is_committed(compose: dict[str, Any]) -> None:
     text = (INFRA / "compose.yaml").read_text()
     assert set(re.findall(r"\$\{(\w+)", text)) - {"FERFLOW_DATA", "WANDB_MODE"} == {
         line.split("=")[0]
@@ -62,27 +62,25 @@ def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
                 assert value.startswith("${"), name
 
 
-def test_the_pool_is_that_of_the_deployments(compose: dict[str, Any]) -> None:
+def test_the_worker_serves_the_pool_of_the_deployments(compose: dict[str, Any]) -> None:
     prefect = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())
     pools = {deployment["work_pool"]["name"] for deployment in prefect["deployments"]}
     worker = " ".join(compose["services"]["worker"]["command"])
     assert pools == set(re.findall(r"--pool (\S+)", worker))
 
 
-def test_the_image_holds_every_package_and_no_root_process() -> None:
+def test_the_image_contains_every_package_and_runs_without_root() -> None:
     dockerfile = (INFRA / "Dockerfile").read_text()
     for package in ("fer_models", "validation", "tasks", "flows", "deployments"):
         assert f"COPY {package} {package}" in dockerfile
         assert f"!{package}\n" in (INFRA / "Dockerfile.dockerignore").read_text()
     assert re.search(r"^USER ferflow$", dockerfile, re.MULTILINE)
-    uv_of_the_lock = re.search(
-        r"^uv==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE
-    )
-    assert uv_of_the_lock
-    assert f"astral-sh/uv:{uv_of_the_lock[1]} " in dockerfile
+    locked_uv = re.search(r"^uv==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert locked_uv
+    assert f"astral-sh/uv:{locked_uv[1]} " in dockerfile
 
 
-def test_the_ray_cluster_file_satisfies_rays_schema() -> None:
+def test_the_ray_cluster_file_matches_the_schema_of_ray() -> None:
     jsonschema = pytest.importorskip("jsonschema")
     ray = importlib.util.find_spec("ray")
     assert ray

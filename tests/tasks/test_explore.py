@@ -14,17 +14,17 @@ from tests.fer_models.exploration.builders import cleaned_snapshot
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_exploring_publishes_the_page_and_the_figures_with_pictures(tmp_path: Path) -> None:
+def test_exploring_publishes_the_page_and_the_figures_with_plots(tmp_path: Path) -> None:
     config = StoreConfig(url=str(tmp_path / "store"))
     store = ArtifactStore(config)
     snapshot = cleaned_snapshot(store)
 
     @flow
-    def look() -> ExplorationRef:
+    def explore_only() -> ExplorationRef:
         with results_in(config):
             return explore(snapshot, config)
 
-    exploration = look()
+    exploration = explore_only()
     assert store.exists(exploration)
     with get_client(sync_client=True) as client:
         shown = {one.key: str(one.data) for one in client.read_latest_artifacts()}
@@ -33,4 +33,4 @@ def test_exploring_publishes_the_page_and_the_figures_with_pictures(tmp_path: Pa
     assert "| images | 120 (114 kept) |" in text
     assert re.search(r"\| fear \| \d+ \| \d+ \|", text)
     assert text.count("](data:image/png;base64,") == 3
-    assert look() == exploration
+    assert explore_only() == exploration

@@ -32,7 +32,7 @@ def child(snapshot: SnapshotRef, store: ArtifactStore, timeout_s: int) -> Decisi
 
 
 def in_thread(work: Callable[[], Any]) -> Callable[[], Any]:
-    """Start `work`; call what is returned to wait for its result."""
+    """Start `work` in a thread; call the returned function to wait for its result."""
     results: list[Any] = []
 
     def run() -> None:
@@ -47,14 +47,14 @@ def in_thread(work: Callable[[], Any]) -> Callable[[], Any]:
 
     def result() -> Any:
         thread.join(timeout=60)
-        assert results, "the flow has not ended"
+        assert results, "the flow did not finish"
         return results[0]
 
     return result
 
 
 def paused_run(name: str, seen: set[str]) -> FlowRun:
-    """The next pause of the run of that name that was not seen before."""
+    """The next unseen pause of the run with this name."""
     with get_client(sync_client=True) as client:
         for _ in range(300):
             for run in client.read_flow_runs(
@@ -70,7 +70,7 @@ def paused_run(name: str, seen: set[str]) -> FlowRun:
 
 
 def resume(run: FlowRun, answer: Answer) -> str:
-    """Answer; the text that the form showed."""
+    """Answer the form; returns the text that it showed."""
     assert run.state is not None
     keyset = run.state.state_details.run_input_keyset
     assert keyset is not None
@@ -92,7 +92,7 @@ def snapshot(store: ArtifactStore) -> SnapshotRef:
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_subflow_waits_tells_what_is_wrong_and_goes_on_with_the_decisions(
+def test_a_subflow_waits_rejects_invalid_answers_and_continues_with_the_decisions(
     store: ArtifactStore, snapshot: SnapshotRef, tmp_path: Path
 ) -> None:
     name, seen = f"review-{tmp_path.name}", set[str]()
@@ -107,7 +107,7 @@ def test_a_subflow_waits_tells_what_is_wrong_and_goes_on_with_the_decisions(
     result = in_thread(caller)
     form = resume(paused_run(name, seen), {"decisions": f"{HEADER}hand/000001,delete,\n"})
     assert "ferflow review --snapshot" in form
-    assert "could not be used" not in form
+    assert "last answer was invalid" not in form
     form = resume(paused_run(name, seen), {"decisions": f"{HEADER}hand/000012,drop,\n"})
     assert "line 2 (hand/000001): expected the action" in form
     form = resume(paused_run(name, seen), {"decisions_file": str(tmp_path / "absent.csv")})
@@ -123,7 +123,7 @@ def test_a_subflow_waits_tells_what_is_wrong_and_goes_on_with_the_decisions(
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_an_empty_answer_goes_on_with_what_is_in_force(
+def test_an_empty_answer_continues_with_the_decisions_in_force(
     store: ArtifactStore, snapshot: SnapshotRef, tmp_path: Path
 ) -> None:
     name, seen = f"review-{tmp_path.name}", set[str]()
@@ -133,14 +133,12 @@ def test_an_empty_answer_goes_on_with_what_is_in_force(
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_nobody_answering_ends_the_run_with_what_to_do(
-    store: ArtifactStore, snapshot: SnapshotRef
-) -> None:
+def test_a_timeout_fails_the_run_with_a_remedy(store: ArtifactStore, snapshot: SnapshotRef) -> None:
     with pytest.raises(GateError, match=r"nobody reviewed .* run it again"):
         child(snapshot, store, 2)
 
 
-def test_a_pause_that_nobody_could_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pause_that_nobody_could_end_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     with (

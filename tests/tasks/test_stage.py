@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prefect import flow
@@ -9,7 +8,7 @@ from fer_models.errors import DataError, StoreError
 from fer_models.progress import Progress, listening
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef
-from tasks.cache.key import stage_key
+from fer_models.storage.store import ArtifactStore
 from tasks.cache.results import results_in
 from tasks.stage import FROM_CACHE, stage
 
@@ -17,10 +16,10 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 def _ref(name: str) -> SnapshotRef:
-    return SnapshotRef(id=name, url=f"file:///store/datasets/{name}")
+    return ArtifactStore(StoreConfig(url="/store")).ref(SnapshotRef, name)
 
 
-def test_a_second_run_takes_the_result_from_the_store(tmp_path: Path) -> None:
+def test_a_second_run_uses_the_result_in_the_store(tmp_path: Path) -> None:
     calls: list[str] = []
 
     @stage("fer_models.cleaning.clean")
@@ -33,15 +32,23 @@ def test_a_second_run_takes_the_result_from_the_store(tmp_path: Path) -> None:
         with results_in(StoreConfig(url=str(tmp_path / "a store"))):
             return work(_ref("raw"), CleaningConfig(policy=policy))  # type: ignore[arg-type]
 
-    heard: list[Progress] = []
+    events: list[Progress] = []
     assert chain("off").id == "raw-off"
-    with listening(heard.append):
+    with listening(events.append):
         again = chain("off")
     assert again == _ref("raw-off")
     assert calls == ["off"]
-    assert heard[-1].note == FROM_CACHE
+    assert events[-1].note == FROM_CACHE
     assert chain("strict").id == "raw-strict"
     assert calls == ["off", "strict"]
+
+
+def _store_error(cause: Exception) -> StoreError:
+    """A StoreError as the store raises it from `cause`."""
+    try:
+        raise StoreError("can't be used") from cause
+    except StoreError as error:
+        return error
 
 
 @pytest.mark.parametrize(
@@ -49,11 +56,15 @@ def test_a_second_run_takes_the_result_from_the_store(tmp_path: Path) -> None:
     [
         (DataError("row 3: label 7"), 1),
         (ValueError("a bug"), 1),
-        (StoreError("no such artifact"), 2),
-        (ConnectionResetError("the network hiccuped"), 2),
+        (_store_error(PermissionError(13, "denied")), 1),
+        (_store_error(FileNotFoundError(2, "no such file")), 1),
+        (_store_error(ConnectionError("no answer")), 2),
+        (StoreError("no answer"), 2),
+        (OSError(5, "input/output error"), 2),
+        (ConnectionResetError("connection reset"), 2),
     ],
 )
-def test_only_what_may_pass_by_itself_is_retried(
+def test_only_transient_errors_are_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, expected_calls: int
 ) -> None:
     calls: list[int] = []
@@ -63,28 +74,19 @@ def test_only_what_may_pass_by_itself_is_retried(
         calls.append(number)
         raise error
 
-    impatient = work.with_options(retry_delay_seconds=0)
+    without_delay = work.with_options(retry_delay_seconds=0)
 
     @flow
     def chain() -> int:
         with results_in(StoreConfig(url=str(tmp_path))):
-            return impatient(1)
+            return without_delay(1)
 
     with pytest.raises(type(error)):
         chain()
     assert len(calls) == expected_calls
 
 
-def test_the_key_ignores_where_curves_are_logged_but_not_what_is_trained() -> None:
-    def key(**parameters: Any) -> str:
-        return stage_key("train", "fer_models.cleaning.clean", parameters)
-
-    assert key(seed=1, tracking="offline") == key(seed=1, tracking="disabled")
-    assert key(seed=1) != key(seed=2)
-    assert key(models=[_ref("a"), _ref("b")]) != key(models=[_ref("b"), _ref("a")])
-
-
-def test_a_task_runs_without_a_server_when_its_function_is_called(tmp_path: Path) -> None:
+def test_a_task_function_runs_without_a_server() -> None:
     @stage("fer_models.cleaning.clean")
     def work(number: int) -> int:
         return number + 1

@@ -1,4 +1,4 @@
-"""Snapshots for the data gate: a sound one, and ways to spoil it."""
+"""Snapshots for the data gate: a valid one, and ways to corrupt it."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ PER_CLASS = {"train": 30, "validation": 10, "test": 10}
 
 @dataclass
 class Draft:
-    """A manifest and its images, to be changed by a test before they become a snapshot."""
+    """A manifest and its images, which a test changes before they become a snapshot."""
 
     table: pd.DataFrame
     images: npt.NDArray[np.uint8]
@@ -41,7 +41,7 @@ class Draft:
         self.images[target] = self.images[source]
 
     def describe_pixels(self) -> None:
-        """Let the manifest describe the images as they are now."""
+        """Update the manifest to match the images."""
         self.table["pixel_sha256"] = pixel_sha256(self.images)
         self.table["duplicate_group"] = first_of_group(self.table["pixel_sha256"])
 
@@ -51,8 +51,8 @@ class Draft:
         return DatasetSnapshot(SnapshotRef(id="0" * 40, url=""), table, self.images, {})
 
 
-def sound_draft() -> Draft:
-    """350 different images with texture, 50 a class, split 30 / 10 / 10."""
+def valid_draft() -> Draft:
+    """350 different images with texture: 50 per class, split 30 / 10 / 10."""
     cells = [
         (split, label)
         for split, count in PER_CLASS.items()

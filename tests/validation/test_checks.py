@@ -1,4 +1,4 @@
-"""Each planted defect trips its check, and no other."""
+"""Each planted defect fails its check, and no other."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,11 @@ import pytest
 
 from fer_models.dataset.snapshot import QUARANTINED
 from fer_models.labels import VOTE_COLUMNS, FerPlusVote
-from tests.validation.snapshots import Draft, sound_draft
+from tests.validation.snapshots import Draft, valid_draft
 from validation.checks import MAX_EXAMPLES, CheckResult
 from validation.config import ValidationConfig
 
-Spoil = Callable[[Draft], None]
+Corruption = Callable[[Draft], None]
 
 
 def _results(draft: Draft, config: ValidationConfig | None = None) -> dict[str, CheckResult]:
@@ -29,8 +29,8 @@ def _failed(results: dict[str, CheckResult]) -> set[str]:
     return {name for name, result in results.items() if not result.passed}
 
 
-def _spoil_nothing(draft: Draft) -> None:
-    """Sound data trips nothing."""
+def _change_nothing(draft: Draft) -> None:
+    """Valid data fails no check."""
 
 
 def _repeat_an_id(draft: Draft) -> None:
@@ -41,7 +41,7 @@ def _blank_an_id(draft: Draft) -> None:
     draft.set("image_id", [5], "  ")
 
 
-def _invent_a_status(draft: Draft) -> None:
+def _set_an_unknown_status(draft: Draft) -> None:
     draft.set("status", [5], "doubtful")
 
 
@@ -50,7 +50,7 @@ def _give_too_many_votes(draft: Draft) -> None:
         draft.set(column, [5], 2)
 
 
-def _lose_a_vote(draft: Draft) -> None:
+def _remove_a_vote(draft: Draft) -> None:
     for column in VOTE_COLUMNS[1:]:
         draft.set(column, [5], 0)
 
@@ -59,11 +59,11 @@ def _change_pixels(draft: Draft) -> None:
     draft.images[5, 0, 0] ^= 1
 
 
-def _misname_a_group(draft: Draft) -> None:
+def _set_a_wrong_group(draft: Draft) -> None:
     draft.set("duplicate_group", [5], 3)
 
 
-def _invent_a_class(draft: Draft) -> None:
+def _set_an_unknown_class(draft: Draft) -> None:
     draft.set("label", [5], 7)
 
 
@@ -73,11 +73,11 @@ def _vote_no_face(draft: Draft) -> None:
     draft.set(VOTE_COLUMNS[FerPlusVote.NF], [5], 6)
 
 
-def _invent_a_split(draft: Draft) -> None:
+def _set_an_unknown_split(draft: Draft) -> None:
     draft.set("split", [5], "PublicTest")
 
 
-def _forget_a_split(draft: Draft) -> None:
+def _remove_a_split(draft: Draft) -> None:
     draft.set("split", [5], "")
 
 
@@ -106,12 +106,12 @@ def _copy_with_another_label(draft: Draft) -> None:
     draft.describe_pixels()
 
 
-def _leak(source: tuple[str, int], target: tuple[str, int]) -> Spoil:
-    def spoil(draft: Draft) -> None:
+def _leak(source: tuple[str, int], target: tuple[str, int]) -> Corruption:
+    def corrupt(draft: Draft) -> None:
         draft.copy_pixels(draft.rows(*source)[0], draft.rows(*target)[0])
         draft.describe_pixels()
 
-    return spoil
+    return corrupt
 
 
 def _shrink_a_split(draft: Draft) -> None:
@@ -123,24 +123,24 @@ def _shrink_a_class(draft: Draft) -> None:
     draft.set("status", draft.rows("train", 1)[19:], QUARANTINED)
 
 
-def _lose_a_class_in_test(draft: Draft) -> None:
+def _remove_a_class_from_test(draft: Draft) -> None:
     draft.set("split", draft.rows("test", 1), "train")
 
 
 @pytest.mark.parametrize(
-    ("spoil", "failed"),
+    ("corrupt", "failed"),
     [
         (_repeat_an_id, {"image_ids_unique"}),
         (_blank_an_id, {"image_ids_readable"}),
-        (_invent_a_status, {"status_known"}),
+        (_set_an_unknown_status, {"status_known"}),
         (_give_too_many_votes, {"votes_in_range"}),
-        (_lose_a_vote, {"votes_complete"}),
+        (_remove_a_vote, {"votes_complete"}),
         (_change_pixels, {"pixels_as_described"}),
-        (_misname_a_group, {"copies_as_described"}),
-        (_invent_a_class, {"labels_in_range"}),
+        (_set_a_wrong_group, {"copies_as_described"}),
+        (_set_an_unknown_class, {"labels_in_range"}),
         (_vote_no_face, {"faces_by_vote"}),
-        (_invent_a_split, {"splits_known"}),
-        (_forget_a_split, {"splits_assigned"}),
+        (_set_an_unknown_split, {"splits_known"}),
+        (_remove_a_split, {"splits_assigned"}),
         (_blank_an_image, {"blank_images"}),
         (_darken_an_image, {"dark_images"}),
         (_overexpose_an_image, {"bright_images"}),
@@ -151,13 +151,13 @@ def _lose_a_class_in_test(draft: Draft) -> None:
         (_leak(("validation", 0), ("test", 0)), {"exact_copies", "test_in_validation"}),
         (_shrink_a_split, {"split_sizes"}),
         (_shrink_a_class, {"images_per_class"}),
-        (_lose_a_class_in_test, {"classes_held_out"}),
-        (_spoil_nothing, set()),
+        (_remove_a_class_from_test, {"classes_held_out"}),
+        (_change_nothing, set()),
     ],
 )
-def test_a_defect_trips_its_check_only(spoil: Spoil, failed: set[str]) -> None:
-    draft = sound_draft()
-    spoil(draft)
+def test_a_defect_fails_only_its_own_check(corrupt: Corruption, failed: set[str]) -> None:
+    draft = valid_draft()
+    corrupt(draft)
     results = _results(draft)
     assert _failed(results) == failed
     for name in failed:
@@ -169,18 +169,18 @@ def test_a_defect_trips_its_check_only(spoil: Spoil, failed: set[str]) -> None:
 
 
 def test_examples_are_the_ids_of_the_failing_images() -> None:
-    draft = sound_draft()
+    draft = valid_draft()
     for row in range(20, 32):
         draft.copy_pixels(19, row)
     draft.describe_pixels()
     result = _results(draft)["exact_copies"]
     assert result.num_unexpected == 12
     assert result.examples == tuple(f"hand:{row}" for row in range(20, 30))
-    assert result.observed == "12 of 350 images are otherwise (share 0.0343)"
+    assert result.observed == "12 of 350 images fail (fraction 0.0343)"
 
 
-def test_above_the_allowed_share_a_defect_is_an_error() -> None:
-    draft = sound_draft()
+def test_a_defect_above_the_allowed_fraction_is_an_error() -> None:
+    draft = valid_draft()
     train, test = draft.rows("train", 0), draft.rows("test", 0)
     for source, target in zip(train, test[:8], strict=False):
         draft.copy_pixels(source, target)
@@ -190,19 +190,19 @@ def test_above_the_allowed_share_a_defect_is_an_error() -> None:
     errors = {name for name in _failed(results) if results[name].severity == "error"}
     assert errors == {"test_leak_share", "blank_image_share", "dark_image_share"}
     assert results["test_leak_share"].examples == tuple(f"hand:{row}" for row in test[:8])
-    assert results["test_leak_share"].expected.startswith("a share of at most 0.1 of the test")
+    assert results["test_leak_share"].expected.startswith("a fraction of at most 0.1 of the test")
 
 
-def test_exactly_the_allowed_share_passes() -> None:
-    draft = sound_draft()
+def test_exactly_the_allowed_fraction_passes() -> None:
+    draft = valid_draft()
     for source, target in zip(draft.rows("train", 0), draft.rows("test", 0)[:7], strict=False):
         draft.copy_pixels(source, target)  # 7 of 70 test images: the default limit of 0.1
     draft.describe_pixels()
     assert _results(draft)["test_leak_share"].passed
 
 
-def test_what_is_in_quarantine_is_not_held_against_the_data() -> None:
-    draft = sound_draft()
+def test_quarantined_images_are_not_checked() -> None:
+    draft = valid_draft()
     leak, blank = draft.rows("test", 0)[0], draft.rows("train", 2)[0]
     draft.copy_pixels(draft.rows("train", 0)[0], leak)
     draft.images[blank] = 0
@@ -213,68 +213,68 @@ def test_what_is_in_quarantine_is_not_held_against_the_data() -> None:
 
 def test_imbalance_is_a_warning_with_the_ratio() -> None:
     config = ValidationConfig(max_class_imbalance=1.4)
-    draft = sound_draft()
+    draft = valid_draft()
     assert _failed(_results(draft, config)) == set()
     draft.set("status", draft.rows("train", 1)[20:], QUARANTINED)
     result = _results(draft, config)["class_imbalance"]
     assert (result.passed, result.severity, result.observed) == (False, "warning", "1.5")
 
 
-def test_too_small_classes_are_named_with_their_counts() -> None:
-    draft = sound_draft()
+def test_too_small_classes_are_listed_with_their_counts() -> None:
+    draft = valid_draft()
     for label in (1, 5):
         draft.set("status", draft.rows("train", label)[label:], QUARANTINED)
     assert _results(draft)["images_per_class"].observed == "disgust 1, surprise 5"
 
 
-def test_images_without_labels() -> None:
-    draft = sound_draft()
+def test_unlabelled_images_fail_the_label_checks() -> None:
+    draft = valid_draft()
     draft.table["label"] = -1
     results = _results(draft, ValidationConfig(max_unlabelled_fraction=0.5))
     assert _failed(results) == {"labels_present", "unlabelled_share", "images_per_class"}
-    assert "share 1)" in results["unlabelled_share"].observed
+    assert "fraction 1)" in results["unlabelled_share"].observed
 
 
-def test_images_without_any_split_are_judged_as_a_whole() -> None:
-    draft = sound_draft()
+def test_images_without_splits_are_checked_as_a_whole() -> None:
+    draft = valid_draft()
     draft.table["split"] = ""
     results = _results(draft)
     assert _failed(results) == {"splits_assigned"}
-    assert results["split_sizes"].observed == "none is there"
-    assert results["test_in_train"].observed == "no image to look at"
+    assert results["split_sizes"].observed == "no rows to check"
+    assert results["test_in_train"].observed == "no images to check"
 
 
-def test_no_training_split_where_others_are() -> None:
-    draft = sound_draft()
+def test_a_missing_training_split_fails() -> None:
+    draft = valid_draft()
     draft.set("split", list(range(210)), "test")
     failed = _failed(_results(draft))
     assert failed == {"training_split_present", "images_per_class"}
 
 
-def test_one_class_only() -> None:
-    draft = sound_draft()
+def test_a_single_class_fails() -> None:
+    draft = valid_draft()
     draft.table["label"] = 3
     results = _results(draft)
     assert _failed(results) == {"images_per_class", "classes_held_out"}
     assert "happy" not in results["images_per_class"].observed
 
 
-def test_no_image_at_all() -> None:
-    draft = sound_draft()
+def test_an_empty_snapshot_fails() -> None:
+    draft = valid_draft()
     draft.table, draft.images = draft.table.iloc[:0], draft.images[:0]
     assert _failed(_results(draft)) == {"images_present", "labels_present", "images_per_class"}
 
 
-def test_a_column_that_is_gone_is_told_not_a_crash() -> None:
+def test_a_missing_column_is_reported_and_does_not_crash() -> None:
     from validation.runner import evaluate
     from validation.settings import checks_for
     from validation.tables import build_tables
 
-    tables = build_tables(sound_draft().snapshot())
+    tables = build_tables(valid_draft().snapshot())
     tables["images"] = tables["images"].drop(columns="row")
     tables["kept"] = tables["kept"].drop(columns="mean")
     evaluation = evaluate(tables, checks_for(ValidationConfig()))
     results = {r.check: r for r in evaluation.results}
     assert results["manifest_columns"].observed == "missing: row"
     assert not results["dark_images"].passed
-    assert "could not be made: Error: The column" in results["dark_images"].observed
+    assert "could not run: Error: The column" in results["dark_images"].observed

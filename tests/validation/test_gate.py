@@ -1,4 +1,4 @@
-"""The gate keeps what it found, and says no with every reason."""
+"""The gate stores its results, and lists every reason for a rejection."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from fer_models.ingest.config import DataConfig
 from fer_models.progress import Progress, listening
 from fer_models.storage.refs import SnapshotRef, ValidationRef
 from fer_models.storage.store import ArtifactStore
-from tests.validation.snapshots import Draft, sound_draft
+from tests.validation.snapshots import Draft, valid_draft
 from validation.config import ValidationConfig
 from validation.gate import enforce_gate, validate_snapshot
 
@@ -28,8 +28,8 @@ def _written(store: ArtifactStore, draft: Draft) -> SnapshotRef:
 
 
 def _faulty_draft() -> Draft:
-    """Ten percent and more of the test images leak, and a class is too small."""
-    draft = sound_draft()
+    """More than ten percent of the test images leak, and one class is too small."""
+    draft = valid_draft()
     for source, target in zip(draft.rows("train", 0), draft.rows("test", 0)[:8], strict=False):
         draft.copy_pixels(source, target)
     draft.set("image_id", [draft.rows("test", 0)[0]], "<script>alert('&')</script>")
@@ -43,8 +43,8 @@ def faulty(store: ArtifactStore) -> ValidationRef:
     return validate_snapshot(store, _written(store, _faulty_draft()), ValidationConfig())
 
 
-def test_sound_data_passes(store: ArtifactStore) -> None:
-    snapshot = _written(store, sound_draft())
+def test_valid_data_passes(store: ArtifactStore) -> None:
+    snapshot = _written(store, valid_draft())
     validation = validate_snapshot(store, snapshot, ValidationConfig())
     assert (validation.passed, validation.num_errors, validation.num_warnings) == (True, 0, 0)
     assert store.info(validation) == {
@@ -57,7 +57,7 @@ def test_sound_data_passes(store: ArtifactStore) -> None:
     enforce_gate(store, validation, ValidationConfig(allow_warnings=False))
 
 
-def test_failed_checks_are_kept_and_do_not_raise(
+def test_failed_checks_are_stored_and_do_not_raise(
     store: ArtifactStore, faulty: ValidationRef
 ) -> None:
     assert (faulty.passed, faulty.num_errors, faulty.num_warnings) == (False, 2, 2)
@@ -68,28 +68,26 @@ def test_failed_checks_are_kept_and_do_not_raise(
 
 
 def test_the_gate_lists_every_error(store: ArtifactStore, faulty: ValidationRef) -> None:
-    with pytest.raises(GateError) as refusal:
+    with pytest.raises(GateError) as rejection:
         enforce_gate(store, faulty, ValidationConfig())
-    assert refusal.value.exit_code == 3
-    assert [problem.split(":")[0] for problem in refusal.value.problems] == [
+    assert rejection.value.exit_code == 3
+    assert [problem.split(":")[0] for problem in rejection.value.problems] == [
         "error test_leak_share",
         "error images_per_class",
     ]
-    assert f"{faulty.url}/report.html" in str(refusal.value)
-    assert "got disgust 10; add images of these classes" in str(refusal.value)
+    assert f"{faulty.url}/report.html" in str(rejection.value)
+    assert "got disgust 10; add images of these classes" in str(rejection.value)
 
 
-def test_warnings_are_refused_where_they_may_not_pass(
-    store: ArtifactStore, faulty: ValidationRef
-) -> None:
-    with pytest.raises(GateError) as refusal:
+def test_warnings_are_rejected_if_not_allowed(store: ArtifactStore, faulty: ValidationRef) -> None:
+    with pytest.raises(GateError) as rejection:
         enforce_gate(store, faulty, ValidationConfig(allow_warnings=False))
-    assert len(refusal.value.problems) == 4
-    assert sum(problem.startswith("warning ") for problem in refusal.value.problems) == 2
+    assert len(rejection.value.problems) == 4
+    assert sum(problem.startswith("warning ") for problem in rejection.value.problems) == 2
 
 
-def test_the_same_look_at_the_same_data_is_one_artifact(store: ArtifactStore) -> None:
-    snapshot = _written(store, sound_draft())
+def test_validating_the_same_data_again_gives_the_same_artifact(store: ArtifactStore) -> None:
+    snapshot = _written(store, valid_draft())
     first, second = (validate_snapshot(store, snapshot, ValidationConfig()) for _ in range(2))
     stricter = validate_snapshot(store, snapshot, ValidationConfig(min_images_per_class=25))
     assert first == second
@@ -97,7 +95,7 @@ def test_the_same_look_at_the_same_data_is_one_artifact(store: ArtifactStore) ->
     assert stricter.id != first.id
 
 
-def test_the_table_for_prefect_begins_with_what_failed(
+def test_the_prefect_table_starts_with_failed_checks(
     store: ArtifactStore, faulty: ValidationRef
 ) -> None:
     from tasks.validate import _rows
@@ -105,7 +103,7 @@ def test_the_table_for_prefect_begins_with_what_failed(
     rows = _rows(store.read_json(faulty, "results.json"))
     assert [row["result"] for row in rows[:5]] == ["error"] * 2 + ["warning"] * 2 + ["passed"]
     assert rows[0]["examples"].count(",") == 2
-    assert rows[0]["what to do"].startswith("split anew")
+    assert rows[0]["what to do"].startswith("re-split")
     assert all(isinstance(value, str) for row in rows for value in row.values())
 
 
@@ -120,7 +118,7 @@ class _Links(HTMLParser):
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
 
 
-def test_the_page_needs_no_network_and_escapes_what_it_shows(
+def test_the_page_is_self_contained_and_escapes_its_content(
     store: ArtifactStore, faulty: ValidationRef
 ) -> None:
     page = store.read_file(faulty, "report.html").decode()
@@ -128,7 +126,7 @@ def test_the_page_needs_no_network_and_escapes_what_it_shows(
     parser.feed(page)
     assert "script" not in parser.tags
     assert "&lt;script&gt;alert(" in page
-    assert "refused" in page
+    assert "rejected" in page
     assert len(parser.links) >= 13
     assert parser.links.pop(0) == "data_docs/index.html"
     assert parser.links[:2] == ["#test_leak_share", "#images_per_class"]
@@ -136,23 +134,23 @@ def test_the_page_needs_no_network_and_escapes_what_it_shows(
     assert "url(" not in page
 
 
-def test_progress_is_told(store: ArtifactStore) -> None:
-    heard: list[Progress] = []
-    snapshot = _written(store, sound_draft())
-    with listening(heard.append):
+def test_progress_is_reported(store: ArtifactStore) -> None:
+    events: list[Progress] = []
+    snapshot = _written(store, valid_draft())
+    with listening(events.append):
         validate_snapshot(store, snapshot, ValidationConfig())
-    assert (heard[0].done, heard[-1].done, heard[-1].total) == (0, 350, 350)
+    assert (events[0].done, events[-1].done, events[-1].total) == (0, 350, 350)
 
 
-def test_an_absent_snapshot_is_told(store: ArtifactStore) -> None:
+def test_a_missing_snapshot_is_an_error(store: ArtifactStore) -> None:
     with pytest.raises(StoreError, match="not found"):
         validate_snapshot(store, SnapshotRef(id="absent", url=""), ValidationConfig())
 
 
-def test_it_is_quiet_leaves_no_files_and_loads_great_expectations_late(
+def test_validation_prints_nothing_leaves_no_files_and_imports_lazily(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
-    snapshot = _written(store, sound_draft())
+    snapshot = _written(store, valid_draft())
     program = (
         "import sys, json, validation.gate as gate\n"
         "assert 'great_expectations' not in sys.modules\n"
@@ -174,7 +172,6 @@ def test_it_is_quiet_leaves_no_files_and_loads_great_expectations_late(
         text=True,
         cwd=folder,
         env={"HOME": str(folder), "TMPDIR": str(folder), "PATH": ""},
-        timeout=120,
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -1,1 +1,1 @@
-"""Drift: the data compared with a reference snapshot."""
+"""Drift: the distance of a dataset from a reference snapshot."""

@@ -1,4 +1,4 @@
-"""Drift: whether the data still looks like the reference snapshot."""
+"""Checks of drift: how far the data is from the reference snapshot."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,10 +23,9 @@ from validation.expectations import gxe
 TOPIC = "drift"
 TABLE = "drift"
 _REMEDY = (
-    "look at the new images; where the world has changed, name a newer validation.reference "
-    "and train again"
+    "inspect the new images; if the change is real, set a newer validation.reference and retrain"
 )
-# Statistic -> the group of thresholds it belongs to, and what it is, in words.
+# Statistic -> its group of thresholds, and its description.
 _STATISTICS = {
     "class_share": ("class", "Jensen-Shannon distance of the class shares"),
     "image_mean": ("pixel", "Kolmogorov-Smirnov distance of the images' mean grey values"),
@@ -37,42 +36,42 @@ _STATISTICS = {
 
 
 def checks(config: ValidationConfig) -> list[Check]:
-    """Two checks a statistic, a warning and, further off, an error; none without a reference."""
+    """Two checks per statistic, a warning and an error; none without a reference."""
     if not config.reference:
         return []
-    found = [
+    suite = [
         Check(
             "classes_lost",
             TOPIC,
             "error",
             TABLE,
             _at_most("classes_lost", 0),
-            "every class that the reference has",
+            "every class of the reference",
             "add images of these classes",
         )
     ]
-    for statistic, (group, words) in _STATISTICS.items():
+    for statistic, (group, description) in _STATISTICS.items():
         for severity, name in (("warning", "drift"), ("error", "strong_drift")):
-            most: float = getattr(config, f"{group}_drift_{severity}")
-            found.append(
+            limit: float = getattr(config, f"{group}_drift_{severity}")
+            suite.append(
                 Check(
                     f"{statistic}_{name}",
                     TOPIC,
                     severity,  # type: ignore[arg-type]
                     TABLE,
-                    _at_most(statistic, most),
-                    f"{words} at most {most:g}, or no more than chance explains",
+                    _at_most(statistic, limit),
+                    f"{description} at most {limit:g}, or within its chance limit",
                     f"{_REMEDY}; or raise validation.{group}_drift_{severity}",
                 )
             )
-    return found
+    return suite
 
 
 def drift_table(reference: Sample, now: Sample) -> pd.DataFrame:
-    """One row a statistic.
+    """One row per statistic.
 
-    Columns: name; `distance`, as measured; `chance`, what chance explains of it for so many
-    images; `drift`, the distance where chance does not explain it, else 0; `detail`, in words.
+    Columns: `name`; `distance`, as measured; `chance`, its chance limit for these numbers of
+    images; `drift`, the distance if it exceeds the limit, else 0; `detail`, a description.
     """
     rows = [_classes_lost(reference, now), _class_share(reference, now)]
     rows += [_pixels(name, reference, now) for name in ("means", "stds")]
@@ -82,20 +81,20 @@ def drift_table(reference: Sample, now: Sample) -> pd.DataFrame:
     return table
 
 
-def _at_most(statistic: str, most: float) -> Any:
+def _at_most(statistic: str, limit: float) -> Any:
     from great_expectations.expectations.row_conditions import Column
 
     return gxe.ExpectColumnValuesToBeBetween(
-        column="drift", max_value=most, row_condition=Column("name") == statistic
+        column="drift", max_value=limit, row_condition=Column("name") == statistic
     )
 
 
 def _classes_lost(reference: Sample, now: Sample) -> tuple[str, float, float, str]:
     before, after = class_counts(reference.labels), class_counts(now.labels)
-    # Without any label that is told by unlabelled_share.
+    # Data without any label is reported by unlabelled_share.
     lost = [k for k in range(NUM_CLASSES) if before[k] and not after[k]] if after.sum() else []
-    words = [f"{CLASS_NAMES[k]} (was {before[k] / before.sum():.3g})" for k in lost]
-    return "classes_lost", float(len(lost)), 0.0, ", ".join(words)
+    details = [f"{CLASS_NAMES[k]} (was {before[k] / before.sum():.3g})" for k in lost]
+    return "classes_lost", float(len(lost)), 0.0, ", ".join(details)
 
 
 def _class_share(reference: Sample, now: Sample) -> tuple[str, float, float, str]:
@@ -104,11 +103,11 @@ def _class_share(reference: Sample, now: Sample) -> tuple[str, float, float, str
     if not num_before or not num_after:
         return "class_share", 0.0, 0.0, "no labels to compare"
     change = after / num_after - before / num_before
-    most = int(np.abs(change).argmax())
+    largest = int(np.abs(change).argmax())
     num_classes = int(((before + after) > 0).sum())
     detail = (
-        f"largest change: {CLASS_NAMES[most]}, share {before[most] / num_before:.3g} -> "
-        f"{after[most] / num_after:.3g}"
+        f"largest change: {CLASS_NAMES[largest]}, share {before[largest] / num_before:.3g} -> "
+        f"{after[largest] / num_after:.3g}"
     )
     distance = jensen_shannon_distance(before, after)
     chance = chance_jensen_shannon(num_classes, num_before, num_after)
@@ -122,7 +121,7 @@ def _pixels(column: str, reference: Sample, now: Sample) -> tuple[str, float, fl
         return name, 0.0, 0.0, "no images to compare"
     distance = kolmogorov_smirnov_distance(before, after)
     chance = chance_kolmogorov_smirnov(len(before), len(after))
-    return name, distance, chance, f"on average {before.mean():.4g} -> {after.mean():.4g}"
+    return name, distance, chance, f"average {before.mean():.4g} -> {after.mean():.4g}"
 
 
 def _shares(reference: Sample, now: Sample) -> Iterator[tuple[str, float, float, str]]:

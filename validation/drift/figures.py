@@ -1,4 +1,4 @@
-"""Numbers of the report's drift figures: the reference beside the data that is validated."""
+"""Data of the drift figures in the report: the reference next to the validated data."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _WIDTH, _HEIGHT = 520, 120
 
 @dataclass(frozen=True)
 class ClassBars:
-    """Shares (0..1) of one class, and their lengths as shares of the longest bar."""
+    """Shares (0..1) of one class, and the bar lengths as fractions of the longest bar."""
 
     name: str
     before: float
@@ -26,18 +26,18 @@ class ClassBars:
 
 @dataclass(frozen=True)
 class Outlines:
-    """Two histograms over the same bins, as SVG points of a 520 x 120 drawing."""
+    """Two histograms over the same bins, as SVG points of a 520 x 120 plot."""
 
     title: str
     highest: float
-    """The right end of the axis; the left one is 0."""
+    """Upper end of the x axis; the lower end is 0."""
     before: str
     after: str
 
 
 @dataclass(frozen=True)
 class DriftFigures:
-    """What the drift section of the page shows."""
+    """The content of the drift section of the page."""
 
     reference_id: str
     num_before: int
@@ -77,7 +77,7 @@ def _outlines(
 
 
 def _steps(heights: npt.NDArray[np.float64]) -> str:
-    """The outline of bars whose heights are 0..1, from the left foot to the right one."""
+    """The outline of bars with heights 0..1, from left to right."""
     left = np.repeat(np.linspace(0, _WIDTH, _NUM_BINS + 1), 2)
     up = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
     return " ".join(f"{x:.0f},{_HEIGHT * (1 - y):.1f}" for x, y in zip(left, up, strict=True))

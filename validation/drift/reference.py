@@ -1,4 +1,4 @@
-"""The reference snapshot: earlier data that new data is held against."""
+"""The reference snapshot: earlier data that new data is compared with."""
 
 from dataclasses import dataclass
 
@@ -18,21 +18,21 @@ _SHOWN_IDS = 10
 
 @dataclass(frozen=True)
 class Sample:
-    """What drift is measured on: the images that are not in quarantine (M of them)."""
+    """The data that drift is measured on: M images, without those in quarantine."""
 
     labels: npt.NDArray[np.int64]
-    """Class numbers 0..6, or -1 where there is none."""
+    """Class numbers 0..6, or -1 for unlabelled images."""
     means: npt.NDArray[np.float64]
     """Mean grey value of each image, 0..255."""
     stds: npt.NDArray[np.float64]
     """Standard deviation of each image's grey values."""
     num_copies: int
-    """Images with the pixels of an earlier one."""
+    """Number of images with the pixels of an earlier image."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The images of a snapshot, and those of the reference that they should look like."""
+    """The samples of a snapshot and of its reference."""
 
     reference_id: str
     reference: Sample
@@ -42,16 +42,16 @@ class Comparison:
 def compare(
     store: ArtifactStore, wanted: str, snapshot: DatasetSnapshot, kept: pd.DataFrame
 ) -> Comparison:
-    """The samples to hold against each other.
+    """Sample a snapshot and its reference.
 
     Args:
-        store: where the reference lies.
-        wanted: its id, or the start of it.
-        snapshot: what is validated.
-        kept: its table of that name (`validation.tables`).
+        store: the store of the reference.
+        wanted: the reference's id, or its beginning.
+        snapshot: the validated snapshot.
+        kept: the snapshot's table `kept` (`validation.tables`).
 
     Raises:
-        ConfigError: no snapshot, or several, have an id that starts so.
+        ConfigError: no snapshot, or more than one, has an id with that beginning.
         StoreError: the reference can't be read.
     """
     reference = open_reference(store, wanted, snapshot.info["step"])
@@ -65,30 +65,31 @@ def compare(
 
 
 def find_reference(store: ArtifactStore, wanted: str) -> SnapshotRef:
-    """The one snapshot whose id starts with `wanted` (a whole URL is understood, too).
+    """The snapshot whose id starts with `wanted`; a full URL works as well.
 
     Raises:
-        ConfigError: none or several do.
+        ConfigError: no id, or more than one, starts with `wanted`.
         StoreError: the store can't be read.
     """
     ids = store.list_ids(SnapshotRef)
-    start = wanted.rstrip("/").rpartition("/")[2]
-    found = [start] if start in ids else [one for one in ids if one.startswith(start)]
-    if len(found) != 1:
-        state = "none does" if not found else f"{len(found)} do"
-        there = ", ".join(one[:12] for one in (found or ids)[:_SHOWN_IDS]) or "none at all"
-        raise ConfigError(
-            f"validation.reference {wanted!r}: expected one snapshot in {store.url} whose id "
-            f"starts so, {state}; there are: {there}"
+    prefix = wanted.rstrip("/").rpartition("/")[2]
+    matches = [prefix] if prefix in ids else [known for known in ids if known.startswith(prefix)]
+    if len(matches) != 1:
+        shown = ", ".join(one[:12] for one in (matches or ids)[:_SHOWN_IDS]) or "none"
+        found = (
+            f"{len(matches)} snapshot ids in {store.url} start with it: {shown}; use a longer one"
+            if matches
+            else f"no snapshot id in {store.url} starts with it; snapshots: {shown}"
         )
-    return SnapshotRef(id=found[0], url=f"{store.url}/{SnapshotRef.folder}/{found[0]}")
+        raise ConfigError(f"validation.reference {wanted!r}: {found}")
+    return store.ref(SnapshotRef, matches[0])
 
 
 def open_reference(store: ArtifactStore, wanted: str, step: str) -> DatasetSnapshot:
-    """Open the reference as it was after the same step as the snapshot that is looked at.
+    """Open the reference, or its ancestor that was written by `step`.
 
-    A raw snapshot has the copies that a cleaned one has not: like is compared with like. Where
-    the reference has no ancestor of that step, it is taken as it is.
+    A raw snapshot still has the copies that cleaning removes, so snapshots of the same step are
+    compared. A reference without an ancestor of that step is used as it is.
     """
     named = ref = find_reference(store, wanted)
     while True:
@@ -98,13 +99,13 @@ def open_reference(store: ArtifactStore, wanted: str, step: str) -> DatasetSnaps
         parent = info.get("parent")
         if not parent:
             return open_snapshot(store, named)
-        ref = SnapshotRef(id=parent, url=f"{store.url}/{SnapshotRef.folder}/{parent}")
+        ref = store.ref(SnapshotRef, parent)
         if not store.exists(ref):
             return open_snapshot(store, named)
 
 
 def sample_of(snapshot: DatasetSnapshot) -> Sample:
-    """What drift is measured on, of a whole snapshot."""
+    """The sample of a whole snapshot."""
     table = snapshot.manifest
     kept = np.flatnonzero((table["status"] == KEPT).to_numpy())
     means, stds = means_and_stds(snapshot.images)

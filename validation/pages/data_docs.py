@@ -1,8 +1,8 @@
-"""Great Expectations' Data Docs of one evaluation, as one page that needs nothing else.
+"""Great Expectations' Data Docs of one evaluation, as a self-contained page.
 
-The content is Great Expectations' own rendering of its validation results. Its page around them
-loads styles, scripts, fonts and pictures from the network and names the time and random ids; here
-the page is plain HTML, the same for the same results.
+The content is rendered by Great Expectations from its validation results. Its own page template
+loads styles, scripts, fonts and images from the network and contains the time and random ids; this
+one is plain HTML, and identical for identical results.
 """
 
 import copy
@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from validation.observations import is_about_a_set, observed_set
+from validation.observations import is_set_result, set_text
 from validation.pages.plain_html import plain
 
-# Parts that are drawn or opened by scripts from the network; tracebacks are among them.
-_LEFT_OUT = {"graph", "bootstrap_table", "collapse", "tabs"}
-# Columns that are added, by their place in the meta data of an expectation.
+# Blocks that need scripts from the network; tracebacks are among them.
+_SCRIPTED_BLOCKS = {"graph", "bootstrap_table", "collapse", "tabs"}
+# Additional columns, from the meta data of an expectation.
 _COLUMNS = {"Check": "check", "Severity": "severity"}
 _DECIMALS = 6
 
@@ -47,23 +47,23 @@ h5 { font: 600 1em/1.5 ui-monospace, monospace; margin: 1.2rem 0 .2rem; }
 .fa-times::before { content: "\\2717  failed"; } .fa-check-circle::before { content: "\\2713"; }
 .fa-exclamation-triangle::before { content: "!"; color: var(--bad); }
 i { font-style: normal; } label { cursor: pointer; } .scroll { overflow-x: auto; }
-body:has(#only:checked) :is(tr:has(> .hide-succeeded-validation-target-child), .all-well)
+body:has(#only:checked) :is(tr:has(> .hide-succeeded-validation-target-child), .all-passed)
   { display: none; }
 </style></head><body>
 <h1>Data Docs</h1>
-<p class="dim">What Great Expectations recorded about snapshot <code>{{ snapshot_id }}</code>; with
-remedies and example images: <a href="../report.html">the gate's report</a>.</p>
+<p class="dim">Great Expectations' results for snapshot <code>{{ snapshot_id }}</code>. For remedies
+and example images see <a href="../report.html">the report of the data gate</a>.</p>
 <table class="overview"><thead><tr><th>Table</th><th class="number">Expectations</th>
-<th class="number">Met</th><th class="number">Not met</th></tr></thead><tbody>
+<th class="number">Passed</th><th class="number">Failed</th></tr></thead><tbody>
 {% for page in pages %}
 <tr><td><a href="#{{ page.table }}">{{ page.table }}</a></td>
-<td class="number">{{ page.evaluated }}</td><td class="number">{{ page.met }}</td>
-<td class="number{{ ' text-danger' if page.unmet }}">{{ page.unmet }}</td></tr>
+<td class="number">{{ page.evaluated }}</td><td class="number">{{ page.passed }}</td>
+<td class="number{{ ' text-danger' if page.failed }}">{{ page.failed }}</td></tr>
 {% endfor %}
 </tbody></table>
-<p><label><input type="checkbox" id="only"> show only what is not met</label></p>
+<p><label><input type="checkbox" id="only"> show only failed expectations</label></p>
 {% for page in pages %}
-<section{% if not page.unmet %} class="all-well"{% endif %}>
+<section{% if not page.failed %} class="all-passed"{% endif %}>
 <h2 id="{{ page.table }}">{{ page.table }}</h2>
 <div class="scroll">{{ page.content | safe }}</div></section>
 {% endfor %}
@@ -72,11 +72,11 @@ remedies and example images: <a href="../report.html">the gate's report</a>.</p>
 
 
 def render_data_docs(snapshot_id: str, outcomes: Mapping[str, Any]) -> str:
-    """The page, from the very records of the evaluation.
+    """Render the page from the validation results of the evaluation.
 
     Args:
-        snapshot_id: what was looked at.
-        outcomes: by table, Great Expectations' validation result of its suite.
+        snapshot_id: id of the validated snapshot.
+        outcomes: Great Expectations' validation results by table.
     """
     from great_expectations.render.view.view import DefaultJinjaPageView
     from jinja2 import Environment
@@ -86,8 +86,8 @@ def render_data_docs(snapshot_id: str, outcomes: Mapping[str, Any]) -> str:
         {
             "table": table,
             "evaluated": outcome.statistics["evaluated_expectations"],
-            "met": outcome.statistics["successful_expectations"],
-            "unmet": outcome.statistics["unsuccessful_expectations"],
+            "passed": outcome.statistics["successful_expectations"],
+            "failed": outcome.statistics["unsuccessful_expectations"],
             "content": plain(template.render(content_block=_content(outcome))),
         }
         for table, outcome in outcomes.items()
@@ -101,7 +101,7 @@ def render_data_docs(snapshot_id: str, outcomes: Mapping[str, Any]) -> str:
 
 
 def _content(outcome: Any) -> dict[str, Any]:
-    """Great Expectations' rendering of one table's expectations, those not met first."""
+    """Great Expectations' rendering of one table's expectations, failed ones first."""
     singles = sorted(outcome.results, key=lambda single: bool(single.success))
     return {
         "content_block_type": "table",
@@ -121,9 +121,9 @@ def _row(single: Any) -> list[Any]:
     meta, kwargs = record.expectation_config.meta, record.expectation_config.kwargs
     if "mostly" in kwargs:
         kwargs["mostly"] = round(kwargs["mostly"], _DECIMALS)
-    if is_about_a_set(record.result):
-        # Great Expectations has no words for these of its own, and its renderer stumbles.
-        record.result = {"observed_value": observed_set(record.result)}
+    if is_set_result(record.result):
+        # Great Expectations' renderer does not support these results.
+        record.result = {"observed_value": set_text(record.result)}
     record.result = _native(record.result)
     renderer: Any = block_renderer.ValidationResultsTableContentBlockRenderer
     with _silent(block_renderer.logger):
@@ -133,7 +133,7 @@ def _row(single: Any) -> list[Any]:
 
 @contextmanager
 def _silent(logger: logging.Logger) -> Iterator[None]:
-    """Where a detail can't be rendered it is left out; its traceback is of no use to the user."""
+    """Suppress the renderer's tracebacks; a detail that can't be rendered is left out."""
     before, logger.disabled = logger.disabled, True
     try:
         yield
@@ -142,7 +142,7 @@ def _silent(logger: logging.Logger) -> Iterator[None]:
 
 
 def _native(value: Any) -> Any:
-    """The same with plain numbers; the renderer knows none of numpy's."""
+    """The same value with Python numbers; the renderer does not support numpy's."""
     if isinstance(value, dict):
         return {_native(key): _native(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -151,7 +151,7 @@ def _native(value: Any) -> Any:
 
 
 def _without_scripts(block: Any) -> Any:
-    """The same blocks, without those that are drawn by scripts."""
+    """The same blocks, without those that need scripts."""
     if isinstance(block, dict):
         return {key: _without_scripts(value) for key, value in block.items()}
     if isinstance(block, list):
@@ -160,4 +160,4 @@ def _without_scripts(block: Any) -> Any:
 
 
 def _is_left_out(block: Any) -> bool:
-    return isinstance(block, dict) and block.get("content_block_type") in _LEFT_OUT
+    return isinstance(block, dict) and block.get("content_block_type") in _SCRIPTED_BLOCKS

@@ -1,4 +1,4 @@
-"""Foreign HTML made harmless: a few plain tags stay, everything else is shown as text."""
+"""Sanitised HTML: a few plain tags are kept, everything else is shown as text."""
 
 from html import escape
 from html.parser import HTMLParser
@@ -12,10 +12,10 @@ _VOID = frozenset({"br", "hr"})
 
 
 def plain(html: str) -> str:
-    """The HTML without scripts, links, pictures, styles and ids.
+    """The HTML without scripts, links, images, styles and ids.
 
-    Of the tags that stay only classes (and `hidden`) are kept; any other tag is escaped, so that
-    text which merely looks like a tag can be read as it is.
+    Allowed tags keep only `class` and `hidden`. Other tags are escaped, so text that merely looks
+    like a tag stays readable.
     """
     cleaner = _Cleaner()
     cleaner.feed(html)
@@ -24,14 +24,14 @@ def plain(html: str) -> str:
 
 
 class _Cleaner(HTMLParser):
-    """Writes what it reads again; a blank line is dropped, blanks are joined."""
+    """Writes the sanitised HTML; blank lines are dropped, runs of whitespace become one space."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
         self.parts: list[str] = []
 
     def set_cdata_mode(self, elem: str, **_: Any) -> None:
-        """Read on inside scripts and styles: they are text here, like any other foreign tag."""
+        """Parse the content of scripts and styles as text, like that of any other rejected tag."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in _TAGS:

@@ -1,4 +1,4 @@
-"""The HTML page of a data gate's results: one file, readable without network."""
+"""The HTML report of the data gate: one file, readable without network access."""
 
 import base64
 import io
@@ -53,7 +53,7 @@ svg line { stroke: var(--line); } svg text { font-size: 12px; fill: currentColor
 <h1>Data gate <span class="state {{ state }}">{{ verdict }}</span></h1>
 <p class="dim">Snapshot <code>{{ snapshot_id }}</code>, {{ "{:,}".format(num_images) }} images:
 {{ results | length }} checks, {{ num_errors }} failed as errors, {{ num_warnings }} as
-warnings. What Great Expectations recorded: <a href="data_docs/index.html">Data Docs</a>.</p>
+warnings. Great Expectations' own results: <a href="data_docs/index.html">Data Docs</a>.</p>
 {% if failed %}
 <ul class="failed">{% for row in failed %}
 <li><span class="state {{ row.severity }}">{{ row.severity }}</span>
@@ -63,9 +63,9 @@ warnings. What Great Expectations recorded: <a href="data_docs/index.html">Data 
 {% for topic, rows in topics.items() %}
 <h2>{{ topic | replace("_", " ") }}</h2>
 {% if topic == "drift" and drift %}
-<p class="dim">Against the reference <code>{{ drift.reference_id }}</code>:
+<p class="dim">Compared with the reference <code>{{ drift.reference_id }}</code>:
 <span class="key then"></span>reference ({{ "{:,}".format(drift.num_before) }} images)
-<span class="key now"></span>now ({{ "{:,}".format(drift.num_after) }})</p>
+<span class="key now"></span>this snapshot ({{ "{:,}".format(drift.num_after) }})</p>
 <div class="drift">
 <div><h3>share of the labelled images</h3><div class="bars">
 {% for bar in drift.classes %}<span>{{ bar.name }}</span>
@@ -75,7 +75,7 @@ warnings. What Great Expectations recorded: <a href="data_docs/index.html">Data 
 {% endfor %}</div></div>
 {% for outline in drift.outlines %}
 <div><h3>{{ outline.title }}</h3>
-<svg viewBox="0 0 520 140" role="img" aria-label="{{ outline.title }}, reference and now">
+<svg viewBox="0 0 520 140" role="img" aria-label="{{ outline.title }}, reference and this snapshot">
 <line x1="0" y1="120" x2="520" y2="120"/>
 <polyline points="{{ outline.before }}" style="stroke:var(--then)"/>
 <polyline points="{{ outline.after }}" style="stroke:var(--now)"/>
@@ -105,12 +105,12 @@ warnings. What Great Expectations recorded: <a href="data_docs/index.html">Data 
 def render_report(
     snapshot: DatasetSnapshot, results: Sequence[CheckResult], comparison: Comparison | None = None
 ) -> str:
-    """The page: a table a topic, failed checks with their remedy and example images.
+    """Render the page: one table per topic, failed checks with remedy and example images.
 
     Args:
-        snapshot: what was looked at.
-        results: of all checks.
-        comparison: with the reference, where there is one: drawn in the section on drift.
+        snapshot: the validated snapshot.
+        results: the results of all checks.
+        comparison: the comparison with the reference, if any, for the drift section.
     """
     from jinja2 import Environment
 
@@ -128,7 +128,7 @@ def render_report(
             results=results,
             topics=topics,
             state=state,
-            verdict={"error": "refused", "warning": "passed with warnings"}.get(state, "passed"),
+            verdict={"error": "rejected", "warning": "passed with warnings"}.get(state, "passed"),
             num_errors=num_errors,
             num_warnings=num_warnings,
             failed=sorted(
@@ -143,7 +143,7 @@ def render_report(
 
 
 def _pictures(snapshot: DatasetSnapshot, results: Sequence[CheckResult]) -> Mapping[str, str]:
-    """Base64 PNG of every example of a failed check, by image id."""
+    """Base64 PNGs of the examples of failed checks, by image id."""
     wanted = {example for result in results if not result.passed for example in result.examples}
     ids = [str(image_id) for image_id in snapshot.manifest["image_id"]]
     return {

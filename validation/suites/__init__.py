@@ -1,1 +1,1 @@
-"""The checks of the data gate by topic, and custom expectations."""
+"""The checks of the data gate by topic, and custom expectations from a file."""

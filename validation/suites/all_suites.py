@@ -1,4 +1,4 @@
-"""All suites of the data gate, in the order of the report."""
+"""All suites of the data gate, in report order."""
 
 from validation.checks import Check
 from validation.config import ValidationConfig
@@ -26,5 +26,5 @@ _SUITES = (
 
 
 def suite_checks(config: ValidationConfig) -> list[Check]:
-    """The checks of every suite."""
+    """The checks of all suites."""
     return [check for suite in _SUITES for check in suite.checks(config)]

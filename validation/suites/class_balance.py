@@ -1,4 +1,4 @@
-"""Class balance: enough images of each class to learn it, and to measure it."""
+"""Class balance: enough images per class to train on and to evaluate."""
 
 from validation.checks import Check
 from validation.config import ValidationConfig
@@ -8,16 +8,16 @@ TOPIC = "class_balance"
 
 
 def checks(config: ValidationConfig) -> list[Check]:
-    """The checks of this topic; training images mean all images while there is no split."""
-    least, ratio = config.min_images_per_class, config.max_class_imbalance
+    """The checks of this topic; before the split, all images count as training images."""
+    minimum, max_ratio = config.min_images_per_class, config.max_class_imbalance
     return [
         Check(
             "images_per_class",
             TOPIC,
             "error",
             "classes",
-            gxe.ExpectColumnValuesToBeBetween(column="images", min_value=least),
-            f"at least {least} labelled training images of each class",
+            gxe.ExpectColumnValuesToBeBetween(column="images", min_value=minimum),
+            f"at least {minimum} labelled training images per class",
             "add images of these classes, or lower validation.min_images_per_class",
         ),
         Check(
@@ -25,9 +25,9 @@ def checks(config: ValidationConfig) -> list[Check]:
             TOPIC,
             "warning",
             "summary",
-            gxe.ExpectColumnValuesToBeBetween(column="imbalance", max_value=ratio),
-            f"the largest class at most {ratio:g} times the smallest, in training images",
-            "look at balanced accuracy and recall of the small class, not at accuracy alone",
+            gxe.ExpectColumnValuesToBeBetween(column="imbalance", max_value=max_ratio),
+            f"the largest class at most {max_ratio:g} times the smallest, in training images",
+            "report balanced accuracy and the recall of small classes, not only accuracy",
         ),
         Check(
             "classes_held_out",
@@ -35,7 +35,7 @@ def checks(config: ValidationConfig) -> list[Check]:
             "warning",
             "classes",
             gxe.ExpectColumnValuesToBeBetween(column="splits_without", max_value=0),
-            "every class in the validation and test split, where there are labels",
-            "metrics of a class that is absent are undefined; add images of it",
+            "every class in the validation and test splits, where they have labels",
+            "the metrics of a missing class are undefined; add images of it",
         ),
     ]

@@ -1,4 +1,4 @@
-"""Expectations of one's own: a YAML file of Great Expectations' names, beside the suites.
+"""Custom expectations: a YAML file with Great Expectations' own expectations.
 
 - table: kept
   expect: expect_column_mean_to_be_between
@@ -18,14 +18,14 @@ from validation.checks import Check
 from validation.expectations import gxe
 from validation.tables import COLUMNS
 
-TOPIC = "own"
+TOPIC = "custom"
 _KEYS = ("table", "expect", "kwargs", "severity", "name", "expected", "remedy")
 _SEVERITIES = ("error", "warning")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
-_REMEDY = "an expectation of your own: change the data, or the expectation"
-# They ask a database or a second table; the tables here lie in memory, each by itself.
+_REMEDY = "a custom expectation: correct the data, or change the expectation"
+# They need a database or a second table; the tables here are in memory and independent.
 _NEED_A_DATABASE = re.compile("LikePattern|QueryResults|OtherTable|UnexpectedRows")
-# Arguments that are the gate's to set.
+# Arguments that the gate sets itself.
 _RESERVED = {
     "id",
     "meta",
@@ -44,22 +44,22 @@ _RESERVED = {
 def read_checks(
     file: str, taken: Iterable[str], tables: Iterable[str]
 ) -> tuple[list[Check], list[str]]:
-    """The checks of a file, and everything that is wrong with it.
+    """The checks of a file, and all problems found in it.
 
     Args:
         file: its path; "" for none.
-        taken: names that other checks have.
-        tables: the tables that there are.
+        taken: the names of the other checks.
+        tables: the names of the available tables.
     """
     entries, problems = _entries(file)
     checks: list[Check] = []
     names = set(taken)
     for number, entry in enumerate(entries, start=1):
-        check, faults = _check(entry, tuple(tables))
+        check, entry_problems = _parse(entry, tuple(tables))
         if check is not None and check.name in names:
-            faults = [f"name {check.name!r}: another check has it; give this one a `name`"]
-        problems += [f"{file}, expectation {number}: {fault}" for fault in faults]
-        if check is not None and not faults:
+            entry_problems = [f"name {check.name!r}: already in use; give this check a `name`"]
+        problems += [f"{file}, expectation {number}: {problem}" for problem in entry_problems]
+        if check is not None and not entry_problems:
             checks.append(check)
             names.add(check.name)
     return checks, problems
@@ -79,12 +79,12 @@ def _entries(file: str) -> tuple[list[Any], list[str]]:
     return content, []
 
 
-def _check(entry: Any, tables: tuple[str, ...]) -> tuple[Check | None, list[str]]:
-    """The check that an entry asks for, or what is wrong with it."""
+def _parse(entry: Any, tables: tuple[str, ...]) -> tuple[Check | None, list[str]]:
+    """The check of an entry, or its problems."""
     if not isinstance(entry, dict):
         return None, [f"expected keys ({', '.join(_KEYS)}), got {_kind(entry)}"]
     problems = [_unknown("key", key, _KEYS) for key in entry if key not in _KEYS]
-    problems += _faults_of_words(entry)
+    problems += _text_problems(entry)
     table, kwargs = entry.get("table"), entry.get("kwargs", {})
     if table not in tables:
         problems.append(_unknown("table", table, tables))
@@ -92,29 +92,29 @@ def _check(entry: Any, tables: tuple[str, ...]) -> tuple[Check | None, list[str]
     if not isinstance(kwargs, dict):
         problems.append(f"kwargs: expected key: value pairs, got {_kind(kwargs)}")
     else:
-        problems += _faults_of_columns(kwargs, table) if table in tables else []
-        expectation, faults = _made(entry.get("expect"), kwargs)
-        problems += faults
+        problems += _column_problems(kwargs, table) if table in tables else []
+        expectation, argument_problems = _build(entry.get("expect"), kwargs)
+        problems += argument_problems
     if problems:
         return None, problems
-    return _named(entry, str(table), expectation), []
+    return _to_check(entry, str(table), expectation), []
 
 
-def _named(entry: Mapping[str, Any], table: str, expectation: Any) -> Check:
+def _to_check(entry: Mapping[str, Any], table: str, expectation: Any) -> Check:
     kind, kwargs = expectation.expectation_type, entry.get("kwargs", {})
-    words = ", ".join(f"{key} {value}" for key, value in kwargs.items())
+    arguments = ", ".join(f"{key} {value}" for key, value in kwargs.items())
     return Check(
         name=entry.get("name") or _default_name(kind, table, kwargs),
         topic=TOPIC,
         severity=entry.get("severity", "error"),
         table=table,
         expectation=expectation,
-        expected=entry.get("expected") or f"{kind}: {words} (table {table})",
+        expected=entry.get("expected") or f"{kind}: {arguments} (table {table})",
         remedy=entry.get("remedy") or _REMEDY,
     )
 
 
-def _faults_of_words(entry: Mapping[Any, Any]) -> list[str]:
+def _text_problems(entry: Mapping[Any, Any]) -> list[str]:
     problems = []
     severity = entry.get("severity", "error")
     if severity not in _SEVERITIES:
@@ -122,42 +122,44 @@ def _faults_of_words(entry: Mapping[Any, Any]) -> list[str]:
     for key in ("name", "expected", "remedy"):
         value = entry.get(key, "")
         if not isinstance(value, str):
-            problems.append(f"{key}: expected a text, got {_kind(value)}")
+            problems.append(f"{key}: expected text, got {_kind(value)}")
         elif key == "name" and value and not _NAME.fullmatch(value):
             problems.append(f"name {value!r}: expected 1 to 80 letters, digits, '_', '-' or '.'")
     return problems
 
 
-def _faults_of_columns(kwargs: Mapping[Any, Any], table: str) -> list[str]:
-    named: list[Any] = [kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs]
-    several = kwargs.get("column_list")
-    named += several if isinstance(several, list) else []
+def _column_problems(kwargs: Mapping[Any, Any], table: str) -> list[str]:
+    used: list[Any] = [kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs]
+    column_list = kwargs.get("column_list")
+    used += column_list if isinstance(column_list, list) else []
     columns = COLUMNS[table]
-    return [_unknown(f"column of table {table}", c, columns) for c in named if c not in columns]
+    return [_unknown(f"column of table {table}", c, columns) for c in used if c not in columns]
 
 
-def _made(name: Any, kwargs: Mapping[Any, Any]) -> tuple[Any, list[str]]:
+def _build(name: Any, kwargs: Mapping[Any, Any]) -> tuple[Any, list[str]]:
     kinds = _kinds()
     if not isinstance(name, str) or name not in kinds:
-        style = "_" in str(name)
-        near = tuple(one for one in kinds if ("_" in one) == style)
-        return None, [_unknown("expect", name, near, list_all=False)]
+        is_snake_case = "_" in str(name)
+        same_style = tuple(known for known in kinds if ("_" in known) == is_snake_case)
+        return None, [_unknown("expect", name, same_style, list_all=False)]
     if kwargs.get("condition_parser") == "pandas":
-        # The one that there is for these tables, and therefore no longer asked for.
+        # Accepted for older files; it is the only parser for these tables.
         kwargs = {key: value for key, value in kwargs.items() if key != "condition_parser"}
     allowed = tuple(sorted(set(kinds[name].__fields__) - _RESERVED))
-    foreign = [
+    problems = [
         _unknown(f"argument of {name}", key, allowed) for key in kwargs if key not in allowed
     ]
     try:
-        made = kinds[name](**{key: _argument(key, kwargs[key]) for key in allowed if key in kwargs})
+        expectation = kinds[name](
+            **{key: _argument(key, kwargs[key]) for key in allowed if key in kwargs}
+        )
     except (ValueError, TypeError) as error:
-        return None, foreign + _explained(name, error)
-    return made, foreign
+        return None, problems + _explain(name, error)
+    return expectation, problems
 
 
 def _argument(key: str, value: Any) -> Any:
-    """A row condition in pandas' words is wrapped: as bare text it is on its way out."""
+    """Wrap a row condition in pandas syntax: Great Expectations deprecates the bare text."""
     if key != "row_condition" or not isinstance(value, str):
         return value
     from great_expectations.expectations.row_conditions import PassThroughCondition
@@ -165,8 +167,8 @@ def _argument(key: str, value: Any) -> Any:
     return PassThroughCondition(pass_through_filter=value)
 
 
-def _explained(name: str, error: Exception) -> list[str]:
-    """One line an argument; of the types that it may have, the first."""
+def _explain(name: str, error: Exception) -> list[str]:
+    """One line per argument; of the accepted types, only the first is mentioned."""
     lines: dict[str, str] = {}
     for item in error.errors() if hasattr(error, "errors") else ():
         where = ".".join(str(part) for part in item["loc"])
@@ -175,12 +177,12 @@ def _explained(name: str, error: Exception) -> list[str]:
 
 
 def _kinds() -> dict[str, Any]:
-    """Great Expectations' expectations that suit these tables, under both of their names."""
+    """The supported expectation classes, by both of their names."""
     names = [name for name in dir(gxe) if re.match("Expect[A-Z]", name)]
     kinds = [getattr(gxe, name) for name in names if not _NEED_A_DATABASE.search(name)]
-    suitable = [kind for kind in kinds if kind.expectation_type]
-    return {kind.expectation_type: kind for kind in suitable} | {
-        kind.__name__: kind for kind in suitable
+    concrete = [kind for kind in kinds if kind.expectation_type]
+    return {kind.expectation_type: kind for kind in concrete} | {
+        kind.__name__: kind for kind in concrete
     }
 
 

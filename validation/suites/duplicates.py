@@ -1,6 +1,6 @@
-"""Duplicates: images with the same pixels, and what their labels say."""
+"""Duplicates: images with identical pixels, and contradictions between their labels."""
 
-from validation.checks import Check, at_most
+from validation.checks import Check, mostly_for
 from validation.config import ValidationConfig
 from validation.expectations import gxe
 
@@ -8,8 +8,8 @@ TOPIC = "duplicates"
 
 
 def checks(config: ValidationConfig) -> list[Check]:
-    """A warning for any exact copy or contradiction; an error above the allowed share."""
-    most = config.max_duplicate_fraction
+    """A warning for any exact copy or contradiction; an error above the allowed fraction."""
+    limit = config.max_duplicate_fraction
     return [
         Check(
             "exact_copies",
@@ -17,8 +17,8 @@ def checks(config: ValidationConfig) -> list[Check]:
             "warning",
             "kept",
             gxe.ExpectColumnValuesToBeInSet(column="is_copy", value_set=[False]),
-            "no exact copy of an earlier image",
-            "cleaning keeps one training image of a group; copies in validation and test stay",
+            "no exact copies of earlier images",
+            "cleaning keeps one training image per group; copies in validation and test stay",
         ),
         Check(
             "exact_copy_share",
@@ -26,10 +26,10 @@ def checks(config: ValidationConfig) -> list[Check]:
             "error",
             "kept",
             gxe.ExpectColumnValuesToBeInSet(
-                column="is_copy", value_set=[False], mostly=at_most(most)
+                column="is_copy", value_set=[False], mostly=mostly_for(limit)
             ),
-            f"a share of at most {most:g} exact copies",
-            "look whether a source was named twice, or raise validation.max_duplicate_fraction",
+            f"a fraction of at most {limit:g} exact copies",
+            "check whether a source is listed twice, or raise validation.max_duplicate_fraction",
         ),
         Check(
             "conflicting_labels",
@@ -37,7 +37,7 @@ def checks(config: ValidationConfig) -> list[Check]:
             "warning",
             "kept",
             gxe.ExpectColumnValuesToBeInSet(column="conflicting_labels", value_set=[False]),
-            "one label for images with the same pixels",
-            "cleaning settles training images by votes or sets them aside; better: correct them",
+            "one label for images with identical pixels",
+            "correct the labels; otherwise cleaning decides by votes or quarantines the images",
         ),
     ]

@@ -1,6 +1,6 @@
-"""Image statistics: no image is blank, nearly black or nearly white."""
+"""Image statistics: no image is blank, almost black or almost white."""
 
-from validation.checks import Check, at_most
+from validation.checks import Check, mostly_for
 from validation.config import ValidationConfig
 from validation.expectations import gxe
 
@@ -8,8 +8,8 @@ TOPIC = "image_statistics"
 
 
 def checks(config: ValidationConfig) -> list[Check]:
-    """A warning for any such image; an error where they are more than the allowed share."""
-    most = config.max_bad_image_fraction
+    """A warning for any such image; an error above the allowed fraction, per kind."""
+    limit = config.max_bad_image_fraction
     kinds = [
         ("blank", "std", {"min_value": config.min_std}, f"grey-value std >= {config.min_std:g}"),
         ("dark", "mean", {"min_value": config.min_mean}, f"mean grey value >= {config.min_mean:g}"),
@@ -20,9 +20,9 @@ def checks(config: ValidationConfig) -> list[Check]:
             f"mean grey value <= {config.max_mean:g}",
         ),
     ]
-    found: list[Check] = []
+    suite: list[Check] = []
     for kind, column, bounds, text in kinds:
-        found += [
+        suite += [
             Check(
                 f"{kind}_images",
                 TOPIC,
@@ -30,16 +30,18 @@ def checks(config: ValidationConfig) -> list[Check]:
                 "kept",
                 gxe.ExpectColumnValuesToBeBetween(column=column, **bounds),
                 f"every image with {text} (of 0..255)",
-                "look at them; cleaning puts blank training frames in quarantine",
+                "inspect them; cleaning quarantines blank training images",
             ),
             Check(
                 f"{kind}_image_share",
                 TOPIC,
                 "error",
                 "kept",
-                gxe.ExpectColumnValuesToBeBetween(column=column, mostly=at_most(most), **bounds),
-                f"a share of at most {most:g} {kind} images ({text} not met)",
+                gxe.ExpectColumnValuesToBeBetween(
+                    column=column, mostly=mostly_for(limit), **bounds
+                ),
+                f"a fraction of at most {limit:g} {kind} images (without {text})",
                 "remove them from the source, or raise validation.max_bad_image_fraction",
             ),
         ]
-    return found
+    return suite

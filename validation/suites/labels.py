@@ -1,7 +1,7 @@
-"""Labels: every label is a class or openly missing, and there is something to learn from."""
+"""Labels: every label is a known class or explicitly missing, and some labels exist."""
 
 from fer_models.labels import NUM_CLASSES, UNLABELLED
-from validation.checks import Check, at_most
+from validation.checks import Check, mostly_for
 from validation.config import ValidationConfig
 from validation.expectations import gxe
 
@@ -11,7 +11,7 @@ _MAJORITY_OF_TEN_VOTES = 5
 
 def checks(config: ValidationConfig) -> list[Check]:
     """The checks of this topic."""
-    most = config.max_unlabelled_fraction
+    limit = config.max_unlabelled_fraction
     return [
         Check(
             "labels_in_range",
@@ -21,7 +21,7 @@ def checks(config: ValidationConfig) -> list[Check]:
             gxe.ExpectColumnValuesToBeBetween(
                 column="label", min_value=UNLABELLED, max_value=NUM_CLASSES - 1
             ),
-            f"labels 0 to {NUM_CLASSES - 1}, or {UNLABELLED} for none",
+            f"labels 0 to {NUM_CLASSES - 1}, or {UNLABELLED} for unlabelled images",
             "correct the labels in the source",
         ),
         Check(
@@ -30,7 +30,7 @@ def checks(config: ValidationConfig) -> list[Check]:
             "error",
             "summary",
             gxe.ExpectColumnValuesToBeBetween(column="labelled", min_value=1),
-            "at least one labelled image that is not in quarantine",
+            "at least one labelled image outside quarantine",
             "add a labelled source; the pipeline can't train without labels",
         ),
         Check(
@@ -38,8 +38,10 @@ def checks(config: ValidationConfig) -> list[Check]:
             TOPIC,
             "error",
             "kept",
-            gxe.ExpectColumnValuesToBeBetween(column="label", min_value=0, mostly=at_most(most)),
-            f"a share of at most {most:g} of the images without a label",
+            gxe.ExpectColumnValuesToBeBetween(
+                column="label", min_value=0, mostly=mostly_for(limit)
+            ),
+            f"a fraction of at most {limit:g} unlabelled images",
             "label them, or raise validation.max_unlabelled_fraction",
         ),
         _faces_by_vote(),
@@ -55,6 +57,6 @@ def _faces_by_vote() -> Check:
         gxe.ExpectColumnValuesToBeBetween(
             column="not_face_votes", max_value=_MAJORITY_OF_TEN_VOTES
         ),
-        f"no image that more than {_MAJORITY_OF_TEN_VOTES} FER+ taggers call no face",
-        "look at them; cleaning sets such training images aside, as its policy says",
+        f'no image with more than {_MAJORITY_OF_TEN_VOTES} FER+ votes for "not a face"',
+        "inspect them; cleaning quarantines such training images, depending on its policy",
     )

@@ -1,22 +1,22 @@
-"""Leakage: held-out images that also stand in the data that training or choosing sees."""
+"""Leakage: held-out images that also occur in the data used for training or model selection."""
 
-from validation.checks import Check, at_most
+from validation.checks import Check, mostly_for
 from validation.config import ValidationConfig
 from validation.expectations import gxe
 
 TOPIC = "leakage"
-_REMEDY = "cleaning takes the training copies out; accuracy is also reported without these images"
+_REMEDY = "cleaning quarantines the training copies; accuracy is also reported without these images"
 
 
 def checks(config: ValidationConfig) -> list[Check]:
-    """A warning for any leak; an error above the allowed share of a held-out split."""
-    most = config.max_leak_fraction
+    """A warning for any leak; an error above the allowed fraction of a held-out split."""
+    limit = config.max_leak_fraction
     warnings = [
         _no_leak("validation", "train"),
         _no_leak("test", "train"),
         _no_leak("test", "validation"),
     ]
-    return [*warnings, _few_leaks("validation", most), _few_leaks("test", most)]
+    return [*warnings, _few_leaks("validation", limit), _few_leaks("test", limit)]
 
 
 def _no_leak(split: str, into: str) -> Check:
@@ -31,13 +31,15 @@ def _no_leak(split: str, into: str) -> Check:
     )
 
 
-def _few_leaks(split: str, most: float) -> Check:
+def _few_leaks(split: str, limit: float) -> Check:
     return Check(
         f"{split}_leak_share",
         TOPIC,
         "error",
         split,
-        gxe.ExpectColumnValuesToBeInSet(column="in_train", value_set=[False], mostly=at_most(most)),
-        f"a share of at most {most:g} of the {split} images in training",
-        "split anew (splitting.strategy=stratified), or raise validation.max_leak_fraction",
+        gxe.ExpectColumnValuesToBeInSet(
+            column="in_train", value_set=[False], mostly=mostly_for(limit)
+        ),
+        f"a fraction of at most {limit:g} of the {split} images in training",
+        "re-split (splitting.strategy=stratified), or raise validation.max_leak_fraction",
     )

@@ -1,4 +1,4 @@
-"""Schema: the manifest has its columns, ids and value ranges, and describes these very pixels."""
+"""Schema: the manifest is complete, its values are valid, and it matches the pixels."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from validation.config import ValidationConfig
 from validation.expectations import gxe
 
 TOPIC = "schema"
-_AGAIN = "ingest the source again; the snapshot is not what ingest writes"
+_REINGEST = "ingest the source again; this snapshot was not written by ingest"
 
 
 def checks(config: ValidationConfig) -> list[Check]:
-    """The checks of this topic; all are errors, for nothing later can be trusted without them."""
+    """The checks of this topic; all are errors, because every later check relies on them."""
     del config
-    return [*_of_rows(), *_of_votes(), *_of_pixels()]
+    return [*_row_checks(), *_vote_checks(), *_pixel_checks()]
 
 
-def _of_rows() -> list[Check]:
+def _row_checks() -> list[Check]:
     return [
         _error(
             "images_present",
@@ -29,18 +29,18 @@ def _of_rows() -> list[Check]:
         _error(
             "manifest_columns",
             gxe.ExpectTableColumnsToMatchSet(column_set=list(MANIFEST_DTYPES), exact_match=False),
-            f"the {len(MANIFEST_DTYPES)} columns of a manifest",
+            f"all {len(MANIFEST_DTYPES)} manifest columns",
         ),
         _error(
             "image_ids_unique",
             gxe.ExpectColumnValuesToBeUnique(column="image_id"),
-            "no image id twice",
+            "unique image ids",
             "give the sources different names",
         ),
         _error(
             "image_ids_readable",
             gxe.ExpectColumnValuesToMatchRegex(column="image_id", regex=r"\S"),
-            "no blank image id",
+            "no blank image ids",
         ),
         _error(
             "status_known",
@@ -50,40 +50,40 @@ def _of_rows() -> list[Check]:
     ]
 
 
-def _of_votes() -> list[Check]:
+def _vote_checks() -> list[Check]:
     all_or_none = [0, len(VOTE_COLUMNS)]
     return [
         _error(
             "votes_in_range",
             gxe.ExpectColumnValuesToBeBetween(column="num_votes", min_value=0, max_value=10),
-            "0 to 10 FER+ votes an image",
+            "0 to 10 FER+ votes per image",
             "correct the FER+ file",
         ),
         _error(
             "votes_complete",
             gxe.ExpectColumnValuesToBeInSet(column="num_missing_votes", value_set=all_or_none),
-            "all FER+ votes of an image, or none",
+            "all FER+ votes of an image, or none of them",
             "correct the FER+ file",
         ),
     ]
 
 
-def _of_pixels() -> list[Check]:
+def _pixel_checks() -> list[Check]:
     return [
         _error(
             "pixels_as_described",
             gxe.ExpectColumnPairValuesToBeEqual(column_A="pixel_sha256", column_B="actual_sha256"),
-            "pixels with the sha256 that the manifest says",
+            "pixels whose sha256 is the one in the manifest",
         ),
         _error(
             "copies_as_described",
             gxe.ExpectColumnPairValuesToBeEqual(
                 column_A="duplicate_group", column_B="first_position"
             ),
-            "duplicate groups that follow from the pixels",
+            "duplicate groups that match the pixels",
         ),
     ]
 
 
-def _error(name: str, expectation: Any, expected: str, remedy: str = _AGAIN) -> Check:
+def _error(name: str, expectation: Any, expected: str, remedy: str = _REINGEST) -> Check:
     return Check(name, TOPIC, "error", "images", expectation, expected, remedy)

@@ -1,4 +1,4 @@
-"""Splits: known names, a training split as soon as there is any, and none too small to use."""
+"""Splits: known names, a training split wherever splits are given, and none too small."""
 
 from fer_models.dataset.snapshot import SPLITS, UNASSIGNED
 from validation.checks import Check
@@ -10,7 +10,7 @@ TOPIC = "splits"
 
 def checks(config: ValidationConfig) -> list[Check]:
     """The checks of this topic."""
-    least = config.min_images_per_split
+    minimum = config.min_images_per_split
     return [
         Check(
             "splits_known",
@@ -29,17 +29,17 @@ def checks(config: ValidationConfig) -> list[Check]:
             gxe.ExpectColumnPairValuesAToBeGreaterThanB(
                 column_A="train", column_B="needs_train", or_equal=True
             ),
-            "training images, where a source names splits at all",
-            "add the training part of the data, or split anew (splitting.strategy=stratified)",
+            "training images, where a source assigns splits",
+            "add the training part of the data, or re-split (splitting.strategy=stratified)",
         ),
         Check(
             "split_sizes",
             TOPIC,
             "error",
             "splits",
-            gxe.ExpectColumnValuesToBeBetween(column="images", min_value=least),
-            f"at least {least} images in each split that is there",
-            "add images, split anew, or lower validation.min_images_per_split",
+            gxe.ExpectColumnValuesToBeBetween(column="images", min_value=minimum),
+            f"at least {minimum} images in each split that has any",
+            "add images, re-split, or lower validation.min_images_per_split",
         ),
         _splits_assigned(),
     ]
@@ -53,5 +53,5 @@ def _splits_assigned() -> Check:
         "kept",
         gxe.ExpectColumnValuesToBeInSet(column="has_split", value_set=[True]),
         "a split for every image",
-        "the split step draws one for these images",
+        "the split step will assign one",
     )

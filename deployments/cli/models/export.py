@@ -1,4 +1,4 @@
-"""`ferflow models export`: a stored network as a weight bundle."""
+"""`ferflow models export`: export a stored network as a weight bundle."""
 
 import shlex
 from pathlib import Path
@@ -21,14 +21,14 @@ from fer_models.training.config import TTA
     "training_command",
     default="",
     metavar="TEXT",
-    help="What was typed to train it; kept in the bundle's facts.",
+    help="Command that trained the model, recorded in the bundle.",
 )
 @click.option(
     "--tta",
     type=click.Choice(get_args(TTA)),
-    help="Views whose mean predicts an image.  [default: as it was trained]",
+    help="Test-time augmentation of the bundle.  [default: the member's]",
 )
-@click.option("--name", default="", help="Of the bundle.  [default: the model's id]")
+@click.option("--name", default="", help="Name of the bundle.  [default: the model id]")
 @store_option
 @reporting
 def export(
@@ -39,10 +39,10 @@ def export(
     name: str,
     store_url: str | None,
 ) -> Produced:
-    """Write network MODEL_ID (or `champion`) as a weight bundle to FOLDER.
+    """Write network MODEL_ID (or `champion`) to FOLDER as a weight bundle.
 
-    A bundle is two files, weights in half precision and facts about them, that
-    `ferflow predict --model FOLDER/NAME.json` takes on any machine, without a store.
+    `ferflow predict --model FOLDER/NAME.json` predicts with a bundle on any machine, without a
+    store. A bundle is two files, the weights in half precision and their metadata.
     """
     store = open_store(store_url)
     model = stored_model(store, model_id)

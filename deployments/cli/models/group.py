@@ -1,4 +1,4 @@
-"""`ferflow models`: the networks there are; the champion, its history, and the way back."""
+"""`ferflow models`: networks, the champion with its history, rollback and export."""
 
 import datetime as dt
 
@@ -11,19 +11,19 @@ from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_table
 from deployments.cli.output import reporting_command as reporting
 from fer_models.errors import StoreError
-from fer_models.storage.registry import CHAMPION, Registry, RegistryEntry
+from fer_models.storage.registry import ANY_ENTRY, CHAMPION, Registry, RegistryEntry
 
 
 @click.group(name="models")
 def command() -> None:
-    """List and summarise networks; show the champion and its history; roll back; export."""
+    """List and summarise networks; show the champion's history; roll back; export."""
 
 
 @command.command()
 @store_option
 @reporting
 def history(store_url: str | None) -> Produced:
-    """All changes of the champion, oldest first."""
+    """Show all changes of the champion, oldest first."""
     store = open_store(store_url)
     entries = Registry(store).history(CHAMPION)
     rows = [[str(e.number), e.model_id, _when(e), e.reason] for e in entries]
@@ -37,19 +37,21 @@ def history(store_url: str | None) -> Produced:
 @command.command()
 @click.argument("model_id", required=False)
 @store_option
-@click.option("--reason", default="rolled back by hand", help="Kept in the history.")
+@click.option("--reason", default="rolled back by hand", help="Recorded in the history.")
 @reporting
 def rollback(model_id: str | None, store_url: str | None, reason: str) -> Produced:
-    """Make MODEL_ID (or the champion before this one) the champion again."""
+    """Make MODEL_ID, by default the previous champion, the champion again."""
     store = open_store(store_url)
     registry = Registry(store)
     current = registry.current(CHAMPION)
     if model_id is None and (current is None or current.previous_id is None):
-        raise StoreError(f"{store.url}: there is no champion before this one; name a model")
+        raise StoreError(f"{store.url}: there is no previous champion; name a MODEL_ID")
     wanted = model_id or (current.previous_id if current else None)
     assert wanted is not None
     model = find_model(store, wanted)
-    entry = registry.set(CHAMPION, model.id, reason)
+    # The previous champion depends on the current one; a given model replaces any.
+    expected = current if model_id is None else ANY_ENTRY
+    entry = registry.set(CHAMPION, model.id, reason, expected=expected)
     click.echo(f"champion is now {model.id} (entry {entry.number})")
     return {"champion": model.id, "entry": entry.number, "previous": entry.previous_id}
 

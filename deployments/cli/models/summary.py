@@ -1,4 +1,4 @@
-"""`ferflow models list` and `summary`: which networks there are, and what they are made of."""
+"""`ferflow models list` and `summary`: available networks and their layers."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,14 @@ _NOTHING = "-"
     "--timm",
     "pattern",
     metavar="PATTERN",
-    help="Names of timm's networks that hold PATTERN, or match it: 'vgg', '*resnet*50*'.",
+    help="List timm's networks that contain PATTERN or match it: 'vgg', '*resnet*50*'.",
 )
 @reporting
 def list_networks(pattern: str | None) -> Produced:
-    """List the own networks and eight of timm's, or the names of all of timm's that match.
+    """List our own networks and eight of timm's, or all of timm's that match a pattern.
 
-    Multiply-adds are for one image of the network's usual size, with 7 classes. Every network can
-    be trained at another size: `ferflow models summary NAME --size 48 --channels 1`.
+    Multiply-adds are for one image of the network's usual size and 7 classes. Counts for another
+    size: `ferflow models summary NAME --size 48 --channels 1`.
     """
     set_quiet_defaults()
     from fer_models.models.catalogue import BASELINES, timm_names, usual_config
@@ -40,24 +40,29 @@ def list_networks(pattern: str | None) -> Produced:
     summaries = [summarize(usual_config(name)) for name in (*OWN_NETWORKS, *BASELINES)]
     columns = ["network", "usual input", "parameters", "multiply-adds"]
     rows = [
-        [summed.config.name, _input(summed), f"{summed.parameters:,}", f"{summed.multiply_adds:,}"]
-        for summed in summaries
+        [
+            network.config.name,
+            _input(network),
+            f"{network.parameters:,}",
+            f"{network.multiply_adds:,}",
+        ]
+        for network in summaries
     ]
     print_table("Networks (all of timm's: ferflow models list --timm '*')", columns, rows)
-    return {"networks": [_totals(summed) for summed in summaries]}
+    return {"networks": [_totals(network) for network in summaries]}
 
 
 @click.command()
 @click.argument("name")
-@click.option("--size", "image_size_px", type=int, metavar="PX", help="Side of the images.")
-@click.option("--channels", "in_channels", type=int, metavar="1|3", help="Of the images.")
-@click.option("--width", type=float, metavar="W", help="Channel multiplier of our own networks.")
+@click.option("--size", "image_size_px", type=int, metavar="PX", help="Side of the input.")
+@click.option("--channels", "in_channels", type=int, metavar="1|3", help="Input channels.")
+@click.option("--width", type=float, metavar="W", help="Channel multiplier, own networks only.")
 @click.option(
     "--depth",
     type=click.IntRange(min=1),
     default=2,
     show_default=True,
-    help="Layers within layers to show.",
+    help="Levels of nested layers to show.",
 )
 @reporting
 def summary(
@@ -69,39 +74,38 @@ def summary(
 ) -> Produced:
     """Show the layers of network NAME: output shape, parameters, multiply-adds for one image.
 
-    Without --size and --channels it is given its usual input, as in `ferflow models list`. A
-    layer's amounts are its own and those of the layers in it that are not shown, so that each
-    column sums to its total.
+    By default it gets its usual input, as in `ferflow models list`. A layer's counts include those
+    of its sublayers that are not shown, so every column adds up to its total.
     """
     set_quiet_defaults()
     from fer_models.models.catalogue import usual_config
     from fer_models.models.summary import summarize
 
     config = usual_config(name, image_size_px=image_size_px, in_channels=in_channels, width=width)
-    summed = summarize(config, depth)
+    network = summarize(config, depth)
     columns = ["layer", "output shape", "parameters", "multiply-adds"]
-    print_table(f"{name} at {_input(summed)}", columns, [_row(layer) for layer in summed.layers])
+    print_table(f"{name} at {_input(network)}", columns, [_row(layer) for layer in network.layers])
     print_facts(
         {
-            "parameters": f"{summed.parameters:,}",
-            "trainable": f"{summed.trainable:,}",
-            "multiply-adds": f"{summed.multiply_adds:,} an image",
-            "weights": f"{summed.weights_mb:,.1f} MB in float32",
+            "parameters": f"{network.parameters:,}",
+            "trainable": f"{network.trainable:,}",
+            "multiply-adds": f"{network.multiply_adds:,} per image",
+            "weights": f"{network.weights_mb:,.1f} MB in float32",
         }
     )
-    return _totals(summed)
+    return _totals(network)
 
 
-def _totals(summed: "NetworkSummary") -> dict[str, Any]:
+def _totals(network: "NetworkSummary") -> dict[str, Any]:
     return {
-        "network": summed.config.name,
-        "image_size_px": summed.config.image_size_px,
-        "in_channels": summed.config.in_channels,
-        "width": summed.config.width,
-        "parameters": summed.parameters,
-        "trainable": summed.trainable,
-        "multiply_adds": summed.multiply_adds,
-        "weights_mb": round(summed.weights_mb, 3),
+        "network": network.config.name,
+        "image_size_px": network.config.image_size_px,
+        "in_channels": network.config.in_channels,
+        "width": network.config.width,
+        "parameters": network.parameters,
+        "trainable": network.trainable,
+        "multiply_adds": network.multiply_adds,
+        "weights_mb": round(network.weights_mb, 3),
     }
 
 
@@ -116,6 +120,6 @@ def _row(layer: "Layer") -> list[str]:
     ]
 
 
-def _input(summed: "NetworkSummary") -> str:
-    size = summed.config.image_size_px
-    return f"{summed.config.in_channels} x {size} x {size}"
+def _input(network: "NetworkSummary") -> str:
+    size = network.config.image_size_px
+    return f"{network.config.in_channels} x {size} x {size}"

@@ -1,1 +1,1 @@
-"""`ferflow task`: the steps of the pipeline, one at a time."""
+"""`ferflow task`: the steps of the pipeline as single commands."""

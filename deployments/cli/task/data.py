@@ -1,4 +1,4 @@
-"""`ferflow task ingest|validate|clean|split`."""
+"""`ferflow task ingest|validate|score|clean|split`."""
 
 from pathlib import Path
 from typing import Any
@@ -26,16 +26,20 @@ def ingest(**options: Any) -> Produced:
     step.store.check_writable()
     with progress_display():
         snapshot = stage.fn(step.config.data, step.config.seed, step.config.store)
-    return _snapshot_made(step.store, "ingest", snapshot)
+    return _report_snapshot(step.store, "ingest", snapshot)
 
 
 @click.command()
 @config_options
 @snapshot_option
-@click.option("--allow-warnings/--no-allow-warnings", default=None, help="Let warnings pass.")
+@click.option(
+    "--allow-warnings/--no-allow-warnings",
+    default=None,
+    help="Whether warnings pass the gate.  [default: as configured]",
+)
 @reporting
 def validate(snapshot_id: str | None, allow_warnings: bool | None, **options: Any) -> Produced:
-    """Check the raw snapshot; exit 3 when the gate says no."""
+    """Validate the raw snapshot. Exit code 3 if the gate rejects it."""
     step = Step(options)
     from tasks.validate import gate
     from tasks.validate import validate as stage
@@ -52,11 +56,7 @@ def validate(snapshot_id: str | None, allow_warnings: bool | None, **options: An
         (result for result in results if not result["passed"]),
         key=lambda result: str(result["severity"]),
     )
-    columns = ["check", "severity", "expected", "observed"]
-    if failed:
-        print_table(
-            "Not as expected", columns, [[str(row[name]) for name in columns] for row in failed]
-        )
+    _print_failed(failed)
     info = step.store.info(snapshot)
     facts = {
         "validation": validation.id,
@@ -80,12 +80,19 @@ def validate(snapshot_id: str | None, allow_warnings: bool | None, **options: An
     return facts
 
 
+def _print_failed(failed: list[dict[str, Any]]) -> None:
+    columns = ["check", "severity", "expected", "observed"]
+    rows = [[str(result[column]) for column in columns] for result in failed]
+    if rows:
+        print_table("Failed checks", columns, rows)
+
+
 @click.command()
 @config_options
 @snapshot_option
 @reporting
 def score(snapshot_id: str | None, **options: Any) -> Produced:
-    """Judge the labels of the raw snapshot by networks that never learned from them."""
+    """Score the raw labels with out-of-fold predictions."""
     step = Step(options)
     from tasks.score import score as stage
 
@@ -105,11 +112,11 @@ def score(snapshot_id: str | None, **options: Any) -> Produced:
     "--decisions",
     "decisions_file",
     type=click.Path(path_type=Path),
-    help="File that the review page saved; kept in the store and honoured from now on.",
+    help="Decisions file of the review page; stored, and applied from now on.",
 )
 @reporting
 def clean(snapshot_id: str | None, decisions_file: Path | None, **options: Any) -> Produced:
-    """Put defective images of the raw snapshot in quarantine (labels are scored first)."""
+    """Quarantine defective images of the raw snapshot. Labels are scored first."""
     step = Step(options)
     from tasks.clean import clean as stage
     from tasks.score import score as score_stage
@@ -122,13 +129,13 @@ def clean(snapshot_id: str | None, decisions_file: Path | None, **options: Any) 
         if config.scores_labels:
             scores = score_stage.fn(snapshot, config.scoring, config.seed, config.store)
         cleaned = stage.fn(snapshot, scores, decisions, config.cleaning, config.store)
-    facts = _snapshot_made(step.store, "clean", cleaned)
+    facts = _report_snapshot(step.store, "clean", cleaned)
     facts["decisions"] = f"{cleaned.url}/decisions.parquet"
     shown = {"decisions": facts["decisions"]}
     if decisions is not None:
-        shown["by people"] = (
+        shown["manual review"] = (
             f"version {decisions.version}: {facts['people_decided']} decisions applied, "
-            f"{facts['people_unmatched']} about images that are not here"
+            f"{facts['people_unmatched']} for images that are not in the snapshot"
         )
     print_facts(shown)
     return facts
@@ -137,7 +144,7 @@ def clean(snapshot_id: str | None, decisions_file: Path | None, **options: Any) 
 def _decisions(
     step: Step, snapshot: SnapshotRef, decisions_file: Path | None
 ) -> DecisionsRef | None:
-    """The decisions to apply: those in force, after the file's were checked and added to them."""
+    """The decisions to apply: the current ones, after merging those of the file."""
     from fer_models.dataset.snapshot import open_snapshot
     from fer_models.review.decisions import (
         current_decisions,
@@ -160,18 +167,18 @@ def _decisions(
 @snapshot_option
 @reporting
 def split(snapshot_id: str | None, **options: Any) -> Produced:
-    """Settle train, validation and test of the cleaned snapshot."""
+    """Split the cleaned snapshot into train, validation and test."""
     step = Step(options)
     from tasks.split import split as stage
 
     config = step.config
     snapshot = step.snapshot(snapshot_id, "clean")
     with progress_display():
-        divided = stage.fn(snapshot, config.splitting, config.seed, config.store)
-    return _snapshot_made(step.store, "split", divided)
+        split_snapshot = stage.fn(snapshot, config.splitting, config.seed, config.store)
+    return _report_snapshot(step.store, "split", split_snapshot)
 
 
-def _snapshot_made(store: ArtifactStore, step: str, snapshot: SnapshotRef) -> Produced:
+def _report_snapshot(store: ArtifactStore, step: str, snapshot: SnapshotRef) -> Produced:
     from tasks.artifacts.tables import reason_rows, snapshot_rows
 
     remember(store, step, snapshot)
@@ -187,7 +194,7 @@ def _snapshot_made(store: ArtifactStore, step: str, snapshot: SnapshotRef) -> Pr
             "snapshot": snapshot.id,
             "images": f"{info['num_images']} ({info['kept']} kept)",
             "splits": ", ".join(f"{name} {count}" for name, count in info["split_counts"].items()),
-            "where": snapshot.url,
+            "url": snapshot.url,
         }
     )
     return facts

@@ -19,14 +19,17 @@ _STEPS = ("split", "clean", "ingest")
 @snapshot_option
 @reporting
 def explore(snapshot_id: str | None, **options: Any) -> Produced:
-    """Show a snapshot in figures, plots and faces: the split, cleaned or raw one."""
+    """Explore a snapshot: figures, plots and faces.
+
+    By default the latest one: split, else cleaned, else raw.
+    """
     step = Step(options)
     from fer_models.exploration.explore import SUMMARY_FILE
     from tasks.explore import class_rows, main_figures
     from tasks.explore import explore as stage
 
-    made = [one for one in _STEPS if recall_if_any(step.store, one, SnapshotRef)]
-    snapshot = step.snapshot(snapshot_id, made[0] if made else _STEPS[-1])
+    finished = [name for name in _STEPS if recall_if_any(step.store, name, SnapshotRef)]
+    snapshot = step.snapshot(snapshot_id, finished[0] if finished else _STEPS[-1])
     with progress_display():
         exploration = stage.fn(snapshot, step.config.store)
     remember(step.store, "explore", exploration)

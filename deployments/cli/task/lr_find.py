@@ -1,4 +1,4 @@
-"""`ferflow task lr-find`: which learning rates a member can be trained with."""
+"""`ferflow task lr-find`: find a good learning rate for a member."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 @config_options
 @weights_option
 @snapshot_option
-@click.option("--member", "name", help="Which member.  [default: the first]")
+@click.option("--member", "name", help="Member to train.  [default: the first]")
 @click.option(
     "--steps",
     type=click.IntRange(min=20),
     default=120,
     show_default=True,
-    help="Learning rates to try.",
+    help="Number of learning rates to try.",
 )
 @click.option(
     "--out",
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     default=Path("learning-rate.png"),
     show_default=True,
     metavar="FILE.png",
-    help="Where the plot goes.",
+    help="File for the plot.",
 )
 @reporting
 def lr_find(
     snapshot_id: str | None, name: str | None, steps: int, out: Path, **options: Any
 ) -> Produced:
-    """Raise the learning rate step by step, and plot the loss over it."""
+    """Train with a rising learning rate and plot the loss over it."""
     step = Step(options)
     known = [member.name for member in step.config.members]
     problems = []
     if name is not None and name not in known:
         problems.append(f"--member {name}: expected one of {', '.join(known)}")
     if not out.absolute().parent.is_dir():
-        problems.append(f"--out {out}: there is no folder {out.absolute().parent}; make it first")
+        problems.append(f"--out {out}: there is no folder {out.absolute().parent}; create it first")
     if problems:
-        raise ConfigError("lr-find can't begin", problems)
+        raise ConfigError("lr-find can't start", problems)
     from fer_models.dataset.snapshot import open_snapshot
     from fer_models.training.inputs.data import training_data
     from fer_models.training.lr_finder import lr_find as search
@@ -75,9 +75,9 @@ def _plot(curve: "RateCurve", name: str, out: Path) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(curve.rates, curve.losses)
-    axes.axvspan(curve.suggested, curve.lowest, alpha=0.15, label="good peaks lie here")
+    axes.axvspan(curve.suggested, curve.lowest, alpha=0.15, label="range of good peak rates")
     axes.set(xscale="log", xlabel="learning rate", ylabel="training loss, smoothed")
-    axes.set_title(f"{name}: loss while the learning rate grows", fontsize=10)
+    axes.set_title(f"{name}: learning-rate range test", fontsize=10)
     axes.legend(frameon=False)
     axes.grid(alpha=0.3)
     figure.savefig(out, dpi=120, format="png")

@@ -1,4 +1,4 @@
-"""`ferflow task tune|train|evaluate|ensemble|promote|report`."""
+"""`ferflow task tune|train|ensemble|evaluate|promote|report`."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ from fer_models.storage.refs import (
 @snapshot_option
 @reporting
 def tune(snapshot_id: str | None, **options: Any) -> Produced:
-    """Search the hyper-parameters of `tuning.member` with Ray Tune."""
+    """Tune the hyper-parameters of `tuning.member` with Ray Tune."""
     step = Step(options)
     from tasks.artifacts.tables import trial_rows
     from tasks.tune import tune as stage
@@ -36,7 +36,10 @@ def tune(snapshot_id: str | None, **options: Any) -> Produced:
     snapshot = step.snapshot(snapshot_id, "split")
     member = next((m for m in config.members if m.name == config.tuning.member), None)
     if member is None:
-        raise ConfigError(f"tuning.member {config.tuning.member!r} is none of the members")
+        raise ConfigError(
+            f"tuning.member {config.tuning.member!r}: unknown member; "
+            f"expected one of {', '.join(m.name for m in config.members)}"
+        )
     with progress_display():
         tuning = stage.fn(snapshot, member, config.tuning, config.seed, config.store)
     remember(step.store, "tune", tuning)
@@ -53,8 +56,8 @@ def tune(snapshot_id: str | None, **options: Any) -> Produced:
 @config_options
 @weights_option
 @snapshot_option
-@click.option("--member", "names", multiple=True, help="Only this member; repeatable.")
-@click.option("--no-tuning", is_flag=True, help="Leave the last search's setting aside.")
+@click.option("--member", "names", multiple=True, help="Train only this member; repeatable.")
+@click.option("--no-tuning", is_flag=True, help="Ignore the result of the latest tuning.")
 @reporting
 def train(
     snapshot_id: str | None, names: tuple[str, ...], no_tuning: bool, **options: Any
@@ -93,35 +96,8 @@ def train(
 @snapshot_option
 @model_option
 @reporting
-def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
-    """Score the models on validation and test."""
-    step = Step(options)
-    from tasks.artifacts.tables import evaluation_rows
-    from tasks.evaluate import evaluate as stage
-
-    snapshot = step.snapshot(snapshot_id, "split")
-    produced: list[Produced] = []
-    with progress_display():
-        for model in step.models(model_ids):
-            evaluation = stage.fn(snapshot, model, step.config.evaluation, step.config.store)
-            remember(step.store, f"evaluate-{model.name}", evaluation)
-            rows = evaluation_rows(step.store, evaluation)
-            produced.append(
-                {"evaluation": evaluation.id, "model": model.id, "name": model.name, "splits": rows}
-            )
-    for item in produced:
-        rows = item["splits"]
-        print_table(item["name"], list(rows[0]), [[number(v) for v in r.values()] for r in rows])
-    return {"snapshot": snapshot.id, "evaluations": produced}
-
-
-@click.command()
-@config_options
-@snapshot_option
-@model_option
-@reporting
 def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
-    """Combine the models, and choose the candidate on the validation split."""
+    """Build ensembles and select the candidate. Both use only the validation split."""
     step = Step(options)
     from tasks.artifacts.tables import ensemble_rows
     from tasks.ensemble import ensemble as stage
@@ -147,10 +123,42 @@ def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
 @click.command()
 @config_options
 @snapshot_option
-@click.option("--model", "model_id", metavar="ID", help="Promote this model, not the candidate.")
+@model_option
+@reporting
+def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
+    """Evaluate models and ensembles on validation and test."""
+    step = Step(options)
+    from tasks.artifacts.tables import evaluation_rows
+    from tasks.evaluate import evaluate as stage
+
+    snapshot = step.snapshot(snapshot_id, "split")
+    produced: list[Produced] = []
+    models = step.models(model_ids)
+    if not model_ids:
+        models += _ensembles_of(step, models, snapshot)
+    with progress_display():
+        for model in models:
+            evaluation = stage.fn(snapshot, model, step.config.evaluation, step.config.store)
+            remember(step.store, f"evaluate-{model.name}", evaluation)
+            rows = evaluation_rows(step.store, evaluation)
+            produced.append(
+                {"evaluation": evaluation.id, "model": model.id, "name": model.name, "splits": rows}
+            )
+    for item in produced:
+        rows = item["splits"]
+        print_table(item["name"], list(rows[0]), [[number(v) for v in r.values()] for r in rows])
+    return {"snapshot": snapshot.id, "evaluations": produced}
+
+
+@click.command()
+@config_options
+@snapshot_option
+@click.option(
+    "--model", "model_id", metavar="ID", help="Promote this model instead of the candidate."
+)
 @reporting
 def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Produced:
-    """Let the candidate meet the champion; exit 3 when it is not promoted."""
+    """Compare the candidate with the champion. Exit code 3 if it is not promoted."""
     step = Step(options)
     from tasks.promote import promote as stage
 
@@ -178,7 +186,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
 @snapshot_option
 @reporting
 def report(snapshot_id: str | None, **options: Any) -> Produced:
-    """Write the HTML report of the last steps; models that were not evaluated yet are."""
+    """Write the HTML report of the latest steps. Evaluates the models if necessary."""
     step = Step(options)
     from tasks.evaluate import evaluate as evaluate_stage
     from tasks.report import report as stage
@@ -208,7 +216,7 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
 
 
 def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | None:
-    """The last search, if it was for this member and this data."""
+    """The latest tuning, if it was for this member and this snapshot."""
     tuning = recall_if_any(step.store, "tune", TuningRef)
     if tuning is None or name != step.config.tuning.member:
         return None
@@ -216,5 +224,21 @@ def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | Non
         info = step.store.info(tuning)
     except StoreError:
         return None
-    fits = info["member"] == name and info.get("snapshot_id") == snapshot.id
-    return tuning if fits else None
+    matches = info["member"] == name and info.get("snapshot_id") == snapshot.id
+    return tuning if matches else None
+
+
+def _ensembles_of(step: Step, models: list[ModelRef], snapshot: SnapshotRef) -> list[ModelRef]:
+    """The latest ensembles, if they were built from these models on this snapshot."""
+    from fer_models.ensembling.ensemble import ENSEMBLE_FILE
+
+    built = recall_if_any(step.store, "ensemble", EnsembleRef)
+    if built is None:
+        return []
+    try:
+        content = step.store.read_json(built, ENSEMBLE_FILE)
+    except StoreError:
+        return []
+    members = {c["model_id"] for c in content["candidates"] if c["method"] is None}
+    matches = members == {m.id for m in models} and content["snapshot_id"] == snapshot.id
+    return list(built.ensembles) if matches else []

@@ -1,4 +1,4 @@
-"""What the single steps share: their options, the configuration, the store."""
+"""Shared by all steps: options, configuration and store."""
 
 from typing import Any
 
@@ -13,15 +13,22 @@ from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
 
 snapshot_option = click.option(
-    "--snapshot", "snapshot_id", metavar="ID", help="Snapshot id or its start, not the last one."
+    "--snapshot",
+    "snapshot_id",
+    metavar="ID",
+    help="Snapshot id or its beginning.  [default: the latest one]",
 )
 model_option = click.option(
-    "--model", "model_ids", multiple=True, metavar="ID", help="Model id or its start; repeatable."
+    "--model",
+    "model_ids",
+    multiple=True,
+    metavar="ID",
+    help="Model id or its beginning; repeatable.  [default: the latest ones]",
 )
 
 
 class Step:
-    """What the steps share: the configuration and the store."""
+    """The configuration and the store of a step."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         set_quiet_defaults()
@@ -29,24 +36,24 @@ class Step:
         self.store = ArtifactStore(self.config.store)
 
     def snapshot(self, wanted: str | None, step: str) -> SnapshotRef:
-        """The named snapshot, or what `step` made last."""
+        """The given snapshot, or the latest result of `step`."""
         if wanted:
             return find_snapshot(self.store, wanted)
         return recall(self.store, step, SnapshotRef)
 
     def models(self, wanted: tuple[str, ...]) -> list[ModelRef]:
-        """The named models, or the last one of every member."""
+        """The given models, or the latest model of every member."""
         if wanted:
             return [find_model(self.store, text) for text in wanted]
         names = [member.name for member in self.config.members]
         return [recall(self.store, f"train-{name}", ModelRef) for name in names]
 
 
-def short(facts: Produced, *left_out: str) -> dict[str, str]:
-    """The facts as text, without the long ones."""
-    return {key: str(value) for key, value in facts.items() if key not in left_out}
+def short(facts: Produced, *omitted: str) -> dict[str, str]:
+    """The facts as text, without the omitted ones."""
+    return {key: str(value) for key, value in facts.items() if key not in omitted}
 
 
 def number(value: Any) -> str:
-    """Four decimals for fractions, the value itself otherwise."""
+    """Four decimals for floats, the plain value otherwise."""
     return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Great Expectations' Data Docs: the run's own results, readable offline, the same each time."""
+"""Great Expectations' Data Docs: the results of the run, offline, and reproducible."""
 
 import shutil
 from html.parser import HTMLParser
@@ -20,16 +20,16 @@ DOCS = "data_docs/index.html"
 
 
 @pytest.fixture(scope="module")
-def looked_at(tmp_path_factory: pytest.TempPathFactory) -> tuple[ArtifactStore, ValidationRef]:
-    """A faulty snapshot with odd ids, and an expectation that shows them."""
+def validated(tmp_path_factory: pytest.TempPathFactory) -> tuple[ArtifactStore, ValidationRef]:
+    """A faulty snapshot with unusual ids, and expectations that show them."""
     from fer_models.storage.config import StoreConfig
 
     folder = tmp_path_factory.mktemp("docs")
     store = ArtifactStore(StoreConfig(url=str(folder / "store")))
     draft = _faulty_draft()
     draft.set("image_id", [1], "$kwargs ${x} <img src=x onerror=alert(1)>")
-    own = folder / "own.yaml"
-    own.write_text(
+    custom = folder / "custom.yaml"
+    custom.write_text(
         "- {table: kept, expect: expect_column_values_to_match_regex,"
         " kwargs: {column: image_id, regex: '^hand:(?<!x)'}}\n"
         "- {table: kept, expect: expect_column_distinct_values_to_be_in_set,"
@@ -38,11 +38,11 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> tuple[ArtifactStore, 
         " kwargs: {column: mean, max_value: 3, row_condition: nope > 3,"
         " condition_parser: pandas}, name: broken}\n"
     )
-    config = ValidationConfig(expectations_file=str(own))
+    config = ValidationConfig(expectations_file=str(custom))
     return store, validate_snapshot(store, _written(store, draft), config)
 
 
-class _Seen(HTMLParser):
+class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.tags: set[str] = set()
@@ -57,34 +57,34 @@ class _Seen(HTMLParser):
         self.text.append(data)
 
 
-def _seen(html: str) -> _Seen:
-    parser = _Seen()
+def _parse(html: str) -> _Page:
+    parser = _Page()
     parser.feed(html)
     return parser
 
 
-def test_it_needs_no_network_and_no_scripts(
-    looked_at: tuple[ArtifactStore, ValidationRef],
+def test_the_page_needs_no_network_and_no_scripts(
+    validated: tuple[ArtifactStore, ValidationRef],
 ) -> None:
-    store, validation = looked_at
+    store, validation = validated
     page = store.read_file(validation, DOCS).decode()
-    seen = _seen(page)
-    assert not seen.tags & {"script", "link", "img", "iframe"}
-    assert all(link == "../report.html" or link.startswith("#") for link in seen.links)
+    parsed = _parse(page)
+    assert not parsed.tags & {"script", "link", "img", "iframe"}
+    assert all(link == "../report.html" or link.startswith("#") for link in parsed.links)
     assert "url(" not in page
     assert "http" not in page
     assert len(page) < 100_000
 
 
-def test_it_shows_the_results_of_the_very_run(
-    looked_at: tuple[ArtifactStore, ValidationRef],
+def test_the_page_shows_the_results_of_the_run(
+    validated: tuple[ArtifactStore, ValidationRef],
 ) -> None:
-    store, validation = looked_at
+    store, validation = validated
     records = store.read_json(validation, "results.json")
-    text = "".join(_seen(store.read_file(validation, DOCS).decode()).text)
+    text = "".join(_parse(store.read_file(validation, DOCS).decode()).text)
     assert all(record["check"] in text for record in records)
     assert "8 unexpected values found. ≈2.286% of 350 total rows." in text
-    assert "not expected: test, validation" in text
+    assert "unexpected: test, validation" in text
     assert "name 'nope' is not defined" in text
     assert ODD in text
     assert "$kwargs ${x} <img src=x onerror=alert(1)>" in text
@@ -92,20 +92,22 @@ def test_it_shows_the_results_of_the_very_run(
     assert "Traceback" not in text
 
 
-def test_the_same_look_gives_the_same_pages(
-    looked_at: tuple[ArtifactStore, ValidationRef], tmp_path: Path
+def test_validating_again_gives_identical_pages(
+    validated: tuple[ArtifactStore, ValidationRef], tmp_path: Path
 ) -> None:
     from fer_models.storage.config import StoreConfig
 
-    first, validation = looked_at
+    first, validation = validated
     second = ArtifactStore(StoreConfig(url=str(tmp_path / "elsewhere")))
     shutil.copytree(first.local_root / "datasets", tmp_path / "elsewhere" / "datasets")
-    own = next(first.local_root.parent.glob("own.yaml"))
+    custom = next(first.local_root.parent.glob("custom.yaml"))
     snapshot = first.list_ids(SnapshotRef)[0]
     again = validate_snapshot(
         second,
         SnapshotRef(id=snapshot, url=""),
-        ValidationConfig(expectations_file=str(shutil.copy(own, tmp_path / "another name.yaml"))),
+        ValidationConfig(
+            expectations_file=str(shutil.copy(custom, tmp_path / "another name.yaml"))
+        ),
     )
     assert again.id == validation.id
     files = [store.describe(ref).files for store, ref in ((first, validation), (second, again))]
@@ -113,28 +115,28 @@ def test_the_same_look_gives_the_same_pages(
     assert all(files[0][name].sha256 == files[1][name].sha256 for name in files[0])
 
 
-def test_plain_keeps_tables_and_shows_other_tags_as_text() -> None:
+def test_plain_html_keeps_tables_and_shows_other_tags_as_text() -> None:
     html = '<td id="a" style="x" class="b"><a href="http://x">y</a> 1 &lt; 2<br/></td>'
     assert plain(html) == ('<td class="b">&lt;a href="http://x"&gt;y&lt;/a&gt; 1 &lt; 2<br></td>')
     assert plain("<style>a{}</style><!-- c -->") == "&lt;style&gt;a{}&lt;/style&gt;&lt;!-- c --&gt;"
 
 
 @given(st.text(alphabet="<>/!-='\"& abscriptonerrorimg", max_size=60))
-def test_nothing_foreign_survives(text: str) -> None:
-    seen = _seen(plain(text))
-    assert seen.tags <= {"b", "i", "p", "br", "span", "strong", "pre", "sub", "sup", "small"}
-    assert not seen.links
+def test_only_allowed_tags_survive(text: str) -> None:
+    parsed = _parse(plain(text))
+    assert parsed.tags <= {"b", "i", "p", "br", "span", "strong", "pre", "sub", "sup", "small"}
+    assert not parsed.links
 
 
 @pytest.mark.browser
-def test_it_reads_in_a_browser_without_network(
-    looked_at: tuple[ArtifactStore, ValidationRef],
+def test_the_page_works_in_a_browser_without_network(
+    validated: tuple[ArtifactStore, ValidationRef],
 ) -> None:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium on this machine")
-    store, validation = looked_at
+    store, validation = validated
     requests: list[str] = []
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(
@@ -148,7 +150,7 @@ def test_it_reads_in_a_browser_without_network(
         passed = page.get_by_role("cell", name="images_present")
         failed = page.get_by_role("cell", name="test_leak_share")
         both = (passed.is_visible(), failed.is_visible())
-        page.get_by_label("show only what is not met").check()
+        page.get_by_label("show only failed expectations").check()
         only = (passed.is_visible(), failed.is_visible())
         browser.close()
     assert (both, only) == ((True, True), (False, True))

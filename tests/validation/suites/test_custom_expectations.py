@@ -1,4 +1,4 @@
-"""Expectations of one's own come from a file, and all that is wrong with it is told at once."""
+"""Custom expectations come from a file, and all its problems are reported together."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 from fer_models.errors import ConfigError
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tests.validation.snapshots import sound_draft
+from tests.validation.snapshots import valid_draft
 from validation.checks import CheckResult
 from validation.config import ValidationConfig
 from validation.gate import settings_content, validate_snapshot
@@ -20,39 +20,39 @@ DOCS = Path(__file__).parents[3] / "docs" / "validation.md"
 
 
 def _file(tmp_path: Path, text: str) -> str:
-    path = tmp_path / "own expectations.yaml"
+    path = tmp_path / "custom expectations.yaml"
     path.write_text(text, encoding="utf-8")
     return str(path)
 
 
-def _own_results(tmp_path: Path, text: str) -> dict[str, CheckResult]:
-    """Only the user's own checks, on the sound snapshot."""
+def _custom_results(tmp_path: Path, text: str) -> dict[str, CheckResult]:
+    """The results of the custom checks on the valid snapshot."""
     from validation.runner import evaluate
 
     config = ValidationConfig(expectations_file=_file(tmp_path, text))
-    own = [check for check in checks_for(config) if check.topic == "own"]
-    results = evaluate(build_tables(sound_draft().snapshot()), own).results
+    custom = [check for check in checks_for(config) if check.topic == "custom"]
+    results = evaluate(build_tables(valid_draft().snapshot()), custom).results
     return {result.check: result for result in results}
 
 
-def _faults(tmp_path: Path, text: str) -> list[str]:
+def _problems(tmp_path: Path, text: str) -> list[str]:
     file = _file(tmp_path, text)
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as caught:
         checks_for(ValidationConfig(expectations_file=file))
-    assert told.value.exit_code == 2
-    return [problem.replace(f"{file}, expectation ", "") for problem in told.value.problems]
+    assert caught.value.exit_code == 2
+    return [problem.replace(f"{file}, expectation ", "") for problem in caught.value.problems]
 
 
-def test_the_example_of_the_documentation_runs(tmp_path: Path) -> None:
+def test_the_documented_example_runs(tmp_path: Path) -> None:
     found = re.search(r"```yaml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     assert found
-    results = _own_results(tmp_path, found.group(1))
+    results = _custom_results(tmp_path, found.group(1))
     assert len(results) >= 3
-    assert all("could not be made" not in result.observed for result in results.values())
+    assert all("could not run" not in result.observed for result in results.values())
 
 
-def test_both_spellings_severities_and_words(tmp_path: Path) -> None:
-    results = _own_results(
+def test_both_spellings_severities_and_texts(tmp_path: Path) -> None:
+    results = _custom_results(
         tmp_path,
         """
 - {table: kept, expect: ExpectColumnMeanToBeBetween, kwargs: {column: mean, max_value: 100}}
@@ -86,15 +86,15 @@ def test_both_spellings_severities_and_words(tmp_path: Path) -> None:
         "only the source foot",
         "walk",
     )
-    assert sources.observed == "not expected: hand; missing: foot"
+    assert sources.observed == "unexpected: hand; missing: foot"
     assert results["classes_images_column_values_to_be_between"].observed.startswith("angry 30, ")
     ids = results["kept_image_id_column_values_to_match_regex"]
     assert (ids.passed, ids.num_unexpected, ids.examples) == (True, 1, ("hand:0",))
-    assert results["odd"].observed == "the check could not be made: name 'nope' is not defined"
+    assert results["odd"].observed == "the check could not run: name 'nope' is not defined"
 
 
-def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
-    faults = _faults(
+def test_all_problems_are_reported_together(tmp_path: Path) -> None:
+    problems = _problems(
         tmp_path,
         """
 - {table: keptt, expect: expect_column_mean_to_be_betwen, kwargs: {column: mean}}
@@ -114,7 +114,7 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         "2: column of table kept 'maen': unknown; did you mean mean",
         "2: argument of ExpectColumnMeanToBeBetween 'min_valu': unknown; did you mean min_value",
         "2: ExpectColumnMeanToBeBetween, argument max_value: value is not a valid float",
-        "3: name 'exact_copies': another check has it",
+        "3: name 'exact_copies': already in use",
         "4: severity 'fatal': unknown; known: error, warning",
         "5: expected keys (table, expect",
         "6: key 'tabel': unknown; did you mean table?",
@@ -124,9 +124,9 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         "7: table 'drift': unknown",
         "7: expect 'UnexpectedRowsExpectation': unknown",
     ]
-    assert len(faults) == len(expected)
-    for fault, start in zip(faults, expected, strict=True):
-        assert fault.startswith(start)
+    assert len(problems) == len(expected)
+    for problem, start in zip(problems, expected, strict=True):
+        assert problem.startswith(start)
 
 
 @pytest.mark.parametrize(
@@ -137,12 +137,12 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         ("table: kept", "expected a list of expectations, got a dict"),
     ],
 )
-def test_a_file_that_is_no_list(tmp_path: Path, text: str, message: str) -> None:
-    (fault,) = _faults(tmp_path, text)
-    assert message in fault
+def test_a_file_without_a_list_is_rejected(tmp_path: Path, text: str, message: str) -> None:
+    (problem,) = _problems(tmp_path, text)
+    assert message in problem
 
 
-def test_a_file_that_is_not_there_is_told_before_the_snapshot_is_opened(
+def test_a_missing_file_is_reported_before_the_snapshot_is_opened(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
     config = ValidationConfig(expectations_file=str(tmp_path / "absent.yaml"))
@@ -150,24 +150,20 @@ def test_a_file_that_is_not_there_is_told_before_the_snapshot_is_opened(
         validate_snapshot(store, SnapshotRef(id="absent", url=""), config)
 
 
-def test_what_the_file_says_is_part_of_the_cache_key(tmp_path: Path) -> None:
-    from tasks.stage import stage_key
-    from tasks.validate import _content_of_settings
+def test_the_content_of_the_file_is_fingerprinted(tmp_path: Path) -> None:
+    def content(text: str) -> str:
+        return settings_content(ValidationConfig(expectations_file=_file(tmp_path, text)))
 
-    def key(text: str) -> str:
-        parameters = {"config": ValidationConfig(expectations_file=_file(tmp_path, text))}
-        return stage_key("validate", "validation.checks", parameters, _content_of_settings)
-
-    assert key("- a") == key("- a")
-    assert key("- a") != key("- b")
+    assert content("- a") == content("- a")
+    assert content("- a") != content("- b")
     assert settings_content(ValidationConfig(expectations_file="absent")) == ""
 
 
-def test_the_tables_hold_what_is_promised() -> None:
+def test_the_tables_have_the_declared_columns() -> None:
     from validation.drift.checks import drift_table
     from validation.drift.reference import sample_of
 
-    snapshot = sound_draft().snapshot()
+    snapshot = valid_draft().snapshot()
     sample = sample_of(snapshot)
     tables = build_tables(snapshot) | {"drift": drift_table(sample, sample)}
     assert {name: set(table.columns) for name, table in tables.items()} == {
@@ -183,10 +179,10 @@ def test_all_tables_and_columns_are_documented() -> None:
             assert f"`{column}`" in text or column.startswith("votes_"), column
 
 
-def test_severities_are_changed_by_name(tmp_path: Path) -> None:
-    own = "- {table: kept, expect: expect_column_to_exist, kwargs: {column: mean}, name: mine}"
+def test_severities_are_overridden_by_name(tmp_path: Path) -> None:
+    text = "- {table: kept, expect: expect_column_to_exist, kwargs: {column: mean}, name: mine}"
     config = ValidationConfig(
-        expectations_file=_file(tmp_path, own),
+        expectations_file=_file(tmp_path, text),
         severities={"exact_copies": "error", "blank_images": "off", "mine": "warning"},
     )
     checks = {check.name: check.severity for check in checks_for(config)}
@@ -198,7 +194,7 @@ def test_severities_are_changed_by_name(tmp_path: Path) -> None:
     }
 
 
-def test_yamls_off_is_understood() -> None:
+def test_a_bare_off_in_yaml_is_accepted() -> None:
     config = ValidationConfig.model_validate({"severities": {"exact_copies": False}})
     assert config.severities == {"exact_copies": "off"}
     with pytest.raises(ValueError, match="'error', 'warning' or 'off'"):
@@ -207,21 +203,21 @@ def test_yamls_off_is_understood() -> None:
         ValidationConfig.model_validate({"severities": "off"})
 
 
-def test_unknown_names_of_checks_come_with_near_ones() -> None:
+def test_unknown_check_names_come_with_suggestions() -> None:
     severities = {"exact_copie": "off", "class_share_drift": "off", "zzz": "error"}
     config = ValidationConfig.model_validate({"severities": severities})
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as caught:
         checks_for(config)
-    first, second = told.value.problems
+    first, second = caught.value.problems
     assert first.endswith("no check 'exact_copie'; did you mean exact_copies or exact_copy_share?")
     assert "no check 'zzz'; known: images_present, " in second
 
 
-def test_a_record_says_which_expectation_it_was(store: ArtifactStore, tmp_path: Path) -> None:
-    results = _own_results(
+def test_a_record_names_its_expectation(store: ArtifactStore, tmp_path: Path) -> None:
+    results = _custom_results(
         tmp_path, "- {table: kept, expect: expect_column_to_exist, kwargs: {column: mean}}"
     )
     record = json.loads(json.dumps(results["kept_mean_column_to_exist"].to_json()))
     assert record["expectation"] == "expect_column_to_exist"
     assert (record["table"], record["kwargs"]) == ("kept", {"column": "mean"})
-    assert record["observed"] == "so it is"
+    assert record["observed"] == "passed"
