@@ -1,4 +1,4 @@
-# Needs Python >= 3.11, make and git. Paths are relative, so a checkout may lie in "a folder".
+# Needs Python >= 3.11, make and git. Paths are relative: a checkout path may contain spaces.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
@@ -20,11 +20,11 @@ export GX_ANALYTICS_ENABLED ?= false
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP)  ## Make .venv with the pinned dependencies
+setup: $(STAMP)  ## Create .venv with the pinned dependencies
 
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed, this is %d.%d; name another one: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
-	@test -x $(PY) || { echo "making .venv ..."; $(PYTHON) -m venv .venv; }
+	@$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is required, this is %d.%d; choose another one: make PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(PY) || { echo "creating .venv ..."; $(PYTHON) -m venv .venv; }
 	@$(UV) --version >/dev/null 2>&1 || { echo "installing uv ..."; $(PY) -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'; }
 	@echo "installing the pinned packages (about 6 GB the first time, some minutes) ..."
 	@$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements.lock
@@ -35,13 +35,13 @@ $(STAMP): requirements.lock pyproject.toml
 run: $(STAMP)  ## Run the whole pipeline on synthetic faces (under four minutes)
 	@$(PY) -m deployments run $(ARGS)
 
-test: $(STAMP)  ## All tests that this machine can run in ten minutes
+test: $(STAMP)  ## Every test that this machine can run in about ten minutes
 	@$(PY) -m pytest -n 2 --dist loadfile -m 'not slow' --cov --cov-report=term:skip-covered --durations=15 -q $(ARGS)
 
-test-all: $(STAMP)  ## The slow ones, too
+test-all: $(STAMP)  ## The slow tests, too
 	@$(PY) -m pytest $(ARGS)
 
-bench-data: $(STAMP)  ## Ratios and scores of the data stages (--images in ARGS: the real ones, too)
+bench-data: $(STAMP)  ## Ratios and scores of the data steps (ARGS='--images TABLE' adds the real images)
 	@$(PY) -m tests.benchmarks $(ARGS)
 
 bench-train: $(STAMP)  ## Ratios of the training path (data, steps, networks, Ray)
@@ -58,10 +58,10 @@ check: $(STAMP)  ## ruff, mypy strict, import-linter
 	@$(PY) -m mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
-format: $(STAMP)  ## Let ruff format and mend what it can
+format: $(STAMP)  ## Format, and fix what ruff can fix
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
-lock: $(STAMP)  ## Pin all dependencies anew (no index name gets into the file)
+lock: $(STAMP)  ## Resolve and pin all dependencies again (no index name gets into the file)
 	@$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras \
 	  --no-header --no-annotate pyproject.toml -o requirements.lock
