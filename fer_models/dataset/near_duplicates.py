@@ -75,12 +75,27 @@ def find_near_duplicates(
         found = find_near_duplicates(images, rows[:0], rows, min_similarity=0.95)
         distinct = np.delete(images, found.copies, axis=0)
     """
+    from threadpoolctl import threadpool_limits
+
     order = np.concatenate([held_out, training])
     if cache is None:
         cache = _empty_cache(images, order)
+    # Products of small matrices: on a busy machine threads wait for each other, ten times as long.
+    with threadpool_limits(1, "blas"):
+        return _search(images, order, len(held_out), min_similarity, stage, cache)
+
+
+def _search(
+    images: Images,
+    order: Positions,
+    num_held_out: int,
+    min_similarity: float,
+    stage: str,
+    cache: SimilarityCache,
+) -> NearDuplicates:
     is_copy = np.zeros(len(order), dtype=bool)
     found: list[tuple[int, int, float, bool]] = []
-    for pairs in _candidate_pairs(images, order, len(held_out), stage):
+    for pairs in _candidate_pairs(images, order, num_held_out, stage):
         # Only saves alignments: pairs of copies are ignored below as well.
         is_open = ~is_copy[pairs[0]]
         earlier, later, mirrored = pairs[0][is_open], pairs[1][is_open], pairs[2][is_open]
