@@ -60,5 +60,7 @@ def test_every_starting_point_for_contributors_exists() -> None:
         assert first.is_dir(), first
         for file in re.findall(r"`([a-z0-9_.-]+\.(?:py|yaml))`", files):
             assert (first / file).is_file(), file
-        for file in re.findall(r"`((?:docs|tests|validation|fer_models|deployments)/[^`]+)`", others):
+        for file in re.findall(
+            r"`((?:docs|tests|validation|fer_models|deployments)/[^`]+)`", others
+        ):
             assert (ROOT / file).exists(), file
