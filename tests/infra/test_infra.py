@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,13 @@ def test_the_ray_cluster_file_matches_the_schema_of_ray() -> None:
     schema = Path(ray.origin).parent / "autoscaler" / "ray-schema.json"
     cluster = yaml.safe_load((INFRA / "ray-cluster.yaml").read_text())
     jsonschema.validate(cluster, json.loads(schema.read_text()))
+
+
+def test_the_image_gets_the_files_that_the_build_reads() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    copied = (INFRA / "Dockerfile").read_text().split()
+    sent = (INFRA / "Dockerfile.dockerignore").read_text().split()
+    for file in (project["readme"], *project["license-files"]):
+        assert (ROOT / file).is_file()
+        assert file in copied
+        assert f"!{file}" in sent
