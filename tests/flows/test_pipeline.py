@@ -99,6 +99,7 @@ def test_a_student_is_distilled_from_earlier_members(
     assert lineage["teachers"] == [outcome.trained.models[1].id]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_results_in_another_store(
     first_run: tuple[PipelineConfig, Outcome], tmp_path: Path
 ) -> None:
