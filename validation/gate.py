@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import GateError
 from fer_models.progress import report
+from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import SnapshotRef, ValidationRef
 from fer_models.storage.store import ArtifactStore
 from validation.checks import num_failed
@@ -95,7 +96,7 @@ def _store_results(
         "snapshot_id": snapshot.ref.id,
         "reference_id": comparison.reference_id if comparison else None,
     }
-    data = json.dumps([result.to_json() for result in results], indent=1).encode()
+    data = json_bytes([r.to_json() for r in results], sort_keys=False, allow_nan=True)
     return store.put(
         ValidationRef,
         hashlib.sha256(json.dumps(facts).encode() + data).hexdigest()[:24],

@@ -1,7 +1,6 @@
 """Explore a snapshot: statistics, plots and sample faces as one HTML page and PNG files."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from fer_models.plotting.figure import RenderedFigure
 from fer_models.plotting.page import templates_hash
 from fer_models.progress import report
 from fer_models.source_hash import source_hash
+from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ExplorationRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
@@ -61,7 +61,7 @@ def explore_snapshot(store: ArtifactStore, snapshot: SnapshotRef) -> Exploration
         exploration.id,
         {
             REPORT_FILE: page.encode(),
-            SUMMARY_FILE: json.dumps(summary, indent=1, allow_nan=False).encode(),
+            SUMMARY_FILE: json_bytes(summary, sort_keys=False),
             **{figure.file: figure.png for figure in figures.values()},
         },
         {

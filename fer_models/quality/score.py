@@ -4,9 +4,7 @@ N images. The scores are a separate artifact. Cleaning from them is exact arithm
 scores and rules give the same cleaned snapshot on every machine.
 """
 
-import hashlib
 import io
-import json
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +23,7 @@ from fer_models.quality.folds import Integers, assign_folds, join_groups
 from fer_models.quality.label_quality import label_issues, label_quality
 from fer_models.quality.scores import PAIRS_FILE, PROBABILITY_COLUMNS, SCORES_FILE
 from fer_models.source_hash import source_hash
+from fer_models.storage.json_bytes import json_bytes, json_key
 from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore, default_cache_dir
 
@@ -110,7 +109,7 @@ def scoring_key(snapshot: SnapshotRef, config: ScoringConfig, seed: int) -> str:
         "torch": package_version("torch"),
         "cleanlab": package_version("cleanlab"),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+    return json_key(parts)
 
 
 def _folds(
@@ -211,7 +210,7 @@ def _facts(
 
 def _lineage(snapshot: SnapshotRef, config: ScoringConfig, seed: int) -> bytes:
     facts = lineage(snapshot.id, seed) | {"config": config.model_dump(mode="json")}
-    return json.dumps(facts, indent=1, sort_keys=True).encode()
+    return json_bytes(facts, allow_nan=True)
 
 
 def _parquet(table: pd.DataFrame) -> bytes:

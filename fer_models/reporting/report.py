@@ -9,6 +9,7 @@ from fer_models.plotting.page import page_environment, templates_hash
 from fer_models.progress import report
 from fer_models.reporting.collect import RunConfig, RunFacts, RunRefs, collect
 from fer_models.source_hash import source_hash
+from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
@@ -87,7 +88,7 @@ def write_report(
         run_id,
         {
             REPORT_FILE: render_page(facts, run_id).encode(),
-            LINEAGE_FILE: json.dumps(lineage, indent=1).encode(),
+            LINEAGE_FILE: json_bytes(lineage, sort_keys=False, allow_nan=True),
         },
         _info(facts),
         report_url=run.report_url,

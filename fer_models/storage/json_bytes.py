@@ -1,5 +1,6 @@
 """JSON as bytes, written the same way by every room: ids are hashes over them."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -20,3 +21,13 @@ def json_bytes(
     """
     text = json.dumps(value, indent=indent, sort_keys=sort_keys, allow_nan=allow_nan)
     return text.encode()
+
+
+def json_key(value: Any) -> str:
+    """Hash of plain values (24 hex digits of the sha256), independent of the order of keys.
+
+    Example:
+        json_key({"seed": 0, "snapshot": "an-id"})
+    """
+    data = json_bytes(value, indent=None, allow_nan=True)
+    return hashlib.sha256(data).hexdigest()[:24]

@@ -5,8 +5,6 @@ checkpoint and no other. All of them are in the user's cache folder.
 """
 
 import fcntl
-import hashlib
-import json
 import logging
 import os
 import shutil
@@ -21,6 +19,7 @@ from typing import Any
 from fer_models.lineage import package_version
 from fer_models.models.pretrained import pretrained_fingerprint, without_weights_dir
 from fer_models.source_hash import source_hash
+from fer_models.storage.json_bytes import json_key
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import default_cache_dir
 from fer_models.training.config import MemberConfig
@@ -65,7 +64,7 @@ def training_key(
         "device": device.type,
         "precision": resolve_precision(member.training, device),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+    return json_key(parts)
 
 
 def with_portable_network(member: MemberConfig) -> MemberConfig:

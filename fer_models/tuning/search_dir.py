@@ -1,12 +1,11 @@
 """The folder that holds the state of a search until its result is written."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fer_models.lineage import package_version
 from fer_models.source_hash import source_hash
+from fer_models.storage.json_bytes import json_key
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import default_cache_dir
 from fer_models.training.checkpoint_dir import CheckpointDir, checkpoint_dir, training_key
@@ -23,7 +22,7 @@ def search_key(snapshot: SnapshotRef, member: MemberConfig, config: TuningConfig
         "ray": package_version("ray"),
         "optuna": package_version("optuna"),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+    return json_key(parts)
 
 
 @contextmanager

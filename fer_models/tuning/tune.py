@@ -1,6 +1,5 @@
 """Public functions for tuning a member; Ray and torch are imported only when they run."""
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_models.progress import report
 from fer_models.ray_cluster import Demand, ray_cluster
-from fer_models.storage.json_bytes import json_bytes
+from fer_models.storage.json_bytes import json_bytes, json_key
 from fer_models.storage.refs import SnapshotRef, TuningRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
@@ -146,7 +145,7 @@ def _tuning_id(
         "snapshot": snapshot.id,
         "seed": seed,
     }
-    return hashlib.sha256(json_bytes(content, indent=None, allow_nan=True)).hexdigest()[:24]
+    return json_key(content)
 
 
 def apply_tuning(
