@@ -27,7 +27,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(PY) || { echo "creating .venv ..."; $(PYTHON) -m venv .venv; }
 	@$(UV) --version >/dev/null 2>&1 || { echo "installing uv ..."; $(PY) -m pip install --quiet --disable-pip-version-check 'uv==$(UV_VERSION)'; }
 	@echo "installing the pinned packages (about 6 GB the first time, some minutes) ..."
-	@$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --compile-bytecode --python $(PY) --require-hashes -r requirements.lock
 	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 	@echo "ready: .venv/bin/ferflow --help"
