@@ -1,40 +1,15 @@
-"""Clean-up after a killed process: flow runs that stay `Running`, and orphaned Prefect servers.
+"""Clean-up after a killed process: flow runs that stay `Running`.
 
 A run that stays `Running` forever holds its deployment's concurrency slot and can't be retried.
-Runs started by `ferflow run` or served by `ferflow up` carry a tag of their process. The next start
-of either command marks the runs of dead processes as `Crashed`. The temporary server of a killed
-process has the tag in its environment and is terminated. `ferflow up` also watches the runs it
-serves by heartbeats (`deployments.heartbeat`).
+A run carries the tag of its process as a label. The next start of `ferflow run` or `ferflow up`
+marks the runs of dead processes as `Crashed`. `ferflow up` also watches the runs it serves by
+heartbeats (`deployments.heartbeat`).
 """
 
-import contextlib
-import os
 from collections.abc import Mapping
 from uuid import UUID
 
-import psutil
-
-from fer_models.processes import is_dead, process_tag
-
-_VARIABLE = "FERFLOW_PROCESS"
-
-
-def tag_child_processes() -> None:
-    """Put the tag of this process into the environment of the processes it starts."""
-    os.environ[_VARIABLE] = process_tag()
-
-
-def terminate_orphaned_servers() -> list[int]:
-    """Terminate the temporary Prefect servers of dead `ferflow` processes; return their PIDs."""
-    terminated = []
-    for process in psutil.process_iter():
-        # Processes of other users can't be inspected, and any process may end meanwhile.
-        with contextlib.suppress(psutil.Error):
-            is_server = any("prefect.server.api.server" in part for part in process.cmdline())
-            if is_server and is_dead(process.environ().get(_VARIABLE, "")):
-                process.terminate()
-                terminated.append(process.pid)
-    return terminated
+from fer_models.processes import PROCESS_LABEL, is_dead
 
 
 def mark_crashed_runs() -> list[str]:
@@ -59,7 +34,7 @@ def mark_crashed_runs() -> list[str]:
             if run.parent_task_run_id is not None
         }
         dead = _with_subflows(
-            {run.id for run in runs if any(is_dead(tag) for tag in run.tags)}, parents
+            {run.id for run in runs if is_dead(str(run.labels.get(PROCESS_LABEL, "")))}, parents
         )
         for run_id in dead:
             state: State[None] = Crashed(message="The process died; run it again to resume.")

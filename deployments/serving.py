@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flows.pipeline_config import PipelineConfig
+from flows.recipes import recipe_names, saved_recipes
+from flows.request import RunRequest
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -43,12 +44,13 @@ SERVED: tuple[ServedFlow, ...] = (
 
 
 def build_deployments(
-    config: PipelineConfig, cron: str | None = WEEKLY, tags: Sequence[str] = ()
+    request: RunRequest, cron: str | None = WEEKLY, tags: Sequence[str] = ()
 ) -> Sequence["RunnerDeployment"]:
-    """Build the deployments of all flows, with `config` as their default parameters.
+    """Build the deployments of all flows, with `request` as their default parameters.
 
     Args:
-        config: the configuration of a run that is triggered without parameters.
+        request: the parameters of a run that is triggered without any; relative paths are resolved
+            from the current directory.
         cron: schedule of the retraining check (UTC); None for no schedule.
         tags: additional tags of the deployments and of their runs.
 
@@ -57,24 +59,35 @@ def build_deployments(
 
             from prefect import serve
 
-            serve(*build_deployments(load_config("fer2013"), cron="0 4 * * *"))
+            request = RunRequest(recipe="fer2013", data=("fer2013.csv",))
+            serve(*build_deployments(request, cron="0 4 * * *"))
     """
     from prefect.types.entrypoint import EntrypointType
 
+    absolute = request.absolute()
+    choices = recipe_choices(absolute)
     deployments = []
     for served in SERVED:
         flow: Any = getattr(importlib.import_module(served.module), served.function)
-        deployments.append(
-            flow.to_deployment(
-                name=served.name,
-                parameters={"config": config.model_dump(mode="json")},
-                cron=cron if served.is_scheduled else None,
-                # Concurrent trainings on one machine slow each other down.
-                concurrency_limit=1,
-                tags=["ferflow", *tags],
-                # The first paragraph of the docstring; the rest is for callers from Python.
-                description=str(flow.description).partition("\n\n")[0],
-                entrypoint_type=EntrypointType.MODULE_PATH,
-            )
+        deployment = flow.to_deployment(
+            name=served.name,
+            parameters=absolute.parameters(),
+            cron=cron if served.is_scheduled else None,
+            # Concurrent trainings on one machine slow each other down.
+            concurrency_limit=1,
+            tags=["ferflow", *tags],
+            # The first paragraph of the docstring; the rest is for callers from Python.
+            description=str(flow.description).partition("\n\n")[0],
+            entrypoint_type=EntrypointType.MODULE_PATH,
         )
+        # The form of the UI offers the recipes in a list.
+        schema = deployment._parameter_openapi_schema  # noqa: SLF001 - no public way to extend it
+        schema.properties["recipe"]["enum"] = choices
+        deployments.append(deployment)
     return deployments
+
+
+def recipe_choices(request: RunRequest) -> list[str]:
+    """What can be chosen as recipe: the request's own, the built-in ones, and saved ones."""
+    saved = saved_recipes(request.opened_store())
+    return list(dict.fromkeys([request.recipe, *recipe_names(), *saved]))

@@ -4,6 +4,8 @@ import os
 import socket
 
 _PREFIX = "process"
+PROCESS_LABEL = "ferflow.process"
+"""Label of a flow run: the tag of the process that runs it."""
 
 
 def process_tag() -> str:

@@ -3,6 +3,7 @@
 from prefect import flow
 
 from fer_models.storage.refs import SnapshotRef
+from flows.entry import StartedRun, entry_flow, short_run, subflow_name
 from flows.pipeline_config import PipelineConfig
 from flows.results import PreparedData
 from tasks.cache.results import results_in
@@ -14,11 +15,9 @@ from tasks.score import score
 from tasks.split import split
 from tasks.validate import gate, validate
 
-DEMO = PipelineConfig()
 
-
-@flow(name="prepare-data", flow_run_name="prepare-data-{config.name}")
-def prepare_data(config: PipelineConfig = DEMO) -> PreparedData:
+@entry_flow("prepare-data", short_run)
+def prepare_data(run: StartedRun) -> PreparedData:
     """Ingest, validate, score, clean, split and explore the data.
 
     Raises:
@@ -27,10 +26,15 @@ def prepare_data(config: PipelineConfig = DEMO) -> PreparedData:
         ConfigError: a pause for review without a persistent Prefect server.
 
     Example:
-        config = load_config("fer2013", ["data.sources=[fer2013.csv]"])
-        prepared = prepare_data(config)
+        prepared = prepare_data(recipe="fer2013", data=("fer2013.csv",))
         prepared.snapshot.url  # the split dataset in the artifact store
     """
+    return prepare.fn(run.config)
+
+
+@flow(name="prepare-data", flow_run_name=subflow_name)
+def prepare(config: PipelineConfig) -> PreparedData:
+    """Ingest, validate, score, clean, split and explore the data of a resolved configuration."""
     if config.cleaning.pause_for_review:
         check_reviewable()
     with results_in(config.store):

@@ -2,29 +2,39 @@
 
 from prefect import flow
 
+from flows.entry import StartedRun, entry_flow, short_run, subflow_name
 from flows.pipeline_config import PipelineConfig
-from flows.prepare_data import DEMO
+from flows.prepare_data import prepare
 from flows.results import Outcome, TrainedModels
-from flows.train_models import train_models
+from flows.train_models import train_members
 from tasks.cache.results import results_in
 from tasks.promote import promote
 from tasks.report import report
 
 
-@flow(name="promote-model", flow_run_name="promote-model-{config.name}")
-def promote_model(config: PipelineConfig = DEMO, trained: TrainedModels | None = None) -> Outcome:
+@entry_flow("promote-model", short_run)
+def promote_model(run: StartedRun) -> Outcome:
+    """Compare the candidate with the champion, and write the report.
+
+    The models are trained first, or taken from the cache.
+
+    Example:
+        outcome = promote_model(recipe="demo")
+        outcome.promotion.promoted, outcome.run.report_url
+    """
+    config = run.config
+    outcome = promote_candidate.fn(config, train_members(config, prepare(config)))
+    return run.judged(outcome)
+
+
+@flow(name="promote-model", flow_run_name=subflow_name)
+def promote_candidate(config: PipelineConfig, trained: TrainedModels) -> Outcome:
     """Compare the candidate with the champion, and write the report.
 
     Args:
-        config: the configuration of the run.
-        trained: the models; by default they are trained first, or taken from the cache.
-
-    Example:
-        config = load_config("demo")
-        outcome = promote_model(config, train_models(config))
-        outcome.promotion.promoted, outcome.run.report_url
+        config: the resolved configuration of the run.
+        trained: the models.
     """
-    trained = trained or train_models(config)
     data, validation = trained.prepared.snapshot, trained.prepared.validation
     with results_in(config.store):
         promotion = promote(data, trained.ensemble.candidate, config.promotion, config.store)

@@ -1,22 +1,20 @@
 """The whole pipeline: data, models, champion and report."""
 
-from prefect import flow
-
-from flows.pipeline_config import PipelineConfig
-from flows.prepare_data import DEMO, prepare_data
-from flows.promote_model import promote_model
+from flows.entry import StartedRun, entry_flow, short_run
+from flows.prepare_data import prepare
+from flows.promote_model import promote_candidate
 from flows.results import Outcome
-from flows.train_models import train_models
+from flows.train_models import train_members
 
 
-@flow(name="run-pipeline", flow_run_name="run-pipeline-{config.name}")
-def run_pipeline(config: PipelineConfig = DEMO) -> Outcome:
+@entry_flow("run-pipeline", short_run)
+def run_pipeline(run: StartedRun) -> Outcome:
     """Prepare the data, train the models, promote the best; finished tasks come from the cache.
 
     Example:
-        outcome = run_pipeline(load_config("demo", ["store.url=/tmp/store"]))
+        outcome = run_pipeline(recipe="demo", store="/tmp/store")
         outcome.promotion.promoted, outcome.run.report_url
     """
-    prepared = prepare_data(config)
-    trained = train_models(config, prepared)
-    return promote_model(config, trained)
+    prepared = prepare(run.config)
+    trained = train_members(run.config, prepared)
+    return run.judged(promote_candidate(run.config, trained))

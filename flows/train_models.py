@@ -4,8 +4,9 @@ from prefect import flow
 
 from fer_models.storage.refs import ModelRef, SnapshotRef, TuningRef
 from fer_models.training.config import MemberConfig
+from flows.entry import StartedRun, entry_flow, short_run, subflow_name
 from flows.pipeline_config import PipelineConfig
-from flows.prepare_data import DEMO, prepare_data
+from flows.prepare_data import prepare
 from flows.results import PreparedData, TrainedModels
 from tasks.cache.results import results_in
 from tasks.ensemble import ensemble
@@ -14,22 +15,27 @@ from tasks.train import train
 from tasks.tune import tune
 
 
-@flow(name="train-models", flow_run_name="train-models-{config.name}")
-def train_models(
-    config: PipelineConfig = DEMO, prepared: PreparedData | None = None
-) -> TrainedModels:
+@entry_flow("train-models", short_run)
+def train_models(run: StartedRun) -> TrainedModels:
+    """Tune, train the members, build the ensembles, and evaluate all of them.
+
+    The data is prepared first, or taken from the cache.
+
+    Example:
+        trained = train_models(recipe="demo", overrides=("tuning.enabled=false",))
+        trained.ensemble.candidate.id  # best on the validation split
+    """
+    return train_members.fn(run.config, prepare(run.config))
+
+
+@flow(name="train-models", flow_run_name=subflow_name)
+def train_members(config: PipelineConfig, prepared: PreparedData) -> TrainedModels:
     """Tune, train the members, build the ensembles, and evaluate all of them.
 
     Args:
-        config: the configuration of the run.
-        prepared: the dataset; by default the data is prepared first, or taken from the cache.
-
-    Example:
-        config = load_config("demo", ["tuning.enabled=false"])
-        trained = train_models(config, prepare_data(config))
-        trained.ensemble.candidate.id  # best on the validation split
+        config: the resolved configuration of the run.
+        prepared: the dataset.
     """
-    prepared = prepared or prepare_data(config)
     data = prepared.snapshot
     with results_in(config.store):
         tuning = _tune(config, data)

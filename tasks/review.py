@@ -28,6 +28,7 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import DecisionsRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_link, publish_table
+from tasks.server import is_server_temporary
 from tasks.stage import stage
 
 _WRAPPER = textwrap.TextWrapper(
@@ -107,9 +108,7 @@ def check_reviewable() -> None:
     Raises:
         ConfigError: the run uses a temporary server, which people can't reach.
     """
-    from prefect.settings import PREFECT_API_URL
-
-    if not PREFECT_API_URL.value():
+    if is_server_temporary():
         raise ConfigError(
             "the config pauses for a review by a person, which needs a reachable Prefect server; "
             "start the run from `ferflow up`, or, without a server, run `ferflow task clean`, "

@@ -4,7 +4,7 @@ import click
 
 from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
-from deployments.recipes import load_config, recipe_names
+from flows.recipes import load_config, recipe_names
 
 
 @click.command(name="recipes")

@@ -1,5 +1,7 @@
 """`ferflow run`: the whole pipeline, in this process."""
 
+import atexit
+import importlib
 import os
 import shlex
 import shutil
@@ -12,13 +14,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deployments.cli.latest import local_report
-from deployments.cli.options import config_from, config_options, weights_option
+from deployments.cli.options import config_options, request_from, weights_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
+from deployments.server.home import API_VARIABLE, configured_api, use_project_home
+from deployments.server.running import running_facts
 from fer_models.progress import Progress, listening, report
 from fer_models.storage.store import ArtifactStore
+from flows.checks import check_config
 from flows.pipeline_config import PipelineConfig
+from flows.request import RunRequest
 
 if TYPE_CHECKING:
     from fer_models.storage.refs import EvaluationRef
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 @click.command(name="run")
 @config_options
 @weights_option
+@click.option("--name", "run_name", help="Name of the run.  [default: recipe, data and date]")
 @click.option("--no-cache", is_flag=True, help="Run every task, ignoring cached results.")
 @reporting
 def command(no_cache: bool, verbose: bool, **options: Any) -> Produced:
@@ -42,14 +49,21 @@ def command(no_cache: bool, verbose: bool, **options: Any) -> Produced:
     ferflow run --store s3://bucket/prefix              artifacts in object storage
     """  # noqa: D301 - click keeps the lines of a paragraph that starts with \b
     start = time.monotonic()
-    config = config_from(options)
+    request = request_from(options)
+    config = request.resolve("--set")
     store = ArtifactStore(config.store)
-    _check_inputs(config, store)
+    set_quiet_defaults()
+    home = use_project_home(store)
+    api = _reachable_api(home)
+    check_config(config, all_rows=True)
+    _check_inputs(config, store, api)
     _prepare_prefect(verbose, no_cache)
     tally = _Tally()
-    with progress_display(), listening(tally):
+    with progress_display():
         report("start", 0, note="Prefect")
-        outcome = _run(config, store)
+        _use_server(home, api, verbose)
+        with listening(tally):
+            outcome = _run(request, store)
     seconds = time.monotonic() - start
     produced = _summary(store, outcome) | tally.counts() | {"seconds": round(seconds, 1)}
     produced["report_file"] = str(local_report(store, outcome.run))
@@ -78,65 +92,85 @@ class _Tally:
         return {"executed_tasks": self._executed, "cached_tasks": self._cached}
 
 
-def _check_inputs(config: PipelineConfig, store: ArtifactStore) -> None:
-    """Report invalid input before anything is started."""
-    from fer_models.ingest.ingest import fingerprint_sources
-    from validation.settings import check_settings
+def _reachable_api(home: Path) -> str | None:
+    """The Prefect server to use: a configured one, or that of a running `ferflow up`."""
+    from deployments.server.process import answers
 
-    if config.cleaning.pause_for_review:
+    configured = configured_api()
+    if configured:
+        return configured
+    facts = running_facts(home)
+    if facts is None or not answers(str(facts["api"])):
+        return None
+    if facts.get("pages"):
+        os.environ.setdefault("FERFLOW_PAGES_URL", str(facts["pages"]))
+    return str(facts["api"])
+
+
+def _check_inputs(config: PipelineConfig, store: ArtifactStore, api: str | None) -> None:
+    """Report further invalid input before anything is started."""
+    if config.cleaning.pause_for_review and api is None:
         from tasks.review import check_reviewable
 
         check_reviewable()
-    check_settings(store, config.validation)
     if any(member.network.pretrained for member in config.members):
         from fer_models.models.pretrained import check_pretrained
 
         check_pretrained([member.network for member in config.members])
-    fingerprint_sources(config.data, config.seed)
     store.check_writable()
 
 
 def _prepare_prefect(verbose: bool, no_cache: bool) -> None:
-    set_quiet_defaults()
     if not verbose:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     if no_cache:
         os.environ["PREFECT_TASKS_REFRESH_CACHE"] = "true"
 
 
-def _run(config: PipelineConfig, store: ArtifactStore) -> "Outcome":
-    from prefect import tags
+def _use_server(home: Path, api: str | None, verbose: bool) -> None:
+    """Use the reachable server, or start one that ends with this command.
 
-    from deployments.crashed import (
-        mark_crashed_runs,
-        tag_child_processes,
-        terminate_orphaned_servers,
-    )
+    It starts while this process imports Prefect's client, and is waited for after that.
+    """
+    if api is not None:
+        os.environ[API_VARIABLE] = api
+        return
+    from deployments.server.process import start_temporary_server
+    from tasks.server import TEMPORARY_VARIABLE
+
+    server = start_temporary_server(home, verbose)
+    # Registered before Prefect is imported, so it runs after Prefect has sent its last logs.
+    atexit.register(server.stop)
+    os.environ[API_VARIABLE] = server.api_url
+    os.environ["PREFECT_API_AUTH_STRING"] = server.auth
+    os.environ[TEMPORARY_VARIABLE] = "1"
+    importlib.import_module("flows.run_pipeline")
+    server.wait()
+
+
+def _run(request: RunRequest, store: ArtifactStore) -> "Outcome":
+    from deployments.crashed import mark_crashed_runs
     from deployments.preload import preload_modules
-    from fer_models.processes import process_tag
     from fer_models.storage.refs import RunRef
     from flows.run_pipeline import run_pipeline
 
     # In a store with runs, this one may come from the cache and need no heavy library.
     if not store.list_ids(RunRef):
         preload_modules()
-    terminate_orphaned_servers()
-    tag_child_processes()
     mark_crashed_runs()
     report("start", 1, 1, note="Prefect is up")
-    with tags(process_tag()), _without_heartbeats():
-        return run_pipeline(config)
+    with _without_heartbeats():
+        outcome: Outcome = run_pipeline(**request.parameters())
+    return outcome
 
 
 def _without_heartbeats() -> AbstractContextManager[object]:
     """Disable heartbeats on a temporary server: nothing uses them, and each flow waits a second."""
-    from prefect.settings import (
-        PREFECT_API_URL,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        temporary_settings,
-    )
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    if PREFECT_API_URL.value():
+    from tasks.server import is_server_temporary
+
+    if not is_server_temporary():
         return nullcontext()
     return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 

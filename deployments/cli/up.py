@@ -3,11 +3,7 @@
 import asyncio
 import contextlib
 import os
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,21 +11,36 @@ from typing import Any
 
 import click
 
-from deployments.cli.options import config_from, config_options
+from deployments.cli.options import config_options, request_from
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
+from deployments.server.home import API_VARIABLE, configured_api, use_project_home
+from deployments.server.process import (
+    LOOPBACK,
+    LOOPBACK_NAMES,
+    answers,
+    start_lasting_server,
+)
+from deployments.server.running import only_one, write_facts
 from deployments.serving import WEEKLY
-from fer_models.errors import ConfigError, FerError
+from fer_models.errors import ConfigError
 from fer_models.storage.store import ArtifactStore
-from flows.pipeline_config import PipelineConfig
+from flows.checks import check_config
+from flows.request import RunRequest
 
-_HOST = "127.0.0.1"
-_START_TIMEOUT_S = 180.0
+_POLL_S = 2.0
+_AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
 
 
 @click.command(name="up")
 @config_options
+@click.option(
+    "--host",
+    default=LOOPBACK,
+    show_default=True,
+    help="Address to bind; one beyond loopback needs a password (see docs/operating.md).",
+)
 @click.option(
     "--port",
     default=4200,
@@ -39,9 +50,9 @@ _START_TIMEOUT_S = 180.0
 )
 @click.option(
     "--cron",
-    default=WEEKLY,
-    show_default=True,
-    help="Schedule of the retraining check (UTC), or 'off'.",
+    default=None,
+    help=f"Schedule of the retraining check (UTC), or 'off'.  [default: the one set in the UI, "
+    f"else '{WEEKLY}']",
 )
 @click.option(
     "--limit",
@@ -51,55 +62,64 @@ _START_TIMEOUT_S = 180.0
     help="Maximum number of concurrent runs.",
 )
 @reporting
-def command(port: int, cron: str, limit: int, verbose: bool, **options: Any) -> Produced:
+def command(
+    host: str, port: int, cron: str | None, limit: int, verbose: bool, **options: Any
+) -> Produced:
     """Start Prefect with its UI on this machine, and serve the deployments until Ctrl-C.
 
     The deployments are run-pipeline, prepare-data, train-models, promote-model and retrain
-    (scheduled by --cron). The recipe is the default of their parameters. A Prefect server that
-    already runs on the port, or at PREFECT_API_URL, is used instead of a new one.
+    (scheduled by --cron). The options are the defaults of their form. A Prefect server at
+    PREFECT_API_URL is used instead of a new one. Prefect's data is kept beside the store
+    (.ferflow/prefect), unless PREFECT_HOME says otherwise.
     """
     from deployments.heartbeat import HEARTBEAT_S
 
     set_quiet_defaults()
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
-    config = config_from(options)
-    schedule = None if cron == "off" else cron or WEEKLY
-    _check_cron(schedule)
-    ArtifactStore(config.store).check_writable()
-    with _server(port, verbose) as api_url:
-        from prefect.settings import PREFECT_API_URL, temporary_settings
+    request = request_from(options)
+    config = request.resolve("--set")
+    store = ArtifactStore(config.store)
+    home = use_project_home(store)
+    _check_cron(cron)
+    _check_host(host)
+    check_config(config)
+    store.check_writable()
+    with _server(home, host, port, verbose) as api_url, _client_of(api_url):
+        return _serve(home, request, api_url, cron, limit)
 
-        with temporary_settings({PREFECT_API_URL: api_url}):
-            return _serve(config, api_url, schedule, limit)
 
-
-def _serve(config: PipelineConfig, api_url: str, schedule: str | None, limit: int) -> Produced:
+def _serve(home: Path, request: RunRequest, api_url: str, cron: str | None, limit: int) -> Produced:
     from prefect.exceptions import TerminationSignal
     from prefect.runner import Runner
 
     from deployments.crashed import mark_crashed_runs
     from deployments.heartbeat import ensure_heartbeat_automation
+    from deployments.schedules import catch_up, keep_edits, missed_runs
     from deployments.serving import build_deployments
-    from fer_models.processes import process_tag
 
-    # Its runs carry the tag of this process: after a kill, the next start finds them.
-    deployments = build_deployments(config, schedule, tags=[process_tag()])
+    deployments = build_deployments(request, None if cron == "off" else cron or WEEKLY)
+    scheduled = deployments[-1].full_name
     mark_crashed_runs()
     ensure_heartbeat_automation()
-    runner = Runner(pause_on_shutdown=True, limit=limit)
+    missed = missed_runs(scheduled)
+    keep_edits(deployments, is_cron_given=cron is not None)
+    # Schedules stay active while nothing is served: what was missed is caught up once.
+    runner = Runner(pause_on_shutdown=False, limit=limit, query_seconds=_POLL_S)
     for deployment in deployments:
         runner.add_deployment(deployment)
+    catch_up(scheduled, missed)
     ready: Produced = {
         "api": api_url,
         "ui": api_url.removesuffix("/api"),
-        "deployments": [f"{deployment.flow_name}/{deployment.name}" for deployment in deployments],
-        "schedule": schedule,
+        "deployments": [deployment.full_name for deployment in deployments],
+        "schedule": _schedule_in_force(scheduled),
         "pid": os.getpid(),
     }
+    write_facts(home, ready)
     click.echo(f"Prefect UI   {ready['ui']}/deployments")
     click.echo(f"other shells export PREFECT_API_URL={api_url}")
     click.echo("trigger      prefect deployment run run-pipeline/run-pipeline")
-    click.echo(f"retraining   {schedule or 'off'}   (stop with Ctrl-C)")
+    click.echo(f"retraining   {ready['schedule'] or 'off'}   (stop with Ctrl-C)")
     announce(ready | {"state": "ready"})
     sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt, TerminationSignal):
@@ -109,92 +129,76 @@ def _serve(config: PipelineConfig, api_url: str, schedule: str | None, limit: in
 
 
 @contextmanager
-def _server(port: int, verbose: bool) -> Iterator[str]:
+def _server(home: Path, host: str, port: int, verbose: bool) -> Iterator[str]:
     """The URL of the API; a server started here is stopped at the end."""
-    configured = os.environ.get("PREFECT_API_URL")
-    api_url = configured or f"http://{_HOST}:{port}/api"
-    if _answers(api_url):
-        yield api_url
-        return
+    configured = configured_api()
     if configured:
-        raise ConfigError(
-            f"PREFECT_API_URL={configured}: no Prefect server answers; start it, or unset the "
-            "variable to let `ferflow up` start one"
-        )
-    if _is_taken(port):
-        raise ConfigError(
-            f"port {port} of {_HOST} is used by another program; choose another --port"
-        )
-    click.echo(f"starting Prefect on {_HOST}:{port} ...", err=True)
-    arguments = [sys.executable, "-m", "prefect", "server", "start"]
-    arguments += ["--host", _HOST, "--port", str(port)]
-    output = None if verbose else subprocess.DEVNULL
-    # The UI expects its API on port 4200 unless it is configured.
-    environment = {**os.environ, "PREFECT_SERVER_UI_API_URL": api_url}
-    # A separate session: Ctrl-C must stop the served runs before the server.
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter
-        arguments,
-        env=environment,
-        stdout=output,
-        stderr=output,
-        cwd=Path.home(),
-        start_new_session=True,
-    )
-    try:
-        _wait_for(process, api_url)
-        yield api_url
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _wait_for(process: "subprocess.Popen[bytes]", api_url: str) -> None:
-    end = time.monotonic() + _START_TIMEOUT_S
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise FerError(
-                f"the Prefect server exited with code {process.returncode} during start-up; "
-                "run `ferflow up --verbose` to see its output"
+        if not answers(configured):
+            raise ConfigError(
+                f"PREFECT_API_URL={configured}: no Prefect server answers; start it, or unset the "
+                "variable to let `ferflow up` start one"
             )
-        if _answers(api_url):
-            return
-        time.sleep(0.5)
-    raise FerError(
-        f"the Prefect server did not answer at {api_url} within {_START_TIMEOUT_S:.0f} s"
-    )
+        yield configured
+        return
+    with only_one(home):
+        names = LOOPBACK_NAMES if host in LOOPBACK_NAMES else (*LOOPBACK_NAMES, *_names(host))
+        server = start_lasting_server(home, host, port, names, verbose)
+        try:
+            click.echo(f"starting Prefect on {host}:{port} ...", err=True)
+            server.wait()
+            yield server.api_url
+        finally:
+            server.stop()
 
 
-def _answers(api_url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{api_url}/health", timeout=3) as answer:  # noqa: S310
-            return bool(answer.status == 200 and answer.read().strip() == b"true")
-    except (urllib.error.URLError, OSError, ValueError):
-        return False
+@contextmanager
+def _client_of(api_url: str) -> Iterator[None]:
+    """Let Prefect in this process, and in those of the served runs, use the server."""
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    os.environ[API_VARIABLE] = api_url
+    if os.environ.get(_AUTH_VARIABLE):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", os.environ[_AUTH_VARIABLE])
+    auth = os.environ.get("PREFECT_API_AUTH_STRING")
+    with temporary_settings({PREFECT_API_URL: api_url, PREFECT_API_AUTH_STRING: auth}):
+        yield
 
 
-def _is_taken(port: int) -> bool:
+def _names(host: str) -> tuple[str, ...]:
+    """What browsers may call a server beyond loopback: its address and this machine's names."""
     import socket
 
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return True
-    return False
+    extra = os.environ.get("FERFLOW_HOSTS", "").split(",")
+    return tuple(name for name in (host, socket.gethostname(), socket.getfqdn(), *extra) if name)
 
 
-def _check_cron(schedule: str | None) -> None:
-    if schedule is None:
+def _check_host(host: str) -> None:
+    if host in LOOPBACK_NAMES or os.environ.get(_AUTH_VARIABLE):
+        return
+    raise ConfigError(
+        f"--host {host}: other machines could run commands through Prefect's API; set a password "
+        f"with {_AUTH_VARIABLE}=user:password, or bind {LOOPBACK}"
+    )
+
+
+def _schedule_in_force(full_name: str) -> str | None:
+    """The active cron schedules of a deployment on the server, as text."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        schedules = client.read_deployment_by_name(full_name).schedules
+    active = [str(getattr(s.schedule, "cron", s.schedule)) for s in schedules if s.active]
+    return ", ".join(active) or None
+
+
+def _check_cron(cron: str | None) -> None:
+    if cron is None or cron == "off":
         return
     from prefect.client.schemas.schedules import CronSchedule
 
     try:
-        CronSchedule(cron=schedule)
+        CronSchedule(cron=cron)
     except ValueError as error:
         raise ConfigError(
-            f"--cron {schedule!r}: expected five fields such as '0 3 * * 1', or 'off'"
+            f"--cron {cron!r}: expected five fields such as '0 3 * * 1', or 'off'"
         ) from error

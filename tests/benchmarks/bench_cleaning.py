@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deployments.recipes import load_config
 from fer_models.cleaning.clean import clean_snapshot
 from fer_models.cleaning.config import CleaningConfig
 from fer_models.dataset.near_duplicates import find_near_duplicates
@@ -40,6 +39,7 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.synthetic.config import SyntheticConfig
+from flows.recipes import load_config
 from tests.benchmarks.bench_ingest import IMAGES_VARIABLE
 
 WORST = (100, 300, 1000, 3000)

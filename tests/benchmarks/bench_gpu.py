@@ -17,7 +17,6 @@ from pathlib import Path
 
 import torch
 
-from deployments.recipes import load_config
 from fer_models.cleaning.clean import clean_snapshot
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.dataset.split import split_snapshot
@@ -30,6 +29,7 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.train import train_member
 from flows.pipeline_config import PipelineConfig
+from flows.recipes import load_config
 from tests.benchmarks.plots import plot_models
 
 GOALS = (0.7014, 0.73)

@@ -65,13 +65,13 @@ class Workspace:
         return answer
 
 
-def orphaned_servers(workspace: Workspace) -> list[int]:
-    """PIDs of temporary Prefect servers that were started in this workspace and still run."""
+def running_servers(workspace: Workspace) -> list[int]:
+    """PIDs of temporary Prefect servers that were started in this workspace and run."""
     home = workspace.environment["PREFECT_HOME"]
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            is_server = any("prefect.server" in part for part in process.cmdline())
+            is_server = any("deployments.server.app" in part for part in process.cmdline())
             if is_server and process.environ().get("PREFECT_HOME") == home:
                 found.append(process.pid)
     return found

@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Paused, Running
 
 from deployments.crashed import mark_crashed_runs
-from fer_models.processes import is_dead, process_tag
+from fer_models.processes import PROCESS_LABEL, is_dead, process_tag
 
 
 @flow
@@ -39,16 +39,18 @@ def test_only_an_ended_process_of_this_host_is_dead() -> None:
     assert not is_dead("ferflow")
 
 
-def _running(client: SyncPrefectClient, tags: list[str]) -> FlowRun:
-    return client.create_flow_run(outer, tags=tags, state=Running())
+def _running(client: SyncPrefectClient, process: str) -> FlowRun:
+    run = client.create_flow_run(outer, state=Running())
+    client.update_flow_run_labels(run.id, {PROCESS_LABEL: process})
+    return run
 
 
 @pytest.mark.usefixtures("prefect_server")
 def test_runs_of_dead_processes_are_marked_together_with_their_subflows() -> None:
     with get_client(sync_client=True) as client:
-        dead = _running(client, [_tag_of_a_dead_process()])
-        alive = _running(client, [process_tag()])
-        other = _running(client, ["somebody-elses"])
+        dead = _running(client, _tag_of_a_dead_process())
+        alive = _running(client, process_tag())
+        other = _running(client, "somebody-elses")
         caller = client.create_task_run(call, dead.id, dynamic_key="0")
         child = client.create_flow_run(inner, parent_task_run_id=caller.id, state=Paused())
 

@@ -8,10 +8,10 @@ from safetensors.torch import save_file
 
 from deployments.cli import main
 from deployments.cli.options import config_from
-from deployments.recipes import load_config
 from fer_models.errors import ConfigError
 from fer_models.models.catalogue import BASELINES
 from fer_models.models.factory import OWN_NETWORKS
+from flows.recipes import load_config
 
 _OPTIONS = {"recipe": "demo", "sources": (), "store_url": None, "seed": None}
 _PRETRAINED = ("members.2.network.name=test_resnet", "members.2.network.pretrained=true")

@@ -1,10 +1,12 @@
 """`ferflow run` and `ferflow task` as a user runs them: killed and resumed, or step by step."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.deployments.processes import Workspace, orphaned_servers
+from tests.deployments.processes import Workspace, running_servers
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -22,18 +24,24 @@ def _kill_during_the_second_training(workspace: Workspace) -> None:
     finally:
         process.kill()
         process.wait()
-        # Its Prefect server survives and keeps the other ends of the pipes open.
         process.stdout.close()
         process.stderr.close()
+
+
+def _wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "the Prefect server outlived the command that started it"
+        time.sleep(0.2)
 
 
 def test_a_killed_run_resumes_where_it_stopped(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     _kill_during_the_second_training(workspace)
-    assert orphaned_servers(workspace)
+    _wait_until(lambda: not running_servers(workspace))
 
     resumed = workspace.run("run", "--recipe", "tiny.yaml")
-    assert not orphaned_servers(workspace)
+    assert not running_servers(workspace)
     assert resumed["cached_tasks"] == [
         *("ingest", "validate", "clean", "split", "explore", "train")
     ]

@@ -13,32 +13,37 @@ from typing import Any
 import pytest
 import yaml
 
-from deployments.recipes import load_config
 from deployments.serving import SERVED, WEEKLY, build_deployments
-from flows.pipeline_config import PipelineConfig
+from fer_models.storage.store import ArtifactStore
+from flows.recipes import load_config, save_recipe
+from flows.request import RunRequest
 from tests.deployments.processes import Workspace
 
 _YAML = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 
 
-def test_the_parameters_default_to_the_recipe_and_have_all_settings() -> None:
-    config = load_config("fer2013")
-    for deployment in build_deployments(config):
-        assert PipelineConfig.model_validate(deployment.parameters["config"]) == config
-        schema = deployment._parameter_openapi_schema.model_dump()
-        known = schema["definitions"]["PipelineConfig"]["properties"]
-        assert set(known) == set(PipelineConfig.model_fields)
-        assert schema["definitions"]["TuningConfig"]["properties"]["num_trials"]["minimum"] == 1
-
-
-def test_deployments_are_tagged_with_the_serving_process() -> None:
-    for deployment in build_deployments(PipelineConfig(), tags=["process:host:1:2"]):
-        assert set(deployment.tags) == {"ferflow", "process:host:1:2"}
+def test_the_form_is_short_and_offers_the_recipes(store: ArtifactStore) -> None:
+    save_recipe(store, "ours", load_config("demo", ["members.0.training.epochs=2"]))
+    request = RunRequest(recipe="fer2013", data=("faces",), store=store.url, overrides=("seed=3",))
+    for deployment in build_deployments(request):
+        assert deployment.parameters == {
+            "recipe": "fer2013",
+            "data": [str(Path("faces").absolute())],
+            "store": store.url,
+            "seed": None,
+            "run_name": "",
+            "overrides": ["seed=3"],
+        }
+        fields = deployment._parameter_openapi_schema.model_dump()["properties"]
+        assert len(fields) <= 8
+        assert all("Example: " in field["description"] for field in fields.values())
+        assert {"fer2013", "demo", "ours"} <= set(fields["recipe"]["enum"])
+        assert ("force" in fields) == (deployment.name == "retrain")
 
 
 def test_only_retrain_is_scheduled_and_its_schedule_can_be_changed() -> None:
     def crons(**arguments: Any) -> dict[str, list[str]]:
-        deployments = build_deployments(PipelineConfig(), **arguments)
+        deployments = build_deployments(RunRequest(), **arguments)
         return {
             deployment.name: [item.schedule.cron for item in deployment.schedules or []]
             for deployment in deployments
@@ -58,6 +63,16 @@ def test_the_work_pool_declares_the_same_deployments() -> None:
     }
     assert [s["cron"] for s in declared["retrain"]["schedules"]] == [WEEKLY]
     assert all(item["concurrency_limit"] == 1 for item in declared.values())
+
+
+_BAD_PARAMETERS: dict[str, dict[str, Any]] = {
+    "recipe": {"recipe": "fer2031"},
+    "/nowhere.csv": {"data": ["/nowhere.csv"]},
+    "seed": {"seed": -1},
+    "overrides tuning.num_trail": {"overrides": ["tuning.num_trail=3"]},
+    "tuning.num_trials": {"overrides": ["tuning.num_trials=0"]},
+    "members.compact_cnn.network.name": {"overrides": ["members.0.network.name=resnet999"]},
+}
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +114,11 @@ def test_a_run_triggered_through_the_api_completes(served: dict[str, Any]) -> No
             while not (state := client.read_flow_run(run.id).state) or not state.is_final():
                 time.sleep(1)
             assert state.is_completed(), state.message
-            bad = {"config": {"tuning": {"num_trials": 0}}}
-            with pytest.raises(PrefectHTTPStatusError, match="num_trials"):
-                run_deployment("prepare-data/prepare-data", parameters=bad, timeout=0)
+            for field, bad in _BAD_PARAMETERS.items():
+                with pytest.raises(PrefectHTTPStatusError, match=field):
+                    run_deployment("prepare-data/prepare-data", parameters=bad, timeout=0)
+            started = [r for r in client.read_flow_runs() if not r.auto_scheduled]
+            assert [r.id for r in started] == [run.id]
     assert len(list((served["store"] / "datasets").iterdir())) == 3
 
 

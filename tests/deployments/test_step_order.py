@@ -11,7 +11,11 @@ from click.testing import CliRunner
 from deployments.cli import main
 
 ROOT = Path(__file__).parents[2]
-FLOWS = ("prepare_data", "train_models", "promote_model")
+FLOWS = {
+    "prepare_data": "prepare",
+    "train_models": "train_members",
+    "promote_model": "promote_candidate",
+}
 
 
 def _calls(function: ast.FunctionDef, helpers: dict[str, ast.FunctionDef]) -> Iterator[str]:
@@ -28,7 +32,7 @@ def _calls(function: ast.FunctionDef, helpers: dict[str, ast.FunctionDef]) -> It
 def _task_order() -> list[str]:
     """The cached and uncached tasks of the three flows, each at its first call."""
     order: list[str] = []
-    for flow in FLOWS:
+    for flow, function in FLOWS.items():
         tree = ast.parse((ROOT / "flows" / f"{flow}.py").read_text("utf-8"))
         functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
         imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
@@ -38,7 +42,7 @@ def _task_order() -> list[str]:
             if str(node.module).startswith("tasks.")
             for alias in node.names
         }
-        order += [name for name in _calls(functions[flow], functions) if name in tasks]
+        order += [name for name in _calls(functions[function], functions) if name in tasks]
     return list(dict.fromkeys(order))
 
 

@@ -1,8 +1,11 @@
 """A pipeline that is small enough to run many times."""
 
+import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fer_models.models.config import NetworkConfig
 from fer_models.quality.config import ScoringConfig
@@ -39,6 +42,17 @@ def tiny_config(store_url: str, **changes: object) -> PipelineConfig:
         "tracking": {"mode": "disabled"},
     }
     return PipelineConfig.model_validate(settings | changes)
+
+
+def as_recipe(config: PipelineConfig) -> str:
+    """The path of a recipe file with all settings of a config, beside its store."""
+    folder = (
+        Path(tempfile.mkdtemp()) if "://" in config.store.url else Path(config.store.url).parent
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{config.name}-{uuid.uuid4().hex[:8]}.yaml"
+    file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    return str(file)
 
 
 @pytest.fixture

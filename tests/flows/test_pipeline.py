@@ -17,7 +17,7 @@ from flows.retrain import retrain
 from flows.run_pipeline import run_pipeline
 from flows.train_models import train_models
 from tasks.stage import DONE, FROM_CACHE
-from tests.flows.conftest import tiny_config
+from tests.flows.conftest import as_recipe, tiny_config
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(1800)]
 
@@ -40,7 +40,7 @@ def first_run(
     tmp_path_factory: pytest.TempPathFactory, prefect_server: None
 ) -> tuple[PipelineConfig, Outcome]:
     config = tiny_config(str(tmp_path_factory.mktemp("pipeline") / "a store"))
-    return config, run_pipeline(config)
+    return config, run_pipeline(recipe=as_recipe(config))
 
 
 def test_a_run_promotes_a_model_and_writes_a_report(
@@ -65,7 +65,7 @@ def test_an_identical_second_run_comes_from_the_cache(
 ) -> None:
     config, outcome = first_run
     with finished_tasks() as seen:
-        again = run_pipeline(config)
+        again = run_pipeline(recipe=as_recipe(config))
     assert again == outcome
     # The gate only reads the cached results; review decisions may have changed.
     assert seen[DONE] == ["gate", "decisions"]
@@ -79,7 +79,8 @@ def test_only_a_changed_member_is_trained_again(first_run: tuple[PipelineConfig,
         update={"training": member.training.model_copy(update={"learning_rate": 2e-3})}
     )
     with finished_tasks() as seen:
-        run_pipeline(config.model_copy(update={"members": (config.members[0], changed)}))
+        members = (config.members[0], changed)
+        run_pipeline(recipe=as_recipe(config.model_copy(update={"members": members})))
     assert seen[DONE].count("train") == 1
     assert not {"ingest", "clean", "split", "tune"} & set(seen[DONE])
 
@@ -90,10 +91,8 @@ def test_a_student_is_distilled_from_earlier_members(
     config, outcome = first_run
     student = config.members[0].model_copy(update={"name": "student", "teachers": ("scratch_cnn",)})
     with finished_tasks() as seen:
-        trained = train_models(
-            config.model_copy(update={"members": (*config.members, student)}),
-            outcome.trained.prepared,
-        )
+        members = (*config.members, student)
+        trained = train_models(recipe=as_recipe(config.model_copy(update={"members": members})))
     assert seen[DONE].count("train") == 1
     lineage = ArtifactStore(config.store).read_json(trained.models[2], "lineage.json")
     assert lineage["teachers"] == [outcome.trained.models[1].id]
@@ -104,7 +103,7 @@ def test_the_same_seed_gives_the_same_results_in_another_store(
     first_run: tuple[PipelineConfig, Outcome], tmp_path: Path
 ) -> None:
     _, outcome = first_run
-    other = run_pipeline(tiny_config(str(tmp_path / "other")))
+    other = run_pipeline(recipe=as_recipe(tiny_config(str(tmp_path / "other"))))
     assert other.trained.prepared.snapshot.id == outcome.trained.prepared.snapshot.id
     assert [model.id for model in other.trained.models] == [m.id for m in outcome.trained.models]
     assert [e.id for e in other.trained.evaluations] == [e.id for e in outcome.trained.evaluations]
@@ -115,15 +114,14 @@ def test_retrain_keeps_a_recent_champion_of_the_same_data(
     first_run: tuple[PipelineConfig, Outcome],
 ) -> None:
     config, _ = first_run
-    assert retrain(config) is None
+    assert retrain(recipe=as_recipe(config)) is None
 
 
 def test_retrain_challenges_an_old_champion_with_another_seed(
     first_run: tuple[PipelineConfig, Outcome],
 ) -> None:
     config, outcome = first_run
-    old = config.retraining.model_copy(update={"max_age_days": 1e-9})
-    fresh = retrain(config.model_copy(update={"retraining": old}))
+    fresh = retrain(recipe=as_recipe(config), overrides=("retraining.max_age_days=1e-9",))
     assert fresh is not None
     assert fresh.trained.prepared == outcome.trained.prepared
     assert not {m.id for m in fresh.trained.models} & {m.id for m in outcome.trained.models}
@@ -136,7 +134,7 @@ def test_a_rejection_by_the_gate_stops_the_flow_and_lists_all_failures(
         update={"max_duplicate_fraction": 0.0, "max_leak_fraction": 0.0}
     )
     with finished_tasks() as seen, pytest.raises(GateError) as caught:
-        prepare_data(config.model_copy(update={"validation": strict}))
+        prepare_data(recipe=as_recipe(config.model_copy(update={"validation": strict})))
     assert len(caught.value.problems) >= 2
     assert seen[DONE] == ["ingest", "validate"]
 
@@ -144,9 +142,10 @@ def test_a_rejection_by_the_gate_stops_the_flow_and_lists_all_failures(
 @pytest.mark.s3
 def test_data_is_prepared_on_object_storage_and_cached_there(s3_store_url: str) -> None:
     config = tiny_config(s3_store_url)
-    prepared = prepare_data(config)
+    recipe = as_recipe(config)
+    prepared = prepare_data(recipe=recipe)
     with finished_tasks() as seen:
-        assert prepare_data(config) == prepared
+        assert prepare_data(recipe=recipe) == prepared
     assert seen[FROM_CACHE] == ["ingest", "validate", "score", "clean", "split", "explore"]
     info = ArtifactStore(config.store).info(prepared.snapshot)
     assert set(info["split_counts"]) == {"train", "validation", "test"}

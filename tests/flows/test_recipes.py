@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.recipes import load_config, recipe_names
 from fer_models.errors import ConfigError
 from flows.pipeline_config import PipelineConfig
+from flows.recipes import load_config, recipe_names
 
 
 def test_demo_is_the_default_configuration() -> None:

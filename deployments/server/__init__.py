@@ -1,0 +1,1 @@
+"""The Prefect server of `ferflow up` and `ferflow run`: its data, its process, who may use it."""

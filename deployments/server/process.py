@@ -1,0 +1,146 @@
+"""Start and stop a Prefect server in a process of its own."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.server.home import database_is_migrated, prepare_database
+from fer_models.errors import ConfigError, FerError
+
+LOOPBACK = "127.0.0.1"
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_START_TIMEOUT_S = 180.0
+_STOP_TIMEOUT_S = 20.0
+# A run that nobody can reach needs neither the UI nor the services of a lasting server.
+_TEMPORARY = {"PREFECT_UI_ENABLED": "false", "PREFECT__SERVER_EPHEMERAL": "1"}
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    """A started server; its socket accepts connections at once and answers when it is up."""
+
+    api_url: str
+    process: "subprocess.Popen[bytes]"
+    home: Path
+    auth: str = ""
+
+    def wait(self) -> None:
+        """Wait until the server answers.
+
+        Raises:
+            FerError: it ended, or did not answer in time.
+        """
+        end = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise FerError(
+                    f"the Prefect server exited with code {self.process.returncode} during "
+                    "start-up; run the command with --verbose to see its output"
+                )
+            if answers(self.api_url, timeout_s=5):
+                database_is_migrated(self.home)
+                return
+            time.sleep(0.05)
+        raise FerError(
+            f"the Prefect server did not answer at {self.api_url} within {_START_TIMEOUT_S:.0f} s"
+        )
+
+    def stop(self) -> None:
+        """Let the server finish its requests and end."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()  # it ends with its parent, or when the pipe does
+        try:
+            self.process.wait(timeout=_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start_temporary_server(home: Path, verbose: bool) -> ServerProcess:
+    """Start a server for one command: on a free port of loopback, with a random password."""
+    auth = f"ferflow:{secrets.token_urlsafe(24)}"
+    listening = socket.create_server((LOOPBACK, 0))
+    variables = {**_TEMPORARY, "PREFECT_SERVER_API_AUTH_STRING": auth}
+    return _start(listening, home, variables, LOOPBACK_NAMES, verbose, auth)
+
+
+def start_lasting_server(
+    home: Path, host: str, port: int, names: Sequence[str], verbose: bool
+) -> ServerProcess:
+    """Start a server with its UI: CSRF protection, and CORS for its own origin only.
+
+    Args:
+        home: Prefect's folder.
+        host: address to bind.
+        port: TCP port.
+        names: what the Host header may be, without port.
+        verbose: whether its output is shown.
+
+    Raises:
+        ConfigError: the port is used, or the address is not one of this machine.
+    """
+    try:
+        listening = socket.create_server((host, port))
+    except OSError as error:
+        raise ConfigError(
+            f"port {port} of {host} can't be used ({error.strerror or error}); choose another "
+            "--port, or stop the program that uses it"
+        ) from error
+    origins = ",".join(f"http://{name}:{port}" for name in names)
+    variables = {
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins,
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
+        "PREFECT_SERVER_UI_API_URL": "/api",
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
+    }
+    return _start(listening, home, variables, names, verbose)
+
+
+def answers(api_url: str, timeout_s: float = 3) -> bool:
+    """Whether a healthy Prefect server answers; its health needs no password."""
+    try:
+        with urllib.request.urlopen(f"{api_url}/health", timeout=timeout_s) as answer:  # noqa: S310
+            return bool(answer.status == 200 and answer.read().strip() == b"true")
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def _start(
+    listening: socket.socket,
+    home: Path,
+    variables: Mapping[str, str],
+    names: Sequence[str],
+    verbose: bool,
+    auth: str = "",
+) -> ServerProcess:
+    port = listening.getsockname()[1]
+    environment = {**os.environ, **prepare_database(home), **variables}
+    environment["PREFECT_HOME"] = str(home)
+    environment.pop("PREFECT_API_URL", None)
+    output = None if verbose else subprocess.DEVNULL
+    fd = listening.fileno()
+    # A separate session: Ctrl-C must stop the served runs before the server.
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", "deployments.server.app", str(fd), *names],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        pass_fds=[fd],
+        start_new_session=True,
+    )
+    host = listening.getsockname()[0]
+    listening.close()
+    shown = LOOPBACK if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    return ServerProcess(f"http://{shown}:{port}/api", process, home, auth)

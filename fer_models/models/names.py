@@ -1,0 +1,49 @@
+"""Known network names, without importing torch or timm, which takes seconds."""
+
+import difflib
+import importlib.util
+import re
+from functools import cache
+from pathlib import Path
+
+OWN_NAMES = ("compact_cnn", "face_cnn", "scratch_cnn", "scratch_mlp")
+_REGISTERED = re.compile(r"^@register_model\s+def (\w+)\(", re.MULTILINE)
+_DEPRECATED = re.compile(r"register_model_deprecations\(__name__, \{(.*?)\n\}\)", re.DOTALL)
+_DEPRECATED_NAME = re.compile(r"^\s*['\"]([\w.-]+)['\"]\s*:", re.MULTILINE)
+_NUM_SUGGESTIONS = 5
+
+
+def network_problem(name: str) -> str | None:
+    """What is wrong with a network's name, with suggestions; None for a known network.
+
+    A weights tag after a dot (`resnet34.a1_in1k`) is not checked here.
+
+    Example:
+        network_problem("resnet999")  # "expected ... got 'resnet999'; did you mean ..."
+    """
+    known = timm_registered()
+    if name in OWN_NAMES or name.partition(".")[0] in known:
+        return None
+    near = difflib.get_close_matches(
+        name, [*OWN_NAMES, *sorted(known)], n=_NUM_SUGGESTIONS, cutoff=0.5
+    )
+    suggestion = f"did you mean {', '.join(near)}?" if near else "there is no similar name."
+    return (
+        f"expected {', '.join(OWN_NAMES)} or one of timm's {len(known)} networks, "
+        f"got {name!r}; {suggestion} List timm's with: ferflow networks list --timm '*resnet*'"
+    )
+
+
+@cache
+def timm_registered() -> frozenset[str]:
+    """The names that timm registers, read from its source files."""
+    spec = importlib.util.find_spec("timm")
+    if spec is None or not spec.submodule_search_locations:
+        return frozenset()
+    names: set[str] = set()
+    for path in (Path(spec.submodule_search_locations[0]) / "models").glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        names.update(_REGISTERED.findall(source))
+        for block in _DEPRECATED.findall(source):
+            names.update(_DEPRECATED_NAME.findall(block))
+    return frozenset(names)

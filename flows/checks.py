@@ -1,0 +1,86 @@
+"""Check a configuration in about a second, before a run exists: sources, networks, settings."""
+
+from collections.abc import Callable
+
+from fer_models.errors import ConfigError, DataError, FerError
+from fer_models.models.names import network_problem
+from fer_models.storage.store import ArtifactStore
+from flows.pipeline_config import PipelineConfig
+from flows.request import RunRequest
+
+
+def checked(request: RunRequest, option: str = "overrides") -> PipelineConfig:
+    """Resolve a request and check the result.
+
+    Args:
+        request: the short parameters.
+        option: what the messages call the overrides.
+
+    Raises:
+        ConfigError: unknown recipe, setting, value or network; lists all problems.
+        DataError: a source does not exist or has no known format; lists all problems.
+        StoreError: the store is not supported or can't be read.
+
+    Example:
+        config = checked(RunRequest(recipe="fer2013", data=("fer2013.csv",)))
+    """
+    config = request.resolve(option)
+    check_config(config)
+    return config
+
+
+def check_config(config: PipelineConfig, *, all_rows: bool = False) -> None:
+    """Check that networks, sources and the settings of the data gate exist.
+
+    Args:
+        config: the full configuration.
+        all_rows: whether to hash the sources, and to read those with faults in full, so that all
+            problems are listed; otherwise no image is read.
+
+    Raises:
+        ConfigError: unknown network, wrong gate settings, or several kinds of problems.
+        DataError: only sources are wrong.
+    """
+    from validation.settings import check_settings
+
+    errors: list[FerError] = []
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: _check_networks(config),
+        lambda: check_settings(ArtifactStore(config.store), config.validation),
+        lambda: _check_sources(config, all_rows),
+    )
+    for check in checks:
+        try:
+            check()
+        except (ConfigError, DataError) as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ConfigError("invalid input:", [line for error in errors for line in _lines(error)])
+
+
+def _lines(error: FerError) -> list[str]:
+    return list(error.problems) or [error.message]
+
+
+def _check_networks(config: PipelineConfig) -> None:
+    networks = {f"members.{m.name}.network.name": m.network.name for m in config.members}
+    if config.scores_labels:
+        networks["scoring.network.name"] = config.scoring.network.name
+    found = {where: network_problem(name) for where, name in networks.items()}
+    problems = [f"{where}: {problem}" for where, problem in found.items() if problem]
+    if problems:
+        raise ConfigError("unknown network:", problems)
+
+
+def _check_sources(config: PipelineConfig, all_rows: bool) -> None:
+    from fer_models.ingest.findings import raise_if_bad
+    from fer_models.ingest.ingest import fingerprint_sources
+    from fer_models.ingest.locate import locate_sources
+
+    if all_rows:
+        fingerprint_sources(config.data, config.seed)
+    else:
+        found = [findings for _, findings in locate_sources(config.data.sources)]
+        raise_if_bad(found, quarantine_bad_rows=True)

@@ -1,0 +1,77 @@
+"""The decorator of deployed flows: short parameters in, a run with its configuration inside."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, ParamSpec, TypeVar, cast
+
+from prefect import Flow, flow
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.states import Completed
+
+from flows.checks import checked
+from flows.entry.late import newer_scheduled_run
+from flows.entry.parameters import documented
+from flows.entry.slot import slot_of_this_run
+from flows.entry.started import StartedRun
+from flows.request import request_of
+from tasks.training_slot import training_slot
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SWITCHES = ("force",)
+SKIPPED_STATE = "Skipped"
+
+
+def entry_flow(
+    name: str, parameters: Callable[P, None]
+) -> Callable[[Callable[[StartedRun], R]], Flow[P, R]]:
+    """Make a function of a `StartedRun` a flow with short parameters.
+
+    The parameters are resolved and checked in one place; the run is named and tagged; of several
+    late scheduled runs only the newest does anything; trainings of different runs take turns; the
+    final state tells whether a model was promoted.
+
+    Args:
+        name: name of the flow and of its deployment.
+        parameters: `short_run` or `forceable_run`; its signature is that of the flow.
+
+    Example:
+        @entry_flow("prepare-data", short_run)
+        def prepare_data(run: StartedRun) -> PreparedData:
+            return prepare(run.config)
+
+        prepare_data(recipe="fer2013", data=("fer2013.csv",))
+    """
+    signature = inspect.signature(parameters)
+
+    def decorate(body: Callable[[StartedRun], R]) -> Flow[P, R]:
+        @functools.wraps(body)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()
+            request = request_of(given.arguments, _SWITCHES)
+            forced = bool(given.arguments.get("force", False))
+            started = StartedRun(name, request, checked(request), forced)
+            started.announce()
+            newer = newer_scheduled_run()
+            if newer is not None:
+                why = f"The later scheduled run {newer} is due, too, and does the same."
+                return Completed(name=SKIPPED_STATE, message=why)
+            with training_slot(slot_of_this_run()), _only_own_heartbeat():
+                result = body(started)
+            return started.final_state(result) or result
+
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__annotations__ = dict(parameters.__annotations__)
+        run.__doc__ = f"{body.__doc__}\n\n{documented(parameters)}"
+        return cast("Flow[P, R]", flow(name=name)(run))
+
+    return decorate
+
+
+def _only_own_heartbeat() -> AbstractContextManager[object]:
+    """Let called flows send no heartbeats: each would wait a second for its last one."""
+    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})

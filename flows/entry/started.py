@@ -1,0 +1,95 @@
+"""A deployed flow's run: its configuration, what Prefect shows of it, and how it ends."""
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.states import Completed
+
+from fer_models.processes import PROCESS_LABEL, process_tag
+from flows.entry.names import data_label, is_generated, run_title, tags_of
+from flows.pipeline_config import PipelineConfig
+from flows.request import RunRequest
+from flows.results import Outcome
+
+PROMOTED = "promoted"
+NOT_PROMOTED = "not-promoted"
+PROMOTED_STATE = "Promoted"
+NOT_PROMOTED_STATE = "Not promoted"
+NOTHING_TO_DO_STATE = "Nothing to do"
+
+
+class StartedRun:
+    """The run of a deployed flow, from its resolved configuration to its final state.
+
+    Args:
+        flow_name: name of the flow.
+        request: the parameters that the run was started with.
+        config: what they resolve to.
+        force: whether the run was forced.
+    """
+
+    def __init__(
+        self, flow_name: str, request: RunRequest, config: PipelineConfig, force: bool
+    ) -> None:
+        """Store the facts; nothing is sent to Prefect yet."""
+        self.flow_name = flow_name
+        self.request = request
+        self.config = config
+        self.force = force
+        self.started = dt.datetime.now(tz=dt.UTC)
+        self._tags: list[str] = []
+        self._final: State[Any] | None = None
+
+    def announce(self) -> None:
+        """Name and tag the run, and note the process that runs it."""
+        context = FlowRunContext.get()
+        if context is None or context.flow_run is None:
+            return
+        run = context.flow_run
+        own = [tag for tag in run.tags if tag not in self._tags]
+        self._tags = list(
+            dict.fromkeys([*own, *tags_of(self.flow_name, self.config, run.auto_scheduled)])
+        )
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(run.id, name=self.title(run.name), tags=self._tags)
+            client.update_flow_run_labels(run.id, {PROCESS_LABEL: process_tag()})
+
+    def title(self, current: str) -> str:
+        """The name of the run: the one a person gave, else recipe, data and date."""
+        if self.request.run_name:
+            return self.request.run_name
+        if not is_generated(current):
+            return current
+        data = data_label(self.config.data.sources)
+        return run_title(self.flow_name, self.config.name, data, self.started.astimezone())
+
+    def tag(self, tags: Iterable[str]) -> None:
+        """Add tags to the run."""
+        context = FlowRunContext.get()
+        if context is None or context.flow_run is None:
+            return
+        self._tags = list(dict.fromkeys([*self._tags, *tags]))
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(context.flow_run.id, tags=self._tags)
+
+    def nothing_to_do(self, why: str) -> None:
+        """End the run in a state of its own: there was no reason to train."""
+        self._final = Completed(name=NOTHING_TO_DO_STATE, message=why)
+
+    def judged(self, outcome: Outcome) -> Outcome:
+        """Tag the run by the verdict; one without a new champion ends in a state of its own."""
+        promotion = outcome.promotion
+        self.tag([PROMOTED if promotion.promoted else NOT_PROMOTED])
+        name = PROMOTED_STATE if promotion.promoted else NOT_PROMOTED_STATE
+        self._final = Completed(name=name, message=promotion.reason)
+        return outcome
+
+    def final_state(self, result: Any) -> State[Any] | None:
+        """The state in which the run ends, with its result; None for the usual one."""
+        if self._final is None:
+            return None
+        return Completed(name=self._final.name, message=self._final.message, data=result)

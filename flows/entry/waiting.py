@@ -1,0 +1,36 @@
+"""Show in Prefect that a run waits until another one has trained."""
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
+from prefect.states import Running
+
+from tasks.training_slot import LIMIT_NAME, Waiting
+
+WAITING_STATE = "Waiting for another training"
+
+
+class WaitingState(Waiting):
+    """While another run trains, the flow run's state says so."""
+
+    def __enter__(self) -> None:
+        """Set the state."""
+        reason = (
+            "Another run is training, and only one may at a time; this one continues after it "
+            f"(global concurrency limit {LIMIT_NAME})."
+        )
+        get_run_logger().info(reason)
+        _set(Running(name=WAITING_STATE, message=reason))
+
+    def __exit__(self, *_: object) -> None:
+        """The run continues."""
+        _set(Running())
+
+
+def _set(state: State[None]) -> None:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(context.flow_run.id, state, force=True)
