@@ -15,7 +15,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "predict": ("deployments.cli.predict", "Predict the facial expressions in images."),
     "up": ("deployments.cli.up", "Start Prefect with its UI, and serve the deployments."),
-    "recipes": ("deployments.cli.recipes", "List the recipes, or print one in full."),
+    "recipes": (
+        "deployments.cli.recipes",
+        "List, show and save recipes (configurations of a run).",
+    ),
     "models": (
         "deployments.cli.models.group",
         "List networks; show the history of the champion; roll back; export.",

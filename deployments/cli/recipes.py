@@ -1,25 +1,81 @@
-"""`ferflow recipes`: the recipes and their settings."""
+"""`ferflow recipes`: list, show and save recipes."""
+
+from typing import Any
 
 import click
 
-from deployments.cli.output import Produced
+from deployments.cli.options import config_from, config_options, open_store, store_option
+from deployments.cli.output import Produced, print_table
 from deployments.cli.output import reporting_command as reporting
-from flows.recipes import load_config, recipe_names
+from fer_models.storage.store import ArtifactStore
+from flows.pipeline_config import PipelineConfig
+from flows.recipes import load_config, recipe_names, save_recipe, saved_recipes
 
 
-@click.command(name="recipes")
-@click.argument("name", required=False)
+@click.group(name="recipes", invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """List, show and save recipes: named configurations of a run.
+
+    Built-in recipes come with ferflow; others are saved in a store, from where the form of
+    Prefect's UI offers them, too.
+
+    \b
+    ferflow recipes                                    all recipes
+    ferflow recipes show fer2013 > mine.yaml           in full, as a start for your own
+    ferflow recipes save ours --recipe fer2013 --set members.0.training.epochs=3
+    ferflow run --recipe ours
+    """  # noqa: D301 - click's marker for preformatted text
+    if context.invoked_subcommand is None:
+        context.invoke(list_recipes)
+
+
+@command.command(name="list")
+@store_option
 @reporting
-def command(name: str | None) -> Produced:
-    """List the recipes, or print one in full, as a start for your own YAML file."""
-    if name is None:
-        recipes = {recipe: load_config(recipe) for recipe in recipe_names()}
-        for recipe, config in recipes.items():
-            members = ", ".join(member.name for member in config.members)
-            click.echo(f"{recipe:17} {members}")
-        return {"recipes": list(recipes)}
+def list_recipes(store_url: str | None = None) -> Produced:
+    """List the built-in recipes and those saved in the store."""
+    store = open_store(store_url)
+    built_in, saved = recipe_names(), saved_recipes(store)
+    rows = [
+        [
+            name,
+            "built-in" if name in built_in else "saved",
+            _members(load_config(name, store=store)),
+        ]
+        for name in (*built_in, *saved)
+    ]
+    print_table(f"Recipes (saved ones: {store.url})", ["recipe", "from", "members"], rows)
+    return {"recipes": built_in, "saved": saved, "store": store.url}
+
+
+@command.command()
+@click.argument("name")
+@store_option
+@reporting
+def show(name: str, store_url: str | None) -> Produced:
+    """Print recipe NAME with all settings, ready for `--recipe FILE`."""
     import yaml
 
-    settings = load_config(name).model_dump(mode="json")
+    config = load_config(name, store=open_store(store_url))
+    settings = config.model_dump(mode="json", exclude={"store"})
     click.echo(yaml.safe_dump(settings, sort_keys=False), nl=False)
     return {"recipe": name, "settings": settings}
+
+
+@command.command()
+@click.argument("name")
+@config_options
+@click.option("--replace", is_flag=True, help="Replace a saved recipe of that name.")
+@reporting
+def save(name: str, replace: bool, **options: Any) -> Produced:
+    """Save a configuration in the store as recipe NAME."""
+    config = config_from(options)
+    store = ArtifactStore(config.store)
+    key = save_recipe(store, name, config, replace=replace)
+    click.echo(f"saved {store.url}/{key}; use it with --recipe {name}")
+    return {"recipe": name, "url": f"{store.url}/{key}"}
+
+
+def _members(config: PipelineConfig) -> str:
+    return ", ".join(member.name for member in config.members)

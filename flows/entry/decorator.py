@@ -14,7 +14,7 @@ from flows.checks import checked
 from flows.entry.late import newer_scheduled_run
 from flows.entry.parameters import documented
 from flows.entry.slot import slot_of_this_run
-from flows.entry.started import StartedRun
+from flows.entry.started import StartedRun, current_run
 from flows.request import request_of
 from tasks.training_slot import training_slot
 
@@ -56,7 +56,7 @@ def entry_flow(
             forced = bool(given.arguments.get("force", False))
             started = StartedRun(name, request, checked(request), forced)
             started.announce()
-            newer = newer_scheduled_run()
+            newer = newer_scheduled_run(current_run())
             if newer is not None:
                 why = f"The later scheduled run {newer} is due, too, and does the same."
                 return Completed(name=SKIPPED_STATE, message=why)

@@ -11,17 +11,17 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
-from prefect.context import FlowRunContext
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 
 
-def newer_scheduled_run() -> str | None:
-    """The name of a later run of the same schedule that is due, too; None if there is none.
+def newer_scheduled_run(run: FlowRun | None, *, only_automatic: bool = True) -> str | None:
+    """The name of the newest later run of the same schedule that is due, too; None without one.
 
-    A run that a person started is never replaced.
+    Args:
+        run: the run that is about to work; None without Prefect.
+        only_automatic: whether runs that a person started are left out, which never replace one.
     """
-    context = FlowRunContext.get()
-    run = context.flow_run if context else None
     if run is None or run.deployment_id is None or not run.auto_scheduled:
         return None
     due = FlowRunFilter(
@@ -34,6 +34,14 @@ def newer_scheduled_run() -> str | None:
     )
     deployment = DeploymentFilter(id=DeploymentFilterId(any_=[run.deployment_id]))
     with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(flow_run_filter=due, deployment_filter=deployment)
-    newer = [other for other in runs if other.auto_scheduled and other.id != run.id]
-    return newer[-1].name if newer else None
+        runs = client.read_flow_runs(
+            flow_run_filter=due,
+            deployment_filter=deployment,
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        )
+    newer = [
+        other.name
+        for other in runs
+        if other.id != run.id and (other.auto_scheduled or not only_automatic)
+    ]
+    return newer[0] if newer else None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.states import Completed
 
@@ -20,6 +20,12 @@ NOT_PROMOTED = "not-promoted"
 PROMOTED_STATE = "Promoted"
 NOT_PROMOTED_STATE = "Not promoted"
 NOTHING_TO_DO_STATE = "Nothing to do"
+
+
+def current_run() -> FlowRun | None:
+    """The flow run of this code; None without Prefect."""
+    context = FlowRunContext.get()
+    return context.flow_run if context else None
 
 
 class StartedRun:
@@ -46,10 +52,9 @@ class StartedRun:
 
     def announce(self) -> None:
         """Name and tag the run, and note the process that runs it."""
-        context = FlowRunContext.get()
-        if context is None or context.flow_run is None:
+        run = current_run()
+        if run is None:
             return
-        run = context.flow_run
         own = [tag for tag in run.tags if tag not in self._tags]
         self._tags = list(
             dict.fromkeys([*own, *tags_of(self.flow_name, self.config, run.auto_scheduled)])
@@ -69,12 +74,12 @@ class StartedRun:
 
     def tag(self, tags: Iterable[str]) -> None:
         """Add tags to the run."""
-        context = FlowRunContext.get()
-        if context is None or context.flow_run is None:
+        run = current_run()
+        if run is None:
             return
         self._tags = list(dict.fromkeys([*self._tags, *tags]))
         with get_client(sync_client=True) as client:
-            client.update_flow_run(context.flow_run.id, tags=self._tags)
+            client.update_flow_run(run.id, tags=self._tags)
 
     def nothing_to_do(self, why: str) -> None:
         """End the run in a state of its own: there was no reason to train."""

@@ -61,6 +61,8 @@ def test_the_work_pool_declares_the_same_deployments() -> None:
     assert {name: item["entrypoint"] for name, item in declared.items()} == {
         served.name: served.entrypoint for served in SERVED
     }
+    needs = declared["retrain"]["build"][0]["deployments.steps.run_parameters"]
+    assert needs["needs_data"]
     assert [s["cron"] for s in declared["retrain"]["schedules"]] == [WEEKLY]
     assert all(item["concurrency_limit"] == 1 for item in declared.values())
 

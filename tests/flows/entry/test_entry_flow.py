@@ -1,0 +1,105 @@
+"""How a deployed flow's run appears in Prefect: its name, its tags and its final state."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from prefect import State
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Scheduled
+
+from fer_models.errors import ConfigError
+from fer_models.processes import PROCESS_LABEL, process_tag
+from fer_models.storage.refs import PromotionRef
+from flows.entry import StartedRun, entry_flow, forceable_run, short_run
+from flows.results import Outcome
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@entry_flow("entry-test", short_run)
+def whatever(run: StartedRun) -> int:
+    return run.config.seed
+
+
+@entry_flow("entry-judged", short_run)
+def judged(run: StartedRun) -> Outcome:
+    promotion = PromotionRef(
+        id="p",
+        url="u",
+        promoted=run.config.seed == 1,
+        candidate_id="c",
+        champion_id=None,
+        reason="why",
+    )
+    return run.judged(Outcome.model_construct(promotion=promotion))
+
+
+@entry_flow("entry-idle", forceable_run)
+def idle(run: StartedRun) -> None:
+    if not run.force:
+        run.nothing_to_do("nothing new")
+
+
+def _run_of(state: State[object]) -> FlowRun:
+    assert state.state_details.flow_run_id is not None
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(state.state_details.flow_run_id)
+
+
+def test_a_run_is_named_and_tagged_and_knows_its_process(tmp_path: Path) -> None:
+    run = _run_of(whatever(store=str(tmp_path), return_state=True))
+    assert run.name.startswith("entry-test demo · synthetic · ")
+    assert run.tags == ["demo", "synthetic", "manual"]
+    assert run.labels[PROCESS_LABEL] == process_tag()
+
+
+def test_a_given_name_is_kept(tmp_path: Path) -> None:
+    state = whatever(store=str(tmp_path), run_name="wider network", return_state=True)
+    assert _run_of(state).name == "wider network"
+
+
+@pytest.mark.parametrize(
+    ("seed", "name", "tag"), [(1, "Promoted", "promoted"), (2, "Not promoted", "not-promoted")]
+)
+def test_the_final_state_and_a_tag_tell_the_verdict(
+    tmp_path: Path, seed: int, name: str, tag: str
+) -> None:
+    state = judged(store=str(tmp_path), seed=seed, return_state=True)
+    assert (state.name, state.message) == (name, "why")
+    assert state.is_completed()
+    assert tag in _run_of(state).tags
+    assert judged(store=str(tmp_path), seed=seed).promotion.reason == "why"
+
+
+def test_a_run_without_a_reason_says_so(tmp_path: Path) -> None:
+    state = idle(store=str(tmp_path), return_state=True)
+    assert (state.name, state.message) == ("Nothing to do", "nothing new")
+    assert idle(store=str(tmp_path), force=True, return_state=True).name == "Completed"
+
+
+def test_a_wrong_parameter_stops_the_run_before_its_first_task(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="overrides members.9.name"):
+        whatever(store=str(tmp_path), overrides=("members.9.name=x",))
+
+
+def test_of_several_late_scheduled_runs_only_the_newest_does_anything(tmp_path: Path) -> None:
+    from flows.entry.late import newer_scheduled_run
+
+    now = dt.datetime.now(tz=dt.UTC)
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(client.create_flow(whatever), "late")
+        runs = [
+            client.create_flow_run_from_deployment(
+                deployment, state=Scheduled(scheduled_time=now - dt.timedelta(hours=hours))
+            )
+            for hours in (3, 2, 1)
+        ]
+        late = [run.model_copy(update={"auto_scheduled": True}) for run in runs]
+        assert newer_scheduled_run(late[0], only_automatic=False) == runs[2].name
+        assert newer_scheduled_run(late[1], only_automatic=False) == runs[2].name
+        assert newer_scheduled_run(late[2], only_automatic=False) is None
+        # A run that a person started is never replaced, and none replaces a scheduled one.
+        assert newer_scheduled_run(runs[0]) is None
+        assert newer_scheduled_run(late[0]) is None
