@@ -80,7 +80,7 @@ def test_a_run_without_a_reason_says_so(tmp_path: Path) -> None:
 
 
 def test_a_wrong_parameter_stops_the_run_before_its_first_task(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="overrides members.9.name"):
+    with pytest.raises(ConfigError, match=r"overrides members\.9\.name"):
         whatever(store=str(tmp_path), overrides=("members.9.name=x",))
 
 
