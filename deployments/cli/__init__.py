@@ -14,6 +14,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "Write the page for manual review of doubtful images.",
     ),
     "predict": ("deployments.cli.predict", "Predict the facial expressions in images."),
+    "runs": ("deployments.cli.runs.group", "List, show, compare and open earlier runs."),
     "up": ("deployments.cli.up", "Start Prefect with its UI, and serve the deployments."),
     "recipes": ("deployments.cli.recipes", "List the recipes, or print one in full."),
     "models": (

@@ -190,7 +190,7 @@ def snapshot_chain(store: ArtifactStore, snapshot_id: str) -> dict[str, str]:
             if not chain:
                 raise
             break
-        chain[str(info.get("step", "snapshot"))] = current
+        chain.setdefault(str(info.get("step", "snapshot")), current)
         current = info.get("parent")
     return dict(reversed(chain.items()))
 

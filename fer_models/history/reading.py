@@ -52,7 +52,11 @@ def infos(
         StoreError: the store can't be listed.
     """
     wanted = store.list_ids(ref_type) if ids is None else list(ids)
-    pairs, warnings = read_each(
-        wanted, lambda artifact_id: (artifact_id, store.info(store.ref(ref_type, artifact_id)))
-    )
+
+    def read(artifact_id: str) -> tuple[str, dict[str, Any]]:
+        # Only the place is known; the further fields of the reference are in the metadata.
+        url = store.artifact_url(ref_type, artifact_id)
+        return artifact_id, store.info(ref_type.model_construct(id=artifact_id, url=url))
+
+    pairs, warnings = read_each(wanted, read)
     return dict(pairs), warnings

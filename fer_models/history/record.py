@@ -81,6 +81,11 @@ class RunRecord(BaseModel):
     )
 
     @property
+    def candidate(self) -> str | None:
+        """The id of the candidate; None if none was evaluated."""
+        return self.headline.candidate if self.headline else None
+
+    @property
     def seconds(self) -> float | None:
         """Duration; None if a time is unknown."""
         if self.started_s is None or self.ended_s is None:

@@ -158,7 +158,7 @@ def test_a_limited_list_reads_only_these_records(
 
 
 def test_a_run_without_a_record_is_listed_from_its_report(store: ArtifactStore) -> None:
-    built = build_run(store, seed=5, recorded=False)
+    built = build_run(store, seed=5, recorded=False, reported=True)
     (found,) = list_runs(store).runs
     expected = built.record
     assert found.artifacts == expected.artifacts.model_copy(update={"exploration": None})
