@@ -19,8 +19,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "recipes": ("deployments.cli.recipes", "List the recipes, or print one in full."),
     "models": (
         "deployments.cli.models.group",
-        "List networks; show the history of the champion; roll back; export.",
+        "List stored models; show the history of the champion; roll back; export.",
     ),
+    "datasets": ("deployments.cli.datasets", "List and show stored datasets."),
+    "networks": ("deployments.cli.networks.group", "List and summarise networks to train."),
     "doctor": (
         "deployments.cli.doctor",
         "Check this machine and the services, and suggest fixes.",
