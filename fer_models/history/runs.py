@@ -41,7 +41,8 @@ def record_run(store: ArtifactStore, record: RunRecord) -> RunRecord:
                                     started_s=started_s))
     """
     key = _key(record.id)
-    data = json_bytes(record.model_dump(mode="json"), allow_nan=True)
+    # In the order of the fields: members stay in the order of the configuration.
+    data = json_bytes(record.model_dump(mode="json"), sort_keys=False, allow_nan=True)
     # A request that was sent twice finds its own record.
     if not store.create_bytes(key, data) and store.read_bytes(key) != data:
         raise StoreError(
