@@ -7,7 +7,7 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_table
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.runs.texts import NOTHING, accuracy_text, moment, short_id, warn
+from deployments.cli.runs.texts import NOTHING, accuracy_text, moment, short_id, size_text, warn
 
 if TYPE_CHECKING:
     from fer_models.history.stored import StoredModel
@@ -36,9 +36,9 @@ def list_models(store_url: str | None) -> Produced:
 def _row(model: "StoredModel") -> list[str]:
     """Two lines for each model, so that three columns fit into 80 characters."""
     mark = {"champion": " ★", "previous": " ☆"}.get(model.role, "")
-    size = f"{model.parameters / 1e6:.1f} M" if model.parameters is not None else NOTHING
+    about = (model.network or model.kind, size_text(model.parameters), moment(model.made_s))
     return [
-        f"{model.id}{mark}\n{model.network or model.kind}, {size}, {moment(model.made_s)}",
+        f"{model.id}{mark}\n{', '.join(about)}",
         f"{short_id(model.snapshot)}\nseed {NOTHING if model.seed is None else model.seed}",
         _accuracy(model),
     ]

@@ -10,6 +10,7 @@ from deployments.recipes import load_config
 from fer_models.errors import ConfigError
 from fer_models.history.record import RunRecord
 from fer_models.history.settings import SettingChange, setting_changes
+from fer_models.training.config import MemberConfig
 
 _DEFAULT_RECIPE = "demo"
 _SOURCES = "data.sources"
@@ -51,7 +52,7 @@ def repeat_options(record: RunRecord, store_url: str | None = None) -> list[str]
     """The options of that command."""
     recipe = base_recipe(record)
     options = [] if recipe == _DEFAULT_RECIPE else ["--recipe", recipe]
-    assignments: dict[str, Any] = {}
+    paths: list[str] = []
     for change in changed_settings(record):
         if change.path == _SOURCES:
             for source in change.after:
@@ -59,10 +60,10 @@ def repeat_options(record: RunRecord, store_url: str | None = None) -> list[str]
         elif change.path == _SEED:
             options += ["--seed", str(change.after)]
         else:
-            path = _assignable(change, record.config)
-            assignments[path] = _at(record.config, path)
-    for path, value in assignments.items():
-        options += ["--set", f"{path}={_yaml(value)}"]
+            paths.append(_assignable(change, record.config))
+    for path in dict.fromkeys(paths):
+        if path == _MEMBERS or not (_MEMBERS in paths and path.startswith(f"{_MEMBERS}.")):
+            options += ["--set", f"{path}={_yaml(_at(record.config, path))}"]
     return options + (["--store", store_url] if store_url else [])
 
 
@@ -78,6 +79,13 @@ def _assignable(change: SettingChange, config: Mapping[str, Any]) -> str:
 
 
 def _at(config: Mapping[str, Any], path: str) -> Any:
+    """The value at a path; members without what they have by default."""
+    if path == _MEMBERS:
+        members = [MemberConfig.model_validate(member) for member in config[_MEMBERS]]
+        return [
+            {"name": member.name, **member.model_dump(mode="json", exclude_defaults=True)}
+            for member in members
+        ]
     node: Any = config
     for part in path.split("."):
         if isinstance(node, list):

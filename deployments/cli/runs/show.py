@@ -7,7 +7,14 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, print_table
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.runs.texts import NOTHING, accuracy_text, duration, moment, value_text
+from deployments.cli.runs.texts import (
+    NOTHING,
+    accuracy_text,
+    duration,
+    moment,
+    size_text,
+    value_text,
+)
 from fer_models.history.leaderboard import SPLITS, LeaderboardRow
 from fer_models.history.record import RunArtifacts, RunRecord
 from fer_models.history.settings import SettingChange
@@ -57,24 +64,20 @@ def _show(
             [[one.path, value_text(one.before), value_text(one.after)] for one in changes],
         )
     if rows:
-        splits = [split for split in SPLITS if any(split in row.splits for row in rows)]
-        print_table(
-            "Accuracy in percent with interval (★ candidate)",
-            ["model", "parameters", *(split.replace("_", " ") for split in splits)],
-            [_leaderboard_cells(row, splits) for row in rows],
-        )
+        _print_leaderboard(rows)
     print_table("Artifacts", ["kind", "id"], _artifact_rows(record.artifacts))
     print_facts({**facts["reports"], "repeat": facts["repeat"] or NOTHING})
 
 
 def _about(record: RunRecord) -> dict[str, str]:
     trigger = f" (by {record.trigger})" if record.trigger else ""
-    started = f"{moment(record.started_s)}, took {duration(record.seconds)}"
+    started = f"{moment(record.started_s)} UTC, took {duration(record.seconds)}"
     facts = {
         "run": record.id + ("" if record.recorded else " (no record: from its report)"),
         "name": record.name,
         "flow": f"{record.flow}{trigger}",
-        "started": started if record.started_s is not None else NOTHING,
+        "started": started if record.started_s is not None else "",
+        "ended": f"{moment(record.ended_s)} UTC" if record.started_s is None else "",
         "state": record.state,
         "verdict": _verdict(record),
         "message": record.message or NOTHING,
@@ -95,12 +98,24 @@ def _verdict(record: RunRecord) -> str:
     return f"{record.headline.candidate}: {verdicts[record.promoted]}; {measured}"
 
 
-def _leaderboard_cells(row: LeaderboardRow, splits: list[str]) -> list[str]:
-    return [
-        row.name + (" ★" if row.is_candidate else ""),
-        f"{row.parameters:,}" if row.parameters is not None else NOTHING,
-        *(accuracy_text(row.splits.get(split)) for split in splits),
+def _print_leaderboard(rows: tuple[LeaderboardRow, ...]) -> None:
+    """Two lines for each model, so that the table fits into 80 characters."""
+    counts = {split: one.n for row in rows for split, one in row.splits.items()}
+    splits = [split for split in SPLITS if split in counts]
+    columns = [f"{split.replace('_', ' ')}\nn={counts[split]}" for split in splits]
+    cells = [
+        [
+            row.name + (" ★" if row.is_candidate else ""),
+            size_text(row.parameters),
+            *(
+                accuracy_text(row.splits.get(split), with_n=False).replace(" ", "\n", 1)
+                for split in splits
+            ),
+        ]
+        for row in rows
     ]
+    title = "Accuracy in percent with interval (★ candidate)"
+    print_table(title, ["model", "size", *columns], cells)
 
 
 def _artifact_rows(artifacts: RunArtifacts) -> list[list[str]]:

@@ -1,7 +1,7 @@
 """Texts that several lists show: moments, durations, accuracies, short ids."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import click
@@ -63,8 +63,19 @@ def short_id(artifact_id: str | None) -> str:
     return artifact_id[:SHORT_ID] if artifact_id else NOTHING
 
 
+def size_text(parameters: int | None) -> str:
+    """A number of parameters, such as `19 k` or `2.9 M`; `-` if unknown."""
+    if parameters is None:
+        return NOTHING
+    if parameters >= 1_000_000:
+        return f"{parameters / 1e6:.1f} M"
+    return f"{parameters / 1e3:.0f} k"
+
+
 def value_text(value: Any) -> str:
-    """A setting as text; `-` if there is none."""
+    """A setting as text; `-` if there is none, `present` for a whole group or member."""
+    if isinstance(value, Mapping):
+        return "present"
     return NOTHING if value is None else str(value)
 
 

@@ -43,6 +43,9 @@ def _moment(time_s: float | None) -> str:
 
 
 def _value(value: Any) -> str:
+    """A setting or a count; `present` for a whole group or member that the other run lacks."""
+    if isinstance(value, dict):
+        return "present"
     return _NOTHING if value is None else f"{value:,}" if type(value) is int else str(value)
 
 
