@@ -177,6 +177,8 @@ def config_of(options: list[str]) -> PipelineConfig:
     [
         PipelineConfig(),
         load_config("demo", ["seed=3", "members.resnet10t.training.learning_rate=2e-5"]),
+        load_config("demo", ["members=[{name: resnet10t}, {name: compact_cnn}]"]),
+        PipelineConfig(members=PipelineConfig().members[::-1]),
         load_config("demo", ["data.sources=[a b.csv, c.csv]", "tuning.enabled=false"]),
         load_config(
             "demo",
@@ -192,6 +194,14 @@ def test_the_command_repeats_the_settings(config: PipelineConfig) -> None:
     recipe = "fer2013-single" if config.name == "mine" else ""
     options = repeat_options(record_with(config, recipe))
     assert config_of(shlex.split(shlex.join(options))) == config
+
+
+def test_settings_that_are_newer_than_the_run_keep_their_defaults() -> None:
+    config = load_config("demo", ["members.resnet10t.training.epochs=2"])
+    record = record_with(config)
+    del record.config["members"][2]["training"]["label_smoothing"]
+    del record.config["scoring"]
+    assert config_of(repeat_options(record)) == config
 
 
 def test_a_recipe_that_is_gone_is_replaced_by_its_settings() -> None:

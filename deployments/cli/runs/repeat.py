@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from deployments.recipes import load_config
 from fer_models.errors import ConfigError
@@ -61,7 +62,8 @@ def repeat_options(record: RunRecord, store_url: str | None = None) -> list[str]
             options += ["--seed", str(change.after)]
         else:
             paths.append(_assignable(change, record.config))
-    for path in dict.fromkeys(paths):
+    # Settings that are newer than the record keep their defaults.
+    for path in (path for path in dict.fromkeys(paths) if _has(record.config, path)):
         if path == _MEMBERS or not (_MEMBERS in paths and path.startswith(f"{_MEMBERS}.")):
             options += ["--set", f"{path}={_yaml(_at(record.config, path))}"]
     return options + (["--store", store_url] if store_url else [])
@@ -72,7 +74,7 @@ def _assignable(change: SettingChange, config: Mapping[str, Any]) -> str:
     if change.path.startswith(_MEMBERS):
         recipe_lacks = change.before is None or change.after is None
         dotted = any("." in member["name"] for member in config[_MEMBERS])
-        if change.path == _MEMBERS or dotted or (recipe_lacks and change.path.count(".") == 1):
+        if dotted or (recipe_lacks and change.path.count(".") == 1):
             return _MEMBERS
     whole = (group for group in _WHOLE_GROUPS if change.path.startswith(group))
     return next(whole, change.path)
@@ -81,11 +83,7 @@ def _assignable(change: SettingChange, config: Mapping[str, Any]) -> str:
 def _at(config: Mapping[str, Any], path: str) -> Any:
     """The value at a path; members without what they have by default."""
     if path == _MEMBERS:
-        members = [MemberConfig.model_validate(member) for member in config[_MEMBERS]]
-        return [
-            {"name": member.name, **member.model_dump(mode="json", exclude_defaults=True)}
-            for member in members
-        ]
+        return [_short(member) for member in config[_MEMBERS]]
     node: Any = config
     for part in path.split("."):
         if isinstance(node, list):
@@ -93,6 +91,23 @@ def _at(config: Mapping[str, Any], path: str) -> Any:
         else:
             node = node[part]
     return node
+
+
+def _has(config: Mapping[str, Any], path: str) -> bool:
+    try:
+        _at(config, path)
+    except (KeyError, StopIteration, TypeError):
+        return False
+    return True
+
+
+def _short(member: dict[str, Any]) -> dict[str, Any]:
+    """A member without its defaults; unchanged if it has settings that exist no more."""
+    try:
+        known = MemberConfig.model_validate(member)
+    except ValidationError:
+        return member
+    return {"name": known.name, **known.model_dump(mode="json", exclude_defaults=True)}
 
 
 def _yaml(value: Any) -> str:
