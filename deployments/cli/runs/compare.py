@@ -78,7 +78,7 @@ def _show(result: "RunComparison") -> None:
     if result.overall is not None:
         rows = [_cells("all", result.overall)]
         rows += [_cells(name, one) for name, one in result.classes.items()]
-        columns = ["class", "n", "A", "B", "B - A in points", "only A / B correct"]
+        columns = ["class", "n", "A", "B", "B - A (points)", "only A /\nB correct"]
         print_table(f"Candidates on the same {result.split} images, in percent", columns, rows)
     print_facts(
         {
@@ -91,12 +91,11 @@ def _show(result: "RunComparison") -> None:
 
 
 def _cells(name: str, one: "PairedDifference") -> list[str]:
-    interval = f"[{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
-    return [
-        name,
-        str(one.n),
+    """Two lines, the interval below: the table fits into 80 characters."""
+    texts = (
         accuracy_text(one.a, with_n=False),
         accuracy_text(one.b, with_n=False),
-        f"{100 * one.difference:+.1f} {interval}",
-        f"{one.only_a_correct} / {one.only_b_correct}",
-    ]
+        f"{100 * one.difference:+.1f} [{100 * one.low:+.1f}, {100 * one.high:+.1f}]",
+    )
+    counts = f"{one.only_a_correct} / {one.only_b_correct}"
+    return [name, str(one.n), *(text.replace(" ", "\n", 1) for text in texts), counts]
