@@ -16,6 +16,7 @@ from fer_models.history.comparison.page import comparison_page
 from fer_models.history.comparison.paired import difference_interval, paired_difference
 from fer_models.history.comparison.view import common_text, verdict
 from fer_models.labels import CLASS_NAMES
+from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.builders import build_snapshot
@@ -37,12 +38,22 @@ def pair(store: ArtifactStore, other: SnapshotRef | None = None) -> tuple[BuiltR
     return first, second
 
 
+Pair = tuple[ArtifactStore, BuiltRun, BuiltRun]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """Two runs on the same data; the tests only read them."""
+    store = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("pair"))))
+    return store, *pair(store)
+
+
 def opened(store: ArtifactStore, run: BuiltRun) -> DatasetSnapshot:
     return open_snapshot(store, run.outcome.trained.prepared.snapshot)
 
 
-def test_candidates_are_compared_on_the_same_images(store: ArtifactStore) -> None:
-    first, second = pair(store)
+def test_candidates_are_compared_on_the_same_images(shared: Pair) -> None:
+    store, first, second = shared
     result = compare_runs(store, first.record, second.record)
     snapshot = opened(store, first)
     correct = [
@@ -181,16 +192,16 @@ def test_runs_without_common_images_are_compared_by_settings_and_data_only(
     assert "no image with the same label in common" in comparison_page(store, result)
 
 
-def test_the_split_can_be_chosen(store: ArtifactStore) -> None:
-    first, second = pair(store)
+def test_the_split_can_be_chosen(shared: Pair) -> None:
+    store, first, second = shared
     result = compare_runs(store, first.record, second.record, "validation")
     assert result.split == "validation"
     assert result.overall is not None
     assert result.overall.n == len(opened(store, first).positions("validation"))
 
 
-def test_a_failed_run_has_nothing_to_compare(store: ArtifactStore) -> None:
-    first = build_run(store)
+def test_a_failed_run_has_nothing_to_compare(shared: Pair) -> None:
+    store, first, _ = shared
     failed = first.record.model_copy(update={"headline": None, "state": "failed"})
     result = compare_runs(store, first.record, failed)
     assert result.problem == f"run {failed.id} has no evaluated candidate (failed)"
@@ -229,8 +240,8 @@ class _Balance(HTMLParser):
             self.unbalanced.append(tag)
 
 
-def test_the_page_is_whole_self_contained_and_escaped(store: ArtifactStore) -> None:
-    first, second = pair(store)
+def test_the_page_is_whole_self_contained_and_escaped(shared: Pair) -> None:
+    store, first, second = shared
     record = second.record.model_copy(update={"name": "<script>alert(1)</script>"})
     html = comparison_page(store, compare_runs(store, first.record, record))
     page = _Balance(html)
