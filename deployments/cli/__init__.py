@@ -14,6 +14,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "Write the page for manual review of doubtful images.",
     ),
     "predict": ("deployments.cli.predict", "Predict the facial expressions in images."),
+    "runs": ("deployments.cli.runs.group", "List, show, compare and open earlier runs."),
     "up": ("deployments.cli.up", "Start Prefect with its UI, and serve the deployments."),
     "recipes": (
         "deployments.cli.recipes",
@@ -21,8 +22,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "models": (
         "deployments.cli.models.group",
-        "List networks; show the history of the champion; roll back; export.",
+        "List stored models; show the history of the champion; roll back; export.",
     ),
+    "datasets": ("deployments.cli.datasets", "List and show stored datasets."),
+    "networks": ("deployments.cli.networks.group", "List and summarise networks to train."),
     "doctor": (
         "deployments.cli.doctor",
         "Check this machine and the services, and suggest fixes.",

@@ -11,7 +11,7 @@ from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
-from fer_models.errors import DataError, FerError, StoreError
+from fer_models.errors import ConfigError, DataError, FerError, StoreError
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
@@ -34,6 +34,7 @@ _MAX_ROWS = 20
     metavar="NAME",
     help="bundled, bundled:NAME, a bundle file, champion, or the id of a stored model.",
 )
+@click.option("--run", "run_text", metavar="RUN", help="Use the candidate of this run instead.")
 @click.option(
     "--faces",
     type=click.Choice(["crop"]),
@@ -47,6 +48,7 @@ _MAX_ROWS = 20
 def command(
     paths: tuple[str, ...],
     model_name: str,
+    run_text: str | None,
     faces: str,
     out: str | None,
     store_url: str | None,
@@ -69,7 +71,9 @@ def command(
     errors: list[FerError] = []
     pictures = _attempt(lambda: find_pictures(paths), errors)
     target = _attempt(lambda: check_target(Path(out)), errors) if out is not None else None
-    opened = _attempt(lambda: open_predictor(model_name, store_url), errors)
+    opened = _attempt(
+        lambda: open_predictor(_candidate(run_text, model_name, store_url), store_url), errors
+    )
     _raise_all(errors)
     assert pictures is not None
     assert opened is not None
@@ -87,6 +91,26 @@ def command(
         "counts": predictions.counts,
         "skipped": [{"path": one.path, "reason": one.reason} for one in predictions.skipped],
     }
+
+
+def _candidate(run_text: str | None, model_name: str, store_url: str | None) -> str:
+    """The candidate of the run, if one is named; else the model of `--model`.
+
+    Raises:
+        FerError: both are named, or the run has no candidate.
+    """
+    if run_text is None:
+        return model_name
+    if model_name != _BUNDLED:
+        raise ConfigError(f"--run {run_text} and --model {model_name}: pass only one of them")
+    from fer_models.history.runs import find_run
+
+    run = find_run(open_store(store_url), run_text)
+    if run.candidate is None:
+        raise StoreError(
+            f"run {run.id} ({run.state}) has no candidate; choose another one (ferflow runs list)"
+        )
+    return run.candidate
 
 
 def stored_model(store: ArtifactStore, text: str) -> ModelRef:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from deployments.cli.latest import find_snapshot, recall, recall_if_any
+from deployments.cli.latest import find_snapshot, recall_if_any
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
+from deployments.cli.outputs import Outputs, run_option
 from deployments.cli.task.step import snapshot_option
 from fer_models.review.config import DEFAULT_LIMIT
 from fer_models.storage.refs import SnapshotRef
@@ -18,6 +19,7 @@ from fer_models.storage.store import ArtifactStore
 
 @click.command(name="review")
 @snapshot_option
+@run_option
 @click.option(
     "--out",
     default="review.html",
@@ -38,6 +40,7 @@ from fer_models.storage.store import ArtifactStore
 @reporting
 def command(
     snapshot_id: str | None,
+    run_text: str | None,
     out: Path,
     limit: int,
     open_it: bool,
@@ -58,8 +61,9 @@ def command(
     store = open_store(store_url)
     if history:
         return _history(store)
+    outputs = Outputs(store, run_text)
     snapshot = (
-        find_snapshot(store, snapshot_id) if snapshot_id else recall(store, "clean", SnapshotRef)
+        find_snapshot(store, snapshot_id) if snapshot_id else outputs.recall("clean", SnapshotRef)
     )
     from fer_models.review.page import CLEAN_COMMAND, write_review_page
 

@@ -148,5 +148,5 @@ def _unknown_name_error(name: str, timm_names: list[str]) -> ConfigError:
     suggestion = f"did you mean {', '.join(near)}?" if near else "there is no similar name."
     return ConfigError(
         f"network.name: expected {', '.join(_OWN)} or one of timm's {len(timm_names)} networks, "
-        f"got {name!r}; {suggestion} List timm's with: ferflow models list --timm '*resnet*'"
+        f"got {name!r}; {suggestion} List timm's with: ferflow networks list --timm '*resnet*'"
     )

@@ -140,7 +140,7 @@ def published_weights(name: str) -> tuple[str | None, str | None]:
     except RuntimeError as error:
         architecture = name.partition(".")[0]
         raise ConfigError(
-            f"network {name}: {error} List its weights with: ferflow models list --timm "
+            f"network {name}: {error} List its weights with: ferflow networks list --timm "
             f"'{architecture}.*'"
         ) from error
     if config is None:

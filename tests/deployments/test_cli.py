@@ -22,6 +22,8 @@ def _process(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     "command",
     [
         *("run", "review", "task", "up", "recipes", "models", "doctor"),
+        *("runs", "runs list", "runs show", "runs compare", "runs open"),
+        *("datasets", "networks", "models list", "networks summary"),
         *("task ingest", "task clean", "task explore", "task report"),
     ],
 )
@@ -59,6 +61,9 @@ def test_json_is_one_line_on_stdout_and_all_else_goes_to_stderr(tmp_path: Path) 
         (("task", "clean"), ["ferflow task ingest"]),
         (("task", "clean", "--snapshot", "123456"), ["no id starts with '123456'"]),
         (("models", "rollback"), ["no previous champion"]),
+        (("runs", "show", "latest"), ["no runs yet", "ferflow run"]),
+        (("task", "evaluate", "--run", "mine"), ["'mine'", "no runs yet"]),
+        (("datasets", "show", "123456"), ["no id starts with '123456'"]),
         (("up", "--cron", "every day"), ["every day", "five fields"]),
         (("recipes", "nope"), ["nope", "demo"]),
     ],

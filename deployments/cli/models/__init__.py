@@ -1,1 +1,1 @@
-"""`ferflow models`: networks, the champion and weight bundles."""
+"""`ferflow models`: stored models, the champion and weight bundles."""

@@ -1,22 +1,22 @@
-"""`ferflow models`: networks, the champion with its history, rollback and export."""
-
-import datetime as dt
+"""`ferflow models`: stored models, the champion with its history, rollback and export."""
 
 import click
 
 from deployments.cli.latest import find_model
 from deployments.cli.models.export import export
-from deployments.cli.models.summary import list_networks, summary
+from deployments.cli.models.stored import list_models
+from deployments.cli.networks.summary import hidden_summary
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_table
 from deployments.cli.output import reporting_command as reporting
+from deployments.cli.runs.texts import moment
 from fer_models.errors import StoreError
-from fer_models.storage.registry import ANY_ENTRY, CHAMPION, Registry, RegistryEntry
+from fer_models.storage.registry import ANY_ENTRY, CHAMPION, Registry
 
 
 @click.group(name="models")
 def command() -> None:
-    """List and summarise networks; show the champion's history; roll back; export."""
+    """List stored models; show the champion's history; roll back; export."""
 
 
 @command.command()
@@ -26,7 +26,7 @@ def history(store_url: str | None) -> Produced:
     """Show all changes of the champion, oldest first."""
     store = open_store(store_url)
     entries = Registry(store).history(CHAMPION)
-    rows = [[str(e.number), e.model_id, _when(e), e.reason] for e in entries]
+    rows = [[str(e.number), e.model_id, moment(e.time_s), e.reason] for e in entries]
     print_table(f"Champions of {store.url}", ["entry", "model", "since (UTC)", "reason"], rows)
     return {
         "champion": entries[-1].model_id if entries else None,
@@ -57,10 +57,5 @@ def rollback(model_id: str | None, store_url: str | None, reason: str) -> Produc
 
 
 command.add_command(export)
-command.add_command(list_networks)
-command.add_command(summary)
-
-
-def _when(entry: RegistryEntry) -> str:
-    moment = dt.datetime.fromtimestamp(entry.time_s, tz=dt.UTC)
-    return f"{moment:%Y-%m-%d %H:%M}"
+command.add_command(list_models)
+command.add_command(hidden_summary)

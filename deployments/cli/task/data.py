@@ -9,6 +9,7 @@ from deployments.cli.latest import remember
 from deployments.cli.options import config_options
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
+from deployments.cli.outputs import run_option
 from deployments.cli.task.step import Step, number, short, snapshot_option
 from fer_models.errors import GateError
 from fer_models.storage.refs import DecisionsRef, SnapshotRef
@@ -32,6 +33,7 @@ def ingest(**options: Any) -> Produced:
 @click.command()
 @config_options
 @snapshot_option
+@run_option
 @click.option(
     "--allow-warnings/--no-allow-warnings",
     default=None,
@@ -90,6 +92,7 @@ def _print_failed(failed: list[dict[str, Any]]) -> None:
 @click.command()
 @config_options
 @snapshot_option
+@run_option
 @reporting
 def score(snapshot_id: str | None, **options: Any) -> Produced:
     """Score the raw labels with out-of-fold predictions."""
@@ -108,6 +111,7 @@ def score(snapshot_id: str | None, **options: Any) -> Produced:
 @click.command()
 @config_options
 @snapshot_option
+@run_option
 @click.option(
     "--decisions",
     "decisions_file",
@@ -165,6 +169,7 @@ def _decisions(
 @click.command()
 @config_options
 @snapshot_option
+@run_option
 @reporting
 def split(snapshot_id: str | None, **options: Any) -> Produced:
     """Split the cleaned snapshot into train, validation and test."""

@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
-from deployments.cli.latest import recall_if_any, remember
+from deployments.cli.latest import remember
 from deployments.cli.options import config_options
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
+from deployments.cli.outputs import run_option
 from deployments.cli.task.step import Step, snapshot_option
 from fer_models.storage.refs import SnapshotRef
 
@@ -17,6 +18,7 @@ _STEPS = ("split", "clean", "ingest")
 @click.command()
 @config_options
 @snapshot_option
+@run_option
 @reporting
 def explore(snapshot_id: str | None, **options: Any) -> Produced:
     """Explore a snapshot: figures, plots and faces.
@@ -28,7 +30,7 @@ def explore(snapshot_id: str | None, **options: Any) -> Produced:
     from tasks.explore import class_rows, main_figures
     from tasks.explore import explore as stage
 
-    finished = [name for name in _STEPS if recall_if_any(step.store, name, SnapshotRef)]
+    finished = [name for name in _STEPS if step.recall_if_any(name, SnapshotRef)]
     snapshot = step.snapshot(snapshot_id, finished[0] if finished else _STEPS[-1])
     with progress_display():
         exploration = stage.fn(snapshot, step.config.store)

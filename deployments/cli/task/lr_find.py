@@ -8,6 +8,7 @@ import click
 from deployments.cli.options import config_options, weights_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
+from deployments.cli.outputs import run_option
 from deployments.cli.task.step import Step, snapshot_option
 from fer_models.errors import ConfigError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @config_options
 @weights_option
 @snapshot_option
+@run_option
 @click.option("--member", "name", help="Member to train.  [default: the first]")
 @click.option(
     "--steps",

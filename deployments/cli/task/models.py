@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
-from deployments.cli.latest import find_model, local_report, recall, recall_if_any, remember
+from deployments.cli.latest import find_model, local_report, remember
 from deployments.cli.options import config_options, weights_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
+from deployments.cli.outputs import run_option
 from deployments.cli.task.step import Step, model_option, number, short, snapshot_option
 from fer_models.errors import ConfigError, StoreError
 from fer_models.storage.refs import (
@@ -25,6 +26,7 @@ from fer_models.storage.refs import (
 @config_options
 @weights_option
 @snapshot_option
+@run_option
 @reporting
 def tune(snapshot_id: str | None, **options: Any) -> Produced:
     """Tune the hyper-parameters of `tuning.member` with Ray Tune."""
@@ -56,6 +58,7 @@ def tune(snapshot_id: str | None, **options: Any) -> Produced:
 @config_options
 @weights_option
 @snapshot_option
+@run_option
 @click.option("--member", "names", multiple=True, help="Train only this member; repeatable.")
 @click.option("--no-tuning", is_flag=True, help="Ignore the result of the latest tuning.")
 @reporting
@@ -77,9 +80,7 @@ def train(
         for name in names or known:
             tuning = None if no_tuning else _tuning_for(step, name, snapshot)
             member = config.member(name)
-            teachers = [
-                recall(step.store, f"train-{teacher}", ModelRef) for teacher in member.teachers
-            ]
+            teachers = [step.recall(f"train-{teacher}", ModelRef) for teacher in member.teachers]
             model = stage.fn(
                 snapshot, member, tuning, config.seed, config.tracking, config.store, teachers
             )
@@ -94,6 +95,7 @@ def train(
 @click.command()
 @config_options
 @snapshot_option
+@run_option
 @model_option
 @reporting
 def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
@@ -123,6 +125,7 @@ def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
 @click.command()
 @config_options
 @snapshot_option
+@run_option
 @model_option
 @reporting
 def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
@@ -153,6 +156,7 @@ def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
 @click.command()
 @config_options
 @snapshot_option
+@run_option
 @click.option(
     "--model", "model_id", metavar="ID", help="Promote this model instead of the candidate."
 )
@@ -166,7 +170,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
     if model_id:
         candidate = find_model(step.store, model_id)
     else:
-        candidate = recall(step.store, "ensemble", EnsembleRef).candidate
+        candidate = step.recall("ensemble", EnsembleRef).candidate
     promotion = stage.fn(snapshot, candidate, step.config.promotion, step.config.store)
     remember(step.store, "promote", promotion)
     facts = {
@@ -184,6 +188,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
 @click.command()
 @config_options
 @snapshot_option
+@run_option
 @reporting
 def report(snapshot_id: str | None, **options: Any) -> Produced:
     """Write the HTML report of the latest steps. Evaluates the models if necessary."""
@@ -193,7 +198,7 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
 
     config = step.config
     snapshot = step.snapshot(snapshot_id, "split")
-    built = recall(step.store, "ensemble", EnsembleRef)
+    built = step.recall("ensemble", EnsembleRef)
     models = (*step.models(()), *built.ensembles)
     with progress_display():
         evaluations: list[EvaluationRef] = [
@@ -202,11 +207,11 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
         run = stage.fn(
             config,
             snapshot,
-            recall(step.store, "validate", ValidationRef),
-            recall_if_any(step.store, "tune", TuningRef),
+            step.recall("validate", ValidationRef),
+            step.recall_if_any("tune", TuningRef),
             evaluations,
             built,
-            recall(step.store, "promote", PromotionRef),
+            step.recall("promote", PromotionRef),
             config.store,
         )
     facts = {"run": run.id, "report": run.report_url, "url": run.url}
@@ -217,7 +222,7 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
 
 def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | None:
     """The latest tuning, if it was for this member and this snapshot."""
-    tuning = recall_if_any(step.store, "tune", TuningRef)
+    tuning = step.recall_if_any("tune", TuningRef)
     if tuning is None or name != step.config.tuning.member:
         return None
     try:
@@ -232,7 +237,7 @@ def _ensembles_of(step: Step, models: list[ModelRef], snapshot: SnapshotRef) -> 
     """The latest ensembles, if they were built from these models on this snapshot."""
     from fer_models.ensembling.ensemble import ENSEMBLE_FILE
 
-    built = recall_if_any(step.store, "ensemble", EnsembleRef)
+    built = step.recall_if_any("ensemble", EnsembleRef)
     if built is None:
         return []
     try:

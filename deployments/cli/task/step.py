@@ -1,13 +1,19 @@
 """Shared by all steps: options, configuration and store."""
 
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
-from deployments.cli.latest import find_model, find_snapshot, recall
+from deployments.cli.latest import find_model, find_snapshot
 from deployments.cli.options import config_from
 from deployments.cli.output import Produced
+from deployments.cli.outputs import Outputs
 from deployments.environment import set_quiet_defaults
+from fer_models.history.record import RunRecord
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
@@ -27,26 +33,57 @@ model_option = click.option(
 )
 
 
-class Step:
-    """The configuration and the store of a step."""
+class Step(Outputs):
+    """The configuration and the store of a step, and the outputs of the steps before it.
+
+    With `--run`, outputs and settings are those of that run; `--set`, `--seed` and `--data` change
+    its settings, `--recipe` replaces them.
+    """
 
     def __init__(self, options: dict[str, Any]) -> None:
         set_quiet_defaults()
-        self.config: PipelineConfig = config_from(options)
-        self.store = ArtifactStore(self.config.store)
+        run_text = options.get("run_text")
+        keeps_settings = run_text is not None and not _is_given("recipe")
+        self.config: PipelineConfig = config_from(_places(options) if keeps_settings else options)
+        super().__init__(ArtifactStore(self.config.store), run_text)
+        if keeps_settings and self.run is not None:
+            self.config = _config_of(self.run, options, self.store)
 
     def snapshot(self, wanted: str | None, step: str) -> SnapshotRef:
-        """The given snapshot, or the latest result of `step`."""
+        """The given snapshot, or the result of `step`."""
         if wanted:
             return find_snapshot(self.store, wanted)
-        return recall(self.store, step, SnapshotRef)
+        return self.recall(step, SnapshotRef)
 
     def models(self, wanted: tuple[str, ...]) -> list[ModelRef]:
-        """The given models, or the latest model of every member."""
+        """The given models, or the model of every member."""
         if wanted:
             return [find_model(self.store, text) for text in wanted]
         names = [member.name for member in self.config.members]
-        return [recall(self.store, f"train-{name}", ModelRef) for name in names]
+        if self.run is not None and self.run.artifacts.models:
+            names = list(self.run.artifacts.models)
+        return [self.recall(f"train-{name}", ModelRef) for name in names]
+
+
+def _is_given(option: str) -> bool:
+    """Whether an option of the current command was given."""
+    context = click.get_current_context(silent=True)
+    source = context.get_parameter_source(option) if context else None
+    return source not in (None, click.core.ParameterSource.DEFAULT)
+
+
+def _places(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that say where the store is: the others are for the settings of a run."""
+    stores = [text for text in options["assignments"] if text.startswith("store.")]
+    return {**options, "assignments": stores, "weights_dir": None}
+
+
+def _config_of(run: RunRecord, options: Mapping[str, Any], store: ArtifactStore) -> PipelineConfig:
+    """The settings of a run, changed by the options; artifacts stay in `store`."""
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = Path(folder) / f"{run.id}.yaml"
+        recipe.write_text(yaml.safe_dump(run.config), encoding="utf-8")
+        return config_from({**options, "recipe": str(recipe), "store_url": store.url})
 
 
 def short(facts: Produced, *omitted: str) -> dict[str, str]:

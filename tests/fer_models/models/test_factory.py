@@ -63,7 +63,7 @@ def test_an_unknown_network_suggests_similar_names() -> None:
     with pytest.raises(ConfigError) as caught:
         build_network(NetworkConfig(name="resnet10"))
     assert "resnet10t" in str(caught.value)
-    assert "ferflow models list --timm" in str(caught.value)
+    assert "ferflow networks list --timm" in str(caught.value)
     with pytest.raises(ConfigError, match="compact_cnn"):
         build_network(NetworkConfig(name="compact_cn"))
 

@@ -218,5 +218,5 @@ def test_the_hub_is_checked_once_for_all_missing_weights(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("from_weights", [True, False])
 def test_an_unknown_weights_tag_is_reported(from_weights: bool) -> None:
-    with pytest.raises(ConfigError, match=r"Invalid pretrained tag.*ferflow models list --timm"):
+    with pytest.raises(ConfigError, match=r"Invalid pretrained tag.*ferflow networks list --timm"):
         build_network(NetworkConfig(name="resnet10t.nope", pretrained=from_weights))

@@ -29,7 +29,7 @@ def _answer(*arguments: str) -> dict[str, object]:
 
 
 def test_list_shows_own_networks_and_the_baselines() -> None:
-    networks = _answer("models", "list")["networks"]
+    networks = _answer("networks", "list")["networks"]
     assert isinstance(networks, list)
     by_name = {item["network"]: item for item in networks}
     assert list(by_name) == [*OWN_NETWORKS, *BASELINES]
@@ -41,14 +41,14 @@ def test_list_shows_own_networks_and_the_baselines() -> None:
 
 
 def test_list_fits_a_terminal_of_80_columns() -> None:
-    output = _ferflow("models", "list").output
+    output = _ferflow("networks", "list").output
     assert "…" not in output
     assert "139,609,927" in output
 
 
 def test_list_names_timms_networks_that_match() -> None:
-    assert _ferflow("models", "list", "--timm", "vgg1[69]_bn").output == "vgg16_bn\nvgg19_bn\n"
-    assert _answer("models", "list", "--timm", "vgg16") == {"timm": ["vgg16", "vgg16_bn"]}
+    assert _ferflow("networks", "list", "--timm", "vgg1[69]_bn").output == "vgg16_bn\nvgg19_bn\n"
+    assert _answer("networks", "list", "--timm", "vgg16") == {"timm": ["vgg16", "vgg16_bn"]}
 
 
 @pytest.mark.parametrize(
@@ -56,27 +56,33 @@ def test_list_names_timms_networks_that_match() -> None:
 )
 def test_summary_shows_the_origins_parameter_count(name: str, parameters: int) -> None:
     size = ("--size", "224", "--channels", "3")
-    output = _ferflow("models", "summary", name, *size).output
+    output = _ferflow("networks", "summary", name, *size).output
     assert f"parameters  {parameters:,}\n" in output
     assert "1x7" in output
-    answer = _answer("models", "summary", name, *size)
+    answer = _answer("networks", "summary", name, *size)
     assert answer["parameters"] == answer["trainable"] == parameters
 
 
+def test_the_summary_is_still_found_under_models() -> None:
+    answer = _answer("models", "summary", "compact_cnn")
+    assert answer == _answer("networks", "summary", "compact_cnn")
+    assert "summary" not in _ferflow("models", "--help").output
+
+
 def test_summary_shows_as_many_layers_as_asked_for() -> None:
-    outer = _ferflow("models", "summary", "test_vit", "--depth", "1").output
-    inner = _ferflow("models", "summary", "test_vit", "--depth", "3").output
+    outer = _ferflow("networks", "summary", "test_vit", "--depth", "1").output
+    inner = _ferflow("networks", "summary", "test_vit", "--depth", "3").output
     assert "blocks" in outer
     assert "attn" not in outer
     assert "attn" in inner
-    wide = _answer("models", "summary", "compact_cnn", "--width", "2")
+    wide = _answer("networks", "summary", "compact_cnn", "--width", "2")
     assert wide["width"] == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (("summary", "resnet10"), ["did you mean resnet10t", "ferflow models list --timm"]),
+        (("summary", "resnet10"), ["did you mean resnet10t", "ferflow networks list --timm"]),
         (
             ("summary", "resnet34", "--size", "4", "--channels", "2", "--width", "2"),
             ["image_size_px", "in_channels", "width: only compact_cnn"],
@@ -86,7 +92,7 @@ def test_summary_shows_as_many_layers_as_asked_for() -> None:
     ],
 )
 def test_bad_input_is_told_with_exit_code_2(arguments: tuple[str, ...], parts: list[str]) -> None:
-    result = _ferflow("models", *arguments)
+    result = _ferflow("networks", *arguments)
     assert result.exit_code == 2
     for part in parts:
         assert part in result.output

@@ -1,5 +1,6 @@
-"""`ferflow models list` and `summary`: available networks and their layers."""
+"""`ferflow networks list` and `summary`: available networks and their layers."""
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,7 +27,7 @@ def list_networks(pattern: str | None) -> Produced:
     """List our own networks and eight of timm's, or all of timm's that match a pattern.
 
     Multiply-adds are for one image of the network's usual size and 7 classes. Counts for another
-    size: `ferflow models summary NAME --size 48 --channels 1`.
+    size: `ferflow networks summary NAME --size 48 --channels 1`.
     """
     set_quiet_defaults()
     from fer_models.models.catalogue import BASELINES, timm_names, usual_config
@@ -48,7 +49,7 @@ def list_networks(pattern: str | None) -> Produced:
         ]
         for network in summaries
     ]
-    print_table("Networks (all of timm's: ferflow models list --timm '*')", columns, rows)
+    print_table("Networks (all of timm's: ferflow networks list --timm '*')", columns, rows)
     return {"networks": [_totals(network) for network in summaries]}
 
 
@@ -74,8 +75,8 @@ def summary(
 ) -> Produced:
     """Show the layers of network NAME: output shape, parameters, multiply-adds for one image.
 
-    By default it gets its usual input, as in `ferflow models list`. A layer's counts include those
-    of its sublayers that are not shown, so every column adds up to its total.
+    By default it gets its usual input, as in `ferflow networks list`. A layer's counts include
+    those of its sublayers that are not shown, so every column adds up to its total.
     """
     set_quiet_defaults()
     from fer_models.models.catalogue import usual_config
@@ -94,6 +95,11 @@ def summary(
         }
     )
     return _totals(network)
+
+
+# As it was called before; kept out of the help.
+hidden_summary = copy.copy(summary)
+hidden_summary.hidden = True
 
 
 def _totals(network: "NetworkSummary") -> dict[str, Any]:

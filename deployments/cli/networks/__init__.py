@@ -1,0 +1,1 @@
+"""`ferflow networks`: the architectures that can be trained."""

@@ -1,0 +1,1 @@
+"""`ferflow runs`: the history of executions: listed, shown, compared, opened."""

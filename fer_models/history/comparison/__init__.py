@@ -1,0 +1,1 @@
+"""Two runs compared: settings, data, and their candidates on the same images."""

@@ -1,0 +1,99 @@
+"""Two models on the same images: accuracies, McNemar's test, differences with intervals."""
+
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from fer_models.evaluation.metrics import wilson_interval
+from fer_models.history.leaderboard import Accuracy
+from fer_models.labels import CLASS_NAMES
+from fer_models.promotion.compare import Bools, compare_paired
+
+CONFIDENCE = 0.95
+ALPHA = 0.05
+
+
+class PairedDifference(BaseModel):
+    """Two models on the same n images; `difference` is B minus A (-1..1) with its interval."""
+
+    model_config = ConfigDict(frozen=True)
+    n: int
+    a: Accuracy
+    b: Accuracy
+    both_correct: int
+    only_a_correct: int
+    only_b_correct: int
+    none_correct: int
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    """Two-sided exact p-value of McNemar's test."""
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether chance alone would rarely (less than one time in 20) give such a difference."""
+        return self.p_value < ALPHA
+
+
+def paired_difference(correct_a: Bools, correct_b: Bools) -> PairedDifference:
+    """Compare which of the same n >= 1 images two models classify correctly (arrays of n).
+
+    Example:
+        paired_difference(predictions_a.correct, predictions_b.correct).difference
+    """
+    compared = compare_paired(correct_b, correct_a)
+    only_a, only_b = compared.only_champion_correct, compared.only_candidate_correct
+    both = int((correct_a & correct_b).sum())
+    low, high = difference_interval(only_a, only_b, compared.n)
+    return PairedDifference(
+        n=compared.n,
+        a=_accuracy(both + only_a, compared.n),
+        b=_accuracy(both + only_b, compared.n),
+        both_correct=both,
+        only_a_correct=only_a,
+        only_b_correct=only_b,
+        none_correct=compared.n - both - only_a - only_b,
+        difference=(only_b - only_a) / compared.n,
+        low=low,
+        high=high,
+        p_value=compared.p_value,
+    )
+
+
+def class_differences(
+    correct_a: Bools, correct_b: Bools, labels: npt.NDArray[np.int64]
+) -> dict[str, PairedDifference]:
+    """The same for the images of each class that has any: differences of the recall."""
+    return {
+        name: paired_difference(correct_a[labels == number], correct_b[labels == number])
+        for number, name in enumerate(CLASS_NAMES)
+        if (labels == number).any()
+    }
+
+
+def difference_interval(only_a: int, only_b: int, n: int) -> tuple[float, float]:
+    """95 % interval of the difference of two paired proportions, B minus A, within -1..1.
+
+    Wald's interval after half an observation is added to each of the four cells (Agresti and Min,
+    "Simple improved confidence intervals for comparing matched proportions", 2005). It stays
+    honest for few images and few disagreements, where Wald's own has no width.
+
+    Args:
+        only_a: images that only A classifies correctly.
+        only_b: images that only B classifies correctly.
+        n: all images, at least 1.
+    """
+    z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+    total = n + 2
+    mean = (only_b - only_a) / total
+    variance = ((only_a + only_b + 1) / total - mean**2) / total
+    half = z * variance**0.5
+    return max(-1.0, mean - half), min(1.0, mean + half)
+
+
+def _accuracy(num_correct: int, n: int) -> Accuracy:
+    low, high = wilson_interval(num_correct, n, CONFIDENCE)
+    return Accuracy(n=n, accuracy=num_correct / n, low=low, high=high)

@@ -1,0 +1,147 @@
+"""`ferflow models list` and `ferflow datasets`: what a store holds, and what used it."""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from deployments.cli import main
+from fer_models.dataset.snapshot import open_snapshot, write_snapshot
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+from tests.fer_models.builders import build_model, build_snapshot
+from tests.fer_models.history.builders import BuiltRun, build_run
+
+
+def ferflow(store: ArtifactStore, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--store", store.url], env={"COLUMNS": "80"})
+
+
+def answer(store: ArtifactStore, *arguments: str) -> dict[str, Any]:
+    result = ferflow(store, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    output: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return output
+
+
+def chain(store: ArtifactStore) -> tuple[SnapshotRef, SnapshotRef, SnapshotRef]:
+    """The snapshots of ingest, clean and split."""
+    raw = build_snapshot(store, 350, step="ingest")
+    opened = open_snapshot(store, raw)
+    clean = write_snapshot(store, opened.manifest, opened.images, "clean", raw)
+    return raw, clean, write_snapshot(store, opened.manifest, opened.images, "split", clean)
+
+
+def two_champions(store: ArtifactStore) -> tuple[BuiltRun, BuiltRun]:
+    first = build_run(store, 0, 0.4, chain(store)[2])
+    second = build_run(store, 1, 2.4, first.outcome.trained.prepared.snapshot, 1_800_003_600.0)
+    assert second.record.promoted
+    return first, second
+
+
+def test_models_are_listed_with_figures_role_and_runs(store: ArtifactStore) -> None:
+    first, second = two_champions(store)
+    models = {model["id"]: model for model in answer(store, "models", "list")["models"]}
+    assert len(models) == 10
+    champion = models[second.outcome.promotion.candidate_id]
+    assert champion["role"] == "champion"
+    assert models[first.outcome.promotion.candidate_id]["role"] == "previous"
+    assert champion["runs"] == [second.record.id]
+    evaluation = next(
+        one for one in second.outcome.trained.evaluations if one.model_id == champion["id"]
+    )
+    assert champion["validation"] == store.info(evaluation)["validation"]
+    assert champion["kind"] == "ensemble"
+    assert champion["made_s"] == pytest.approx(
+        (store.local_root / "models" / champion["id"] / "artifact.json").stat().st_mtime
+    )
+    output = ferflow(store, "models", "list").output
+    assert f"{champion['id']} ★" in output
+    assert "…" not in output
+
+
+def test_a_network_is_listed_with_its_architecture(store: ArtifactStore) -> None:
+    snapshot = build_snapshot(store, 140)
+    config = json.dumps({"name": "small", "network": {"name": "resnet10t"}}).encode()
+    store.put(ModelRef, "small-1", {"config.json": config}, {"kind": "network"}, name="small")
+    build_model(store, snapshot)
+    models = {model["name"]: model for model in answer(store, "models", "list")["models"]}
+    assert models["small-1"]["network"] == "resnet10t"
+    assert models["compact_cnn"]["network"] is None
+    assert models["compact_cnn"]["validation"] is None
+    assert "not evaluated" in ferflow(store, "models", "list").output
+
+
+def test_a_damaged_model_is_left_out_with_a_warning(store: ArtifactStore) -> None:
+    build_run(store)
+    store.write_bytes("models/broken-1/artifact.json", b"{")
+    result = ferflow(store, "models", "list")
+    assert result.exit_code == 0
+    assert "skipped:" in result.stderr
+    assert "broken-1" in result.stderr
+    assert "compact_cnn" in result.stdout
+
+
+def test_datasets_are_listed_with_step_parent_and_users(store: ArtifactStore) -> None:
+    first, second = two_champions(store)
+    datasets = answer(store, "datasets", "list")["datasets"]
+    steps = {dataset["step"]: dataset for dataset in datasets}
+    assert steps["split"]["parent"] == steps["clean"]["id"]
+    assert steps["clean"]["parent"] == steps["ingest"]["id"]
+    for dataset in datasets:
+        assert dataset["runs"] == [second.record.id, first.record.id]
+    assert len(steps["split"]["models"]) == 10
+    assert steps["ingest"]["models"] == []
+    assert sum(steps["split"]["splits"].values()) == steps["split"]["kept"]
+    output = ferflow(store, "datasets", "list").output
+    assert "10 models" in output
+    assert output.index("train ") < output.index("validation") < output.index("test ")
+
+
+def test_a_dataset_is_shown_by_the_beginning_of_its_id(store: ArtifactStore) -> None:
+    raw, clean, split = chain(store)
+    shown = answer(store, "datasets", "show", clean.id[:10])
+    assert (shown["id"], shown["parent"]) == (clean.id, raw.id)
+    output = ferflow(store, "datasets", "show", clean.id).output
+    assert f"source of  {split.id}" in output
+    assert "near duplicate" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("datasets", "show", "zzz"), ["no id starts with 'zzz'", "available: "]),
+        (("models", "rollback", "zzz"), ["no id starts with 'zzz'", "available: compact_cnn-"]),
+    ],
+)
+def test_an_unknown_id_is_refused_with_those_that_exist(
+    store: ArtifactStore, arguments: tuple[str, ...], parts: list[str]
+) -> None:
+    build_model(store, build_snapshot(store, 140))
+    result = ferflow(store, *arguments)
+    assert result.exit_code == 2
+    for part in parts:
+        assert part in result.output
+
+
+def test_an_empty_store_says_how_to_fill_it(store: ArtifactStore) -> None:
+    assert "train some with `ferflow run`" in ferflow(store, "models", "list").output
+    assert "make one with `ferflow run`" in ferflow(store, "datasets", "list").output
+
+
+@pytest.mark.slow
+@pytest.mark.s3
+def test_a_bucket_lists_the_same_without_files_to_look_at(s3_store_url: str) -> None:
+    store = ArtifactStore(StoreConfig(url=s3_store_url))
+    run = build_run(store, 0, 2.0, chain(store)[2])
+    models = answer(store, "models", "list")["models"]
+    assert {model["made_s"] for model in models} == {run.record.ended_s}
+    assert len(models) == 5
+    steps = [dataset["step"] for dataset in answer(store, "datasets", "list")["datasets"]]
+    assert sorted(steps) == ["clean", "ingest", "split"]
+    (listed,) = answer(store, "runs", "list")["runs"]
+    assert listed["headline"] == run.record.headline.model_dump()
+    shown = answer(store, "runs", "show", "latest")
+    assert len(shown["leaderboard"]) == 5
