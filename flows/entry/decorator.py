@@ -2,8 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Flow, flow
@@ -13,6 +13,7 @@ from prefect.states import Completed
 from flows.checks import checked
 from flows.entry.late import newer_scheduled_run
 from flows.entry.parameters import documented
+from flows.entry.recording import record
 from flows.entry.slot import slot_of_this_run
 from flows.entry.started import StartedRun, current_run
 from flows.request import request_of
@@ -59,9 +60,12 @@ def entry_flow(
             newer = newer_scheduled_run(current_run())
             if newer is not None:
                 why = f"The later scheduled run {newer} is due, too, and does the same."
+                record(started, state="skipped", message=why)
                 return Completed(name=SKIPPED_STATE, message=why)
-            with training_slot(slot_of_this_run()), _only_own_heartbeat():
+            slot = training_slot(slot_of_this_run())
+            with _recorded_if_it_fails(started), slot, _only_own_heartbeat():
                 result = body(started)
+            record(started, result)
             return started.final_state(result) or result
 
         run.__signature__ = signature  # type: ignore[attr-defined]
@@ -70,6 +74,18 @@ def entry_flow(
         return cast("Flow[P, R]", flow(name=name)(run))
 
     return decorate
+
+
+@contextmanager
+def _recorded_if_it_fails(started: StartedRun) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        record(started, state="failed", message=str(error))
+        raise
+    except BaseException:  # Ctrl-C, or a cancellation
+        record(started, state="cancelled", message="The run was stopped.")
+        raise
 
 
 def _only_own_heartbeat() -> AbstractContextManager[object]:

@@ -7,6 +7,7 @@ from typing import Any
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from fer_models.processes import PROCESS_LABEL, process_tag
@@ -47,8 +48,23 @@ class StartedRun:
         self.config = config
         self.force = force
         self.started = dt.datetime.now(tz=dt.UTC)
+        self.name = self.title("")
         self._tags: list[str] = []
         self._final: State[Any] | None = None
+
+    @property
+    def message(self) -> str:
+        """Why the run ends as it does; empty while that is open."""
+        return (self._final.message or "") if self._final else ""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to do."""
+        return self._final is not None and self._final.name == NOTHING_TO_DO_STATE
+
+    def log(self, text: str) -> None:
+        """Write a warning into the log of the run."""
+        get_run_logger().warning(text)
 
     def announce(self) -> None:
         """Name and tag the run, and note the process that runs it."""
@@ -59,15 +75,16 @@ class StartedRun:
         self._tags = list(
             dict.fromkeys([*own, *tags_of(self.flow_name, self.config, run.auto_scheduled)])
         )
+        self.name = self.title(run.name)
         with get_client(sync_client=True) as client:
-            client.update_flow_run(run.id, name=self.title(run.name), tags=self._tags)
+            client.update_flow_run(run.id, name=self.name, tags=self._tags)
             client.update_flow_run_labels(run.id, {PROCESS_LABEL: process_tag()})
 
     def title(self, current: str) -> str:
         """The name of the run: the one a person gave, else recipe, data and date."""
         if self.request.run_name:
             return self.request.run_name
-        if not is_generated(current):
+        if current and not is_generated(current):
             return current
         data = data_label(self.config.data.sources)
         return run_title(self.flow_name, self.config.name, data, self.started.astimezone())

@@ -10,8 +10,11 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Scheduled
 
 from fer_models.errors import ConfigError
+from fer_models.history.runs import list_runs
 from fer_models.processes import PROCESS_LABEL, process_tag
+from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import PromotionRef
+from fer_models.storage.store import ArtifactStore
 from flows.entry import StartedRun, entry_flow, forceable_run, short_run
 from flows.results import Outcome
 
@@ -33,13 +36,18 @@ def judged(run: StartedRun) -> Outcome:
         champion_id=None,
         reason="why",
     )
-    return run.judged(Outcome.model_construct(promotion=promotion))
+    return run.judged(Outcome.model_construct(trained=None, promotion=promotion, run=None))
 
 
 @entry_flow("entry-idle", forceable_run)
 def idle(run: StartedRun) -> None:
     if not run.force:
         run.nothing_to_do("nothing new")
+
+
+@entry_flow("entry-broken", short_run)
+def broken(run: StartedRun) -> None:
+    raise RuntimeError("out of luck")
 
 
 def _run_of(state: State[object]) -> FlowRun:
@@ -71,6 +79,24 @@ def test_the_final_state_and_a_tag_tell_the_verdict(
     assert state.is_completed()
     assert tag in _run_of(state).tags
     assert judged(store=str(tmp_path), seed=seed).promotion.reason == "why"
+
+
+def test_every_run_leaves_a_record_in_its_store(tmp_path: Path) -> None:
+    store = ArtifactStore(StoreConfig(url=str(tmp_path)))
+    judged(store=store.url, seed=2, run_name="first")
+    idle(store=store.url, run_name="second")
+    with pytest.raises(RuntimeError):
+        broken(store=store.url, run_name="third")
+    records = {run.name: run for run in list_runs(store).runs}
+    assert {name: run.state for name, run in records.items()} == {
+        "first": "not-promoted",
+        "second": "skipped",
+        "third": "failed",
+    }
+    assert records["first"].message == "why"
+    assert records["third"].message == "out of luck"
+    assert records["first"].seed == 2
+    assert records["first"].trigger == "cli"
 
 
 def test_a_run_without_a_reason_says_so(tmp_path: Path) -> None:
