@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from deployments.cli.latest import recall_if_any, remember
 from deployments.cli.options import config_options
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.task.step import Step, snapshot_option
+from fer_models.storage.latest import recall_if_any, remember
 from fer_models.storage.refs import SnapshotRef
 
 _STEPS = ("split", "clean", "ingest")

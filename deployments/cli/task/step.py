@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
-from deployments.cli.latest import find_model, find_snapshot, recall
+from deployments.cli.latest import find_model, find_snapshot
 from deployments.cli.options import config_from
 from deployments.cli.output import Produced
 from deployments.environment import set_quiet_defaults
+from fer_models.storage.latest import recall
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
