@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import cast
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -75,7 +76,8 @@ class BarListener:
     def _show(self, percent: float, description: str) -> None:
         try:
             if self._bar is None:
-                self._bar = create_progress_artifact(percent, _key(), description)
+                # In synchronous code both return an id, not a coroutine.
+                self._bar = cast("UUID", create_progress_artifact(percent, _key(), description))
             else:
                 update_progress_artifact(self._bar, percent, description)
         except Exception as error:  # noqa: BLE001 - a bar must not fail the work

@@ -1,7 +1,7 @@
 """The decorator of all tasks: cache key, retries of transient errors, progress, artifacts."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
@@ -12,7 +12,7 @@ from prefect.tasks import exponential_backoff
 from fer_models.errors import FerError, StoreError
 from fer_models.progress import listening, report
 from tasks.cache.key import KeyExtra, stage_key
-from tasks.completion import FROM_CACHE, completion_hook
+from tasks.completion import FROM_CACHE, Publish, completion_hook
 from tasks.listeners import BarListener, LogListener
 
 P = ParamSpec("P")
@@ -29,7 +29,7 @@ def stage(
     cache_key_extra: KeyExtra | None = None,
     retries: int = 2,
     cached: bool = True,
-    publish: Callable[[R, Mapping[str, Any]], None] | None = None,
+    publish: Publish | None = None,
     latest: str = "",
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a Prefect task of the pipeline.

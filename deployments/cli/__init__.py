@@ -15,6 +15,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "predict": ("deployments.cli.predict", "Predict the facial expressions in images."),
     "up": ("deployments.cli.up", "Start Prefect with its UI, and serve the deployments."),
+    "pages": ("deployments.cli.pages", "Serve the reports and pages of a store to a browser."),
     "recipes": ("deployments.cli.recipes", "List the recipes, or print one in full."),
     "models": (
         "deployments.cli.models.group",
