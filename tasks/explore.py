@@ -6,6 +6,7 @@ from fer_models.exploration.explore import SUMMARY_FILE, explore_snapshot
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ExplorationRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from tasks.artifacts.markdown import table
 from tasks.artifacts.publish import embedded_images, publish_link, publish_markdown
 from tasks.completion import Parameters
 from tasks.stage import stage
@@ -65,10 +66,4 @@ def figures_text(store: ArtifactStore, exploration: ExplorationRef) -> str:
     rows = class_rows(summary)
     figures = [["", "figure"], *map(list, main_figures(summary).items())]
     classes = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
-    return "\n".join([*_table(figures), "", *_table(classes)])
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    rule = f"| --- |{' ---: |' * (len(rows[0]) - 1)}"
-    return [lines[0], rule, *lines[1:]]
+    return f"{table(figures)}\n\n{table(classes)}"

@@ -262,14 +262,6 @@ def test_a_damaged_file_or_store_is_reported_without_details(
     assert "damaged: expected" in caplog.text
 
 
-def test_a_store_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with PageServer(StoreConfig(url=str(tmp_path / "file" / "store")), port=0) as server:
-        answer = get(server.url, "/runs/run1/report.html")
-    assert answer.status == 503
-    assert str(tmp_path) not in answer.text
-
-
 @pytest.mark.slow
 def test_a_store_that_does_not_answer_is_a_plain_503(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
