@@ -34,6 +34,7 @@ def build_app(store: ArtifactStore, names: Iterable[str], auth: str | None) -> S
     return Starlette(
         routes=[
             Route("/", views.front),
+            Route("/favicon.ico", views.no_icon),
             Route("/{folder}", views.folder_without_slash),
             Route("/{folder}/", views.folder),
             Route("/{folder}/{artifact_id}", views.artifact),
@@ -58,6 +59,10 @@ class _Views:
 
     def front(self, _: Request) -> Response:
         return HTMLResponse(front_page(self._files), headers=_FRESH)
+
+    def no_icon(self, _: Request) -> Response:
+        """Browsers ask for an icon of images and JSON, which name none."""
+        return Response(status_code=204, headers={"Cache-Control": _IMMUTABLE})
 
     def folder_without_slash(self, request: Request) -> Response:
         folder = request.path_params["folder"]
