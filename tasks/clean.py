@@ -7,10 +7,16 @@ from fer_models.storage.refs import DecisionsRef, ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_table
 from tasks.artifacts.tables import reason_rows
+from tasks.completion import Parameters
 from tasks.stage import stage
 
 
-@stage("fer_models.cleaning.clean")
+def _publish(cleaned: SnapshotRef, parameters: Parameters) -> None:
+    rows = reason_rows(ArtifactStore(parameters["store"]), cleaned)
+    publish_table("cleaning", rows, "Quarantined images by reason")
+
+
+@stage("fer_models.cleaning.clean", publish=_publish)
 def clean(
     snapshot: SnapshotRef,
     scores: ScoresRef | None,
@@ -19,7 +25,4 @@ def clean(
     store: StoreConfig,
 ) -> SnapshotRef:
     """Quarantine copies, leaks, wrong labels and unusable images; nothing is deleted."""
-    artifacts = ArtifactStore(store)
-    cleaned = clean_snapshot(artifacts, snapshot, config, scores, decisions)
-    publish_table("cleaning", reason_rows(artifacts, cleaned), "Quarantined images by reason")
-    return cleaned
+    return clean_snapshot(ArtifactStore(store), snapshot, config, scores, decisions)

@@ -7,15 +7,18 @@ from fer_models.storage.refs import EnsembleRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_table
 from tasks.artifacts.tables import ensemble_rows
+from tasks.completion import Parameters
 from tasks.stage import stage
 
 
-@stage("fer_models.ensembling.ensemble")
+def _publish(built: EnsembleRef, parameters: Parameters) -> None:
+    rows = ensemble_rows(ArtifactStore(parameters["store"]), built)
+    publish_table("ensemble", rows, "Validation scores of all models")
+
+
+@stage("fer_models.ensembling.ensemble", publish=_publish)
 def ensemble(
     snapshot: SnapshotRef, models: list[ModelRef], config: EnsembleConfig, store: StoreConfig
 ) -> EnsembleRef:
     """Build the ensembles; the model with the best validation score becomes the candidate."""
-    artifacts = ArtifactStore(store)
-    built = ensemble_models(artifacts, snapshot, models, config)
-    publish_table("ensemble", ensemble_rows(artifacts, built), "Validation scores of all models")
-    return built
+    return ensemble_models(ArtifactStore(store), snapshot, models, config)

@@ -7,15 +7,19 @@ from fer_models.storage.refs import EvaluationRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_table
 from tasks.artifacts.tables import evaluation_rows
+from tasks.completion import Parameters
 from tasks.stage import stage
 
 
-@stage("fer_models.evaluation.evaluate")
+def _publish(evaluation: EvaluationRef, parameters: Parameters) -> None:
+    rows = evaluation_rows(ArtifactStore(parameters["store"]), evaluation)
+    name = parameters["model"].name
+    publish_table(f"metrics-{name}", rows, f"Metrics of {name}")
+
+
+@stage("fer_models.evaluation.evaluate", publish=_publish, latest="evaluate-{model.name}")
 def evaluate(
     snapshot: SnapshotRef, model: ModelRef, config: EvaluationConfig, store: StoreConfig
 ) -> EvaluationRef:
     """Metrics of one model on validation, test, and test without leaks."""
-    artifacts = ArtifactStore(store)
-    evaluation = evaluate_model(artifacts, snapshot, model, config)
-    publish_table(f"metrics-{model.name}", evaluation_rows(artifacts, evaluation), "Metrics")
-    return evaluation
+    return evaluate_model(ArtifactStore(store), snapshot, model, config)

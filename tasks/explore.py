@@ -6,24 +6,27 @@ from fer_models.exploration.explore import SUMMARY_FILE, explore_snapshot
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ExplorationRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from tasks.artifacts.markdown import table
 from tasks.artifacts.publish import embedded_images, publish_link, publish_markdown
+from tasks.completion import Parameters
 from tasks.stage import stage
 
 _PUBLISHED_PLOTS = ("classes.png", "mean_faces.png", "ferplus.png")
 
 
-@stage("fer_models.exploration.explore")
+def _publish(exploration: ExplorationRef, parameters: Parameters) -> None:
+    store = ArtifactStore(parameters["store"])
+    publish_link("exploration", exploration.report_url, "Figures, plots and faces of the dataset")
+    plots = store.info(exploration)["plots"]
+    images = embedded_images(store, exploration, [p for p in _PUBLISHED_PLOTS if p in plots])
+    text = "\n\n".join([figures_text(store, exploration), *images])
+    publish_markdown("exploration-figures", text, "The dataset in figures")
+
+
+@stage("fer_models.exploration.explore", publish=_publish)
 def explore(snapshot: SnapshotRef, store: StoreConfig) -> ExplorationRef:
     """Write an HTML page with figures, plots and faces of the snapshot, and each plot as PNG."""
-    artifacts = ArtifactStore(store)
-    exploration = explore_snapshot(artifacts, snapshot)
-    publish_link("exploration", exploration.report_url, "Figures, plots and faces of the dataset")
-    plots = artifacts.info(exploration)["plots"]
-    published = [file for file in _PUBLISHED_PLOTS if file in plots]
-    images = embedded_images(artifacts, exploration, published)
-    text = "\n\n".join([figures_text(artifacts, exploration), *images])
-    publish_markdown("exploration-figures", text, "The dataset in figures")
-    return exploration
+    return explore_snapshot(ArtifactStore(store), snapshot)
 
 
 def class_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
@@ -63,10 +66,4 @@ def figures_text(store: ArtifactStore, exploration: ExplorationRef) -> str:
     rows = class_rows(summary)
     figures = [["", "figure"], *map(list, main_figures(summary).items())]
     classes = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
-    return "\n".join([*_table(figures), "", *_table(classes)])
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    rule = f"| --- |{' ---: |' * (len(rows[0]) - 1)}"
-    return [lines[0], rule, *lines[1:]]
+    return f"{table(figures)}\n\n{table(classes)}"

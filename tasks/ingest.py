@@ -10,6 +10,7 @@ from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_table
 from tasks.artifacts.tables import snapshot_rows
+from tasks.completion import Parameters
 from tasks.stage import stage
 
 
@@ -17,13 +18,15 @@ def _sources_fingerprint(parameters: Mapping[str, Any]) -> str:
     return fingerprint_sources(parameters["config"], parameters["seed"])
 
 
-@stage("fer_models.ingest.ingest", cache_key_extra=_sources_fingerprint)
+def _publish(snapshot: SnapshotRef, parameters: Parameters) -> None:
+    rows = snapshot_rows(ArtifactStore(parameters["store"]), snapshot)
+    publish_table("ingest", rows, "Images by class, before cleaning")
+
+
+@stage("fer_models.ingest.ingest", cache_key_extra=_sources_fingerprint, publish=_publish)
 def ingest(config: DataConfig, seed: int, store: StoreConfig) -> SnapshotRef:
     """Read all sources, in order, into one raw snapshot.
 
     The content of the sources is part of the cache key: a changed file is ingested again.
     """
-    artifacts = ArtifactStore(store)
-    snapshot = ingest_sources(artifacts, config, seed)
-    publish_table("ingest", snapshot_rows(artifacts, snapshot), "Images by class, before cleaning")
-    return snapshot
+    return ingest_sources(ArtifactStore(store), config, seed)

@@ -14,7 +14,9 @@ from fer_models.promotion.promote import (
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef, PromotionRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from tasks.artifacts.links import markdown_link
 from tasks.artifacts.publish import publish_markdown
+from tasks.completion import Parameters
 from tasks.stage import stage
 
 
@@ -22,23 +24,30 @@ def _champion_compared_with(parameters: Mapping[str, Any]) -> str:
     return decision_basis(ArtifactStore(parameters["store"]), parameters["candidate"].id)
 
 
-@stage("fer_models.promotion.promote", cache_key_extra=_champion_compared_with)
+def _publish(promotion: PromotionRef, parameters: Parameters) -> None:
+    verdict = "promoted" if promotion.promoted else "not promoted"
+    name = parameters["candidate"].name
+    decision = markdown_link("decision", f"{promotion.url}/decision.json")
+    text = f"**{name} {verdict}**: {promotion.reason}\n\n{decision}"
+    publish_markdown("promotion", text, verdict)
+
+
+def _publish_decision(decision: RetrainingDecision, _: Parameters) -> None:
+    verdict = "retrain" if decision.retrain else "keep the champion"
+    publish_markdown("retraining", f"**{verdict}**: " + "; ".join(decision.reasons), verdict)
+
+
+@stage("fer_models.promotion.promote", cache_key_extra=_champion_compared_with, publish=_publish)
 def promote(
     snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig, store: StoreConfig
 ) -> PromotionRef:
     """Compare the candidate with the champion, and promote it if it passes the gate."""
-    promotion = promote_candidate(ArtifactStore(store), snapshot, candidate, config)
-    verdict = "promoted" if promotion.promoted else "not promoted"
-    publish_markdown("promotion", f"**{candidate.name} {verdict}**: {promotion.reason}", verdict)
-    return promotion
+    return promote_candidate(ArtifactStore(store), snapshot, candidate, config)
 
 
-@stage("fer_models.promotion.promote", cached=False)
+@stage("fer_models.promotion.promote", cached=False, publish=_publish_decision)
 def decide_retraining(
     snapshot: SnapshotRef, config: RetrainingConfig, store: StoreConfig
 ) -> RetrainingDecision:
     """Retrain if the champion is missing, too old, or was trained on other data."""
-    decision = retraining_decision(ArtifactStore(store), snapshot, config, time.time())
-    verdict = "retrain" if decision.retrain else "keep the champion"
-    publish_markdown("retraining", f"**{verdict}**: " + "; ".join(decision.reasons), verdict)
-    return decision
+    return retraining_decision(ArtifactStore(store), snapshot, config, time.time())

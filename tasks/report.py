@@ -14,10 +14,15 @@ from fer_models.storage.refs import (
 )
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_link
+from tasks.completion import Parameters
 from tasks.stage import stage
 
 
-@stage("fer_models.reporting.report")
+def _publish(run: RunRef, parameters: Parameters) -> None:
+    publish_link("report", run.report_url, f"Report of {parameters['config'].name}")
+
+
+@stage("fer_models.reporting.report", publish=_publish)
 def report(
     config: RunConfig,
     snapshot: SnapshotRef,
@@ -29,9 +34,13 @@ def report(
     store: StoreConfig,
 ) -> RunRef:
     """Write an HTML page about the data, the models and the promotion, and the run's lineage."""
-    artifacts = ArtifactStore(store)
-    run = write_report(
-        artifacts, config, snapshot, validation, tuning, evaluations, ensemble, promotion
+    return write_report(
+        ArtifactStore(store),
+        config,
+        snapshot,
+        validation,
+        tuning,
+        evaluations,
+        ensemble,
+        promotion,
     )
-    publish_link("report", run.report_url, f"Report of {config.name}")
-    return run

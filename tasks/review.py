@@ -25,23 +25,26 @@ from fer_models.review.decisions import (
 )
 from fer_models.review.page import store_review_page
 from fer_models.storage.config import StoreConfig
-from fer_models.storage.refs import DecisionsRef, SnapshotRef
+from fer_models.storage.latest import remember
+from fer_models.storage.refs import DecisionsRef, ReviewRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from tasks.artifacts.links import is_web_address, page_link
 from tasks.artifacts.publish import publish_link, publish_table
+from tasks.completion import Parameters
 from tasks.server import is_server_temporary
 from tasks.stage import stage
 
 _WRAPPER = textwrap.TextWrapper(
     width=52, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
 )
+REVIEW_STEP = "review"
+"""Name of the latest review page in the store."""
 _PASTED = "the pasted decisions"
 # The form shows each line as a separate paragraph.
 _INSTRUCTIONS = """\
 Some images need a decision by a person. Open the review page in a browser:
 
-```
 {page}
-```
 
 or create it on your own machine:
 
@@ -75,31 +78,37 @@ class ReviewInput(RunInput):
     ] = ""
 
 
-@stage("fer_models.review.decisions", cached=False)
+def _publish_counts(version: DecisionsRef | None, parameters: Parameters) -> None:
+    if version is not None:
+        counts = ArtifactStore(parameters["store"]).info(version)["counts"]
+        rows = [{"action": action, "images": count} for action, count in counts.items()]
+        text = f"Decisions in force: version {version.version}"
+        publish_table("decisions", rows, text)
+
+
+def _publish_page(page_url: str, parameters: Parameters) -> None:
+    store, page_id = ArtifactStore(parameters["store"]), page_url.split("/")[-2]
+    remember(store, REVIEW_STEP, store.ref(ReviewRef, page_id, page_url=page_url))
+    snapshot = parameters["snapshot"]
+    publish_link("review", page_url, f"Images of {snapshot.id[:12]} that need a decision")
+
+
+@stage("fer_models.review.decisions", cached=False, publish=_publish_counts)
 def decisions(store: StoreConfig) -> DecisionsRef | None:
     """The decisions in force now; never cached."""
-    artifacts = ArtifactStore(store)
-    current = current_decisions(artifacts)
-    if current is not None:
-        publish_table("decisions", _count_rows(artifacts, current), _version_text(current))
-    return current
+    return current_decisions(ArtifactStore(store))
 
 
-@stage("fer_models.review.page", cached=False)
+@stage("fer_models.review.page", cached=False, publish=_publish_page)
 def build_review(snapshot: SnapshotRef, store: StoreConfig, limit: int = DEFAULT_LIMIT) -> str:
     """Write the review page of a cleaned snapshot with the decisions in force; returns its URL."""
-    page = store_review_page(ArtifactStore(store), snapshot, limit)
-    publish_link("review", page.page_url, f"Images of {snapshot.id[:12]} that need a decision")
-    return page.page_url
+    return store_review_page(ArtifactStore(store), snapshot, limit).page_url
 
 
-@stage("fer_models.review.decisions", cached=False)
+@stage("fer_models.review.decisions", cached=False, publish=_publish_counts)
 def record_decisions(text: str, store: StoreConfig) -> DecisionsRef:
     """Merge checked decisions (CSV) into those in force, as a new version."""
-    artifacts = ArtifactStore(store)
-    version = publish_decisions(artifacts, parse_decisions(text, _PASTED))
-    publish_table("decisions", _count_rows(artifacts, version), _version_text(version))
-    return version
+    return publish_decisions(ArtifactStore(store), parse_decisions(text, _PASTED))
 
 
 def check_reviewable() -> None:
@@ -141,7 +150,9 @@ def wait_for_review(
         GateError: nobody answered in time.
     """
     check_reviewable()
-    form = _INSTRUCTIONS.format(page=page_url, snapshot=snapshot.id[:12], store=store.url)
+    form = _INSTRUCTIONS.format(
+        page=_shown_link(page_url), snapshot=snapshot.id[:12], store=store.url
+    )
     problem = ""
     attempt = 0
     while True:
@@ -157,6 +168,11 @@ def wait_for_review(
             problem = f"\n**The last answer was invalid:**\n\n```\n{_narrow(str(error))}\n```\n"
         else:
             return record_decisions(text, store)
+
+
+def _shown_link(page_url: str) -> str:
+    link = page_link(page_url)
+    return f"[{link}]({link})" if is_web_address(link) else f"```\n{page_url}\n```"
 
 
 def _narrow(text: str) -> str:
@@ -211,12 +227,3 @@ def _read_path_or_url(location: str) -> pd.DataFrame:
         return read_decisions(Path(location.removeprefix("file://")))
     data = ArtifactStore(StoreConfig(url=folder)).read_bytes(name)
     return decode_decisions(data, location)
-
-
-def _version_text(version: DecisionsRef) -> str:
-    return f"Decisions in force: version {version.version}"
-
-
-def _count_rows(store: ArtifactStore, version: DecisionsRef) -> list[dict[str, int | str]]:
-    counts = store.info(version)["counts"]
-    return [{"action": action, "images": count} for action, count in counts.items()]

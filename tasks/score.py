@@ -7,13 +7,16 @@ from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_table
 from tasks.artifacts.tables import score_rows
+from tasks.completion import Parameters
 from tasks.stage import stage
 
 
-@stage("fer_models.quality.score")
+def _publish(scores: ScoresRef, parameters: Parameters) -> None:
+    rows = score_rows(ArtifactStore(parameters["store"]), scores)
+    publish_table("scores", rows, "Out-of-fold label scores")
+
+
+@stage("fer_models.quality.score", publish=_publish)
 def score(snapshot: SnapshotRef, config: ScoringConfig, seed: int, store: StoreConfig) -> ScoresRef:
     """Out-of-fold probabilities, label quality and face scores of all images."""
-    artifacts = ArtifactStore(store)
-    scores = score_labels(artifacts, snapshot, config, seed)
-    publish_table("scores", score_rows(artifacts, scores), "Out-of-fold label scores")
-    return scores
+    return score_labels(ArtifactStore(store), snapshot, config, seed)

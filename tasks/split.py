@@ -7,15 +7,18 @@ from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_table
 from tasks.artifacts.tables import snapshot_rows
+from tasks.completion import Parameters
 from tasks.stage import stage
 
 
-@stage("fer_models.dataset.split")
+def _publish(snapshot: SnapshotRef, parameters: Parameters) -> None:
+    rows = snapshot_rows(ArtifactStore(parameters["store"]), snapshot)
+    publish_table("dataset", rows, "Images kept, by class")
+
+
+@stage("fer_models.dataset.split", publish=_publish)
 def split(
     snapshot: SnapshotRef, config: SplittingConfig, seed: int, store: StoreConfig
 ) -> SnapshotRef:
     """Assign the kept images to train, validation and test."""
-    artifacts = ArtifactStore(store)
-    divided = split_snapshot(artifacts, snapshot, config, seed)
-    publish_table("dataset", snapshot_rows(artifacts, divided), "Images kept, by class")
-    return divided
+    return split_snapshot(ArtifactStore(store), snapshot, config, seed)

@@ -1,26 +1,26 @@
-"""The decorator of all tasks: cache key, retries of transient errors, progress in the log."""
+"""The decorator of all tasks: cache key, retries of transient errors, progress, artifacts."""
 
 import functools
-import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
-from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
 
 from fer_models.errors import FerError, StoreError
-from fer_models.progress import Progress, listening, report
+from fer_models.progress import listening, report
 from tasks.cache.key import KeyExtra, stage_key
+from tasks.completion import FROM_CACHE, Publish, completion_hook
+from tasks.listeners import BarListener, LogListener
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+__all__ = ["DONE", "FROM_CACHE", "stage"]
+
 DONE = "done"
-FROM_CACHE = "from the cache"
-_LOG_EVERY_S = 5.0
 
 
 def stage(
@@ -29,6 +29,8 @@ def stage(
     cache_key_extra: KeyExtra | None = None,
     retries: int = 2,
     cached: bool = True,
+    publish: Publish | None = None,
+    latest: str = "",
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a Prefect task of the pipeline.
 
@@ -41,11 +43,19 @@ def stage(
         cache_key_extra: computes a further part of the cache key from the task's parameters.
         retries: maximum number of retries after transient errors.
         cached: False for a step that depends on mutable state and must always run.
+        publish: publishes the artifacts of a finished task run, given its result and its
+            parameters by name; called for a result from the cache, too.
+        latest: name under which the result is remembered as the latest of its step, such as
+            `train-{member.name}`; by default that of the function, if `cached`.
 
     Example:
         A task around a library function:
 
-            @stage("fer_models.dataset.split")
+            def _publish(split: SnapshotRef, parameters: Mapping[str, Any]) -> None:
+                store = ArtifactStore(parameters["store"])
+                publish_table("dataset", snapshot_rows(store, split), "Images kept, by class")
+
+            @stage("fer_models.dataset.split", publish=_publish)
             def split(snapshot: SnapshotRef, config: SplittingConfig, seed: int,
                       store: StoreConfig) -> SnapshotRef:
                 return split_snapshot(ArtifactStore(store), snapshot, config, seed)
@@ -62,12 +72,15 @@ def stage(
 
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            with listening(_LogListener()):
+            bar = BarListener()
+            with listening(LogListener()), listening(bar):
                 report(function.__name__, 0)
                 result = function(*args, **kwargs)
                 report(function.__name__, 1, 1, note=DONE)
+                bar.finish()
                 return result
 
+        step = latest or (function.__name__ if cached else "")
         decorated: Task[P, R] = task(
             name=function.__name__,
             task_run_name=_run_name,
@@ -77,16 +90,11 @@ def stage(
             retries=retries,
             retry_delay_seconds=exponential_backoff(backoff_factor=2),
             retry_condition_fn=_is_transient,
-            on_completion=[_report_cached],
+            on_completion=[completion_hook(publish, step)],
         )(run)
         return decorated
 
     return decorate
-
-
-def in_task_run() -> bool:
-    """Whether the code runs as a Prefect task, not as `task.fn(...)` without a server."""
-    return TaskRunContext.get() is not None
 
 
 def _run_name() -> str:
@@ -95,11 +103,6 @@ def _run_name() -> str:
     member = task_run.parameters.get("member") or task_run.parameters.get("model")
     suffix = f"-{member.name}" if hasattr(member, "name") else ""
     return f"{task_run.task_name}{suffix}"
-
-
-def _report_cached(cached: Task[..., Any], _run: TaskRun, state: State[Any]) -> None:
-    if state.name == "Cached":
-        report(cached.name, 1, 1, note=FROM_CACHE)
 
 
 def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -115,21 +118,3 @@ def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bo
     except Exception:  # noqa: BLE001 - anything else would fail again
         return False
     return False
-
-
-class _LogListener:
-    """Writes progress to the log of the task run, at most every 5 seconds per stage."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, float] = {}
-
-    def __call__(self, progress: Progress) -> None:
-        if not in_task_run():
-            return
-        now = time.monotonic()
-        is_last = progress.total > 0 and progress.done >= progress.total
-        if not is_last and now - self._last.get(progress.stage, -_LOG_EVERY_S) < _LOG_EVERY_S:
-            return
-        self._last[progress.stage] = now
-        parts = (progress.stage, progress.amount, progress.note)
-        get_run_logger().info("%s", "  ".join(part for part in parts if part))

@@ -12,10 +12,21 @@ from fer_models.tuning.tune import apply_tuning
 from tasks.artifacts.publish import publish_table
 from tasks.artifacts.tables import model_rows
 from tasks.cache.weights import weights_fingerprint
+from tasks.completion import Parameters
 from tasks.stage import stage
 
 
-@stage("fer_models.training.train", cache_key_extra=weights_fingerprint)
+def _publish(model: ModelRef, parameters: Parameters) -> None:
+    rows = model_rows(ArtifactStore(parameters["store"]), model)
+    publish_table(f"model-{model.name}", rows, f"Network {model.name}")
+
+
+@stage(
+    "fer_models.training.train",
+    cache_key_extra=weights_fingerprint,
+    publish=_publish,
+    latest="train-{member.name}",
+)
 def train(
     snapshot: SnapshotRef,
     member: MemberConfig,
@@ -28,6 +39,4 @@ def train(
     """Train a network, with the tuned settings and distillation from teachers, if given."""
     artifacts = ArtifactStore(store)
     tuned = apply_tuning(artifacts, member, tuning)
-    model = train_member(artifacts, snapshot, tuned, seed, tracking, teachers)
-    publish_table(f"model-{member.name}", model_rows(artifacts, model), "Trained network")
-    return model
+    return train_member(artifacts, snapshot, tuned, seed, tracking, teachers)

@@ -6,13 +6,24 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.tuning.config import TuningConfig
 from fer_models.tuning.tune import tune_member
+from tasks.artifacts.links import markdown_link
 from tasks.artifacts.publish import embedded_images, publish_markdown, publish_table
 from tasks.artifacts.tables import trial_rows
 from tasks.cache.weights import weights_fingerprint
+from tasks.completion import Parameters
 from tasks.stage import stage
 
 
-@stage("fer_models.tuning.tune", cache_key_extra=weights_fingerprint)
+def _publish(tuning: TuningRef, parameters: Parameters) -> None:
+    store, key = ArtifactStore(parameters["store"]), f"tuning-{parameters['member'].name}"
+    publish_table(key, trial_rows(store, tuning), "Trials, best first")
+    plots = store.info(tuning)["plots"]
+    links = [markdown_link(file, f"{tuning.url}/{file}") for file in plots]
+    text = "\n\n".join([*embedded_images(store, tuning, plots), *links])
+    publish_markdown(f"{key}-plots", text, "Plots of the trials")
+
+
+@stage("fer_models.tuning.tune", cache_key_extra=weights_fingerprint, publish=_publish)
 def tune(
     snapshot: SnapshotRef,
     member: MemberConfig,
@@ -21,10 +32,4 @@ def tune(
     store: StoreConfig,
 ) -> TuningRef:
     """Try settings of one member with Ray Tune; the result contains the best one."""
-    artifacts = ArtifactStore(store)
-    tuning = tune_member(artifacts, snapshot, member, config, seed)
-    key = f"tuning-{member.name}"
-    publish_table(key, trial_rows(artifacts, tuning), "Trials, best first")
-    images = embedded_images(artifacts, tuning, artifacts.info(tuning)["plots"])
-    publish_markdown(f"{key}-plots", "\n\n".join(images), "Plots of the trials")
-    return tuning
+    return tune_member(ArtifactStore(store), snapshot, member, config, seed)

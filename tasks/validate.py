@@ -6,10 +6,19 @@ from typing import Any
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef, ValidationRef
 from fer_models.storage.store import ArtifactStore
-from tasks.artifacts.publish import publish_table
+from tasks.artifacts.links import markdown_link, page_link
+from tasks.artifacts.publish import publish_markdown, publish_table
+from tasks.completion import Parameters
 from tasks.stage import stage
 from validation.config import ValidationConfig
-from validation.gate import RESULTS_FILE, enforce_gate, settings_content, validate_snapshot
+from validation.gate import (
+    DATA_DOCS_FILE,
+    REPORT_FILE,
+    RESULTS_FILE,
+    enforce_gate,
+    settings_content,
+    validate_snapshot,
+)
 
 _SHOWN_EXAMPLES = 3
 
@@ -18,14 +27,18 @@ def _settings_content(parameters: Mapping[str, Any]) -> str:
     return settings_content(parameters["config"])
 
 
-@stage("validation.gate", cache_key_extra=_settings_content)
+def _publish(validation: ValidationRef, parameters: Parameters) -> None:
+    records = ArtifactStore(parameters["store"]).read_json(validation, RESULTS_FILE)
+    publish_table("validation", _rows(records), _headline(validation))
+    pages = {"report": REPORT_FILE, "Data Docs": DATA_DOCS_FILE}
+    links = [markdown_link(name, f"{validation.url}/{file}") for name, file in pages.items()]
+    publish_markdown("validation-report", "\n\n".join(links), _headline(validation))
+
+
+@stage("validation.gate", cache_key_extra=_settings_content, publish=_publish)
 def validate(snapshot: SnapshotRef, config: ValidationConfig, store: StoreConfig) -> ValidationRef:
     """Run all checks on the snapshot; the results are an artifact, passed or not."""
-    artifacts = ArtifactStore(store)
-    validation = validate_snapshot(artifacts, snapshot, config)
-    records = artifacts.read_json(validation, RESULTS_FILE)
-    publish_table("validation", _rows(records), _headline(validation))
-    return validation
+    return validate_snapshot(ArtifactStore(store), snapshot, config)
 
 
 @stage("validation.gate", cached=False, retries=0)
@@ -54,7 +67,8 @@ def _rows(records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 def _headline(validation: ValidationRef) -> str:
+    report = page_link(f"{validation.url}/{REPORT_FILE}")
     return (
         f"Checks of the data gate, failed ones first: {validation.num_errors} errors, "
-        f"{validation.num_warnings} warnings. Report: {validation.url}/report.html"
+        f"{validation.num_warnings} warnings. Report: {report}"
     )

@@ -16,6 +16,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "predict": ("deployments.cli.predict", "Predict the facial expressions in images."),
     "runs": ("deployments.cli.runs.group", "List, show, compare and open earlier runs."),
     "up": ("deployments.cli.up", "Start Prefect with its UI, and serve the deployments."),
+    "pages": ("deployments.cli.pages", "Serve the reports and pages of a store to a browser."),
     "recipes": (
         "deployments.cli.recipes",
         "List, show and save recipes (configurations of a run).",

@@ -1,48 +1,15 @@
-"""The latest output of each step in a store: the default input of the next step."""
+"""Artifacts that a command line names by the beginning of an id, and reports for a browser."""
 
-import json
 import shutil
 from pathlib import Path
-from typing import TypeVar
 
 from fer_models.errors import StoreError
 from fer_models.evaluation.predictions import model_ref
 from fer_models.storage.refs import ArtifactRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
-RefT = TypeVar("RefT", bound=ArtifactRef)
-_FOLDER = "latest"
 _REPORTS = ".ferflow/reports"
 _MAX_SHOWN = 10
-
-
-def remember(store: ArtifactStore, step: str, ref: ArtifactRef) -> None:
-    """Record `ref` as the latest output of `step`."""
-    store.write_bytes(f"{_FOLDER}/{step}.json", json.dumps(ref.model_dump(mode="json")).encode())
-
-
-def recall(store: ArtifactStore, step: str, ref_type: type[RefT]) -> RefT:
-    """The latest output of `step`.
-
-    Raises:
-        StoreError: the step has not run in this store.
-    """
-    found = recall_if_any(store, step, ref_type)
-    if found is None:
-        command = step.replace("train-", "train --member ")
-        raise StoreError(
-            f"{store.url}: no output of the step {step!r} yet; run `ferflow task {command}` first, "
-            "or check --store"
-        )
-    return found
-
-
-def recall_if_any(store: ArtifactStore, step: str, ref_type: type[RefT]) -> RefT | None:
-    """The latest output of `step`, or None."""
-    key = f"{_FOLDER}/{step}.json"
-    if not store.has(key):
-        return None
-    return ref_type.model_validate_json(store.read_bytes(key))
 
 
 def local_report(store: ArtifactStore, run: ArtifactRef) -> Path:

@@ -5,11 +5,11 @@ from typing import Any, TypeVar
 
 import click
 
-from deployments.cli.latest import recall, recall_if_any
 from fer_models.errors import StoreError
 from fer_models.history.outputs import output_ids, output_of
 from fer_models.history.record import RunRecord
 from fer_models.history.runs import find_run
+from fer_models.storage.latest import recall, recall_if_any
 from fer_models.storage.refs import ArtifactRef
 from fer_models.storage.store import ArtifactStore
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from deployments.cli.latest import find_snapshot, recall_if_any
+from deployments.cli.latest import find_snapshot
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.outputs import Outputs, run_option
 from deployments.cli.task.step import snapshot_option
 from fer_models.review.config import DEFAULT_LIMIT
+from fer_models.storage.latest import recall_if_any
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 

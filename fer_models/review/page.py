@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
@@ -23,7 +23,7 @@ from fer_models.review.decisions import (
 )
 from fer_models.review.items import PageContent, collect_content
 from fer_models.source_hash import source_hash
-from fer_models.storage.refs import ArtifactRef, DecisionsRef, SnapshotRef
+from fer_models.storage.refs import DecisionsRef, ReviewRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 # The source of this module and its imports is part of the key of a result.
@@ -45,13 +45,6 @@ _REQUIRED_COLUMNS = (
 )
 _TEMPLATES = resources.files("fer_models.review") / "templates"
 _SCRIPTS = ("state.js", "tiles.js", "review.js")
-
-
-class ReviewRef(ArtifactRef):
-    """A review page in the store; page_url is the HTML file."""
-
-    folder: ClassVar[str] = "reviews"
-    page_url: str
 
 
 def write_review_page(

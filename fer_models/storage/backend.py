@@ -44,6 +44,9 @@ class Backend(Protocol):
     def keys(self, prefix: str) -> list[str]:
         """The keys of all objects below `prefix`, sorted."""
 
+    def modified(self, prefix: str) -> dict[str, float]:
+        """When each object below `prefix` was written, in seconds since 1970, by key."""
+
     def remove(self, key: str) -> None:
         """Remove an object."""
 

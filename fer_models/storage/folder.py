@@ -62,13 +62,12 @@ class FolderBackend:
 
     def keys(self, prefix: str) -> list[str]:
         """See `Backend`. Files that are still being written are not listed."""
+        return sorted(self._paths(prefix))
+
+    def modified(self, prefix: str) -> dict[str, float]:
+        """See `Backend`."""
         with self._store_errors():
-            found = [path for path in (self.root / prefix).rglob("*") if path.is_file()]
-        return sorted(
-            path.relative_to(self.root).as_posix()
-            for path in found
-            if not path.name.startswith(".")
-        )
+            return {key: path.stat().st_mtime for key, path in self._paths(prefix).items()}
 
     def remove(self, key: str) -> None:
         """See `Backend`. The object's folder is removed too if it is then empty."""
@@ -100,6 +99,15 @@ class FolderBackend:
         if not intact:
             raise StoreError(damaged_message(self.url, entry))
         return path
+
+    def _paths(self, prefix: str) -> dict[str, Path]:
+        with self._store_errors():
+            found = [path for path in (self.root / prefix).rglob("*") if path.is_file()]
+        return {
+            path.relative_to(self.root).as_posix(): path
+            for path in found
+            if not path.name.startswith(".")
+        }
 
     def _temporary(self, key: str, content: Path | bytes) -> Path:
         target = self.root / key

@@ -105,8 +105,32 @@ class PromotionRef(ArtifactRef):
         return self.candidate_id if self.promoted else self.champion_id
 
 
+class ReviewRef(ArtifactRef):
+    """A page on which a person reviews images; page_url is the HTML file."""
+
+    folder: ClassVar[str] = "reviews"
+    page_url: str
+
+
 class RunRef(ArtifactRef):
     """The report and lineage of one run; report_url is the HTML page."""
 
     folder: ClassVar[str] = "runs"
     report_url: str
+
+
+ARTIFACT_KINDS: tuple[type[ArtifactRef], ...] = (
+    SnapshotRef,
+    ScoresRef,
+    DecisionsRef,
+    ReviewRef,
+    ExplorationRef,
+    ValidationRef,
+    TuningRef,
+    ModelRef,
+    EvaluationRef,
+    EnsembleRef,
+    PromotionRef,
+    RunRef,
+)
+"""Every kind of artifact, in the order in which a run makes them."""

@@ -85,9 +85,18 @@ class S3Backend:
 
     def keys(self, prefix: str) -> list[str]:
         """See `Backend`."""
+        return sorted(self.modified(prefix))
+
+    def modified(self, prefix: str) -> dict[str, float]:
+        """See `Backend`."""
         with self._store_errors():
-            found: list[str] = self._fs.find(self._path(prefix) if prefix else self._root)
-        return sorted(path[len(self._root) + 1 :] for path in found)
+            found: dict[str, Any] = self._fs.find(
+                self._path(prefix) if prefix else self._root, detail=True
+            )
+        return {
+            path[len(self._root) + 1 :]: entry["LastModified"].timestamp()
+            for path, entry in found.items()
+        }
 
     def remove(self, key: str) -> None:
         """See `Backend`."""

@@ -187,13 +187,13 @@ class ArtifactStore:
 
     def list_ids(self, ref_type: type[ArtifactRef]) -> list[str]:
         """The ids of all complete artifacts of a kind, sorted."""
-        depth = len(PurePosixPath(ref_type.folder).parts) + 2
-        paths = [PurePosixPath(key) for key in self.list_keys(ref_type.folder)]
-        return sorted(
-            path.parts[-2]
-            for path in paths
-            if path.name == ARTIFACT_FILE and len(path.parts) == depth
-        )
+        keys = self.list_keys(ref_type.folder)
+        return sorted(_artifact_id(key) for key in keys if _describes(ref_type, key))
+
+    def written_times(self, ref_type: type[ArtifactRef]) -> dict[str, float]:
+        """When each complete artifact of a kind was written, in seconds since 1970, by id."""
+        written = self._backend.modified(ref_type.folder).items()
+        return {_artifact_id(key): time_s for key, time_s in written if _describes(ref_type, key)}
 
     # -- keys --------------------------------------------------------------------------------
 
@@ -274,3 +274,13 @@ class ArtifactStore:
         entry = FileEntry(key=key, size=content.stat().st_size, sha256=sha256_of_file(content))
         self._backend.upload(key, content)
         return entry
+
+
+def _describes(ref_type: type[ArtifactRef], key: str) -> bool:
+    """Whether `key` is the `artifact.json` of an artifact of that kind."""
+    path, depth = PurePosixPath(key), len(PurePosixPath(ref_type.folder).parts) + 2
+    return path.name == ARTIFACT_FILE and len(path.parts) == depth
+
+
+def _artifact_id(key: str) -> str:
+    return PurePosixPath(key).parts[-2]

@@ -1,34 +1,44 @@
-"""Publish Prefect artifacts: what the UI shows about a finished task."""
+"""Publish Prefect artifacts: what the UI shows about a finished task or flow run."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.context import FlowRunContext, TaskRunContext
 
 from fer_models.storage.refs import ArtifactRef
 from fer_models.storage.store import ArtifactStore
-from tasks.stage import in_task_run
+from tasks.artifacts.digits import shown_row
+from tasks.artifacts.links import is_web_address, markdown_link, page_link
 
 
 def publish_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
-    """Publish rows as a table; a no-op outside a task run."""
-    if in_task_run():
-        create_table_artifact(
-            key=_slug(key), table=[dict(row) for row in rows], description=description
-        )
+    """Publish rows as a table, numbers with sensible digits; a no-op outside a run."""
+    if _in_run():
+        table = [shown_row(row) for row in rows]
+        create_table_artifact(key=artifact_key(key), table=table, description=description)
 
 
 def publish_markdown(key: str, text: str, description: str) -> None:
-    """Publish Markdown; a no-op outside a task run."""
-    if in_task_run():
-        create_markdown_artifact(key=_slug(key), markdown=text, description=description)
+    """Publish Markdown; a no-op outside a run."""
+    if _in_run():
+        create_markdown_artifact(key=artifact_key(key), markdown=text, description=description)
 
 
 def publish_link(key: str, url: str, description: str) -> None:
-    """Publish a link; a no-op outside a task run."""
-    if in_task_run():
-        create_link_artifact(key=_slug(key), link=url, description=description)
+    """Publish a link to a file of the store; a no-op outside a run.
+
+    Without a page server (see `tasks.artifacts.links`) the URL is published as Markdown: a browser
+    opens neither `file://` nor `s3://` from the UI.
+    """
+    link = page_link(url)
+    if not is_web_address(link):
+        publish_markdown(key, markdown_link(description, url), description)
+    elif _in_run():
+        create_link_artifact(
+            key=artifact_key(key), link=link, link_text=description, description=url
+        )
 
 
 def embedded_images(store: ArtifactStore, ref: ArtifactRef, files: Iterable[str]) -> list[str]:
@@ -40,6 +50,12 @@ def embedded_images(store: ArtifactStore, ref: ArtifactRef, files: Iterable[str]
     ]
 
 
-def _slug(key: str) -> str:
+def artifact_key(text: str) -> str:
     """Prefect allows only lowercase letters, digits and dashes in artifact keys."""
-    return "".join(char if char.isalnum() else "-" for char in key.lower()).strip("-")
+    return "".join(
+        char if char.isascii() and char.isalnum() else "-" for char in text.lower()
+    ).strip("-")
+
+
+def _in_run() -> bool:
+    return TaskRunContext.get() is not None or FlowRunContext.get() is not None

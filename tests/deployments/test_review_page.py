@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from deployments.cli.latest import remember
 from deployments.cli.review import command
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.review.decisions import (
@@ -19,6 +18,7 @@ from fer_models.review.decisions import (
     publish_decisions,
     read_decisions,
 )
+from fer_models.storage.latest import remember
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.cleaning.snapshots import Face, snapshot_of
 from tests.fer_models.review.builders import cleaned_snapshot

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deployments.cli.latest import remember
 from deployments.cli.task.explore import explore
 from fer_models.storage.config import StoreConfig
+from fer_models.storage.latest import remember
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.exploration.builders import cleaned_snapshot, plain_snapshot
 

@@ -15,9 +15,18 @@ from prefect.client.schemas.objects import FlowRun
 
 from fer_models.errors import ConfigError, GateError
 from fer_models.review.decisions import open_decisions
-from fer_models.storage.refs import DecisionsRef, SnapshotRef
+from fer_models.storage.latest import recall
+from fer_models.storage.refs import DecisionsRef, ReviewRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.review import build_review, check_reviewable, decisions, wait_for_review
+from tasks.artifacts.links import PAGES_VARIABLE
+from tasks.review import (
+    REVIEW_STEP,
+    _shown_link,
+    build_review,
+    check_reviewable,
+    decisions,
+    wait_for_review,
+)
 from tests.fer_models.review.builders import cleaned_snapshot
 
 HEADER = "image_id,action,label\n"
@@ -150,3 +159,26 @@ def test_a_pause_that_nobody_could_end_is_rejected(monkeypatch: pytest.MonkeyPat
 
 def test_the_decisions_in_force_are_read_without_a_server(store: ArtifactStore) -> None:
     assert decisions.fn(store.config) is None
+
+
+def test_the_form_links_to_the_page_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "file:///data/store/reviews/0a1b/review.html"
+    monkeypatch.delenv(PAGES_VARIABLE, raising=False)
+    assert _shown_link(url) == f"```\n{url}\n```"
+    monkeypatch.setenv(PAGES_VARIABLE, "http://127.0.0.1:4201")
+    address = "http://127.0.0.1:4201/reviews/0a1b/review.html"
+    assert _shown_link(url) == f"[{address}]({address})"
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_review_page_is_remembered_for_the_summary(
+    store: ArtifactStore, snapshot: SnapshotRef
+) -> None:
+    @flow
+    def review_only() -> str:
+        return build_review(snapshot, store.config)
+
+    page_url = review_only()
+    review = recall(store, REVIEW_STEP, ReviewRef)
+    assert review.page_url == page_url
+    assert store.exists(review)

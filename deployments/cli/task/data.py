@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from deployments.cli.latest import remember
 from deployments.cli.options import config_options
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.outputs import run_option
 from deployments.cli.task.step import Step, number, short, snapshot_option
 from fer_models.errors import GateError
+from fer_models.storage.latest import remember
 from fer_models.storage.refs import DecisionsRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 

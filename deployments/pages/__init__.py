@@ -1,0 +1,1 @@
+"""The page server: artifacts of one store in the browser, read-only."""

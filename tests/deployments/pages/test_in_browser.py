@@ -1,0 +1,65 @@
+"""The project's own pages work in Chromium under the server's Content-Security-Policy."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.pages.server import PageServer
+from fer_models.exploration.explore import explore_snapshot
+from fer_models.review.page import store_review_page
+from fer_models.storage.store import ArtifactStore
+from tests.fer_models.exploration import builders as exploration_builders
+from tests.fer_models.review import builders as review_builders
+from validation.config import ValidationConfig
+from validation.gate import validate_snapshot
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Any]:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        context = driver.chromium.launch_persistent_context(
+            str(tmp_path / "profile"),
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+            accept_downloads=True,
+        )
+        yield context.new_page()
+        context.close()
+
+
+def test_pages_render_and_the_review_page_saves(store: ArtifactStore, page: Any) -> None:
+    snapshot = exploration_builders.cleaned_snapshot(store)
+    exploration = explore_snapshot(store, snapshot)
+    validation = validate_snapshot(store, snapshot, ValidationConfig())
+    review = store_review_page(store, review_builders.cleaned_snapshot(store))
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    with PageServer(store.config, port=0) as server:
+        page.goto(server.url)
+        page.click(f"text={exploration.id}")
+        assert page.url == f"{server.url}/explorations/{exploration.id}/report.html"
+        assert page.locator("img, svg").count() > 3
+        loaded = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
+        assert page.evaluate(loaded)
+        for path in ("report.html", "data_docs/index.html", "results.json"):
+            assert page.goto(f"{server.url}/validations/{validation.id}/{path}").status == 200
+        page.goto(f"{server.url}/explorations/{exploration.id}/classes.png")
+        assert page.evaluate("document.images[0].naturalWidth") > 0
+        page.goto(f"{server.url}/reviews/{review.id}/")
+        assert page.evaluate(loaded)
+        page.keyboard.press("d")
+        with page.expect_download() as download:
+            page.click("text=Save decisions")
+        assert "image_id" in Path(download.value.path()).read_text()
+    assert not problems
