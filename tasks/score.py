@@ -16,7 +16,7 @@ def _publish(scores: ScoresRef, parameters: Parameters) -> None:
     publish_table("scores", rows, "Out-of-fold label scores")
 
 
-@stage("fer_models.quality.score", publish=_publish)
+@stage("fer_models.quality.score", publish=_publish, trains=True)
 def score(snapshot: SnapshotRef, config: ScoringConfig, seed: int, store: StoreConfig) -> ScoresRef:
     """Out-of-fold probabilities, label quality and face scores of all images."""
     return score_labels(ArtifactStore(store), snapshot, config, seed)

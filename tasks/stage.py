@@ -14,6 +14,7 @@ from fer_models.progress import listening, report
 from tasks.cache.key import KeyExtra, stage_key
 from tasks.completion import FROM_CACHE, Publish, completion_hook
 from tasks.listeners import BarListener, LogListener
+from tasks.training_slot import take_training_slot
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,6 +32,7 @@ def stage(
     cached: bool = True,
     publish: Publish | None = None,
     latest: str = "",
+    trains: bool = False,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a Prefect task of the pipeline.
 
@@ -47,6 +49,8 @@ def stage(
             parameters by name; called for a result from the cache, too.
         latest: name under which the result is remembered as the latest of its step, such as
             `train-{member.name}`; by default that of the function, if `cached`.
+        trains: whether other runs that train must wait until this run has ended
+            (`tasks.training_slot`); a result from the cache needs no turn.
 
     Example:
         A task around a library function:
@@ -75,6 +79,8 @@ def stage(
             bar = BarListener()
             with listening(LogListener()), listening(bar):
                 report(function.__name__, 0)
+                if trains:
+                    take_training_slot()
                 result = function(*args, **kwargs)
                 report(function.__name__, 1, 1, note=DONE)
                 bar.finish()

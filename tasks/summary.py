@@ -32,7 +32,7 @@ _SPLITS = ("validation", "test")
 def publish_summary(
     config: RunConfig, refs: RunRefs, exploration: ExplorationRef, run: RunRef, store: StoreConfig
 ) -> None:
-    """Publish the artifacts `summary` and `configuration` of a flow run; a no-op outside one.
+    """Publish the artifact `summary` of a flow run; a no-op outside one.
 
     Call it in a flow. It reads only the store, so it is complete when every task came from the
     cache. A failure is a warning in the log.
@@ -53,6 +53,13 @@ def publish_summary(
     with logged("no summary of the run"):
         text = summary_text(config, refs, exploration, run, ArtifactStore(store))
         publish_markdown("summary", text, f"Summary of {config.name}")
+
+
+def publish_configuration(config: RunConfig) -> None:
+    """Publish the artifact `configuration`: all settings, ready for `ferflow run --recipe FILE`.
+
+    A no-op outside a flow run. A failure is a warning in the log.
+    """
     with logged("no configuration of the run"):
         publish_markdown("configuration", _configuration(config), f"Configuration of {config.name}")
 

@@ -26,6 +26,7 @@ def _publish(model: ModelRef, parameters: Parameters) -> None:
     cache_key_extra=weights_fingerprint,
     publish=_publish,
     latest="train-{member.name}",
+    trains=True,
 )
 def train(
     snapshot: SnapshotRef,

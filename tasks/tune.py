@@ -23,7 +23,7 @@ def _publish(tuning: TuningRef, parameters: Parameters) -> None:
     publish_markdown(f"{key}-plots", text, "Plots of the trials")
 
 
-@stage("fer_models.tuning.tune", cache_key_extra=weights_fingerprint, publish=_publish)
+@stage("fer_models.tuning.tune", cache_key_extra=weights_fingerprint, publish=_publish, trains=True)
 def tune(
     snapshot: SnapshotRef,
     member: MemberConfig,

@@ -15,6 +15,7 @@ from deployments.cli.options import config_options, request_from
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
+from deployments.pages.server import PageServer
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
 from deployments.server.process import (
     LOOPBACK,
@@ -28,6 +29,7 @@ from fer_models.errors import ConfigError
 from fer_models.storage.store import ArtifactStore
 from flows.checks import check_config
 from flows.request import RunRequest
+from tasks.artifacts.links import PAGES_VARIABLE
 
 _POLL_S = 2.0
 _AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
@@ -49,6 +51,13 @@ _AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
     help="Port of the server.",
 )
 @click.option(
+    "--pages-port",
+    default=4201,
+    show_default=True,
+    type=click.IntRange(0, 65_535),
+    help="Port of the reports and other pages of the store; 0 for any free one.",
+)
+@click.option(
     "--cron",
     default=None,
     help=f"Schedule of the retraining check (UTC), or 'off'.  [default: the one set in the UI, "
@@ -63,7 +72,13 @@ _AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
 )
 @reporting
 def command(
-    host: str, port: int, cron: str | None, limit: int, verbose: bool, **options: Any
+    host: str,
+    port: int,
+    pages_port: int,
+    cron: str | None,
+    limit: int,
+    verbose: bool,
+    **options: Any,
 ) -> Produced:
     """Start Prefect with its UI on this machine, and serve the deployments until Ctrl-C.
 
@@ -84,7 +99,12 @@ def command(
     _check_host(host)
     check_config(config)
     store.check_writable()
-    with _server(home, host, port, verbose) as api_url, _client_of(api_url):
+    pages = PageServer(
+        store.config, host=host, port=pages_port, auth=os.environ.get(_AUTH_VARIABLE)
+    )
+    with _server(home, host, port, verbose) as api_url, _client_of(api_url), pages:
+        # A link for browsers elsewhere is the user's setting.
+        os.environ.setdefault(PAGES_VARIABLE, pages.url)
         return _serve(home, request, api_url, cron, limit)
 
 
@@ -113,10 +133,12 @@ def _serve(home: Path, request: RunRequest, api_url: str, cron: str | None, limi
         "ui": api_url.removesuffix("/api"),
         "deployments": [deployment.full_name for deployment in deployments],
         "schedule": _schedule_in_force(scheduled),
+        "pages": os.environ[PAGES_VARIABLE],
         "pid": os.getpid(),
     }
     write_facts(home, ready)
     click.echo(f"Prefect UI   {ready['ui']}/deployments")
+    click.echo(f"reports      {ready['pages']}")
     click.echo(f"other shells export PREFECT_API_URL={api_url}")
     click.echo("trigger      prefect deployment run run-pipeline/run-pipeline")
     click.echo(f"retraining   {ready['schedule'] or 'off'}   (stop with Ctrl-C)")

@@ -11,10 +11,12 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from fer_models.processes import PROCESS_LABEL, process_tag
+from fer_models.reporting.collect import RunRefs
 from flows.entry.names import data_label, is_generated, run_title, tags_of
 from flows.pipeline_config import PipelineConfig
 from flows.request import RunRequest
 from flows.results import Outcome
+from tasks.summary import publish_configuration, publish_summary
 
 PROMOTED = "promoted"
 NOT_PROMOTED = "not-promoted"
@@ -79,6 +81,7 @@ class StartedRun:
         with get_client(sync_client=True) as client:
             client.update_flow_run(run.id, name=self.name, tags=self._tags)
             client.update_flow_run_labels(run.id, {PROCESS_LABEL: process_tag()})
+        publish_configuration(self.config)
 
     def title(self, current: str) -> str:
         """The name of the run: the one a person gave, else recipe, data and date."""
@@ -106,9 +109,25 @@ class StartedRun:
         """Tag the run by the verdict; one without a new champion ends in a state of its own."""
         promotion = outcome.promotion
         self.tag([PROMOTED if promotion.promoted else NOT_PROMOTED])
+        self._summarise(outcome)
         name = PROMOTED_STATE if promotion.promoted else NOT_PROMOTED_STATE
         self._final = Completed(name=name, message=promotion.reason)
         return outcome
+
+    def _summarise(self, outcome: Outcome) -> None:
+        """Publish one artifact that says it all, also when every task came from the cache."""
+        if current_run() is None:
+            return
+        trained, prepared = outcome.trained, outcome.trained.prepared
+        refs = RunRefs(
+            prepared.snapshot,
+            prepared.validation,
+            trained.tuning,
+            trained.evaluations,
+            trained.ensemble,
+            outcome.promotion,
+        )
+        publish_summary(self.config, refs, prepared.exploration, outcome.run, self.config.store)
 
     def final_state(self, result: Any) -> State[Any] | None:
         """The state in which the run ends, with its result; None for the usual one."""

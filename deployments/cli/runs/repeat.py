@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from deployments.recipes import load_config
 from fer_models.errors import ConfigError
 from fer_models.history.record import RunRecord
 from fer_models.history.settings import SettingChange, setting_changes
 from fer_models.training.config import MemberConfig
+from flows.recipes import load_config
 
 _DEFAULT_RECIPE = "demo"
 _SOURCES = "data.sources"
