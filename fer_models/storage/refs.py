@@ -105,6 +105,20 @@ class PromotionRef(ArtifactRef):
         return self.candidate_id if self.promoted else self.champion_id
 
 
+class DriftRef(ArtifactRef):
+    """How far recent images are from a champion's training data; report_url is the page."""
+
+    folder: ClassVar[str] = "drifts"
+    champion_id: str
+    num_images: int
+    """Distinct recent images."""
+    judged: bool
+    """False: there were too few images to judge by."""
+    detected: bool
+    """Whether a measure is over its threshold."""
+    report_url: str
+
+
 class RunRef(ArtifactRef):
     """The report and lineage of one run; report_url is the HTML page."""
 
