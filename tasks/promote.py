@@ -5,16 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
-from fer_models.promotion.promote import (
-    RetrainingDecision,
-    decision_basis,
-    promote_candidate,
-    retraining_decision,
-)
+from fer_models.promotion.promote import decision_basis, promote_candidate
+from fer_models.promotion.retraining import RetrainingDecision, retraining_decision
 from fer_models.storage.config import StoreConfig
-from fer_models.storage.refs import ModelRef, PromotionRef, SnapshotRef
+from fer_models.storage.refs import DriftRef, ModelRef, PromotionRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tasks.artifacts.publish import publish_markdown
+from tasks.artifacts.publish import publish_markdown, publish_table
+from tasks.artifacts.tables import criterion_rows
 from tasks.stage import stage
 
 
@@ -33,12 +30,16 @@ def promote(
     return promotion
 
 
-@stage("fer_models.promotion.promote", cached=False)
+@stage("fer_models.promotion.retraining", cached=False)
 def decide_retraining(
-    snapshot: SnapshotRef, config: RetrainingConfig, store: StoreConfig
+    snapshot: SnapshotRef,
+    config: RetrainingConfig,
+    store: StoreConfig,
+    drift: DriftRef | None = None,
 ) -> RetrainingDecision:
-    """Retrain if the champion is missing, too old, or was trained on other data."""
-    decision = retraining_decision(ArtifactStore(store), snapshot, config, time.time())
+    """Retrain if a criterion fires: no usable champion, other data, age, drift, or force."""
+    decision = retraining_decision(ArtifactStore(store), snapshot, config, time.time(), drift)
     verdict = "retrain" if decision.retrain else "keep the champion"
-    publish_markdown("retraining", f"**{verdict}**: " + "; ".join(decision.reasons), verdict)
+    why = "; ".join(decision.reasons) or "no criterion fired"
+    publish_table("retraining", criterion_rows(decision.criteria), f"**{verdict}**: {why}")
     return decision
