@@ -9,10 +9,12 @@ from fer_models.promotion.promote import decision_basis, promote_candidate
 from fer_models.promotion.retraining import RetrainingDecision, retraining_decision
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import DriftRef, ModelRef, PromotionRef, SnapshotRef
+from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_markdown, publish_table
 from tasks.artifacts.tables import criterion_rows
-from tasks.stage import stage
+from tasks.events import emit_promoted
+from tasks.stage import in_task_run, stage
 
 
 def _champion_compared_with(parameters: Mapping[str, Any]) -> str:
@@ -24,9 +26,13 @@ def promote(
     snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig, store: StoreConfig
 ) -> PromotionRef:
     """Compare the candidate with the champion, and promote it if it passes the gate."""
-    promotion = promote_candidate(ArtifactStore(store), snapshot, candidate, config)
+    artifacts = ArtifactStore(store)
+    before = Registry(artifacts).current(CHAMPION)
+    promotion = promote_candidate(artifacts, snapshot, candidate, config)
     verdict = "promoted" if promotion.promoted else "not promoted"
     publish_markdown("promotion", f"**{candidate.name} {verdict}**: {promotion.reason}", verdict)
+    if in_task_run() and promotion.promoted and (before is None or before.model_id != candidate.id):
+        emit_promoted(promotion)
     return promotion
 
 

@@ -14,6 +14,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "Write the page for manual review of doubtful images.",
     ),
     "predict": ("deployments.cli.predict", "Predict the facial expressions in images."),
+    "drift": ("deployments.cli.drift", "Compare recent images with the champion's training data."),
     "up": ("deployments.cli.up", "Start Prefect with its UI, and serve the deployments."),
     "recipes": ("deployments.cli.recipes", "List the recipes, or print one in full."),
     "models": (

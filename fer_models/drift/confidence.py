@@ -12,7 +12,7 @@ from fer_models.drift.statistics import mean_drop_p_value
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-_SMALLEST_PROBABILITY = 1e-7
+_SMALLEST_PROBABILITY = 1e-12
 _TEMPERATURES = (0.05, 20.0)
 
 

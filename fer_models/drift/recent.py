@@ -12,7 +12,7 @@ import numpy as np
 from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images, pixel_sha256
 from fer_models.errors import DataError
 from fer_models.inference.faces import Skipped, find_pictures, read_faces
-from fer_models.inference.predict_faces import skipped_lines
+from fer_models.ingest.archive_member import SEPARATOR
 from fer_models.ingest.files.archive import list_archive, member_contents
 from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.detection import SourceKind, is_image
@@ -63,16 +63,13 @@ def read_recent(paths: Sequence[str]) -> RecentImages:
         len(recent), recent.skipped
 
     Raises:
-        DataError: lists all paths that don't exist or have an unknown format, or no picture at all
-            can be read.
+        DataError: lists all paths that don't exist or have an unknown format.
     """
     found = _Collection()
     for path in paths:
         _read_path(path, found)
     if found.problems:
         raise DataError("the recent images can't be read", found.problems)
-    if found.skipped and not found.names:
-        raise DataError("none of the recent images can be read", skipped_lines(found.skipped))
     empty = np.zeros((0, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
     return distinct(np.concatenate([empty, *found.images]), found.names, found.skipped)
 
@@ -143,9 +140,9 @@ def _read_archive(source: Source, found: _Collection) -> None:
     for name, content in _archive_pictures(source):
         decoded = DAMAGED_IN_ARCHIVE if content is None else decode_image(content)
         if isinstance(decoded, str):
-            found.skipped.append(Skipped(f"{source.name}::{name}", decoded))
+            found.skipped.append(Skipped(f"{source.path.name}{SEPARATOR}{name}", decoded))
         else:
-            found.names.append(f"{source.name}::{name}")
+            found.names.append(f"{source.path.name}{SEPARATOR}{name}")
             found.images.append(decoded[None])
 
 

@@ -30,6 +30,13 @@ class Measure(BaseModel):
     details: dict[str, float]
     """Further figures, by name."""
 
+    @property
+    def outcome(self) -> str:
+        """`drift`, `no` or `not judged`."""
+        if not self.judged:
+            return "not judged"
+        return "drift" if self.fired else "no"
+
 
 def read_measures(store: ArtifactStore, drift: DriftRef) -> list[Measure]:
     """The measures of a stored drift; none if there were too few images.
