@@ -4,7 +4,7 @@ A run that stays `Running` forever holds its deployment's concurrency slot and c
 Runs started by `ferflow run` or served by `ferflow up` carry a tag of their process. The next start
 of either command marks the runs of dead processes as `Crashed`. The temporary server of a killed
 process has the tag in its environment and is terminated. `ferflow up` also watches the runs it
-serves by heartbeats (`deployments.heartbeat`).
+serves by heartbeats (`deployments.automations.heartbeat`).
 """
 
 import contextlib
