@@ -60,13 +60,17 @@ def training(drift_store: ArtifactStore) -> SnapshotRef:
 
 
 @pytest.fixture(scope="session")
-def trained(drift_store: ArtifactStore, training: SnapshotRef) -> ModelRef:
+def trained(
+    drift_store: ArtifactStore, training: SnapshotRef, tmp_path_factory: pytest.TempPathFactory
+) -> ModelRef:
     member = MemberConfig(
         name="small",
         network=NetworkConfig(name="scratch_mlp", width=0.25),
         training=TrainingConfig(epochs=12, precision="32-true"),
     )
-    return train_member(drift_store, training, member, 0, TrackingConfig(mode="disabled"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        return train_member(drift_store, training, member, 0, TrackingConfig(mode="disabled"))
 
 
 @pytest.fixture(scope="session")
