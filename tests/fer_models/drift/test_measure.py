@@ -30,15 +30,22 @@ def _fired(store: ArtifactStore, drift: DriftRef) -> set[str]:
     return {measure.name for measure in read_measures(store, drift) if measure.fired}
 
 
-@pytest.mark.parametrize(
-    "seed", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in range(10, 30))]
-)
-def test_fresh_faces_are_no_drift(drift_store: ArtifactStore, measure: Any, seed: int) -> None:
-    drift = measure(draw(np.arange(300) % 7, seed))
+def test_fresh_faces_are_no_drift(
+    drift_store: ArtifactStore, measure: Any, fresh: np.ndarray
+) -> None:
+    drift = measure(fresh)
     assert drift.judged
     assert not drift.detected
     assert _fired(drift_store, drift) == set()
     assert len(read_measures(drift_store, drift)) == 8
+
+
+@pytest.mark.slow
+def test_fresh_faces_rarely_fire(drift_store: ArtifactStore, measure: Any) -> None:
+    # All of them are compared with one validation split, whose own chance they share.
+    drifts = [measure(draw(np.arange(300) % 7, seed)) for seed in range(10, 30)]
+    fired = [name for drift in drifts for name in _fired(drift_store, drift)]
+    assert sum(drift.detected for drift in drifts) <= 2, fired
 
 
 def test_dark_faces_are_drift(drift_store: ArtifactStore, measure: Any, fresh: np.ndarray) -> None:
