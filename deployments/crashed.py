@@ -3,7 +3,7 @@
 A run that stays `Running` forever holds its deployment's concurrency slot and can't be retried.
 A run carries the tag of its process as a label. The next start of `ferflow run` or `ferflow up`
 marks the runs of dead processes as `Crashed`. `ferflow up` also watches the runs it serves by
-heartbeats (`deployments.heartbeat`).
+heartbeats (`deployments.automations.heartbeat`).
 """
 
 from collections.abc import Mapping

@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
-from fer_models.promotion.promote import (
-    RetrainingDecision,
-    decision_basis,
-    promote_candidate,
-    retraining_decision,
-)
+from fer_models.promotion.promote import decision_basis, promote_candidate
+from fer_models.promotion.retraining import RetrainingDecision, retraining_decision
 from fer_models.storage.config import StoreConfig
-from fer_models.storage.refs import ModelRef, PromotionRef, SnapshotRef
+from fer_models.storage.refs import DriftRef, ModelRef, PromotionRef, SnapshotRef
+from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.links import markdown_link
-from tasks.artifacts.publish import publish_markdown
+from tasks.artifacts.publish import publish_markdown, publish_table
+from tasks.artifacts.tables import criterion_rows
 from tasks.completion import Parameters
+from tasks.events import emit_promoted
+from tasks.listeners import in_task_run
 from tasks.stage import stage
 
 
@@ -34,7 +34,8 @@ def _publish(promotion: PromotionRef, parameters: Parameters) -> None:
 
 def _publish_decision(decision: RetrainingDecision, _: Parameters) -> None:
     verdict = "retrain" if decision.retrain else "keep the champion"
-    publish_markdown("retraining", f"**{verdict}**: " + "; ".join(decision.reasons), verdict)
+    why = "; ".join(decision.reasons) or "no criterion fired"
+    publish_table("retraining", criterion_rows(decision.criteria), f"**{verdict}**: {why}")
 
 
 @stage("fer_models.promotion.promote", cache_key_extra=_champion_compared_with, publish=_publish)
@@ -42,12 +43,20 @@ def promote(
     snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig, store: StoreConfig
 ) -> PromotionRef:
     """Compare the candidate with the champion, and promote it if it passes the gate."""
-    return promote_candidate(ArtifactStore(store), snapshot, candidate, config)
+    artifacts = ArtifactStore(store)
+    before = Registry(artifacts).current(CHAMPION)
+    promotion = promote_candidate(artifacts, snapshot, candidate, config)
+    if in_task_run() and promotion.promoted and (before is None or before.model_id != candidate.id):
+        emit_promoted(promotion)
+    return promotion
 
 
-@stage("fer_models.promotion.promote", cached=False, publish=_publish_decision)
+@stage("fer_models.promotion.retraining", cached=False, publish=_publish_decision)
 def decide_retraining(
-    snapshot: SnapshotRef, config: RetrainingConfig, store: StoreConfig
+    snapshot: SnapshotRef,
+    config: RetrainingConfig,
+    store: StoreConfig,
+    drift: DriftRef | None = None,
 ) -> RetrainingDecision:
-    """Retrain if the champion is missing, too old, or was trained on other data."""
-    return retraining_decision(ArtifactStore(store), snapshot, config, time.time())
+    """Retrain if a criterion fires: no usable champion, other data, age, drift, or force."""
+    return retraining_decision(ArtifactStore(store), snapshot, config, time.time(), drift)

@@ -36,8 +36,9 @@ def train(
     tracking: TrackingConfig,
     store: StoreConfig,
     teachers: Sequence[ModelRef] = (),
+    initial: ModelRef | None = None,
 ) -> ModelRef:
-    """Train a network, with the tuned settings and distillation from teachers, if given."""
+    """Train a network, with tuned settings, distillation and initial weights, if given."""
     artifacts = ArtifactStore(store)
     tuned = apply_tuning(artifacts, member, tuning)
-    return train_member(artifacts, snapshot, tuned, seed, tracking, teachers)
+    return train_member(artifacts, snapshot, tuned, seed, tracking, teachers, initial)

@@ -15,6 +15,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "predict": ("deployments.cli.predict", "Predict the facial expressions in images."),
     "runs": ("deployments.cli.runs.group", "List, show, compare and open earlier runs."),
+    "drift": ("deployments.cli.drift", "Compare recent images with the champion's training data."),
     "up": ("deployments.cli.up", "Start Prefect with its UI, and serve the deployments."),
     "pages": ("deployments.cli.pages", "Serve the reports and pages of a store to a browser."),
     "recipes": (

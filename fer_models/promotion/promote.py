@@ -1,11 +1,10 @@
-"""The promotion gate, and the decision to retrain."""
+"""The promotion gate."""
 
 import hashlib
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError
@@ -13,7 +12,7 @@ from fer_models.evaluation.metrics import probability_problems, wilson_interval
 from fer_models.evaluation.predictions import Predictions, model_ref, read_predictions
 from fer_models.progress import report
 from fer_models.promotion.compare import Bools, PairedComparison, compare_paired
-from fer_models.promotion.config import PromotionConfig, RetrainingConfig
+from fer_models.promotion.config import PromotionConfig
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef, PromotionRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION, Registry, RegistryEntry
@@ -23,17 +22,6 @@ DECISION_FILE = "decision.json"
 NO_CHAMPION = "none"
 _CONFIDENCE = 0.95
 _MIN_HELD_OUT_IMAGES = 50
-_SECONDS_PER_DAY = 86_400
-
-
-class RetrainingDecision(BaseModel):
-    """Whether to retrain, and all reasons for it."""
-
-    model_config = ConfigDict(frozen=True)
-    retrain: bool
-    reasons: tuple[str, ...]
-    seed_shift: int = 0
-    """Added to the seed: the same data and seed would only reproduce the champion."""
 
 
 def promote_candidate(
@@ -92,42 +80,6 @@ def decision_basis(store: ArtifactStore, candidate_id: str) -> str:
     if entry.model_id == candidate_id:
         return entry.previous_id or NO_CHAMPION
     return entry.model_id
-
-
-def retraining_decision(
-    store: ArtifactStore, snapshot: SnapshotRef, config: RetrainingConfig, now_s: float
-) -> RetrainingDecision:
-    """Decide whether the scheduled flow should retrain, with all reasons.
-
-    Args:
-        store: the store with the registry.
-        snapshot: the current data, ready for training.
-        config: the thresholds.
-        now_s: the current time in seconds since the epoch.
-    """
-    reasons = ["retraining was forced (force)"] if config.force else []
-    entry = Registry(store).current(CHAMPION)
-    if entry is None:
-        reasons.append("there is no champion yet")
-        return RetrainingDecision(retrain=True, reasons=tuple(reasons))
-    age_days = (now_s - entry.time_s) / _SECONDS_PER_DAY
-    if age_days > config.max_age_days:
-        reasons.append(
-            f"the champion is {age_days:.1f} days old, more than {config.max_age_days:g}"
-        )
-    champion = store.ref(ModelRef, entry.model_id, name=entry.model_id)
-    if not store.exists(champion):
-        reasons.append(f"the champion's artifact {entry.model_id} is missing from the store")
-    elif config.on_new_data:
-        trained_on = store.info(champion).get("snapshot_id")
-        if trained_on != snapshot.id:
-            reasons.append(
-                f"the data changed: the champion was trained on snapshot {str(trained_on)[:12]}, "
-                f"the current one is {snapshot.id[:12]}"
-            )
-            return RetrainingDecision(retrain=True, reasons=tuple(reasons))
-    shift = entry.number if reasons else 0
-    return RetrainingDecision(retrain=bool(reasons), reasons=tuple(reasons), seed_shift=shift)
 
 
 def _existing_promotion(

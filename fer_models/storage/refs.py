@@ -112,6 +112,20 @@ class ReviewRef(ArtifactRef):
     page_url: str
 
 
+class DriftRef(ArtifactRef):
+    """How far recent images are from a champion's training data; report_url is the page."""
+
+    folder: ClassVar[str] = "drifts"
+    champion_id: str
+    num_images: int
+    """Distinct recent images."""
+    judged: bool
+    """False: there were too few images to judge by."""
+    detected: bool
+    """Whether a measure is over its threshold."""
+    report_url: str
+
+
 class RunRef(ArtifactRef):
     """The report and lineage of one run; report_url is the HTML page."""
 
@@ -132,5 +146,6 @@ ARTIFACT_KINDS: tuple[type[ArtifactRef], ...] = (
     EnsembleRef,
     PromotionRef,
     RunRef,
+    DriftRef,
 )
 """Every kind of artifact, in the order in which a run makes them."""

@@ -33,12 +33,14 @@ def write_model(
     trained: TrainedNetwork,
     started_from: str | None = None,
     teachers: Sequence[ModelRef] = (),
+    initial: ModelRef | None = None,
 ) -> ModelRef:
     """Predict the validation and test images and write the model artifact.
 
     The id hashes weights, config, preprocessing, data and seed, but no timings: training twice
     with the same inputs gives the same model. `started_from` is the fingerprint of the pretrained
-    weights; `teachers` are the models that the network was distilled from.
+    weights; `teachers` are the models that the network was distilled from, `initial` the one whose
+    weights it started from.
     """
     from safetensors.torch import save
 
@@ -48,6 +50,8 @@ def write_model(
     preprocessing = json_bytes(dict(trained.preprocessing), allow_nan=True)
     identity = json_bytes(member_identity(member), allow_nan=True)
     parts = [weights, identity, preprocessing, snapshot.ref.id.encode(), str(seed).encode()]
+    if initial is not None:
+        parts.append(initial.id.encode())
     probabilities, accuracy = _predict(snapshot, trained, member.training.threads)
     files = {
         "weights.safetensors": weights,
@@ -60,6 +64,7 @@ def write_model(
                 **lineage(snapshot.ref.id, seed),
                 "pretrained": started_from,
                 "teachers": [teacher.id for teacher in teachers],
+                "initial": initial.id if initial else None,
             },
             allow_nan=True,
         ),

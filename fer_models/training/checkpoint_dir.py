@@ -49,7 +49,11 @@ class CheckpointDir:
 
 
 def training_key(
-    snapshot: SnapshotRef, member: MemberConfig, seed: int, teachers: Sequence[ModelRef] = ()
+    snapshot: SnapshotRef,
+    member: MemberConfig,
+    seed: int,
+    teachers: Sequence[ModelRef] = (),
+    initial: ModelRef | None = None,
 ) -> str:
     """Hash of everything the result of a training depends on (24 hex digits)."""
     device = best_device()
@@ -58,6 +62,7 @@ def training_key(
         "member": member_identity(member),
         "pretrained": pretrained_fingerprint(member.network),
         "teachers": [teacher.id for teacher in teachers],
+        "initial": initial.id if initial else None,
         "seed": seed,
         "source": source_hash(_ENTRY_POINT),
         "torch": package_version("torch"),

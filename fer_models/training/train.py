@@ -1,6 +1,7 @@
 """Train one member: the entry point of this package, which loads torch and Lightning lazily."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fer_models.labels import CLASS_NAMES
@@ -9,6 +10,7 @@ from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import MemberConfig
+from fer_models.training.initial import initial_weights
 
 if TYPE_CHECKING:
     from fer_models.dataset.snapshot import DatasetSnapshot
@@ -26,6 +28,7 @@ def train_member(
     seed: int,
     tracking: TrackingConfig,
     teachers: Sequence[ModelRef] = (),
+    initial: ModelRef | None = None,
 ) -> ModelRef:
     """Train a member on a snapshot and write network, probabilities and curve to the store.
 
@@ -46,6 +49,7 @@ def train_member(
         seed: seed of all random numbers; the member's `seed_offset` is added.
         tracking: experiment tracking of the training curve.
         teachers: trained networks to distil from, see `training.teacher_weight`.
+        initial: a stored model of the same network whose weights the training starts from.
 
     Returns:
         Reference to the stored model.
@@ -69,16 +73,16 @@ def train_member(
     from fer_models.training.checkpoint_dir import checkpoint_dir, training_key
 
     opened = open_snapshot(store, snapshot)
-    data = _load_data(store, opened, member, teachers)
+    data = _load_data(store, opened, member, teachers, initial)
     # Before the training: the weights folder may be gone after it.
     started_from = pretrained_fingerprint(member.network)
     run_config = {"member": member.model_dump(mode="json"), **lineage(snapshot.id, seed)}
     with (
         track_run(tracking, member.name, run_config) as run,
-        checkpoint_dir(training_key(snapshot, member, seed, teachers)) as checkpoints,
+        checkpoint_dir(training_key(snapshot, member, seed, teachers, initial)) as checkpoints,
     ):
         trained = _fit(store, data, member, seed, checkpoints, run)
-        model = write_model(store, opened, member, seed, trained, started_from, teachers)
+        model = write_model(store, opened, member, seed, trained, started_from, teachers, initial)
         validation = read_predictions(store, opened, model)["validation"]
         run.log_confusion(confusion_matrix(validation.probs_NK, validation.labels), CLASS_NAMES)
         _remove_checkpoints(store, member, checkpoints)
@@ -90,8 +94,9 @@ def _load_data(
     snapshot: "DatasetSnapshot",
     member: MemberConfig,
     teachers: Sequence[ModelRef],
+    initial: ModelRef | None,
 ) -> "TrainingData":
-    """The snapshot's images, with the predictions of the teachers, if there are any."""
+    """The snapshot's images, with initial weights and predictions of teachers, if any."""
     from fer_models.training.inputs.data import training_data
     from fer_models.training.objective.distillation import distill
 
@@ -100,6 +105,10 @@ def _load_data(
     if member.training.auxiliary_head_weight and not data.train.num_with_votes:
         note = f"{member.name}: no image has FER+ votes; training without the auxiliary head"
         report("train", 0, epochs, "epochs", note=note)
+    if initial is not None:
+        weights = initial_weights(store, initial, member.network)
+        data = replace(data, initial_weights=weights)
+        report("train", 0, epochs, "epochs", note=f"{member.name}: starting from {initial.id}")
     if not teachers:
         return data
     names = ", ".join(teacher.name for teacher in teachers)

@@ -1,8 +1,10 @@
 """Table rows about artifacts, for the Prefect UI and the terminal."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fer_models.labels import CLASS_NAMES
+from fer_models.promotion.criteria import Criterion
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
@@ -90,3 +92,17 @@ def ensemble_rows(store: ArtifactStore, ensemble: EnsembleRef) -> list[Row]:
         role = "candidate" if model is ensemble.candidate else "ensemble"
         rows.append({"role": role, "model": model.name, "validation_accuracy": accuracy})
     return rows
+
+
+def criterion_rows(criteria: Iterable[Criterion]) -> list[Row]:
+    """One row per criterion of the retraining decision."""
+    return [
+        {
+            "criterion": criterion.name,
+            "observed": criterion.observed,
+            "threshold": criterion.threshold,
+            "outcome": criterion.outcome,
+            "finding": criterion.text,
+        }
+        for criterion in criteria
+    ]

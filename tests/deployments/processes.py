@@ -3,8 +3,13 @@
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -75,3 +80,42 @@ def running_servers(workspace: Workspace) -> list[int]:
             if is_server and process.environ().get("PREFECT_HOME") == home:
                 found.append(process.pid)
     return found
+
+
+def free_port() -> int:
+    """A port on loopback that nothing uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running_prefect_server(folder: Path, port: int) -> Iterator[str]:
+    """Start a Prefect server with a database of its own; the URL of its API."""
+    api_url = f"http://127.0.0.1:{port}/api"
+    arguments = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env={**environment, "PREFECT_HOME": str(folder)},
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+        )
+        try:
+            _wait_until_healthy(process, api_url)
+            yield api_url
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _wait_until_healthy(process: "subprocess.Popen[bytes]", api_url: str) -> None:
+    for _ in range(360):
+        assert process.poll() is None, "the Prefect server ended; see server.log"
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            urllib.request.urlopen(f"{api_url}/health", timeout=3).close()
+            return
+        time.sleep(0.5)
+    raise AssertionError("the Prefect server did not start")

@@ -123,6 +123,13 @@ def test_trainings_run_again_when_the_pretrained_weights_change(
     assert _key(task, member=member) != before
 
 
+def test_train_runs_again_for_other_initial_weights(store: ArtifactStore) -> None:
+    member = MemberConfig(name="small", network=NetworkConfig())
+    first, second = (store.ref(ModelRef, f"small-{n}", name="small") for n in (1, 2))
+    keys = {_key(train, member=member, initial=initial) for initial in (None, first, second)}
+    assert len(keys) == 3
+
+
 @contextmanager
 def _notes() -> Iterator[list[str]]:
     """How the tasks in the block ended: executed or from the cache."""

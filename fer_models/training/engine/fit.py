@@ -165,6 +165,8 @@ def run_trainer(
     precision = resolve_precision(training, device_context.device)
     with training_runtime(derived_seed(seed), training.threads), reraise_oom(member):
         network = build_network(member.network)
+        if data.initial_weights is not None:
+            network.load_state_dict(dict(data.initial_weights))
         require_batches(network, member)
         require_start_size(network, member)
         network = network.to(memory_format=torch.channels_last)

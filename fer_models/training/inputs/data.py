@@ -3,8 +3,9 @@
 N images, C channels, S side of the network's input in pixels, K classes, V vote columns of FER+.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from fer_models.dataset.snapshot import DatasetSnapshot, Images
 from fer_models.errors import DataError
 from fer_models.labels import CLASS_NAMES, NUM_CLASSES, VOTE_COLUMNS, VOTE_TO_EXPRESSION
 from fer_models.models.config import NetworkConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Labels = npt.NDArray[np.int64]
 Votes = npt.NDArray[np.float32]
@@ -77,10 +81,15 @@ class SplitImages:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The images to train on, and the validation images that choose the best epoch."""
+    """The images to train on, and the validation images that choose the best epoch.
+
+    `initial_weights` is what the network starts from (its state dict); None: random or pretrained
+    weights.
+    """
 
     train: SplitImages
     validation: SplitImages
+    initial_weights: "Mapping[str, Tensor] | None" = None
 
     @property
     def nbytes(self) -> int:

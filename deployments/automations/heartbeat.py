@@ -2,21 +2,21 @@
 
 from datetime import timedelta
 
+from deployments.automations.ensure import ensure_automation
+
 NAME = "ferflow: mark silent runs as crashed"
 HEARTBEAT_S = 30
 _SILENCE = timedelta(seconds=3 * HEARTBEAT_S)
 
 
 def ensure_heartbeat_automation() -> None:
-    """Create the automation on the configured Prefect server, unless it exists."""
+    """Create the automation on the configured Prefect server, or bring it up to date."""
     from prefect.automations import Automation
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import EventTrigger, Posture
     from prefect.events.schemas.events import ResourceSpecification
 
-    if _exists():
-        return
     trigger = EventTrigger(
         after={"prefect.flow-run.heartbeat"},
         expect={
@@ -37,17 +37,11 @@ def ensure_heartbeat_automation() -> None:
         message=f"No heartbeat for {_SILENCE.seconds} s: the process died. Run it again: finished "
         "tasks come from the cache, and training resumes from its last checkpoint.",
     )
-    automation = Automation(
-        name=NAME,
-        description="Without it, a run whose process was killed stays Running forever.",
-        trigger=trigger,
-        actions=[crash],
+    ensure_automation(
+        Automation(
+            name=NAME,
+            description="Without it, a run whose process was killed stays Running forever.",
+            trigger=trigger,
+            actions=[crash],
+        )
     )
-    automation.create()
-
-
-def _exists() -> bool:
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        return bool(client.read_automations_by_name(NAME))

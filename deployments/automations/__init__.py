@@ -1,0 +1,1 @@
+"""Automations of the Prefect server: crashed runs, retraining on events, notifications."""

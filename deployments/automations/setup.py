@@ -1,0 +1,26 @@
+"""All automations that `ferflow up` sets up."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from deployments.automations.heartbeat import ensure_heartbeat_automation
+from deployments.automations.notifications import ensure_notifications
+from deployments.automations.retraining import ensure_retraining_automations
+
+
+def ensure_automations(notify: str = "", forced: Mapping[str, Any] | None = None) -> None:
+    """Create all automations on the configured Prefect server, or bring them up to date.
+
+    Call it after the deployments are registered: automations refer to them by id.
+
+    Args:
+        notify: `type/name` of a notification block; "" sends no notifications.
+        forced: see `ensure_retraining_automations`.
+
+    Raises:
+        ConfigError: the server lacks the deployment `retrain/retrain` or the block.
+    """
+    ensure_heartbeat_automation()
+    ensure_retraining_automations(forced)
+    if notify:
+        ensure_notifications(notify)

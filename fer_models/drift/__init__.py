@@ -1,0 +1,1 @@
+"""Drift: how far recent images are from a champion's training data, without any label."""

@@ -1,0 +1,153 @@
+"""Read recent face crops without labels: pictures, folders, archives and tables.
+
+N images, uint8 N x 48 x 48.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images, pixel_sha256
+from fer_models.errors import DataError
+from fer_models.inference.faces import Skipped, find_pictures, read_faces
+from fer_models.ingest.archive_member import SEPARATOR
+from fer_models.ingest.files.archive import list_archive, member_contents
+from fer_models.ingest.files.compression import CompressionError
+from fer_models.ingest.files.detection import SourceKind, is_image
+from fer_models.ingest.files.image_decoding import DAMAGED_IN_ARCHIVE, MAX_FILE_BYTES, decode_image
+from fer_models.ingest.findings import Findings
+from fer_models.ingest.formats.parquet import read_parquet_table
+from fer_models.ingest.formats.pixel_csv import read_pixel_table
+from fer_models.ingest.locate import Source, locate_sources
+
+_BATCH = 1024
+_TABLES = {
+    SourceKind.PIXEL_TABLE: read_pixel_table,
+    SourceKind.PARQUET: read_parquet_table,
+}
+
+
+@dataclass(frozen=True)
+class RecentImages:
+    """Distinct recent images with their names; `num_copies` repeated ones were dropped."""
+
+    images: Images
+    names: tuple[str, ...]
+    shas: tuple[str, ...]
+    num_copies: int = 0
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        """Number of distinct images."""
+        return len(self.names)
+
+
+@dataclass
+class _Collection:
+    names: list[str] = field(default_factory=list)
+    images: list[Images] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_recent(paths: Sequence[str]) -> RecentImages:
+    """Read every picture of the given files, folders, archives and tables, in order.
+
+    Folder names and labels are ignored. Pictures that can't be read are skipped and reported;
+    repeated pictures count once, because copies would make any difference look certain.
+
+    Example:
+        recent = read_recent(["/data/last-week", "faces.zip", "test.csv"])
+        len(recent), recent.skipped
+
+    Raises:
+        DataError: lists all paths that don't exist or have an unknown format.
+    """
+    found = _Collection()
+    for path in paths:
+        _read_path(path, found)
+    if found.problems:
+        raise DataError("the recent images can't be read", found.problems)
+    empty = np.zeros((0, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
+    return distinct(np.concatenate([empty, *found.images]), found.names, found.skipped)
+
+
+def distinct(images: Images, names: Sequence[str], skipped: Sequence[Skipped] = ()) -> RecentImages:
+    """The images without repeated ones.
+
+    Args:
+        images: uint8 N x 48 x 48.
+        names: N names.
+        skipped: pictures that could not be read.
+    """
+    first: dict[str, int] = {}
+    for row, sha in enumerate(pixel_sha256(images)):
+        first.setdefault(sha, row)
+    rows = list(first.values())
+    return RecentImages(
+        images=images[rows],
+        names=tuple(names[row] for row in rows),
+        shas=tuple(first),
+        num_copies=len(names) - len(rows),
+        skipped=tuple(skipped),
+    )
+
+
+def _read_path(path: str, found: _Collection) -> None:
+    if Path(path).is_dir() or is_image(path):
+        _read_pictures(path, found)
+        return
+    [(source, findings)] = locate_sources([path])
+    try:
+        if findings.faults:
+            pass
+        elif source.kind in _TABLES:
+            _read_table(source, findings, found)
+        elif source.kind is SourceKind.IMAGE_ARCHIVE:
+            _read_archive(source, found)
+        else:
+            findings.add_fault(f"expected pictures or a table of pixels, got {source.kind}")
+    except (OSError, CompressionError) as error:
+        findings.add_fault(f"reading stopped ({error}); check the file")
+    found.problems += findings.lines(with_rows=False)
+
+
+def _read_pictures(path: str, found: _Collection) -> None:
+    try:
+        pictures = find_pictures([path])
+    except DataError as error:
+        found.problems += error.problems
+        return
+    found.skipped += pictures.skipped
+    for faces in read_faces(pictures.paths, _BATCH):
+        found.names += faces.paths
+        found.images.append(faces.images)
+        found.skipped += faces.skipped
+
+
+def _read_table(source: Source, findings: Findings, found: _Collection) -> None:
+    assert source.kind is not None
+    table = _TABLES[source.kind](source.file, findings)
+    found.skipped += [Skipped(f"{source.name}, {b.location}", b.problem) for b in findings.bad_rows]
+    if table is not None:
+        found.names += [f"{source.name}, row {row}" for row in table.fields["row"]]
+        found.images.append(table.images)
+
+
+def _read_archive(source: Source, found: _Collection) -> None:
+    for name, content in _archive_pictures(source):
+        decoded = DAMAGED_IN_ARCHIVE if content is None else decode_image(content)
+        if isinstance(decoded, str):
+            found.skipped.append(Skipped(f"{source.path.name}{SEPARATOR}{name}", decoded))
+        else:
+            found.names.append(f"{source.path.name}{SEPARATOR}{name}")
+            found.images.append(decoded[None])
+
+
+def _archive_pictures(source: Source) -> Iterator[tuple[str, bytes | None]]:
+    prefix = f"{source.member}/" if source.member else ""
+    members = [member.name for member in list_archive(source.path).members]
+    wanted = [name for name in members if name.startswith(prefix) and is_image(name)]
+    return iter(member_contents(source.path, sorted(wanted), MAX_FILE_BYTES))

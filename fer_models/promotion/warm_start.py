@@ -1,0 +1,78 @@
+"""Which of the champion's networks each member can start from."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fer_models.errors import StoreError
+from fer_models.evaluation.predictions import model_ref
+from fer_models.progress import report
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.registry import CHAMPION, Registry
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
+from fer_models.training.initial import why_not_initial
+
+_MEMBERS_FILE = "members.json"
+
+
+class WarmStart(NamedTuple):
+    """What a member starts from, and why."""
+
+    initial: ModelRef | None
+    """None: from scratch."""
+    note: str
+
+
+def warm_starts(store: ArtifactStore, members: Sequence[MemberConfig]) -> dict[str, ModelRef]:
+    """The champion's network that each member starts from, by member name.
+
+    Members that can't start from one are left out. What each one starts from is reported as
+    progress, so it is in the log of a task.
+
+    Example:
+        initial = warm_starts(store, config.members)
+        train_member(store, snapshot, member, seed, tracking, initial=initial.get(member.name))
+    """
+    starts = explain_warm_starts(store, members)
+    for number, start in enumerate(starts.values()):
+        report("warm start", number + 1, len(starts), "members", start.note)
+    return {name: start.initial for name, start in starts.items() if start.initial is not None}
+
+
+def explain_warm_starts(
+    store: ArtifactStore, members: Sequence[MemberConfig]
+) -> dict[str, WarmStart]:
+    """What each member starts from, and why, by member name.
+
+    A member starts from the champion's network of its own name, else from the first one with the
+    same architecture, input size and classes.
+    """
+    networks = _champion_networks(store)
+    return {member.name: _start(store, member, networks) for member in members}
+
+
+def _start(store: ArtifactStore, member: MemberConfig, networks: list[ModelRef]) -> WarmStart:
+    if not networks:
+        return WarmStart(None, f"{member.name}: from scratch, there is no usable champion")
+    # A stable sort: networks of the same name first, in the champion's order.
+    ordered = sorted(networks, key=lambda network: network.name != member.name)
+    reasons = [why_not_initial(store, network, member.network) for network in ordered]
+    for network, reason in zip(ordered, reasons, strict=True):
+        if not reason:
+            return WarmStart(network, f"{member.name}: from the weights of {network.id}")
+    return WarmStart(None, f"{member.name}: from scratch, {reasons[0]}")
+
+
+def _champion_networks(store: ArtifactStore) -> list[ModelRef]:
+    """The champion, or the members of an ensemble; none if there is no usable champion."""
+    entry = Registry(store).current(CHAMPION)
+    if entry is None:
+        return []
+    try:
+        champion = model_ref(store, entry.model_id)
+        if _MEMBERS_FILE not in store.describe(champion).files:
+            return [champion]
+        members = store.read_json(champion, _MEMBERS_FILE)
+        return [model_ref(store, str(member["model_id"])) for member in members]
+    except StoreError:
+        return []  # the decision says that the champion is damaged

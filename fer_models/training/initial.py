@@ -1,0 +1,59 @@
+"""Start a training from the weights of a stored network."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fer_models.errors import ConfigError, StoreError
+from fer_models.labels import CLASS_NAMES
+from fer_models.models.config import NetworkConfig
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Settings of a network that its weights depend on.
+_ARCHITECTURE = ("name", "image_size_px", "in_channels", "width")
+
+
+def why_not_initial(store: ArtifactStore, initial: ModelRef, network: NetworkConfig) -> str:
+    """Why a network can't start from the weights of a stored one; "" if it can.
+
+    Both need the same architecture, input size, number of channels and classes in the same order.
+    """
+    try:
+        config = json.loads(store.read_file(initial, "config.json"))
+        preprocessing = json.loads(store.read_file(initial, "preprocessing.json"))
+        stored = NetworkConfig.model_validate(config.get("network", {}))
+    except (StoreError, ValueError) as error:
+        return f"{initial.id} can't be read ({str(error).splitlines()[0]})"
+    if tuple(preprocessing["classes"]) != CLASS_NAMES:
+        return f"{initial.id} has other classes ({', '.join(preprocessing['classes'])})"
+    differences = [
+        f"{name} {getattr(stored, name)}, not {getattr(network, name)}"
+        for name in _ARCHITECTURE
+        if getattr(stored, name) != getattr(network, name)
+    ]
+    return f"{initial.id} is another network: {'; '.join(differences)}" if differences else ""
+
+
+def initial_weights(
+    store: ArtifactStore, initial: ModelRef, network: NetworkConfig
+) -> "Mapping[str, Tensor]":
+    """The weights of a stored network that `network` starts from.
+
+    Raises:
+        ConfigError: it is another network.
+        StoreError: it is missing or damaged.
+    """
+    from safetensors.torch import load_file
+
+    store.describe(initial)  # a missing one is an error of its own
+    reason = why_not_initial(store, initial, network)
+    if reason:
+        raise ConfigError(
+            f"expected initial weights of the network {network.name}, but {reason}; start from a "
+            "model of the same network, or set retraining.warm_start=false"
+        )
+    return load_file(store.fetch(initial, "weights.safetensors"))

@@ -1,0 +1,51 @@
+"""Task of the drift measurement."""
+
+from fer_models.drift.champion import champion_drift
+from fer_models.drift.results import Measure, read_measures
+from fer_models.promotion.config import RetrainingConfig
+from fer_models.promotion.criteria import champion_problem
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import DriftRef
+from fer_models.storage.registry import CHAMPION, Registry
+from fer_models.storage.store import ArtifactStore
+from tasks.artifacts.publish import publish_link, publish_table
+from tasks.events import emit_drift
+from tasks.completion import Parameters
+from tasks.listeners import in_task_run
+from tasks.stage import stage
+
+
+def _publish(found: DriftRef | None, parameters: Parameters) -> None:
+    if found is None:
+        return
+    measures = read_measures(ArtifactStore(parameters["store"]), found)
+    publish_table("drift", _rows(measures), f"Drift of {found.num_images} recent images")
+    publish_link("drift-report", found.report_url, "The drift page")
+
+
+@stage("fer_models.drift.champion", cached=False, publish=_publish)
+def drift(config: RetrainingConfig, seed: int, store: StoreConfig) -> DriftRef | None:
+    """Compare recent images with the champion's data; None if either is missing."""
+    artifacts = ArtifactStore(store)
+    entry = Registry(artifacts).current(CHAMPION)
+    if not config.recent_images or entry is None or champion_problem(artifacts, entry.model_id):
+        return None
+    known = set(artifacts.list_ids(DriftRef))
+    found = champion_drift(artifacts, config.recent_images, config.drift, seed)
+    if found.detected and found.id not in known and in_task_run():
+        measures = read_measures(artifacts, found)
+        emit_drift(found, [one.name for one in measures if one.fired], during_retrain=True)
+    return found
+
+
+def _rows(measures: list[Measure]) -> list[dict[str, str]]:
+    return [
+        {
+            "measure": measure.name,
+            "observed": measure.observed,
+            "threshold": measure.threshold,
+            "outcome": measure.outcome,
+            "finding": measure.text,
+        }
+        for measure in measures
+    ]

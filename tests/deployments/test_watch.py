@@ -1,0 +1,114 @@
+"""The watch reports changed content, once, and nothing else."""
+
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from deployments.watch import SourceWatch, watch_sources
+from fer_models.ingest.config import DataConfig
+from fer_models.ingest.ingest import fingerprint_sources
+
+
+def _csv(path: Path, *greys: int) -> None:
+    rows = [f"{grey % 7},{' '.join([str(grey)] * 48 * 48)},Training" for grey in greys]
+    path.write_text("\n".join(["emotion,pixels,Usage", *rows, ""]), "utf-8")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "faces.csv"
+    _csv(path, 10, 20)
+    return path
+
+
+def _config(*sources: Path) -> DataConfig:
+    return DataConfig(sources=tuple(str(source) for source in sources))
+
+
+def test_new_content_is_reported_once_it_is_stable(source: Path) -> None:
+    watch = SourceWatch(_config(source))
+    assert watch.poll() is None
+    _csv(source, 10, 20, 30)
+    assert watch.poll() is None  # it may still be written
+    assert watch.poll() == fingerprint_sources(_config(source), 0)
+    assert watch.poll() is None
+
+
+def test_a_growing_file_is_waited_for(source: Path) -> None:
+    watch = SourceWatch(_config(source))
+    for count in (3, 4, 5):
+        _csv(source, *range(count))
+        assert watch.poll() is None
+    assert watch.poll() is not None
+
+
+def test_a_touched_file_is_no_change(source: Path) -> None:
+    watch = SourceWatch(_config(source))
+    os.utime(source, (1, 1))
+    assert [watch.poll() for _ in range(3)] == [None] * 3
+
+
+def test_a_missing_source_is_waited_for(source: Path, tmp_path: Path) -> None:
+    watch = SourceWatch(_config(source))
+    away = tmp_path / "away"
+    shutil.move(source, away)
+    assert [watch.poll() for _ in range(3)] == [None] * 3
+    shutil.move(away, source)
+    assert [watch.poll() for _ in range(3)] == [None] * 3
+    source.unlink()
+    assert watch.poll() is None
+    _csv(source, 99)
+    assert any(watch.poll() for _ in range(3))
+
+
+def test_the_arrival_of_a_source_is_a_change(tmp_path: Path) -> None:
+    source = tmp_path / "late.csv"
+    watch = SourceWatch(_config(source))
+    assert watch.poll() is None
+    _csv(source, 1)
+    assert any(watch.poll() for _ in range(3))
+
+
+def test_a_damaged_source_is_waited_for(source: Path) -> None:
+    watch = SourceWatch(_config(source))
+    source.write_bytes(b"")
+    assert [watch.poll() for _ in range(3)] == [None] * 3
+    _csv(source, 42)
+    assert any(watch.poll() for _ in range(3))
+
+
+def test_folders_are_watched_to_any_depth(tmp_path: Path) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "faces"
+    (folder / "happy").mkdir(parents=True)
+    Image.new("L", (48, 48), 9).save(folder / "happy" / "0.png")
+    watch = SourceWatch(_config(folder))
+    Image.new("L", (48, 48), 10).save(folder / "happy" / "1.png")
+    assert any(watch.poll() for _ in range(3))
+
+
+def test_the_watch_survives_a_failing_callback(source: Path) -> None:
+    stop, reported = threading.Event(), []
+
+    def fail_first(fingerprint: str) -> None:
+        reported.append(fingerprint)
+        if len(reported) == 2:
+            stop.set()
+            return
+        raise RuntimeError("the server is away")
+
+    watching = threading.Thread(
+        target=watch_sources, args=(_config(source), 0.05, fail_first, stop), daemon=True
+    )
+    watching.start()
+    for grey in range(1, 200):
+        _csv(source, *range(grey))
+        watching.join(0.5)
+        if not watching.is_alive():
+            break
+    assert len(reported) == 2
+    assert len(set(reported)) == 2
