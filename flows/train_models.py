@@ -3,13 +3,13 @@
 from prefect import flow
 
 from fer_models.storage.refs import ModelRef, SnapshotRef, TuningRef
-from fer_models.training.config import MemberConfig
 from flows.pipeline_config import PipelineConfig
 from flows.prepare_data import DEMO, prepare_data
 from flows.results import PreparedData, TrainedModels
 from tasks.cache.results import results_in
 from tasks.ensemble import ensemble
 from tasks.evaluate import evaluate
+from tasks.side_by_side import Started, results, side_by_side
 from tasks.train import train
 from tasks.tune import tune
 
@@ -33,11 +33,7 @@ def train_models(
     data = prepared.snapshot
     with results_in(config.store):
         tuning = _tune(config, data)
-        trained: dict[str, ModelRef] = {}
-        for member in config.members:
-            teachers = [trained[name] for name in member.teachers]
-            trained[member.name] = _train(config, data, member, tuning, teachers)
-        models = list(trained.values())
+        models = _train_members(config, data, tuning)
         ensembles = ensemble(data, models, config.ensemble, config.store)
         evaluations = [
             evaluate(data, model, config.evaluation, config.store)
@@ -59,12 +55,23 @@ def _tune(config: PipelineConfig, data: SnapshotRef) -> TuningRef | None:
     return tune(data, member, config.tuning, config.seed, config.store)
 
 
-def _train(
-    config: PipelineConfig,
-    data: SnapshotRef,
-    member: MemberConfig,
-    tuning: TuningRef | None,
-    teachers: list[ModelRef],
-) -> ModelRef:
-    own_tuning = tuning if member.name == config.tuning.member else None
-    return train(data, member, own_tuning, config.seed, config.tracking, config.store, teachers)
+def _train_members(
+    config: PipelineConfig, data: SnapshotRef, tuning: TuningRef | None
+) -> list[ModelRef]:
+    """Train all members, on a Ray cluster side by side; teachers before their students."""
+    trained: dict[str, Started[ModelRef]] = {}
+    with side_by_side() as start:
+        for member in config.members:
+            teachers = [trained[name] for name in member.teachers]
+            own_tuning = tuning if member.name == config.tuning.member else None
+            trained[member.name] = start(
+                train,
+                data,
+                member,
+                own_tuning,
+                config.seed,
+                config.tracking,
+                config.store,
+                teachers,
+            )
+        return results(trained.values())

@@ -106,6 +106,18 @@ def call_on_node(
 
 
 @contextmanager
+def shared_on_nodes(value: Any) -> Iterator[Any]:
+    """A reference to a value for many calls: a node gets one copy, its processes share it.
+
+    Keeps the connection to Ray open for the block.
+    """
+    with ray_cluster(_NO_DEMAND):
+        import ray
+
+        yield ray.put(value)
+
+
+@contextmanager
 def cancelled_on_error() -> Iterator[None]:
     """Cancel the calls that were started in this block, also from other threads, if it fails.
 
