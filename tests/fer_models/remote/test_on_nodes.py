@@ -37,9 +37,11 @@ OPTIONS = ("--resources", f'{{"{RESOURCE}": 1}}')
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with two_nodes(*OPTIONS) as cluster, clients_token():
-        yield cluster
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache of nodes")))
+        with two_nodes(*OPTIONS) as cluster, clients_token():
+            yield cluster
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +110,7 @@ def test_two_members_train_side_by_side_and_the_node_fetches_the_images_once(
 ) -> None:
     import ray
 
-    snapshot = write_faces(store)
+    snapshot = write_faces(store, seed=1)  # no other test has cached its images
     events: list[str] = []
 
     def listen(progress: Progress) -> None:

@@ -81,10 +81,17 @@ class Cluster:
 @contextmanager
 def two_nodes(*options_of_second: str) -> Iterator[Cluster]:
     """Start both nodes; end them and all their processes after the block."""
+    with one_node() as cluster:
+        cluster.add(*options_of_second)
+        yield cluster
+
+
+@contextmanager
+def one_node() -> Iterator[Cluster]:
+    """Start a head; end all nodes of the cluster and their processes after the block."""
     cluster = Cluster(Path(tempfile.mkdtemp(prefix="rn-", dir="/tmp")), free_port())
     try:
         cluster.add()
-        cluster.add(*options_of_second)
         yield cluster
     finally:
         for node in reversed(cluster.nodes):
