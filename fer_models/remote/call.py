@@ -42,7 +42,7 @@ _CANCEL_S = 10.0
 _NEW_NODE_S = 120.0
 _NO_DEMAND = Demand(who="", remedy="", pieces=0, cpus=0.0)
 
-_cancelled: ContextVar[threading.Event | None] = ContextVar("ferflow_cancelled", default=None)
+_cancelled: ContextVar[tuple[threading.Event, ...]] = ContextVar("ferflow_cancelled", default=())
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Place:
     """Where a call may run, and how it is named in progress and errors.
 
     `gpu_share` is the part of a GPU that it gets if the placement leaves the GPUs open. A `fresh`
-    call gets a process of its own, whose GPU memory is free when it ends.
+    call gets a process of its own, as every call with a GPU does.
     """
 
     who: str
@@ -124,7 +124,7 @@ def cancelled_on_error() -> Iterator[None]:
     Threads must run in a copy of this context, as Prefect's task runners do.
     """
     event = threading.Event()
-    token = _cancelled.set(event)
+    token = _cancelled.set((*_cancelled.get(), event))
     try:
         yield
     except BaseException:
@@ -156,8 +156,7 @@ def _wait_for_room(place: Place, timeout_s: float) -> Demand:
 
 
 def _require_not_cancelled(place: Place) -> None:
-    event = _cancelled.get()
-    if event is not None and event.is_set():
+    if any(event.is_set() for event in _cancelled.get()):
         raise TrainingError(f"{place.who}: cancelled, because another part of the run failed")
 
 
@@ -184,7 +183,8 @@ class _Running:
         """Run the call; LostNode if its node or process was lost."""
         import ray
 
-        task: Any = ray.remote(max_calls=int(self._place.fresh))(run_call)
+        ends_process = self._place.fresh or self._demand.gpus > 0  # frees the GPU's memory
+        task: Any = ray.remote(max_calls=int(ends_process))(run_call)
         report(STAGE, 0, note=f"{self._place.who}: waiting for {self._demand.text}")
         result = task.options(**ray_options(self._demand)).remote(self._call, *args)
         try:

@@ -14,6 +14,7 @@ from fer_models.errors import ConfigError, DataError
 from fer_models.progress import Progress, listening, report
 from fer_models.quality.out_of_fold import out_of_fold_probabilities
 from fer_models.ray_cluster import Demand, ray_cluster
+from fer_models.remote import call
 from fer_models.remote.call import STAGE, Place, call_on_node
 from fer_models.remote.config import PlacementConfig
 from fer_models.remote.node_store import node_store
@@ -174,6 +175,14 @@ def test_errors_arrive_as_they_were_raised() -> None:
     assert caught.value.problems == ("row 3",)
     with pytest.raises(ValueError, match="a bug"):
         call_on_node(PLACE, fail_there, "bug")
+
+
+def test_a_node_with_another_version_of_the_library_is_rejected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(call, "library_sha", lambda: "another")
+    with pytest.raises(ConfigError, match=r"expected the driver's ferflow \(source another\)"):
+        call_on_node(PLACE, sleep_there)
 
 
 def test_an_interrupt_ends_the_call_and_frees_its_resources() -> None:

@@ -1,9 +1,16 @@
 import pytest
 
+from fer_models.base_config import FrozenConfig
 from fer_models.errors import ConfigError
+from fer_models.quality.config import ScoringConfig
+from fer_models.quality.score import scoring_key
 from fer_models.ray_cluster import require_room
 from fer_models.remote.config import PlacementConfig
 from fer_models.remote.placement import num_threads, placement_demand, ray_options
+from fer_models.storage.refs import SnapshotRef
+from fer_models.training.checkpoint_dir import member_identity
+from fer_models.training.config import MemberConfig
+from tasks.cache.key import stage_key
 
 GIB = 2**30
 LAPTOP = {"CPU": 1.0, "memory": 4.0 * GIB}
@@ -72,3 +79,18 @@ def test_ray_gets_the_same_request() -> None:
 
 def test_threads_are_whole_cores_and_at_least_one() -> None:
     assert [num_threads(PlacementConfig(cpus=cpus)) for cpus in (0.5, 1, 3.9)] == [1, 1, 3]
+
+
+def test_the_placement_is_no_part_of_a_model_a_score_or_a_cache_key() -> None:
+    elsewhere = {"placement": {"cpus": 3.0, "resources": {"fast_disk": 1.0}}}
+    here, moved = MemberConfig(name="m"), MemberConfig.model_validate({"name": "m", **elsewhere})
+    assert member_identity(here) == member_identity(moved)
+    assert _key(here) == _key(moved)
+    snapshot = SnapshotRef(id="s", url="file:///s")
+    scorings = ScoringConfig(), ScoringConfig.model_validate(elsewhere)
+    assert scoring_key(snapshot, scorings[0], 0) == scoring_key(snapshot, scorings[1], 0)
+    assert _key(scorings[0]) == _key(scorings[1])
+
+
+def _key(config: FrozenConfig) -> str:
+    return stage_key("work", "fer_models.dataset.split", {"config": config})
