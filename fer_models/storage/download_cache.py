@@ -1,6 +1,7 @@
 """The cache of downloaded files on a machine: named by sha256, fetched once by all processes."""
 
 import fcntl
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -28,22 +29,27 @@ def cached_download(
     target = folder / entry.sha256[:2] / entry.sha256
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        lock = (target.parent / ".lock").open("w")
+        lock = os.open(target.parent, os.O_RDONLY)  # a lock on the folder leaves no lock file
     except OSError as error:
         raise StoreError(
             f"{target.parent}: can't cache downloads: {error}; set XDG_CACHE_HOME to a folder that "
             "this user may write"
         ) from error
-    with lock:
+    try:
         if target.is_file() and matches(target, entry):
             return target
-        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
-        if target.is_file() and matches(target, entry):
-            return target
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            part = Path(scratch) / "part"
-            download(part)
-            if not matches(part, entry):
-                raise StoreError(damaged_message(url, entry))
-            part.replace(target)
-    return target
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (target.is_file() and matches(target, entry)):
+            _download(target, url, entry, download)
+        return target
+    finally:
+        os.close(lock)  # releases it
+
+
+def _download(target: Path, url: str, entry: FileEntry, download: Callable[[Path], None]) -> None:
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        part = Path(scratch) / "part"
+        download(part)
+        if not matches(part, entry):
+            raise StoreError(damaged_message(url, entry))
+        part.replace(target)

@@ -1,4 +1,5 @@
 import hashlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def test_readers_at_the_same_time_share_one_download(tmp_path: Path) -> None:
 
     def download(part: Path) -> None:
         downloads.append(part)
+        time.sleep(0.2)  # long enough for the others to ask, too
         part.write_bytes(DATA)
 
     with ThreadPoolExecutor(8) as threads:
