@@ -175,8 +175,8 @@ class TrainingConfig(FrozenConfig):
         default=1,
         ge=1,
         le=1024,
-        description="Data-parallel processes on Ray Train; 1: no Ray. Each gets a GPU if the "
-        "cluster has any.",
+        description="Data-parallel processes on Ray Train, each with a GPU if the cluster has "
+        "any; 1: one process, on a cluster a task with the member's placement.",
     )
     min_workers: int | None = Field(
         default=None,
