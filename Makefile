@@ -51,6 +51,7 @@ bench-train: $(STAMP)  ## Ratios of the training path (data, steps, networks, Ra
 	@$(PY) -m tests.benchmarks.bench_train $(ARGS)
 	@$(PY) -m tests.benchmarks.bench_tune
 	@$(PY) -m tests.benchmarks.bench_ray_train
+	@$(PY) -m tests.benchmarks.bench_cluster
 
 bench-gpu: $(STAMP)  ## Seconds to an accuracy on a GPU (ARGS: --images TABLE --recipe NAME)
 	@$(PY) -m tests.benchmarks.bench_gpu $(ARGS)

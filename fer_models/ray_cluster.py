@@ -11,13 +11,15 @@ import shlex
 import shutil
 import sys
 import tempfile
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fer_models.cluster_address import cluster_address, require_answer
 from fer_models.errors import ConfigError, TrainingError
 from fer_models.processes import process_tag
 from fer_models.ray_orphans import FOLDER_PREFIX, OWNER_VARIABLE, mark_folder, sweep_orphans
@@ -26,6 +28,7 @@ _MIN_OBJECT_STORE_BYTES = 128 * 2**20
 # Ray creates Unix sockets below its folder, and their paths are limited to about 100 bytes.
 _MAX_FOLDER_LENGTH = 20
 _ROUNDING = 1e-6
+_GIB = 2**30
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -66,6 +69,17 @@ class Demand:
     more_cpus: float = 0.0
     object_bytes: int = 0
     """Size of the objects that are put into the object store."""
+    memory_gib: float = 0.0
+    """Main memory of each part."""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """Custom resources of each part by name."""
+
+    @property
+    def text(self) -> str:
+        """The resources of each part, such as `1 cores and 0 GPUs, 1 fast_disk`."""
+        more = [f"{amount:g} {name}" for name, amount in self.resources.items()]
+        memory = [f"{self.memory_gib:g} GiB"] if self.memory_gib else []
+        return ", ".join([f"{self.cpus:g} cores and {self.gpus:g} GPUs", *memory, *more])
 
     @property
     def num_cpus(self) -> int:
@@ -78,12 +92,64 @@ def ray_cluster(demand: Demand) -> Iterator[None]:
     """Connect to the cluster of RAY_ADDRESS, or start a local one and stop it after the block.
 
     A local cluster gets as many cores as requested, even if the machine has fewer. An existing
-    connection is reused and left open.
+    connection is reused and left open. Threads share one connection; the last one closes it.
 
     Raises:
-        ConfigError: the cluster's nodes are too small for the request.
+        ConfigError: the cluster does not answer, or its nodes are too small for the request.
         TrainingError: Ray can't be started or reached.
     """
+    with _CONNECTION.shared(demand):
+        require_room(demand, node_resources())
+        yield
+
+
+def per_connection(key: str, create: Callable[[], Any]) -> Any:
+    """The object of this key, created once per connection to Ray (an actor, an object reference).
+
+    Call it inside `ray_cluster`.
+    """
+    return _CONNECTION.object(key, create)
+
+
+class _Connection:
+    """The connection of this process to Ray, shared by its threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_users = 0
+        self._open = ExitStack()
+        self._objects: dict[str, Any] = {}
+
+    @contextmanager
+    def shared(self, demand: Demand) -> Iterator[None]:
+        with self._lock:
+            if not self._num_users:
+                self._open = _connected(demand)
+            self._num_users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._num_users -= 1
+                if not self._num_users:
+                    self._objects.clear()
+                    self._open.close()
+
+    def object(self, key: str, create: Callable[[], Any]) -> Any:
+        with self._lock:
+            if key not in self._objects:
+                self._objects[key] = create()
+            return self._objects[key]
+
+
+_CONNECTION = _Connection()
+
+
+def _connected(demand: Demand) -> ExitStack:
+    """Connect to Ray, or start it; closing the returned stack undoes it."""
+    address = cluster_address()
+    if address:
+        require_answer(address)
     with ExitStack() as stack:
         sweep_orphans(Path(tempfile.gettempdir()))
         stack.enter_context(environment({**_ENVIRONMENT, OWNER_VARIABLE: process_tag()}))
@@ -91,11 +157,10 @@ def ray_cluster(demand: Demand) -> Iterator[None]:
         import ray
 
         if not ray.is_initialized():
-            folder = None if os.environ.get("RAY_ADDRESS") else _short_folder(stack)
+            folder = None if address else _short_folder(stack)
             stack.callback(ray.shutdown)
             _start(demand, folder)
-        require_room(demand, node_resources())
-        yield
+        return stack.pop_all()
 
 
 def num_gpus() -> float:
@@ -117,21 +182,35 @@ def require_room(demand: Demand, nodes: list[dict[str, float]]) -> None:
     Raises:
         ConfigError: with the request, the resources of the nodes, and the request's remedy.
     """
-    fitting = sum(_num_fitting(demand, node) for node in nodes)
+    fitting = sum(num_fitting(demand, node) for node in nodes)
     left = sum(node.get("CPU", 0.0) for node in nodes) - demand.pieces * demand.cpus
     if fitting >= demand.pieces and left >= demand.more_cpus - _ROUNDING:
         return
-    have = ", ".join(f"{node.get('CPU', 0):g} + {node.get('GPU', 0):g}" for node in nodes)
+    have = ", ".join(_has(demand, node) for node in nodes)
     times = f"{demand.pieces} x " if demand.pieces > 1 else ""
     extra = f" plus {demand.more_cpus:g} cores" if demand.more_cpus else ""
     raise ConfigError(
-        f"{demand.who} requests {times}{demand.cpus:g} cores and {demand.gpus:g} GPUs{extra}; "
+        f"{demand.who} requests {times}{demand.text}{extra}; "
         f"the Ray nodes have (cores + GPUs): {have or 'none'}; {demand.remedy}"
     )
 
 
-def _num_fitting(demand: Demand, node: dict[str, float]) -> int:
-    wanted = {"CPU": demand.cpus, "GPU": demand.gpus}
+def _has(demand: Demand, node: dict[str, float]) -> str:
+    """What a node has of the requested resources: cores + GPUs, then the others."""
+    others = [f"{node.get(name, 0):g} {name}" for name in demand.resources]
+    if demand.memory_gib:
+        others.insert(0, f"{node.get('memory', 0) / _GIB:.1f} GiB")
+    return ", ".join([f"{node.get('CPU', 0):g} + {node.get('GPU', 0):g}", *others])
+
+
+def num_fitting(demand: Demand, node: Mapping[str, float]) -> int:
+    """How many parts of the request an empty node can hold."""
+    wanted = {
+        "CPU": demand.cpus,
+        "GPU": demand.gpus,
+        "memory": demand.memory_gib * _GIB,
+        **demand.resources,
+    }
     return min(
         (
             math.floor(node.get(name, 0.0) / need + _ROUNDING)
@@ -147,9 +226,11 @@ def _start(demand: Demand, folder: str | None) -> None:
 
     from fer_models.processes import num_cores
 
-    options: dict[str, Any] = {}
-    if not os.environ.get("RAY_ADDRESS"):
+    address = cluster_address()
+    options: dict[str, Any] = {"address": address}
+    if not address:
         options = {
+            "address": "local",
             "num_cpus": max(num_cores(), demand.num_cpus),
             "include_dashboard": False,
             "object_store_memory": max(_MIN_OBJECT_STORE_BYTES, 2 * demand.object_bytes),
@@ -160,7 +241,7 @@ def _start(demand: Demand, folder: str | None) -> None:
     try:
         ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except Exception as error:
-        where = os.environ.get("RAY_ADDRESS") or "this machine"
+        where = address or "this machine"
         raise TrainingError(
             f"Ray can't be used on {where}: {error}; check RAY_ADDRESS, memory and free space in "
             "the temporary folder, or run without Ray: training.workers=1, tuning.enabled=false"

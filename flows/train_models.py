@@ -3,7 +3,6 @@
 from prefect import flow
 
 from fer_models.storage.refs import ModelRef, SnapshotRef, TuningRef
-from fer_models.training.config import MemberConfig
 from flows.entry import StartedRun, entry_flow, short_run, subflow_name
 from flows.pipeline_config import PipelineConfig
 from flows.prepare_data import prepare
@@ -11,8 +10,10 @@ from flows.results import PreparedData, TrainedModels
 from tasks.cache.results import results_in
 from tasks.ensemble import ensemble
 from tasks.evaluate import evaluate
+from tasks.side_by_side import Started, results, side_by_side
 from tasks.train import train
 from tasks.tune import tune
+from tasks.warm_start import warm_start
 
 
 @entry_flow("train-models", short_run)
@@ -29,21 +30,21 @@ def train_models(run: StartedRun) -> TrainedModels:
 
 
 @flow(name="train-models", flow_run_name=subflow_name)
-def train_members(config: PipelineConfig, prepared: PreparedData) -> TrainedModels:
+def train_members(
+    config: PipelineConfig, prepared: PreparedData, from_champion: bool = False
+) -> TrainedModels:
     """Tune, train the members, build the ensembles, and evaluate all of them.
 
     Args:
         config: the resolved configuration of the run.
         prepared: the dataset.
+        from_champion: whether members start from the champion's weights, where these fit.
     """
     data = prepared.snapshot
     with results_in(config.store):
         tuning = _tune(config, data)
-        trained: dict[str, ModelRef] = {}
-        for member in config.members:
-            teachers = [trained[name] for name in member.teachers]
-            trained[member.name] = _train(config, data, member, tuning, teachers)
-        models = list(trained.values())
+        initial = warm_start(config.members, config.store) if from_champion else {}
+        models = _train_members(config, data, tuning, initial)
         ensembles = ensemble(data, models, config.ensemble, config.store)
         evaluations = [
             evaluate(data, model, config.evaluation, config.store)
@@ -65,12 +66,27 @@ def _tune(config: PipelineConfig, data: SnapshotRef) -> TuningRef | None:
     return tune(data, member, config.tuning, config.seed, config.store)
 
 
-def _train(
+def _train_members(
     config: PipelineConfig,
     data: SnapshotRef,
-    member: MemberConfig,
     tuning: TuningRef | None,
-    teachers: list[ModelRef],
-) -> ModelRef:
-    own_tuning = tuning if member.name == config.tuning.member else None
-    return train(data, member, own_tuning, config.seed, config.tracking, config.store, teachers)
+    initial: dict[str, ModelRef],
+) -> list[ModelRef]:
+    """Train all members, on a Ray cluster side by side; teachers before their students."""
+    trained: dict[str, Started[ModelRef]] = {}
+    with side_by_side() as start:
+        for member in config.members:
+            teachers = [trained[name] for name in member.teachers]
+            own_tuning = tuning if member.name == config.tuning.member else None
+            trained[member.name] = start(
+                train,
+                data,
+                member,
+                own_tuning,
+                config.seed,
+                config.tracking,
+                config.store,
+                teachers,
+                initial.get(member.name),
+            )
+        return results(trained.values())

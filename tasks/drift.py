@@ -9,8 +9,8 @@ from fer_models.storage.refs import DriftRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_link, publish_table
-from tasks.events import emit_drift
 from tasks.completion import Parameters
+from tasks.events import emit_drift
 from tasks.listeners import in_task_run
 from tasks.stage import stage
 

@@ -26,6 +26,7 @@ hypothesis_settings.load_profile("ferflow")
 set_quiet_defaults()
 os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 os.environ["WANDB_MODE"] = "disabled"
+os.environ.pop("RAY_ADDRESS", None)  # tests must not use the cluster of whoever runs them
 # Background processes of a shell script ignore SIGINT, and so would the commands under test.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -20,6 +20,7 @@ from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
 from deployments.server.running import running_facts
+from fer_models.cluster_address import LOCAL_VARIABLE, check_cluster
 from fer_models.progress import Progress, listening, report
 from fer_models.storage.store import ArtifactStore
 from flows.checks import check_config
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 @config_options
 @weights_option
 @click.option("--name", "run_name", help="Name of the run.  [default: recipe, data and date]")
+@click.option("--local", is_flag=True, help="Train in this process, even if RAY_ADDRESS is set.")
 @click.option("--no-cache", is_flag=True, help="Run every task, ignoring cached results.")
 @reporting
-def command(no_cache: bool, verbose: bool, **options: Any) -> Produced:
+def command(local: bool, no_cache: bool, verbose: bool, **options: Any) -> Produced:
     """Run the whole pipeline, from the images to the champion and the report.
 
     Finished tasks with the same input come from the cache, so an interrupted run resumes where it
@@ -49,6 +51,8 @@ def command(no_cache: bool, verbose: bool, **options: Any) -> Produced:
     ferflow run --store s3://bucket/prefix              artifacts in object storage
     """  # noqa: D301 - click keeps the lines of a paragraph that starts with \b
     start = time.monotonic()
+    if local:
+        os.environ[LOCAL_VARIABLE] = "1"
     request = request_from(options)
     config = request.resolve("--set")
     store = ArtifactStore(config.store)
@@ -117,6 +121,7 @@ def _check_inputs(config: PipelineConfig, store: ArtifactStore, api: str | None)
         from fer_models.models.pretrained import check_pretrained
 
         check_pretrained([member.network for member in config.members])
+    check_cluster()
     store.check_writable()
 
 

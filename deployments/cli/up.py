@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import contextvars
+import functools
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +67,13 @@ _AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
     f"else '{WEEKLY}']",
 )
 @click.option(
+    "--notify",
+    default="",
+    metavar="TYPE/NAME",
+    help="Block of Prefect that is notified of failed runs, drift and new champions, such as "
+    "slack-webhook/team.",
+)
+@click.option(
     "--limit",
     default=2,
     show_default=True,
@@ -76,6 +86,7 @@ def command(
     port: int,
     pages_port: int,
     cron: str | None,
+    notify: str,
     limit: int,
     verbose: bool,
     **options: Any,
@@ -87,7 +98,7 @@ def command(
     PREFECT_API_URL is used instead of a new one. Prefect's data is kept beside the store
     (.ferflow/prefect), unless PREFECT_HOME says otherwise.
     """
-    from deployments.heartbeat import HEARTBEAT_S
+    from deployments.automations.heartbeat import HEARTBEAT_S
 
     set_quiet_defaults()
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
@@ -105,28 +116,30 @@ def command(
     with _server(home, host, port, verbose) as api_url, _client_of(api_url), pages:
         # A link for browsers elsewhere is the user's setting.
         os.environ.setdefault(PAGES_VARIABLE, pages.url)
-        return _serve(home, request, api_url, cron, limit)
+        return _serve(home, request, api_url, cron, notify, limit)
 
 
-def _serve(home: Path, request: RunRequest, api_url: str, cron: str | None, limit: int) -> Produced:
+def _serve(
+    home: Path, request: RunRequest, api_url: str, cron: str | None, notify: str, limit: int
+) -> Produced:
     from prefect.exceptions import TerminationSignal
     from prefect.runner import Runner
 
+    from deployments.automations.setup import ensure_automations
     from deployments.crashed import mark_crashed_runs
-    from deployments.heartbeat import ensure_heartbeat_automation
     from deployments.schedules import catch_up, keep_edits, missed_runs
     from deployments.serving import build_deployments
 
     deployments = build_deployments(request, None if cron == "off" else cron or WEEKLY)
     scheduled = deployments[-1].full_name
     mark_crashed_runs()
-    ensure_heartbeat_automation()
     missed = missed_runs(scheduled)
     keep_edits(deployments, is_cron_given=cron is not None)
     # Schedules stay active while nothing is served: what was missed is caught up once.
     runner = Runner(pause_on_shutdown=False, limit=limit, query_seconds=_POLL_S)
     for deployment in deployments:
         runner.add_deployment(deployment)
+    ensure_automations(notify)
     catch_up(scheduled, missed)
     ready: Produced = {
         "api": api_url,
@@ -144,10 +157,28 @@ def _serve(home: Path, request: RunRequest, api_url: str, cron: str | None, limi
     click.echo(f"retraining   {ready['schedule'] or 'off'}   (stop with Ctrl-C)")
     announce(ready | {"state": "ready"})
     sys.stdout.flush()
-    with contextlib.suppress(KeyboardInterrupt, TerminationSignal):
+    with _watched(request), contextlib.suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())
     click.echo("stopping", err=True)
     return ready | {"state": "stopped"}
+
+
+@contextmanager
+def _watched(request: RunRequest) -> Iterator[None]:
+    """Watch the sources meanwhile; new content starts the retraining check."""
+    from deployments.watch import DEFAULT_POLL_S, emit_data_changed, watch_sources
+
+    config = request.resolve()
+    stop = threading.Event()
+    arguments = (config.data, DEFAULT_POLL_S, emit_data_changed, stop, config.seed)
+    # With the settings of this thread: the server that events go to.
+    watch = functools.partial(contextvars.copy_context().run, watch_sources, *arguments)
+    thread = threading.Thread(target=watch, name="watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
 
 
 @contextmanager

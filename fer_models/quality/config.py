@@ -4,6 +4,7 @@ from pydantic import Field
 
 from fer_models.base_config import FrozenConfig
 from fer_models.models.config import NetworkConfig
+from fer_models.remote.config import PlacementConfig
 from fer_models.training.config import TrainingConfig
 
 QUICK_NETWORK = NetworkConfig(name="compact_cnn", dropout=0.1)
@@ -29,4 +30,9 @@ class ScoringConfig(FrozenConfig):
     network: NetworkConfig = Field(default=QUICK_NETWORK, description="The quick model.")
     training: TrainingConfig = Field(
         default=QUICK_TRAINING, description="Training of the quick model, the same for every fold."
+    )
+    placement: PlacementConfig = Field(
+        default=PlacementConfig(),
+        description="Resources of each fold on a Ray cluster; by default a quarter of a GPU if "
+        "there are GPUs. A fold computes with one thread whatever its cores.",
     )

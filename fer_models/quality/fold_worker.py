@@ -10,6 +10,7 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -53,27 +54,47 @@ def main(folder: Path, seed: int, jobs: "queue.SimpleQueue[int]") -> None:
 
 
 def _run_job(folder: Path, job: int, seed: int) -> None:
-    from fer_models.quality.quick_model import predict_fold
-    from fer_models.training.inputs.batches import derived_seed
-
     config = ScoringConfig.model_validate_json((folder / CONFIG_FILE).read_text())
     images = np.load(folder / IMAGES_FILE, mmap_mode="r")
     labels, folds = np.load(folder / LABELS_FILE), np.load(folder / FOLDS_FILE)
+    probabilities = job_probabilities(
+        images, labels, folds, config, seed, job, lambda epoch: _report(job, epoch)
+    )
+    save_probabilities(folder, job, probabilities)
+    _report(job, DONE)
+
+
+def job_probabilities(
+    images: np.ndarray,
+    labels: np.ndarray,
+    folds: np.ndarray,
+    config: ScoringConfig,
+    seed: int,
+    job: int,
+    on_epoch: Callable[[int], None],
+) -> np.ndarray:
+    """Train a job's network on the other folds; probabilities M x K of its `predicted_rows`."""
+    from fer_models.quality.quick_model import predict_fold
+    from fer_models.training.inputs.batches import derived_seed
+
     repeat, fold = divmod(job, config.folds)
     train_rows = np.flatnonzero((folds[repeat] >= 0) & (folds[repeat] != fold))
-    probabilities = predict_fold(
+    return predict_fold(
         np.asarray(images[train_rows]),
         labels[train_rows],
         np.asarray(images[predicted_rows(folds, job, config.folds)]),
         config,
         derived_seed(seed, job),
-        lambda epoch: _report(job, epoch),
+        on_epoch,
     )
+
+
+def save_probabilities(folder: Path, job: int, probabilities: np.ndarray) -> None:
+    """Write the output file of a job atomically."""
     target = probabilities_file(folder, job)
     partial = target.with_suffix(".part.npy")
     np.save(partial, probabilities)
     partial.replace(target)
-    _report(job, DONE)
 
 
 def _report(job: int, epoch: int) -> None:

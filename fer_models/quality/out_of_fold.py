@@ -16,6 +16,7 @@ from typing import IO
 
 import numpy as np
 
+from fer_models.cluster_address import uses_cluster
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import TrainingError
 from fer_models.labels import NUM_CLASSES
@@ -41,6 +42,8 @@ def out_of_fold_probabilities(
 ) -> Probabilities:
     """Train one quick model per fold, several in parallel, and predict each fold.
 
+    On a Ray cluster the folds are trained on its nodes, as many at a time as there is room for.
+
     Args:
         images: uint8 N x 48 x 48.
         labels: N class numbers; used only where the fold is not -1.
@@ -57,12 +60,32 @@ def out_of_fold_probabilities(
     Raises:
         TrainingError: a training failed.
     """
+    jobs = range(config.folds * config.repeats)
+    open_jobs = [job for job in jobs if not fold_worker.probabilities_file(folder, job).exists()]
+    if uses_cluster():
+        from fer_models.quality.folds_on_nodes import train_folds_on_nodes
+
+        train_folds_on_nodes(images, labels, folds, config, seed, folder, open_jobs)
+    else:
+        _train_folds_here(images, labels, folds, config, seed, folder, open_jobs, workers)
+    return _mean_probabilities(folds, config.folds, folder)
+
+
+def _train_folds_here(
+    images: Images,
+    labels: Integers,
+    folds: Integers,
+    config: ScoringConfig,
+    seed: int,
+    folder: Path,
+    open_jobs: Sequence[int],
+    workers: int | None,
+) -> None:
+    """Train the folds in processes of this machine; their outputs are written to `folder`."""
     np.save(folder / fold_worker.IMAGES_FILE, images)
     np.save(folder / fold_worker.LABELS_FILE, labels)
     np.save(folder / fold_worker.FOLDS_FILE, folds)
     (folder / fold_worker.CONFIG_FILE).write_text(config.model_dump_json())
-    jobs = range(config.folds * config.repeats)
-    open_jobs = [job for job in jobs if not fold_worker.probabilities_file(folder, job).exists()]
     pool = WorkerPool(folder, seed, config, open_jobs)
     num_workers = min(workers or _default_workers(), len(open_jobs))
     if num_workers:
@@ -75,7 +98,6 @@ def out_of_fold_probabilities(
             ]
             for run in runs:
                 run.result()
-    return _mean_probabilities(folds, config.folds, folder)
 
 
 def _mean_probabilities(folds: Integers, num_folds: int, folder: Path) -> Probabilities:

@@ -103,7 +103,7 @@ def scoring_key(snapshot: SnapshotRef, config: ScoringConfig, seed: int) -> str:
     """Id of the scores: a hash of everything they depend on (24 hex)."""
     parts = {
         "snapshot": snapshot.id,
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", exclude={"placement"}),
         "seed": seed,
         "source": source_hash(_ENTRY),
         "torch": package_version("torch"),

@@ -5,14 +5,14 @@ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or from an AWS profile.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from fer_models.errors import StoreError
-from fer_models.storage.backend import FileEntry, damaged_message, matches
+from fer_models.storage.backend import FileEntry
+from fer_models.storage.download_cache import cached_download
 
 # A dead endpoint is reported within the connection limit; later requests get more time.
 _FIRST_REQUEST_LIMIT_S = 15.0
@@ -116,19 +116,12 @@ class S3Backend:
 
     def local_path(self, entry: FileEntry) -> Path:
         """See `Backend`: a copy in the cache; a damaged copy is downloaded again."""
-        target = self._cache_path(entry)
-        if target.is_file() and matches(target, entry):
-            return target
-        with (
-            self._store_errors(entry.key),
-            tempfile.TemporaryDirectory(dir=target.parent) as scratch,
-        ):
-            part = Path(scratch) / "part"
-            self._fs.get_file(self._path(entry.key), str(part))
-            if not matches(part, entry):
-                raise StoreError(damaged_message(self.url, entry))
-            part.replace(target)
-        return target
+
+        def download(part: Path) -> None:
+            with self._store_errors(entry.key):
+                self._fs.get_file(self._path(entry.key), str(part))
+
+        return cached_download(self._cache_dir or default_cache_dir(), self.url, entry, download)
 
     # -- private -----------------------------------------------------------------------------
 
@@ -171,17 +164,6 @@ class S3Backend:
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
-
-    def _cache_path(self, entry: FileEntry) -> Path:
-        folder = (self._cache_dir or default_cache_dir()) / entry.sha256[:2]
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"{folder}: can't cache downloads: {error}; set XDG_CACHE_HOME to a folder that "
-                "this user may write"
-            ) from error
-        return folder / entry.sha256
 
     @contextmanager
     def _store_errors(self, read_key: str = "") -> Iterator[None]:

@@ -57,26 +57,35 @@ class ArtifactStore:
         store.exists(store.ref(SnapshotRef, "another-id"))  # False
     """
 
-    def __init__(self, config: StoreConfig, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self, config: StoreConfig, cache_dir: Path | None = None, backend: Backend | None = None
+    ) -> None:
         """Open the store; nothing is created or contacted yet.
+
+        Args:
+            config: the URL.
+            cache_dir: cache of downloads from a remote store.
+            backend: how the URL is reached, if not directly.
 
         Raises:
             StoreError: the URL's protocol is not supported.
         """
+        self._backend = backend or self._open(config, cache_dir)
+        self.url = self._backend.url
+
+    @staticmethod
+    def _open(config: StoreConfig, cache_dir: Path | None) -> Backend:
         protocol, separator, location = config.url.partition("://")
         if not separator:
             protocol, location = "file", config.url
-        self._backend: Backend
         if protocol == "file":
-            self._backend = FolderBackend(location)
-        elif protocol == "s3":
-            self._backend = S3Backend(location, cache_dir)
-        else:
-            raise StoreError(
-                f"store {config.url!r}: expected a folder, file://... or s3://bucket/prefix; "
-                "change store.url (--store)"
-            )
-        self.url = self._backend.url
+            return FolderBackend(location)
+        if protocol == "s3":
+            return S3Backend(location, cache_dir)
+        raise StoreError(
+            f"store {config.url!r}: expected a folder, file://... or s3://bucket/prefix; "
+            "change store.url (--store)"
+        )
 
     @property
     def is_local(self) -> bool:

@@ -12,7 +12,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fer_models.remote.worker import current_node
 from fer_models.tracking.config import TrackingConfig
+from fer_models.tracking.forward import ForwardingTracker, RunStarted
 
 Counts = npt.NDArray[np.int64]
 _Mode = Literal["offline", "online"]
@@ -48,7 +50,8 @@ def track_run(
 
     Offline runs write files below `config.folder`. Online runs need WANDB_API_KEY and become
     offline runs without it. WANDB_MODE=disabled turns tracking off, as in wandb itself. Any failure
-    of wandb is logged as one warning, and the block continues.
+    of wandb is logged as one warning, and the block continues. On a node of a cluster the driver
+    writes the run.
 
     Args:
         config: mode, project and folder.
@@ -57,6 +60,9 @@ def track_run(
     """
     if config.mode == "disabled" or os.environ.get("WANDB_MODE") == "disabled":
         yield _NullTracker()
+        return
+    if current_node() is not None:
+        yield ForwardingTracker(RunStarted(config, name, run_config))
         return
     mode: _Mode = config.mode
     if mode == "online" and not os.environ.get("WANDB_API_KEY"):

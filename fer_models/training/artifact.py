@@ -11,6 +11,7 @@ from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.evaluation.predictions import PROBABILITIES_FILE, probabilities_bytes
 from fer_models.lineage import lineage
 from fer_models.models.factory import count_parameters
+from fer_models.remote.worker import current_node
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
@@ -79,6 +80,8 @@ def write_model(
         "train_seconds": trained.train_seconds,
         "best_epoch": trained.best.epoch,
     }
+    if (node := current_node()) is not None:
+        info["node"] = {"id": node.id, "host": node.host}
     model_id = f"{member.name}-{_digest(parts)[:_ID_LENGTH]}"
     return store.put(ModelRef, model_id, files, info, name=member.name)
 

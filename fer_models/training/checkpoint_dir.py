@@ -81,9 +81,10 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
     """The settings that a member's weights depend on, as JSON values.
 
     Left out: the worker settings if there is one worker, the teacher settings if there are no
-    teachers, and always the checkpoint interval and CUDA graphs.
+    teachers, and always the placement, the checkpoint interval and CUDA graphs.
     """
     settings: dict[str, Any] = with_portable_network(member).model_dump(mode="json")
+    del settings["placement"]
     for name in ("checkpoint_every_s", "cuda_graph"):
         del settings["training"][name]
     if member.training.workers == 1:

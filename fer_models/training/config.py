@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from fer_models.base_config import FrozenConfig
 from fer_models.models.config import NetworkConfig
+from fer_models.remote.config import PlacementConfig
 
 TTA = Literal["none", "flip", "ten_crop", "affine"]
 
@@ -174,8 +175,8 @@ class TrainingConfig(FrozenConfig):
         default=1,
         ge=1,
         le=1024,
-        description="Data-parallel processes on Ray Train; 1: no Ray. Each gets a GPU if the "
-        "cluster has any.",
+        description="Data-parallel processes on Ray Train, each with a GPU if the cluster has "
+        "any; 1: one process, on a cluster a task with the member's placement.",
     )
     min_workers: int | None = Field(
         default=None,
@@ -245,4 +246,9 @@ class MemberConfig(FrozenConfig):
         description="Test-time augmentation, the mean over views: none (1 view); flip (2, with the "
         "mirror image); ten_crop (10, five crops and their mirror images); affine (18, these and "
         "four small rotations and zooms).",
+    )
+    placement: PlacementConfig = Field(
+        default=PlacementConfig(),
+        description="Resources of its training on a Ray cluster (RAY_ADDRESS); with several "
+        "training.workers their own settings apply.",
     )

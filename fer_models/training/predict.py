@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from fer_models.cluster_address import uses_cluster
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import StoreError
 from fer_models.labels import NUM_CLASSES
 from fer_models.models.factory import build_empty_network
+from fer_models.remote.config import PlacementConfig
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
@@ -23,12 +25,15 @@ from fer_models.training.inputs.tta import tta_views
 from fer_models.training.runtime import best_device, limited_threads
 
 ENSEMBLE = "ensemble"
+# Sending fewer images away takes longer than predicting them.
+_MANY_IMAGES = 1000
 
 
 def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Probabilities:
     """Class probabilities of a stored network or ensemble.
 
-    For an ensemble this is the mean over its members, weighted as in `members.json`.
+    For an ensemble this is the mean over its members, weighted as in `members.json`. On a Ray
+    cluster many images are predicted on a node, with a GPU if there is one.
 
     Example:
         model = train_member(store, snapshot, member, seed=0, tracking=TrackingConfig())
@@ -46,6 +51,11 @@ def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Prob
     Raises:
         StoreError: the model or one of its members is missing or damaged.
     """
+    if len(images) >= _MANY_IMAGES and uses_cluster():
+        from fer_models.remote.call import Place, call_on_node
+
+        place = Place(f"prediction with {model.name}", "placement", PlacementConfig())
+        return call_on_node(place, predict_model, store, model, images)
     if model.kind != ENSEMBLE:
         network, preprocessing = load_network(store, model)
         return predict_probabilities(network, preprocessing, images)

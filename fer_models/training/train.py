@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fer_models.cluster_address import uses_cluster
 from fer_models.labels import CLASS_NAMES
 from fer_models.progress import report
 from fer_models.storage.refs import ModelRef, SnapshotRef
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fer_models.training.engine.fit import TrainedNetwork
     from fer_models.training.engine.results import EpochResult, StepResult
     from fer_models.training.inputs.data import TrainingData
+    from fer_models.training.stored_checkpoint import StoredCheckpoint
 
 
 def train_member(
@@ -35,6 +37,9 @@ def train_member(
     The epoch with the best validation accuracy is kept. The test split is predicted but never
     used to choose anything. A training that was killed resumes from its last checkpoint when it
     is called again with the same arguments.
+
+    On a Ray cluster (RAY_ADDRESS) all of it runs on a node that has `member.placement`, and only
+    the tracked run is written here.
 
     Example:
         store = ArtifactStore(StoreConfig(url="my-store"))
@@ -61,6 +66,12 @@ def train_member(
         StoreError: the snapshot can't be read or the model can't be written.
         TrainingError: the loss is not finite, or memory runs out.
     """
+    if member.training.workers == 1 and uses_cluster():
+        from fer_models.training.on_node import train_on_node
+
+        return train_on_node(
+            train_member, store, snapshot, member, seed, tracking, teachers, initial
+        )
     seed += member.seed_offset
     report("train", 0, member.training.epochs, "epochs", note=f"{member.name}: loading")
     from fer_models.dataset.snapshot import open_snapshot
@@ -71,17 +82,20 @@ def train_member(
     from fer_models.tracking.track import track_run
     from fer_models.training.artifact import write_model
     from fer_models.training.checkpoint_dir import checkpoint_dir, training_key
+    from fer_models.training.stored_checkpoint import stored_checkpoint
 
     opened = open_snapshot(store, snapshot)
     data = _load_data(store, opened, member, teachers, initial)
     # Before the training: the weights folder may be gone after it.
     started_from = pretrained_fingerprint(member.network)
     run_config = {"member": member.model_dump(mode="json"), **lineage(snapshot.id, seed)}
+    key = training_key(snapshot, member, seed, teachers, initial)
     with (
         track_run(tracking, member.name, run_config) as run,
-        checkpoint_dir(training_key(snapshot, member, seed, teachers, initial)) as checkpoints,
+        checkpoint_dir(key) as checkpoints,
+        stored_checkpoint(store, key, checkpoints.checkpoint) as copy,
     ):
-        trained = _fit(store, data, member, seed, checkpoints, run)
+        trained = _fit(store, data, member, seed, checkpoints, run, copy)
         model = write_model(store, opened, member, seed, trained, started_from, teachers, initial)
         validation = read_predictions(store, opened, model)["validation"]
         run.log_confusion(confusion_matrix(validation.probs_NK, validation.labels), CLASS_NAMES)
@@ -123,6 +137,7 @@ def _fit(
     seed: int,
     checkpoints: "CheckpointDir",
     run: "Tracker",
+    copy: "StoredCheckpoint",
 ) -> "TrainedNetwork":
     """Train in this process or on workers; report to progress and to tracking."""
     epochs = member.training.epochs
@@ -132,6 +147,7 @@ def _fit(
         report("train", done, epochs, "epochs", note=note)
 
     def on_epoch(result: "EpochResult") -> None:
+        copy.save()
         report("train", result.epoch, epochs, "epochs", note=f"{member.name}: {result}")
         run.log(result.model_dump(exclude_none=True, exclude={"step"}), step=result.step)
 
@@ -140,7 +156,7 @@ def _fit(
         run.log(scores, step=result.step)
 
     if member.training.workers > 1:
-        from fer_models.training.distributed.channel import EventHandler
+        from fer_models.training.distributed.events import EventHandler
         from fer_models.training.distributed.train import train_on_workers
 
         handler = EventHandler(on_epoch, on_step, on_resumed)

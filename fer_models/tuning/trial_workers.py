@@ -32,9 +32,9 @@ def fit_trial(
     """
     from ray import tune
 
-    from fer_models.training.distributed.channel import EventHandler
     from fer_models.training.distributed.checkpoints import CheckpointLocation
     from fer_models.training.distributed.driver import fit_on_workers
+    from fer_models.training.distributed.events import EventHandler
 
     # A unique name: a retried trial starts over, as it does in one process.
     location = CheckpointLocation(

@@ -60,10 +60,11 @@ def trial_rows(store: ArtifactStore, tuning: TuningRef) -> list[Row]:
 
 
 def model_rows(store: ArtifactStore, model: ModelRef) -> list[Row]:
-    """One row: the model, its size and its validation accuracy."""
+    """One row: the model, its size, its validation accuracy, and the node that trained it."""
     info = store.info(model)
     columns = ("name", "parameters", "validation_accuracy", "train_seconds", "seed")
-    return [{"id": model.id, **{column: info.get(column) for column in columns}}]
+    place = {"node": info["node"]["host"]} if "node" in info else {}
+    return [{"id": model.id, **{column: info.get(column) for column in columns}, **place}]
 
 
 def evaluation_rows(store: ArtifactStore, evaluation: EvaluationRef) -> list[Row]:

@@ -13,6 +13,8 @@ from fer_models.source_hash import source_hash
 KeyExtra = Callable[[Mapping[str, Any]], str]
 # Tracking does not affect the result.
 _IRRELEVANT = frozenset({"tracking"})
+# Nor does the node that computes it.
+_IRRELEVANT_FIELDS = {"placement"}
 # Packages whose version may change a result.
 _PACKAGES = (
     "cleanlab",
@@ -56,7 +58,7 @@ def stage_key(
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", exclude=_IRRELEVANT_FIELDS)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value

@@ -20,7 +20,7 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.checkpoint_dir import CheckpointDir
 from fer_models.training.config import AugmentConfig, MemberConfig, TrainingConfig
-from fer_models.training.distributed.channel import EventHandler
+from fer_models.training.distributed.events import EventHandler
 from fer_models.training.distributed.train import train_on_workers
 from fer_models.training.engine.fit import fit
 from fer_models.training.inputs.data import SplitImages, TrainingData

@@ -1,12 +1,12 @@
 """Location of the checkpoints of a distributed training, reachable from all of its nodes."""
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fer_models.cluster_address import uses_cluster
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.checkpoint_dir import CheckpointDir
 
@@ -29,7 +29,7 @@ def checkpoint_location(store: ArtifactStore, local: CheckpointDir) -> Checkpoin
 
     The store is the only location that all nodes of a cluster are known to share.
     """
-    if not os.environ.get("RAY_ADDRESS"):
+    if not uses_cluster():
         return local_location(local.path)
     key = f"{_STORE_FOLDER}/{local.path.name}"
     if store.has(f"{key}/{_MANIFEST_FILE}") and not _is_complete(

@@ -10,9 +10,10 @@ from ray.train.torch import TorchTrainer
 
 from fer_models.errors import FerError, TrainingError
 from fer_models.ray_cluster import node_resources, require_room
+from fer_models.remote.channel import open_channel
 from fer_models.training.config import MemberConfig
-from fer_models.training.distributed.channel import EventHandler, open_channel
 from fer_models.training.distributed.checkpoints import CheckpointLocation
+from fer_models.training.distributed.events import EventHandler
 from fer_models.training.distributed.failure_callback import StopOnUserError
 from fer_models.training.distributed.payload import WorkerPayload, WorkerResult
 from fer_models.training.distributed.resources import gpus_per_worker, worker_demand, worker_threads

@@ -6,8 +6,8 @@ from fer_models.ray_cluster import ray_cluster
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.checkpoint_dir import CheckpointDir
 from fer_models.training.config import MemberConfig
-from fer_models.training.distributed.channel import EventHandler
 from fer_models.training.distributed.checkpoints import checkpoint_location
+from fer_models.training.distributed.events import EventHandler
 from fer_models.training.distributed.resources import worker_demand
 from fer_models.training.engine.fit import TrainedNetwork, member_preprocessing, require_batches
 from fer_models.training.inputs.data import TrainingData

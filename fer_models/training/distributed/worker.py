@@ -13,7 +13,7 @@ from ray.train.lightning import RayDDPStrategy, RayLightningEnvironment
 
 from fer_models.errors import FerError
 from fer_models.training.config import MemberConfig
-from fer_models.training.distributed.channel import Resumed
+from fer_models.training.distributed.events import Resumed
 from fer_models.training.distributed.payload import WorkerPayload, WorkerResult
 from fer_models.training.engine.callbacks import CheckpointCallback
 from fer_models.training.engine.fit import DeviceContext, build_ema, epochs_done, run_trainer

@@ -9,12 +9,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pytest
 
+_ROOT = str(Path(__file__).parents[4])  # calls on a node may be functions of a test module
 _START_S = 600.0  # generous, for a busy machine
 _OBJECT_STORE_BYTES = 100 * 2**20
 # Since 2.60 a Ray head requires a token; without these it would create one in the user's home.
@@ -52,31 +53,50 @@ class Node:
 
 @dataclass
 class Cluster:
-    """A head node and a second node, with one core each."""
+    """A head node and further nodes, with one core each."""
 
-    address: str
-    head: Node
-    second: Node
+    folder: Path
+    port: int
+    nodes: list[Node] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def second(self) -> Node:
+        return self.nodes[1]
+
+    def add(self, *options: str) -> Node:
+        """Start another node, the first one as the head."""
+        head = (f"--port={self.port}", f"--temp-dir={self.folder}", "--include-dashboard=false")
+        first = ("--head", *head) if not self.nodes else (f"--address={self.address}",)
+        log = self.folder / f"{len(self.nodes)}.log"
+        node = _start([*first, *options], log)
+        self.nodes.append(node)
+        _wait_for_start(node, log)
+        return node
 
 
 @contextmanager
-def two_nodes() -> Iterator[Cluster]:
+def two_nodes(*options_of_second: str) -> Iterator[Cluster]:
     """Start both nodes; end them and all their processes after the block."""
-    folder = Path(tempfile.mkdtemp(prefix="rn-", dir="/tmp"))
-    port = free_port()
-    address = f"127.0.0.1:{port}"
-    nodes: list[Node] = []
-    head = ["--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false"]
+    with one_node() as cluster:
+        cluster.add(*options_of_second)
+        yield cluster
+
+
+@contextmanager
+def one_node() -> Iterator[Cluster]:
+    """Start a head; end all nodes of the cluster and their processes after the block."""
+    cluster = Cluster(Path(tempfile.mkdtemp(prefix="rn-", dir="/tmp")), free_port())
     try:
-        for number, options in enumerate((head, [f"--address={address}"])):
-            log = folder / f"{number}.log"
-            nodes.append(_start(options, log))
-            _wait_for_start(nodes[-1], log)
-        yield Cluster(address, *nodes)
+        cluster.add()
+        yield cluster
     finally:
-        for node in reversed(nodes):
+        for node in reversed(cluster.nodes):
             node.end()
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
 @contextmanager
@@ -106,7 +126,8 @@ def _start(options: list[str], log: Path) -> Node:
     command += ["--min-worker-port=0", "--max-worker-port=0", "--disable-usage-stats"]
     command += [f"--object-store-memory={_OBJECT_STORE_BYTES}"]
     command += [f"--dashboard-agent-listen-port={free_port()}"]
-    environment = {**os.environ, "RAY_worker_niceness": "0", **TOKEN}
+    path = os.pathsep.join([_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "RAY_worker_niceness": "0", "PYTHONPATH": path, **TOKEN}
     environment.pop("RAY_ADDRESS", None)
     with log.open("wb") as output:
         return Node(

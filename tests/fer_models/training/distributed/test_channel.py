@@ -4,14 +4,15 @@ from pathlib import Path
 import pytest
 
 from fer_models.errors import TrainingError
+from fer_models.remote.channel import ProgressChannel
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.checkpoint_dir import CheckpointDir
-from fer_models.training.distributed.channel import EventHandler, ProgressChannel, Resumed
 from fer_models.training.distributed.checkpoints import (
     checkpoint_location,
     local_location,
     remove_checkpoints,
 )
+from fer_models.training.distributed.events import EventHandler, Resumed
 from fer_models.training.engine.results import EpochResult, StepResult
 
 MANIFEST = "checkpoint_manager_snapshot.json"

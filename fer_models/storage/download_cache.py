@@ -1,0 +1,55 @@
+"""The cache of downloaded files on a machine: named by sha256, fetched once by all processes."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from fer_models.errors import StoreError
+from fer_models.storage.backend import FileEntry, damaged_message, matches
+
+
+def cached_download(
+    folder: Path, url: str, entry: FileEntry, download: Callable[[Path], None]
+) -> Path:
+    """The cached file of an entry; downloaded if it is missing or damaged.
+
+    Processes that need the same file at the same time wait for the first one's download.
+
+    Args:
+        folder: the cache.
+        url: the store, for messages.
+        entry: the file; a download that does not match it is rejected.
+        download: writes the file's bytes to a path.
+
+    Raises:
+        StoreError: the cache can't be written, or the download does not match the entry.
+    """
+    target = folder / entry.sha256[:2] / entry.sha256
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(target.parent, os.O_RDONLY)  # a lock on the folder leaves no lock file
+    except OSError as error:
+        raise StoreError(
+            f"{target.parent}: can't cache downloads: {error}; set XDG_CACHE_HOME to a folder that "
+            "this user may write"
+        ) from error
+    try:
+        if target.is_file() and matches(target, entry):
+            return target
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (target.is_file() and matches(target, entry)):
+            _download(target, url, entry, download)
+        return target
+    finally:
+        os.close(lock)  # releases it
+
+
+def _download(target: Path, url: str, entry: FileEntry, download: Callable[[Path], None]) -> None:
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        part = Path(scratch) / "part"
+        download(part)
+        if not matches(part, entry):
+            raise StoreError(damaged_message(url, entry))
+        part.replace(target)

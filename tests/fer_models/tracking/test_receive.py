@@ -1,0 +1,70 @@
+"""Tracking on a node, written by its driver."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_models.tracking import receive
+from fer_models.tracking.config import TrackingConfig
+from fer_models.tracking.forward import Confusion, Metrics, RunStarted
+from fer_models.tracking.receive import received_run
+
+STARTED = RunStarted(TrackingConfig(), "small", {"seed": 1})
+
+
+class _Recorder:
+    def __init__(self) -> None:
+        self.lines: list[Any] = []
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        self.lines.append((step, dict(metrics)))
+
+    def log_confusion(self, counts_KK: Any, classes: Sequence[str]) -> None:
+        self.lines.append((counts_KK.tolist(), classes))
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    recorder = _Recorder()
+
+    @contextmanager
+    def track_run(_config: TrackingConfig, name: str, run_config: Any) -> Iterator[_Recorder]:
+        recorder.lines.append((name, run_config))
+        yield recorder
+        recorder.lines.append("finished")
+
+    monkeypatch.setattr(receive, "track_run", track_run)
+    return recorder.lines
+
+
+def test_a_run_that_moves_to_another_node_stays_one_run(lines: list[Any]) -> None:
+    confusion = Confusion(np.eye(2, dtype=np.int64), ["angry", "happy"])
+    events = [
+        STARTED,
+        Metrics({"loss": 2.0}, 5),
+        Metrics({"loss": 1.0}, 10),
+        STARTED,  # the first node was lost
+        Metrics({"loss": 2.0}, 5),
+        Metrics({"loss": 0.5}, 15),
+        confusion,
+    ]
+    with received_run() as run:
+        for event in events:
+            run.on_event(event)
+    assert lines == [
+        ("small", {"seed": 1}),
+        (5, {"loss": 2.0}),
+        (10, {"loss": 1.0}),
+        (15, {"loss": 0.5}),
+        ([[1, 0], [0, 1]], ["angry", "happy"]),
+        "finished",
+    ]
+
+
+def test_a_node_that_tracks_nothing_starts_no_run(lines: list[Any]) -> None:
+    with received_run():
+        pass
+    assert lines == []
