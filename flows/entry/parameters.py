@@ -59,7 +59,7 @@ Overrides = Annotated[
     Field(
         title="Overrides",
         description="Changed settings, each as path.to.field=value, like --set of the command "
-        "line. `ferflow recipes NAME` shows all paths.",
+        "line. `ferflow recipes show NAME` shows all paths.",
         examples=[["members.0.training.epochs=3"]],
     ),
 ]
