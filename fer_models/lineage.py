@@ -58,6 +58,7 @@ def library_sha() -> str:
     return digest.hexdigest()[:16]
 
 
+@functools.cache
 def package_version(name: str) -> str | None:
     """The installed version of a distribution; None if it is not installed."""
     try:

@@ -8,6 +8,7 @@ invalidate trained models.
 import ast
 import hashlib
 import importlib.util
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -41,9 +42,10 @@ def imported_modules(module: str) -> dict[str, Path]:
     return found
 
 
+@cache
 def _imports(path: Path) -> list[str]:
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _statements(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -53,6 +55,16 @@ def _imports(path: Path) -> list[str]:
     return [name for name in names if name.partition(".")[0] in FIRST_PARTY]
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements below a node, in any block; much faster than walking all expressions."""
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        parts = getattr(node, block, ())
+        for part in parts if isinstance(parts, list) else ():
+            yield part
+            yield from _statements(part)
+
+
+@cache
 def _source_of(module: str) -> Path | None:
     package, _, leaf = module.rpartition(".")
     if package:
