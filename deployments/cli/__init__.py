@@ -18,6 +18,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "drift": ("deployments.cli.drift", "Compare recent images with the champion's training data."),
     "up": ("deployments.cli.up", "Start Prefect with its UI, and serve the deployments."),
     "pages": ("deployments.cli.pages", "Serve the reports and pages of a store to a browser."),
+    "automations": (
+        "deployments.cli.automations",
+        "Set up what a work pool's Prefect server does by itself.",
+    ),
     "recipes": (
         "deployments.cli.recipes",
         "List, show and save recipes (configurations of a run).",

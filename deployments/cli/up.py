@@ -98,10 +98,7 @@ def command(
     PREFECT_API_URL is used instead of a new one. Prefect's data is kept beside the store
     (.ferflow/prefect), unless PREFECT_HOME says otherwise.
     """
-    from deployments.automations.heartbeat import HEARTBEAT_S
-
     set_quiet_defaults()
-    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_S))
     request = request_from(options)
     config = request.resolve("--set")
     store = ArtifactStore(config.store)

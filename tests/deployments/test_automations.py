@@ -11,24 +11,12 @@ from typing import Any
 
 import pytest
 
-from deployments.automations.retraining import (
-    DEPLOYMENT,
-    ON_CHANGE,
-    ON_REQUEST,
-    forced_parameters,
-)
+from deployments.automations.retraining import DEPLOYMENT, ON_CHANGE, ON_REQUEST
 from fer_models.errors import ConfigError
 from tasks.events import DATA_CHANGED, RETRAIN_REQUESTED, emit, emit_drift, emit_promoted
 from tests.deployments.processes import free_port, running_prefect_server
 
 TIMEOUT_S = 30.0
-
-
-def test_a_forced_run_keeps_all_other_parameters() -> None:
-    parameters = {"config": {"seed": 3, "retraining": {"max_age_days": 9.0, "force": False}}}
-    forced = forced_parameters(parameters)
-    assert forced == {"config": {"seed": 3, "retraining": {"max_age_days": 9.0, "force": True}}}
-    assert parameters["config"]["retraining"]["force"] is False  # type: ignore[index]
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +60,9 @@ def _deploy() -> Any:
     from prefect import flow
 
     @flow(name="retrain")
-    def retrain(config: dict[str, Any]) -> None: ...
+    def retrain(seed: int, force: bool = False) -> None: ...
 
-    deployment = retrain.to_deployment(
-        "retrain", parameters={"config": {"seed": 5}}, tags=["ferflow"]
-    )
+    deployment = retrain.to_deployment("retrain", parameters={"seed": 5}, tags=["ferflow"])
     return deployment.apply()
 
 
@@ -85,6 +71,13 @@ def _runs() -> list[Any]:
 
     with get_client(sync_client=True) as client:
         return [run for run in client.read_flow_runs() if run.deployment_id is not None]
+
+
+def _state_of(run_id: uuid.UUID) -> str | None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(run_id).state_name
 
 
 def _wait_for(condition: Callable[[], Any], what: str) -> Any:
@@ -132,6 +125,27 @@ class TestOnARealServer:
         with pytest.raises(ConfigError, match="expected TYPE/NAME"):
             ensure_notifications("absent")
 
+    def test_only_a_run_whose_heartbeats_stop_is_marked_as_crashed(self) -> None:
+        from prefect import flow
+        from prefect.client.orchestration import get_client
+        from prefect.states import Completed, Running
+
+        from deployments.automations.heartbeat import ensure_heartbeat_automation
+
+        @flow
+        def beating() -> None: ...
+
+        ensure_heartbeat_automation(silence_s=10)
+        with get_client(sync_client=True) as client:
+            dead, ended = (client.create_flow_run(beating, state=Running()) for _ in range(2))
+            for run in (dead, ended):
+                emit("prefect.flow-run.heartbeat", f"prefect.flow-run.{run.id}", run.name, {})
+            time.sleep(2)
+            client.set_flow_run_state(ended.id, Completed(name="Promoted"), force=True)
+            _wait_for(lambda: _state_of(dead.id) == "Crashed", "the mark of the dead run")
+            time.sleep(5)
+            assert _state_of(ended.id) == "Promoted"
+
     def test_ensuring_twice_writes_once(self, received: Any) -> None:
         from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
@@ -173,13 +187,13 @@ class TestOnARealServer:
         known = {run.id for run in _runs()}
         _post_event(server, event)
         [run] = _wait_for(lambda: [r for r in _runs() if r.id not in known], "the forced run")
-        assert run.parameters == {"config": {"seed": 5, "retraining": {"force": True}}}
+        assert run.parameters == {"seed": 5, "force": True}
 
     def test_changed_data_start_a_check(self) -> None:
         known = {run.id for run in _runs()}
         emit(DATA_CHANGED, "ferflow.data", "faces", {"fingerprint": "0123"})
         [run] = _wait_for(lambda: [r for r in _runs() if r.id not in known], "the check")
-        assert run.parameters == {"config": {"seed": 5}}
+        assert run.parameters == {"seed": 5}
 
     def test_drift_found_while_retraining_only_notifies(self, received: Any) -> None:
         from fer_models.storage.refs import DriftRef
