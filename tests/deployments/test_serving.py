@@ -3,9 +3,10 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from deployments.serving import SERVED, WEEKLY, build_deployments
 from fer_models.storage.store import ArtifactStore
 from flows.recipes import load_config, save_recipe
 from flows.request import RunRequest
-from tests.deployments.processes import Workspace
+from tests.deployments.processes import Workspace, free_port
 
 _YAML = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 
@@ -82,16 +83,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     """`ferflow up`, ready on a free port: the JSON line it printed, and the path of its store."""
     tmp_path = tmp_path_factory.mktemp("up")
     workspace = Workspace(tmp_path)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ("--recipe", "tiny.yaml", "--store", str(tmp_path / "store"))
+    port = free_port()
+    options = ("--recipe", "tiny.yaml", "--store", str(tmp_path / "store"), "--pages-port", "0")
     log = (tmp_path / "log").open("w")
     process = workspace.start("up", *options, "--port", str(port), "--json", stderr=log)
     assert process.stdout is not None
     try:
         announced = json.loads(process.stdout.readline() or "{}")
-        yield announced | {"store": tmp_path / "store"}
+        yield announced | {"store": tmp_path / "store", "workspace": workspace}
     finally:
         process.send_signal(signal.SIGINT)
         process.wait()
@@ -122,6 +121,55 @@ def test_a_run_triggered_through_the_api_completes(served: dict[str, Any]) -> No
             started = [r for r in client.read_flow_runs() if not r.auto_scheduled]
             assert [r.id for r in started] == [run.id]
     assert len(list((served["store"] / "datasets").iterdir())) == 3
+
+
+def _answer(url: str, method: str, headers: dict[str, str], body: bytes | None = None) -> int:
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.timeout(1800)
+def test_a_page_from_elsewhere_can_neither_read_nor_change_anything(
+    served: dict[str, Any],
+) -> None:
+    """Prefect's defaults let such a page change what a deployment runs."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    api = served["api"]
+    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("retrain/retrain")
+    url = f"{api}/deployments/{deployment.id}"
+    json_body = {"Content-Type": "application/json"}
+    attack = b'{"pull_steps": [{"prefect.deployments.steps.run_shell_script": {"script": "id"}}]}'
+    assert _answer(url, "PATCH", json_body, attack) == 403  # no CSRF token
+    rebound = {"Host": "evil.example"}
+    assert _answer(url, "GET", rebound) == 421
+    assert _answer(url, "PATCH", json_body | rebound, attack) == 421
+    preflight = {"Origin": "http://evil.example", "Access-Control-Request-Method": "PATCH"}
+    assert _answer(url, "OPTIONS", preflight) == 400
+    own = {"Origin": api.removesuffix("/api"), "Access-Control-Request-Method": "PATCH"}
+    assert _answer(url, "OPTIONS", own) == 200
+    assert _answer(served["pages"] + "/", "GET", {}) == 200
+    assert _answer(served["pages"] + "/", "GET", rebound) in (400, 421)
+    assert _answer(served["pages"] + "/", "POST", {}, b"") == 405
+
+
+@pytest.mark.timeout(1800)
+def test_a_second_up_for_the_same_place_names_the_first(served: dict[str, Any]) -> None:
+    workspace: Workspace = served["workspace"]
+    options = ("--recipe", "tiny.yaml", "--store", str(served["store"]))
+    second = workspace.run("up", *options, "--port", str(free_port()), expect=2)
+    assert served["ui"] in second["error"]
+
+
+def test_a_host_beyond_loopback_needs_a_password(tmp_path: Path) -> None:
+    answer = Workspace(tmp_path).run("up", "--host", "0.0.0.0", expect=2)
+    assert "PREFECT_SERVER_API_AUTH_STRING" in answer["error"]
 
 
 @pytest.mark.browser
