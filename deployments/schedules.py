@@ -1,6 +1,5 @@
 """Schedules that outlive `ferflow up`: UI edits are kept, and missed runs are caught up once."""
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -35,33 +34,14 @@ def keep_edits(deployments: Sequence["RunnerDeployment"], *, is_cron_given: bool
 
 
 def missed_runs(full_name: str) -> list["FlowRun"]:
-    """The scheduled runs of a deployment that are due and have not started, oldest first."""
+    """The scheduled runs of a deployment that are due and have not started, newest first."""
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import (
-        DeploymentFilter,
-        DeploymentFilterId,
-        FlowRunFilter,
-        FlowRunFilterExpectedStartTime,
-        FlowRunFilterState,
-        FlowRunFilterStateType,
-    )
-    from prefect.client.schemas.objects import StateType
-    from prefect.client.schemas.sorting import FlowRunSort
+
+    from flows.entry.late import due_scheduled_runs
 
     with get_client(sync_client=True) as client:
         existing = _existing(client, full_name)
-        if existing is None:
-            return []
-        due = FlowRunFilter(
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-            expected_start_time=FlowRunFilterExpectedStartTime(before_=dt.datetime.now(tz=dt.UTC)),
-        )
-        runs = client.read_flow_runs(
-            flow_run_filter=due,
-            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[existing.id])),
-            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
-        )
-    return [run for run in runs if run.auto_scheduled]
+    return due_scheduled_runs(existing.id) if existing else []
 
 
 def catch_up(full_name: str, missed: Sequence["FlowRun"]) -> str | None:

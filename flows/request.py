@@ -14,6 +14,7 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from flows.pipeline_config import PipelineConfig
+from flows.recipes.built_in import recipe_names
 from flows.recipes.load import load_config
 
 STORE_VARIABLE = "FERFLOW_STORE"
@@ -69,12 +70,10 @@ class RunRequest(FrozenConfig):
 
     def absolute(self) -> "RunRequest":
         """The same request for a process in another working directory."""
-        recipe = self.recipe
-        if recipe != os.path.basename(recipe) or Path(recipe).is_file():  # noqa: PTH119
-            recipe = absolute_path(recipe) if Path(recipe).is_file() else recipe
+        is_file = self.recipe not in recipe_names() and Path(self.recipe).is_file()
         return self.model_copy(
             update={
-                "recipe": recipe,
+                "recipe": absolute_path(self.recipe) if is_file else self.recipe,
                 "data": tuple(absolute_path(source) for source in self.data),
                 "store": self.resolve().store.url,
             }

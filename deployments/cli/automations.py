@@ -5,6 +5,7 @@ import os
 import click
 
 from deployments.automations.heartbeat import DEFAULT_SILENCE_S
+from deployments.cli.options import notify_option
 from deployments.cli.output import Produced, print_facts
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
@@ -13,13 +14,7 @@ from fer_models.errors import ConfigError
 
 
 @click.command(name="automations")
-@click.option(
-    "--notify",
-    default="",
-    metavar="TYPE/NAME",
-    help="Block of Prefect that is notified of failed runs, drift and new champions, such as "
-    "slack-webhook/team.",
-)
+@notify_option
 @click.option(
     "--silence",
     "silence_s",

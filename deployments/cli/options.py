@@ -68,6 +68,17 @@ def weights_option(function: F) -> F:
     )(function)
 
 
+def notify_option(function: F) -> F:
+    """Add `--notify`."""
+    return click.option(
+        "--notify",
+        default="",
+        metavar="TYPE/NAME",
+        help="Block of Prefect that is notified of failed runs, drift and new champions, such as "
+        "slack-webhook/team.",
+    )(function)
+
+
 def request_from(options: Mapping[str, Any]) -> RunRequest:
     """The short parameters of a run from the options of `config_options`, with absolute paths.
 

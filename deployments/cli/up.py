@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from deployments.cli.options import config_options, request_from
+from deployments.cli.options import config_options, notify_option, request_from
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
@@ -66,13 +66,7 @@ _AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
     help=f"Schedule of the retraining check (UTC), or 'off'.  [default: the one set in the UI, "
     f"else '{WEEKLY}']",
 )
-@click.option(
-    "--notify",
-    default="",
-    metavar="TYPE/NAME",
-    help="Block of Prefect that is notified of failed runs, drift and new champions, such as "
-    "slack-webhook/team.",
-)
+@notify_option
 @click.option(
     "--limit",
     default=2,
