@@ -1,7 +1,6 @@
 """The Ray cluster of tuning and distributed training: an existing or a temporary local one.
 
-Resource requests are checked against the cluster first: Ray itself would wait forever for resources
-that no node has.
+Requests are checked first: Ray itself would wait forever for resources that no node has.
 """
 
 import logging
@@ -9,6 +8,7 @@ import math
 import os
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -239,13 +239,23 @@ def _start(demand: Demand, folder: str | None) -> None:
             "runtime_env": _worker_environment(),
         }
     try:
-        ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
+        with _own_sigterm_handler():
+            ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except Exception as error:
         where = address or "this machine"
         raise TrainingError(
             f"Ray can't be used on {where}: {error}; check RAY_ADDRESS, memory and free space in "
             "the temporary folder, or run without Ray: training.workers=1, tuning.enabled=false"
         ) from error
+
+
+@contextmanager
+def _own_sigterm_handler() -> Iterator[None]:
+    """Keep a handler of SIGTERM that was set before: Ray's would end a cancelled run as crashed."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _worker_environment() -> dict[str, str]:

@@ -1,0 +1,77 @@
+"""What becomes of a run that trains, and of its server, when `ferflow up` is stopped or killed."""
+
+import signal
+import time
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from tests.deployments.processes import Workspace
+from tests.operation.served import Up, does_not_answer, seconds_until_gone, served, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+STOPPED_WITHIN_S = 60.0
+# Long enough to be stopped in the middle, short enough to be finished afterwards.
+LONG = ["members.1.training.epochs=150"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_up_leaves_a_true_state_and_the_next_one_resumes(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    workspace = Workspace(tmp_path)
+    store = tmp_path / "store"
+    options = ("--recipe", "tiny.yaml", "--store", str(store))
+    with served(workspace, *options) as up:
+        run_id = _training(workspace, up)
+        processes = up.processes()
+        start_s = time.monotonic()
+        assert up.stop(number, STOPPED_WITHIN_S) == 0
+        seconds = time.monotonic() - start_s
+        print(f"{number.name}: ferflow up ended after {seconds:.1f} s")
+        seconds_until_gone(processes, 5)
+        assert does_not_answer(up.facts["api"])
+
+    with served(workspace, *options) as up:
+        assert up.facts["schedule"] == "0 3 * * 1"
+        state = up.run(run_id).state
+        assert state is not None
+        assert state.is_cancelled() or state.is_crashed(), state
+        flows, tasks = up.below(run_id)
+        left = [each.name for each in (*flows, *tasks) if each.state and not each.state.is_final()]
+        assert not left
+        again = up.start_run("run-pipeline", overrides=LONG)
+        assert up.ended(again).is_completed()
+        assert "resumed" in up.logs(again)
+
+
+def test_after_a_kill_the_server_and_the_run_end_and_the_run_is_marked_crashed(
+    tmp_path: Path,
+) -> None:
+    workspace = Workspace(tmp_path)
+    options = ("--recipe", "tiny.yaml", "--store", str(tmp_path / "store"))
+    with served(workspace, *options) as up:
+        run_id = _training(workspace, up)
+        processes = up.processes()
+        up.process.kill()
+        up.process.wait()
+        seconds = seconds_until_gone(processes, 60)
+        print(f"kill -9: all processes ended after {seconds:.1f} s")
+    with served(workspace, *options) as up:
+        assert up.states(run_id)[-1] == "Crashed"
+        again = up.start_run("run-pipeline", overrides=LONG)
+        assert up.ended(again).is_completed()
+
+
+def _training(workspace: Workspace, up: Up) -> UUID:
+    """Start a run and wait until its second member has trained for some epochs."""
+    run_id = up.start_run("run-pipeline", overrides=LONG)
+    up.task_is_running(run_id, "train-scratch_cnn")
+    wait_until(lambda: bool(_checkpoints(workspace)), 120, "the first epochs are done")
+    return run_id
+
+
+def _checkpoints(workspace: Workspace) -> list[Path]:
+    return list(Path(workspace.environment["XDG_CACHE_HOME"]).rglob("last.ckpt"))
