@@ -8,7 +8,6 @@ import math
 import os
 import shlex
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -23,6 +22,7 @@ from fer_models.cluster_address import cluster_address, require_answer
 from fer_models.errors import ConfigError, TrainingError
 from fer_models.processes import process_tag
 from fer_models.ray_orphans import FOLDER_PREFIX, OWNER_VARIABLE, mark_folder, sweep_orphans
+from fer_models.signals import own_sigterm_handler
 
 _MIN_OBJECT_STORE_BYTES = 128 * 2**20
 # Ray creates Unix sockets below its folder, and their paths are limited to about 100 bytes.
@@ -239,7 +239,7 @@ def _start(demand: Demand, folder: str | None) -> None:
             "runtime_env": _worker_environment(),
         }
     try:
-        with _own_sigterm_handler():
+        with own_sigterm_handler():
             ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except Exception as error:
         where = address or "this machine"
@@ -247,15 +247,6 @@ def _start(demand: Demand, folder: str | None) -> None:
             f"Ray can't be used on {where}: {error}; check RAY_ADDRESS, memory and free space in "
             "the temporary folder, or run without Ray: training.workers=1, tuning.enabled=false"
         ) from error
-
-
-@contextmanager
-def _own_sigterm_handler() -> Iterator[None]:
-    """Keep a handler of SIGTERM that was set before: Ray's would end a cancelled run as crashed."""
-    handler = signal.getsignal(signal.SIGTERM)
-    yield
-    if callable(handler) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
 
 
 def _worker_environment() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import time
@@ -27,6 +28,7 @@ from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from fer_models.labels import Expression
+from fer_models.processes import num_cores
 from fer_models.synthetic.config import SyntheticConfig
 from fer_models.synthetic.generate import generate_synthetic
 from tests.deployments.processes import Workspace, free_port
@@ -209,6 +211,11 @@ def wait_until(condition: Callable[[], bool], limit_s: float, what: str) -> floa
         assert time.monotonic() < start_s + limit_s, f"not within {limit_s:.0f} s: {what}"
         time.sleep(0.2)
     return time.monotonic() - start_s
+
+
+def on_this_machine(seconds: float) -> float:
+    """A limit for an idle machine, in proportion to how busy the cores are now."""
+    return seconds * max(1.0, os.getloadavg()[0] / num_cores())
 
 
 def seconds_until_gone(processes: Sequence[psutil.Process], limit_s: float) -> float:

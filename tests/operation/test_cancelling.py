@@ -8,7 +8,15 @@ import pytest
 from prefect.states import Cancelling
 
 from tests.deployments.processes import Workspace
-from tests.operation.served import Up, records, seconds_until_gone, served, title, wait_until
+from tests.operation.served import (
+    Up,
+    on_this_machine,
+    records,
+    seconds_until_gone,
+    served,
+    title,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -32,11 +40,11 @@ def test_cancelling_a_search_ends_it_all_the_way_down(tmp_path: Path) -> None:
         started = [process for process in up.processes() if process not in before]
         with up.client() as client:
             client.set_flow_run_state(run_id, Cancelling(message="by the test"))
-        seconds = seconds_until_gone(started, 60)
+        seconds = seconds_until_gone(started, 120)
         print(f"the processes of the run ended after {seconds:.1f} s")
-        assert up.ended(run_id, 30).is_cancelled()
+        assert up.ended(run_id, 120).is_cancelled()
         assert "Crashed" not in up.states(run_id)
-        assert seconds < ENDED_WITHIN_S
+        assert seconds < on_this_machine(ENDED_WITHIN_S)
         _all_below_are_cancelled(up, run_id)
         [record] = records(workspace, store)
         assert record["state"] == "cancelled"
@@ -62,4 +70,5 @@ def _all_below_are_cancelled(up: Up, run_id: UUID) -> None:
 
 
 def _is_trial(process: psutil.Process) -> bool:
-    return title(process).startswith("ray::") and "IDLE" not in title(process)
+    name = title(process)
+    return name.startswith("ray::") and not any(part in name for part in ("IDLE", "Agent"))
