@@ -20,3 +20,18 @@ def own_sigterm_handler() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGTERM, handler)
+
+
+@contextmanager
+def signals_unwrapped() -> Iterator[None]:
+    """Raise what a handler of a signal raised, where Ray's C code makes a `SystemError` of it.
+
+    Otherwise a cancelled search would count as failed: handlers raise no `Exception`.
+    """
+    try:
+        yield
+    except SystemError as error:
+        cause = error.__cause__
+        if cause is None or isinstance(cause, Exception):
+            raise
+        raise cause from None

@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from fer_models.signals import own_sigterm_handler
+from fer_models.signals import own_sigterm_handler, signals_unwrapped
 
 
 class Stopped(BaseException):
@@ -46,3 +46,12 @@ def _be_signalled_within() -> None:
     with own_sigterm_handler():
         signal.signal(signal.SIGTERM, _of_a_library)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_that_c_code_has_wrapped_is_raised_itself() -> None:
+    with pytest.raises(Stopped), signals_unwrapped():
+        raise SystemError("returned a result with an exception set") from Stopped()
+    with pytest.raises(SystemError), signals_unwrapped():
+        raise SystemError("another") from ValueError()
+    with pytest.raises(SystemError), signals_unwrapped():
+        raise SystemError("another")
