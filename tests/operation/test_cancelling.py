@@ -43,7 +43,6 @@ def test_cancelling_a_search_ends_it_all_the_way_down(tmp_path: Path) -> None:
         seconds = seconds_until_gone(started, 120)
         print(f"the processes of the run ended after {seconds:.1f} s")
         assert up.ended(run_id, 120).is_cancelled()
-        assert "Crashed" not in up.states(run_id)
         assert seconds < on_this_machine(ENDED_WITHIN_S)
         _all_below_are_cancelled(up, run_id)
         [record] = records(workspace, store)
