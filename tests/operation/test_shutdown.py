@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from fer_models.training.engine.fit import epochs_done
 from tests.deployments.processes import Workspace
 from tests.operation.served import Up, does_not_answer, seconds_until_gone, served, wait_until
 
@@ -43,7 +44,7 @@ def test_a_stopped_up_leaves_a_true_state_and_the_next_one_resumes(
         left = [each.name for each in (*flows, *tasks) if each.state and not each.state.is_final()]
         assert not left
         again = up.start_run("run-pipeline", overrides=LONG)
-        wait_until(lambda: "resumed after epoch" in up.logs(again), 600, "the training resumes")
+        _goes_on(workspace, up, again)
 
 
 def test_after_a_kill_the_server_and_the_run_end_and_the_run_is_marked_crashed(
@@ -61,7 +62,29 @@ def test_after_a_kill_the_server_and_the_run_end_and_the_run_is_marked_crashed(
     with served(workspace, *options) as up:
         assert up.states(run_id)[-1] == "Crashed"
         again = up.start_run("run-pipeline", overrides=LONG)
-        wait_until(lambda: "resumed after epoch" in up.logs(again), 600, "the training resumes")
+        _goes_on(workspace, up, again)
+
+
+def _goes_on(workspace: Workspace, up: Up, run_id: UUID) -> None:
+    """Wait for the next epoch; one that starts anew would write a checkpoint of epoch 1 first."""
+    before = _epochs(workspace)
+    assert before > 1
+
+    def is_beyond() -> bool:
+        state = up.run(run_id).state
+        assert state is not None
+        assert not state.is_final(), state
+        now = _epochs(workspace)
+        assert now >= before, "the training started anew"
+        return now > before
+
+    wait_until(is_beyond, 600, "the training resumes")
+
+
+def _epochs(workspace: Workspace) -> int:
+    """Epochs in the checkpoint of the longest training."""
+    cache = Path(workspace.environment["XDG_CACHE_HOME"])
+    return max((epochs_done(path) for path in cache.rglob("last.ckpt")), default=0)
 
 
 def _training(up: Up) -> UUID:
