@@ -37,6 +37,7 @@ def test_the_stack_runs_a_pipeline_and_shows_its_report(
     if not (POSTGRES / "initdb").exists():
         pytest.skip(f"PostgreSQL 15 is not installed ({POSTGRES})")
     workspace = Workspace(tmp_path)
+    workspace.environment.update(s3_environment)
     faces = tmp_path / "faces"
     write_faces(faces, per_class=20, seed=1)
     given = {
