@@ -6,13 +6,14 @@ copied is no change, and a source that is missing for a while is waited for.
 """
 
 import logging
+import math
 import os
 import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from fer_models.errors import FerError
+from fer_models.errors import ConfigError, FerError
 from fer_models.ingest.archive_member import SEPARATOR
 from fer_models.ingest.config import SYNTHETIC, DataConfig
 from fer_models.ingest.files.folder import list_files
@@ -20,9 +21,30 @@ from fer_models.ingest.findings import Findings
 from fer_models.ingest.ingest import fingerprint_sources
 
 DEFAULT_POLL_S = 60.0
+POLL_VARIABLE = "FERFLOW_WATCH_POLL_S"
 _LOGGER = logging.getLogger(__name__)
 _FileState = tuple[str, int, int, int]
 Signature = tuple[_FileState, ...]
+
+
+def poll_interval_s() -> float:
+    """Seconds between two looks at the sources: FERFLOW_WATCH_POLL_S, else 60.
+
+    Raises:
+        ConfigError: the variable is not a positive number.
+    """
+    value = os.environ.get(POLL_VARIABLE, "")
+    if not value:
+        return DEFAULT_POLL_S
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ConfigError(
+            f"{POLL_VARIABLE}={value}: expected seconds, such as 60; correct it or unset it"
+        )
+    return seconds
 
 
 def watch_sources(

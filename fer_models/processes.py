@@ -24,7 +24,9 @@ def is_dead(tag: str) -> bool:
     if len(parts) != 4 or parts[0] != _PREFIX or parts[1] != socket.gethostname():
         return False
     try:
-        return int(psutil.Process(int(parts[2])).create_time()) != int(parts[3])
+        process = psutil.Process(int(parts[2]))
+        is_another = int(process.create_time()) != int(parts[3])
+        return is_another or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 

@@ -1,7 +1,6 @@
 """The Ray cluster of tuning and distributed training: an existing or a temporary local one.
 
-Resource requests are checked against the cluster first: Ray itself would wait forever for resources
-that no node has.
+Requests are checked first: Ray itself would wait forever for resources that no node has.
 """
 
 import logging
@@ -23,6 +22,7 @@ from fer_models.cluster_address import cluster_address, require_answer
 from fer_models.errors import ConfigError, TrainingError
 from fer_models.processes import process_tag
 from fer_models.ray_orphans import FOLDER_PREFIX, OWNER_VARIABLE, mark_folder, sweep_orphans
+from fer_models.signals import own_sigterm_handler, signals_unwrapped
 
 _MIN_OBJECT_STORE_BYTES = 128 * 2**20
 # Ray creates Unix sockets below its folder, and their paths are limited to about 100 bytes.
@@ -100,7 +100,8 @@ def ray_cluster(demand: Demand) -> Iterator[None]:
     """
     with _CONNECTION.shared(demand):
         require_room(demand, node_resources())
-        yield
+        with signals_unwrapped():
+            yield
 
 
 def per_connection(key: str, create: Callable[[], Any]) -> Any:
@@ -239,7 +240,8 @@ def _start(demand: Demand, folder: str | None) -> None:
             "runtime_env": _worker_environment(),
         }
     try:
-        ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
+        with own_sigterm_handler():
+            ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
     except Exception as error:
         where = address or "this machine"
         raise TrainingError(

@@ -42,4 +42,7 @@ def retrain(run: StartedRun) -> Outcome | None:
 
 def _figures(decision: RetrainingDecision) -> str:
     """Every criterion with its figure: why there was nothing to do."""
-    return "; ".join(criterion.text for criterion in decision.criteria)
+    return "; ".join(
+        criterion.text if criterion.judged else f"{criterion.name} {criterion.text}"
+        for criterion in decision.criteria
+    )

@@ -1,6 +1,5 @@
 """Task of the drift measurement."""
 
-from fer_models.drift.champion import champion_drift
 from fer_models.drift.results import Measure, read_measures
 from fer_models.promotion.config import RetrainingConfig
 from fer_models.promotion.criteria import champion_problem
@@ -30,6 +29,9 @@ def drift(config: RetrainingConfig, seed: int, store: StoreConfig) -> DriftRef |
     entry = Registry(artifacts).current(CHAMPION)
     if not config.recent_images or entry is None or champion_problem(artifacts, entry.model_id):
         return None
+    # It imports torch, which would double the start of every check.
+    from fer_models.drift.champion import champion_drift
+
     known = set(artifacts.list_ids(DriftRef))
     found = champion_drift(artifacts, config.recent_images, config.drift, seed)
     if found.detected and found.id not in known and in_task_run():

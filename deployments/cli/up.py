@@ -1,6 +1,5 @@
 """`ferflow up`: a Prefect server with its UI on loopback, serving the deployments."""
 
-import asyncio
 import contextlib
 import contextvars
 import functools
@@ -114,20 +113,23 @@ def _serve(
     home: Path, request: RunRequest, api_url: str, cron: str | None, notify: str, limit: int
 ) -> Produced:
     from prefect.exceptions import TerminationSignal
-    from prefect.runner import Runner
 
     from deployments.automations.setup import ensure_automations
     from deployments.crashed import mark_crashed_runs
+    from deployments.runner import ServingRunner
     from deployments.schedules import catch_up, keep_edits, missed_runs
     from deployments.serving import build_deployments
+    from deployments.watch import poll_interval_s
+    from flows.entry.parent import PARENT_VARIABLE
 
+    poll_s = poll_interval_s()
     deployments = build_deployments(request, None if cron == "off" else cron or WEEKLY)
     scheduled = deployments[-1].full_name
     mark_crashed_runs()
     missed = missed_runs(scheduled)
     keep_edits(deployments, is_cron_given=cron is not None)
     # Schedules stay active while nothing is served: what was missed is caught up once.
-    runner = Runner(pause_on_shutdown=False, limit=limit, query_seconds=_POLL_S)
+    runner = ServingRunner(pause_on_shutdown=False, limit=limit, query_seconds=_POLL_S)
     for deployment in deployments:
         runner.add_deployment(deployment)
     ensure_automations(notify)
@@ -140,6 +142,7 @@ def _serve(
         "pages": os.environ[PAGES_VARIABLE],
         "pid": os.getpid(),
     }
+    os.environ[PARENT_VARIABLE] = str(os.getpid())
     write_facts(home, ready)
     click.echo(f"Prefect UI   {ready['ui']}/deployments")
     click.echo(f"reports      {ready['pages']}")
@@ -148,20 +151,20 @@ def _serve(
     click.echo(f"retraining   {ready['schedule'] or 'off'}   (stop with Ctrl-C)")
     announce(ready | {"state": "ready"})
     sys.stdout.flush()
-    with _watched(request), contextlib.suppress(KeyboardInterrupt, TerminationSignal):
-        asyncio.run(runner.start())
+    with _watched(request, poll_s), contextlib.suppress(KeyboardInterrupt, TerminationSignal):
+        runner.serve()
     click.echo("stopping", err=True)
     return ready | {"state": "stopped"}
 
 
 @contextmanager
-def _watched(request: RunRequest) -> Iterator[None]:
+def _watched(request: RunRequest, poll_s: float) -> Iterator[None]:
     """Watch the sources meanwhile; new content starts the retraining check."""
-    from deployments.watch import DEFAULT_POLL_S, emit_data_changed, watch_sources
+    from deployments.watch import emit_data_changed, watch_sources
 
     config = request.resolve()
     stop = threading.Event()
-    arguments = (config.data, DEFAULT_POLL_S, emit_data_changed, stop, config.seed)
+    arguments = (config.data, poll_s, emit_data_changed, stop, config.seed)
     # With the settings of this thread: the server that events go to.
     watch = functools.partial(contextvars.copy_context().run, watch_sources, *arguments)
     thread = threading.Thread(target=watch, name="watch", daemon=True)

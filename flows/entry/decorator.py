@@ -11,8 +11,10 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from prefect.states import Completed
 
 from flows.checks import checked
+from flows.entry.cancelled import cancel_below
 from flows.entry.late import newer_scheduled_run
 from flows.entry.parameters import documented
+from flows.entry.parent import end_with_parent
 from flows.entry.recording import record
 from flows.entry.slot import slot_of_this_run
 from flows.entry.started import StartedRun, current_run
@@ -51,6 +53,7 @@ def entry_flow(
     def decorate(body: Callable[[StartedRun], R]) -> Flow[P, R]:
         @functools.wraps(body)
         def run(*args: Any, **kwargs: Any) -> Any:
+            end_with_parent()
             given = signature.bind(*args, **kwargs)
             given.apply_defaults()
             request = request_of(given.arguments, _SWITCHES)
@@ -71,7 +74,7 @@ def entry_flow(
         run.__signature__ = signature  # type: ignore[attr-defined]
         run.__annotations__ = dict(parameters.__annotations__)
         run.__doc__ = f"{body.__doc__}\n\n{documented(parameters)}"
-        return cast("Flow[P, R]", flow(name=name)(run))
+        return cast("Flow[P, R]", flow(name=name, on_cancellation=[cancel_below])(run))
 
     return decorate
 

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from deployments.watch import SourceWatch, watch_sources
+from deployments.watch import (
+    DEFAULT_POLL_S,
+    POLL_VARIABLE,
+    SourceWatch,
+    poll_interval_s,
+    watch_sources,
+)
+from fer_models.errors import ConfigError
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.ingest import fingerprint_sources
 
@@ -112,3 +119,14 @@ def test_the_watch_survives_a_failing_callback(source: Path) -> None:
             break
     assert len(reported) == 2
     assert len(set(reported)) == 2
+
+
+def test_the_interval_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(POLL_VARIABLE, raising=False)
+    assert poll_interval_s() == DEFAULT_POLL_S
+    monkeypatch.setenv(POLL_VARIABLE, "0.5")
+    assert poll_interval_s() == 0.5
+    for wrong in ("soon", "0", "-1", "nan", "inf"):
+        monkeypatch.setenv(POLL_VARIABLE, wrong)
+        with pytest.raises(ConfigError, match="expected seconds"):
+            poll_interval_s()

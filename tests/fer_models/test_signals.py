@@ -1,0 +1,57 @@
+"""A library that sets a handler of SIGTERM does not replace ours."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from fer_models.signals import own_sigterm_handler, signals_unwrapped
+
+
+class Stopped(BaseException):
+    """Raised by our handler."""
+
+
+def _ours(number: int, frame: FrameType | None) -> None:
+    raise Stopped
+
+
+def _of_a_library(number: int, frame: FrameType | None) -> None:
+    sys.exit(number)
+
+
+@pytest.fixture(autouse=True)
+def _handler() -> Iterator[None]:
+    earlier = signal.signal(signal.SIGTERM, _ours)
+    yield
+    signal.signal(signal.SIGTERM, earlier)
+
+
+def test_our_handler_is_back_after_the_block() -> None:
+    with own_sigterm_handler():
+        signal.signal(signal.SIGTERM, _of_a_library)
+    with pytest.raises(Stopped):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_within_the_block_reaches_our_handler() -> None:
+    with pytest.raises(Stopped):
+        _be_signalled_within()
+
+
+def _be_signalled_within() -> None:
+    with own_sigterm_handler():
+        signal.signal(signal.SIGTERM, _of_a_library)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_that_c_code_has_wrapped_is_raised_itself() -> None:
+    with pytest.raises(Stopped), signals_unwrapped():
+        raise SystemError("returned a result with an exception set") from Stopped()
+    with pytest.raises(SystemError), signals_unwrapped():
+        raise SystemError("another") from ValueError()
+    with pytest.raises(SystemError), signals_unwrapped():
+        raise SystemError("another")
