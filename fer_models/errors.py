@@ -45,6 +45,10 @@ class StoreError(FerError):
     exit_code = 2
 
 
+class RunNotFoundError(StoreError):
+    """No run of the store, or more than one, matches what was asked for."""
+
+
 class TrainingError(FerError):
     """Training could not continue (loss not finite, out of memory, no trial finished)."""
 

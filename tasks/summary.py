@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from fer_models.history.runs import latest_with_candidate
 from fer_models.reporting.collect import RunConfig, RunRefs
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.latest import recall_if_any
@@ -20,7 +21,7 @@ from fer_models.storage.refs import (
     TuningRef,
 )
 from fer_models.storage.store import ArtifactStore
-from tasks.artifacts.links import markdown_link
+from tasks.artifacts.links import comparison_link, markdown_link
 from tasks.artifacts.markdown import cell, table
 from tasks.artifacts.publish import publish_markdown
 from tasks.completion import logged
@@ -30,7 +31,12 @@ _SPLITS = ("validation", "test")
 
 
 def publish_summary(
-    config: RunConfig, refs: RunRefs, exploration: ExplorationRef, run: RunRef, store: StoreConfig
+    config: RunConfig,
+    refs: RunRefs,
+    exploration: ExplorationRef,
+    run: RunRef,
+    store: StoreConfig,
+    run_id: str = "",
 ) -> None:
     """Publish the artifact `summary` of a flow run; a no-op outside one.
 
@@ -43,6 +49,7 @@ def publish_summary(
         exploration: the page about the dataset.
         run: the report.
         store: holds the artifacts.
+        run_id: id of the record that the run will leave; empty without one.
 
     Example:
         trained, prepared = outcome.trained, outcome.trained.prepared
@@ -51,7 +58,7 @@ def publish_summary(
         publish_summary(config, refs, prepared.exploration, outcome.run, config.store)
     """
     with logged("no summary of the run"):
-        text = summary_text(config, refs, exploration, run, ArtifactStore(store))
+        text = summary_text(config, refs, exploration, run, ArtifactStore(store), run_id)
         publish_markdown("summary", text, f"Summary of {config.name}")
 
 
@@ -70,13 +77,14 @@ def summary_text(
     exploration: ExplorationRef,
     run: RunRef,
     store: ArtifactStore,
+    run_id: str = "",
 ) -> str:
     """The summary as Markdown: verdict, leaderboard, data, links, configuration."""
     confidence = f"{100 * config.evaluation.confidence:g} % interval"
     sections = {
         "Models": _leaderboard(store, refs.evaluations, refs.ensemble.candidate, confidence),
         "Data": _data(store, refs.snapshot),
-        "Pages": _links(store, refs, exploration, run),
+        "Pages": "\n".join(_links(store, refs, exploration, run, run_id)),
         "Configuration": "\n".join(
             ["Run it again with `ferflow run --recipe FILE`.", "", _configuration(config)]
         ),
@@ -122,9 +130,12 @@ def _data(store: ArtifactStore, snapshot: SnapshotRef) -> str:
     return table([["", "images"], *([name, f"{count:,}"] for name, count in counts.items())])
 
 
-def _links(store: ArtifactStore, refs: RunRefs, exploration: ExplorationRef, run: RunRef) -> str:
+def _links(
+    store: ArtifactStore, refs: RunRefs, exploration: ExplorationRef, run: RunRef, run_id: str
+) -> Iterator[str]:
     links = [
         markdown_link("Report", run.report_url),
+        *_comparison_links(store, run_id),
         markdown_link("Exploration of the data", exploration.report_url),
         markdown_link("Data gate", f"{refs.validation.url}/report.html"),
         *_review_links(store, refs.snapshot),
@@ -135,7 +146,14 @@ def _links(store: ArtifactStore, refs: RunRefs, exploration: ExplorationRef, run
     champion = refs.promotion.champion_now
     if champion is not None:
         links.append(markdown_link("Champion", store.artifact_url(ModelRef, champion)))
-    return "\n".join(f"- {link}" for link in links)
+    yield from (f"- {link}" for link in links)
+
+
+def _comparison_links(store: ArtifactStore, run_id: str) -> Iterator[str]:
+    """The comparison with the newest earlier run that has a model."""
+    earlier = latest_with_candidate(store) if run_id else None
+    if earlier is not None:
+        yield comparison_link(f"Compare with the run before, {earlier.name}", earlier.id, run_id)
 
 
 def _review_links(store: ArtifactStore, snapshot: SnapshotRef) -> Iterator[str]:

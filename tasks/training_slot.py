@@ -16,7 +16,7 @@ from typing import IO
 
 LIMIT_NAME = "ferflow-training"
 _RETRY_S = 3.0
-_ACQUIRE_TIMEOUT_S = 2.0
+_LOCKED = 423
 _current: ContextVar["TrainingSlot | None"] = ContextVar("ferflow_training_slot", default=None)
 
 
@@ -49,15 +49,22 @@ class TrainingSlot:
         self._is_taken = False
 
     def _limit_free(self) -> bool:
+        from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
         from prefect.concurrency.sync import concurrency
 
-        _ensure_limit()
-        try:
-            self._taken.enter_context(
-                concurrency(LIMIT_NAME, timeout_seconds=_ACQUIRE_TIMEOUT_S, strict=True)
-            )
-        except TimeoutError:
+        # Prefect logs each refused attempt as an error, so one is made only for a free slot. It
+        # has no time-out: a slot that the server grants after one is lost until its lease ends.
+        if not _has_free_slot():
             return False
+        slot = concurrency(
+            LIMIT_NAME, max_retries=0, strict=True, raise_on_lease_renewal_failure=False
+        )
+        try:
+            self._taken.enter_context(slot)
+        except ConcurrencySlotAcquisitionError as error:
+            if not _was_taken(error):
+                raise
+            return False  # another run was faster
         return True
 
     def _lock_file_free(self) -> bool:
@@ -75,20 +82,27 @@ class TrainingSlot:
         return True
 
 
-def _ensure_limit() -> None:
-    """Create the limit on the server; one that exists keeps its size."""
+def _has_free_slot() -> bool:
+    """Whether the limit on the server has a free slot; it is created if it does not exist."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
     from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
     with get_client(sync_client=True) as client:
         try:
-            client.read_global_concurrency_limit_by_name(LIMIT_NAME)
+            limit = client.read_global_concurrency_limit_by_name(LIMIT_NAME)
         except ObjectNotFound:
             with contextlib.suppress(ObjectAlreadyExists):  # another run was faster
                 client.create_global_concurrency_limit(
                     GlobalConcurrencyLimitCreate(name=LIMIT_NAME, limit=1)
                 )
+            return True
+    return not limit.active or limit.active_slots < limit.limit
+
+
+def _was_taken(error: Exception) -> bool:
+    response = getattr(error.__cause__, "response", None)
+    return response is not None and response.status_code == _LOCKED
 
 
 class Waiting(AbstractContextManager[None]):

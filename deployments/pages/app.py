@@ -12,7 +12,14 @@ from starlette.routing import Route
 
 from deployments.pages.files import MAIN_PAGES, Files, NotServedError, kind_of
 from deployments.pages.guard import Guard
-from deployments.pages.lists import artifact_page, front_page, list_page, message_page
+from deployments.pages.history import COMPARE, HISTORY, compare_page
+from deployments.pages.lists import (
+    artifact_page,
+    front_page,
+    history_page,
+    list_page,
+    message_page,
+)
 from fer_models.errors import StoreError
 from fer_models.storage.store import ArtifactStore
 
@@ -35,6 +42,8 @@ def build_app(store: ArtifactStore, names: Iterable[str], auth: str | None) -> S
         routes=[
             Route("/", views.front),
             Route("/favicon.ico", views.no_icon),
+            Route(f"/{HISTORY}/", views.history),
+            Route(f"/{COMPARE}/{{a}}/{{b}}", views.compare),
             Route("/{folder}", views.folder_without_slash),
             Route("/{folder}/", views.folder),
             Route("/{folder}/{artifact_id}", views.artifact),
@@ -63,6 +72,13 @@ class _Views:
     def no_icon(self, _: Request) -> Response:
         """Browsers ask for an icon of images and JSON, which name none."""
         return Response(status_code=204, headers={"Cache-Control": _IMMUTABLE})
+
+    def history(self, _: Request) -> Response:
+        return HTMLResponse(history_page(self._files), headers=_FRESH)
+
+    def compare(self, request: Request) -> Response:
+        page = compare_page(self._files.store, request.path_params["a"], request.path_params["b"])
+        return HTMLResponse(page, headers=_FRESH)
 
     def folder_without_slash(self, request: Request) -> Response:
         folder = request.path_params["folder"]

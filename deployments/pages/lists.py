@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.pages.files import CONTENT_TYPES, Files, NotServedError, is_shown
+from deployments.pages.history import MOST_RUNS, run_rows
 from fer_models.errors import StoreError
 from fer_models.plotting.page import page_environment
 from fer_models.storage.refs import ARTIFACT_KINDS
@@ -15,7 +16,7 @@ _PACKAGE = "deployments.pages"
 _NEWEST = 10
 _MOST = 500
 _TITLES = {
-    "runs": "Runs",
+    "runs": "Reports",
     "explorations": "Explorations of the data",
     "validations": "Data gate",
     "reviews": "Reviews by a person",
@@ -46,10 +47,18 @@ class Row:
 
 
 def front_page(files: Files) -> str:
-    """The newest runs, explorations, validations and reviews."""
+    """The newest runs, their reports, explorations, validations and reviews."""
     sections = [_section(files, folder, _NEWEST) for folder in _TITLES]
     others = [kind.folder for kind in ARTIFACT_KINDS if kind.folder not in _TITLES]
-    return _render("front.html.j2", store=files.store.url, sections=sections, others=others)
+    runs = run_rows(files.store, _NEWEST)
+    return _render(
+        "front.html.j2", store=files.store.url, runs=runs, sections=sections, others=others
+    )
+
+
+def history_page(files: Files) -> str:
+    """All runs, newest first."""
+    return _render("history.html.j2", store=files.store.url, runs=run_rows(files.store, MOST_RUNS))
 
 
 def list_page(files: Files, folder: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from fer_models.errors import StoreError
+from fer_models.errors import RunNotFoundError, StoreError
 from fer_models.history.older import older_runs
 from fer_models.history.reading import read_each
 from fer_models.history.record import RunRecord
@@ -20,6 +20,7 @@ FOLDER = "history"
 LATEST = "latest"
 _LATEST = re.compile(r"latest(?:~(\d+))?")
 _MAX_SHOWN = 10
+_MAX_LOOKED_AT = 20
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def find_run(store: ArtifactStore, text: str) -> RunRecord:
     the id of a report, or a name.
 
     Raises:
-        StoreError: no run matches, or more than one does; lists the candidates.
+        RunNotFoundError: no run matches, or more than one does; lists the candidates.
+        StoreError: the store can't be read.
 
     Example:
         find_run(store, "latest~1"), find_run(store, "20261128T05")
@@ -104,7 +106,17 @@ def find_run(store: ArtifactStore, text: str) -> RunRecord:
         if matches
         else f"no run has the name {text!r} or an id that starts with it"
     )
-    raise StoreError(f"{store.url}: {found}; {_available(matches or runs)}")
+    raise RunNotFoundError(f"{store.url}: {found}; {_available(matches or runs)}")
+
+
+def latest_with_candidate(store: ArtifactStore) -> RunRecord | None:
+    """The newest recorded run that has a model to compare with, among the last 20; else None.
+
+    Raises:
+        StoreError: the store can't be listed.
+    """
+    runs = list_runs(store, limit=_MAX_LOOKED_AT).runs
+    return next((run for run in runs if run.candidate), None)
 
 
 def _matches(runs: Sequence[RunRecord], text: str) -> list[RunRecord]:
@@ -127,7 +139,7 @@ def _nth_newest(store: ArtifactStore, back: int) -> RunRecord:
     if len(runs) > back:
         return runs[back]
     wanted = f"{LATEST}~{back}" if back else LATEST
-    raise StoreError(f"{store.url}: there is no run {wanted}; {_available(runs)}")
+    raise RunNotFoundError(f"{store.url}: there is no run {wanted}; {_available(runs)}")
 
 
 def _available(runs: Sequence[RunRecord]) -> str:

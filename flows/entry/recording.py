@@ -43,6 +43,7 @@ def record(
                 recipe=run.request.recipe,
                 overrides=run.request.overrides,
                 flow_run_id=str(prefect_run.id),
+                run_id=run.id,
             ),
         )
     except FerError as error:

@@ -10,6 +10,7 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
+from fer_models.history.record import new_run_id
 from fer_models.processes import PROCESS_LABEL, process_tag
 from fer_models.reporting.collect import RunRefs
 from flows.entry.names import data_label, is_generated, run_title, tags_of
@@ -50,6 +51,8 @@ class StartedRun:
         self.config = config
         self.force = force
         self.started = dt.datetime.now(tz=dt.UTC)
+        self.id = new_run_id(self.started.timestamp())
+        """Id of the record that the run leaves."""
         self.name = self.title("")
         self._tags: list[str] = []
         self._final: State[Any] | None = None
@@ -127,7 +130,9 @@ class StartedRun:
             trained.ensemble,
             outcome.promotion,
         )
-        publish_summary(self.config, refs, prepared.exploration, outcome.run, self.config.store)
+        publish_summary(
+            self.config, refs, prepared.exploration, outcome.run, self.config.store, self.id
+        )
 
     def final_state(self, result: Any) -> State[Any] | None:
         """The state in which the run ends, with its result; None for the usual one."""

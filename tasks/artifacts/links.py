@@ -10,6 +10,7 @@ import re
 from urllib.parse import quote
 
 from fer_models.storage.refs import ARTIFACT_KINDS
+from tasks.artifacts.markdown import cell
 
 PAGES_VARIABLE = "FERFLOW_PAGES_URL"
 _FOLDERS = "|".join(kind.folder for kind in ARTIFACT_KINDS)
@@ -37,6 +38,20 @@ def page_link(url: str) -> str:
         return url
     folder, artifact_id, file = found.groups()
     return f"{server}/{folder}/{quote(artifact_id)}/{quote(file or '')}"
+
+
+def comparison_link(text: str, run_a: str, run_b: str) -> str:
+    """Markdown that leads to the comparison of two recorded runs; without a server, the command.
+
+    Args:
+        text: of the link.
+        run_a: id of the earlier run.
+        run_b: id of the later one.
+    """
+    server = os.environ.get(PAGES_VARIABLE, "").rstrip("/")
+    if is_web_address(server):
+        return f"[{cell(text)}]({server}/compare/{quote(run_a)}/{quote(run_b)})"
+    return f"{cell(text)}: `ferflow runs compare {run_a} {run_b}`"
 
 
 def is_web_address(url: str) -> bool:

@@ -1,7 +1,9 @@
+import asyncio
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,10 +61,41 @@ os._exit(9)
 @pytest.mark.usefixtures("prefect_server")
 def test_runs_on_a_server_share_one_global_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_RETRY_S", 0.02)
-    monkeypatch.setattr(module, "_ACQUIRE_TIMEOUT_S", 0.5)
     announced = _Announced()
     slots = [TrainingSlot(None, a) for a in (Waiting(), announced)]
     _second_takes_it_only_after_the_first(*slots, announced)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_slow_server_does_not_cost_the_slot_that_it_granted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from prefect.client.orchestration import PrefectClient
+
+    grant = PrefectClient.increment_concurrency_slots_with_lease
+
+    async def slowly(*args: Any, **kwargs: Any) -> Any:
+        granted = await grant(*args, **kwargs)
+        await asyncio.sleep(2.5)
+        return granted
+
+    monkeypatch.setattr(PrefectClient, "increment_concurrency_slots_with_lease", slowly)
+    announced = _Announced()
+    slot = TrainingSlot(None, announced)
+    slot.take()
+    slot.release()
+    assert not announced.began.is_set()
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_run_that_loses_the_race_for_a_slot_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = TrainingSlot(None, Waiting()), TrainingSlot(None, Waiting())
+    first.take()
+    monkeypatch.setattr(module, "_has_free_slot", lambda: True)
+    assert not second._limit_free()
+    first.release()
+    assert second._limit_free()
+    second.release()
 
 
 def test_a_task_takes_the_slot_of_its_run_which_ends_with_the_run(tmp_path: Path) -> None:

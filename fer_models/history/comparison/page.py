@@ -36,7 +36,8 @@ def points(difference: float) -> str:
     return f"{100 * difference:+.1f}".replace("-", "\u2212")
 
 
-def _moment(time_s: float | None) -> str:
+def moment(time_s: float | None) -> str:
+    """Seconds since the epoch as `2026-11-28 05:12 UTC`."""
     if time_s is None:
         return "unknown time"
     return f"{dt.datetime.fromtimestamp(time_s, tz=dt.UTC):%Y-%m-%d %H:%M} UTC"
@@ -53,6 +54,6 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "percent": percent,
     "short_count": short_count,
     "points": points,
-    "moment": _moment,
+    "moment": moment,
     "value": _value,
 }

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.artifacts.links import PAGES_VARIABLE, markdown_link, page_link
+from tasks.artifacts.links import PAGES_VARIABLE, comparison_link, markdown_link, page_link
 
 REPORT = "s3://bucket/runs/models/x/validations/0a1b/data_docs/index.html"
 
@@ -26,3 +26,13 @@ def test_without_a_page_server_the_url_stays_text(
         monkeypatch.setenv(PAGES_VARIABLE, server)
     assert page_link(REPORT) == REPORT
     assert markdown_link("report", REPORT) == f"report: `{REPORT}`"
+
+
+def test_a_comparison_is_a_page_or_without_a_server_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(PAGES_VARIABLE, "http://127.0.0.1:4201/")
+    link = comparison_link("before, [x](evil)", "a", "b")
+    assert link == "[before, \\[x\\](evil)](http://127.0.0.1:4201/compare/a/b)"
+    monkeypatch.delenv(PAGES_VARIABLE)
+    assert comparison_link("before", "a", "b") == "before: `ferflow runs compare a b`"
