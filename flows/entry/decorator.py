@@ -1,5 +1,6 @@
 """The decorator of deployed flows: short parameters in, a run with its configuration inside."""
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from prefect.states import Completed
 
 from flows.checks import checked
+from flows.entry.cancelled import cancel_what_was_called
 from flows.entry.late import newer_scheduled_run
 from flows.entry.parameters import documented
 from flows.entry.recording import record
@@ -85,6 +87,8 @@ def _recorded_if_it_fails(started: StartedRun) -> Iterator[None]:
         raise
     except BaseException:  # Ctrl-C, or a cancellation
         record(started, state="cancelled", message="The run was stopped.")
+        with contextlib.suppress(Exception):  # a server that does not answer keeps its states
+            cancel_what_was_called(current_run())
         raise
 
 
