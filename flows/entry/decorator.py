@@ -1,6 +1,5 @@
 """The decorator of deployed flows: short parameters in, a run with its configuration inside."""
 
-import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
@@ -89,8 +88,6 @@ def _recorded_if_it_fails(started: StartedRun) -> Iterator[None]:
         raise
     except BaseException:  # Ctrl-C, or a cancellation
         record(started, state="cancelled", message="The run was stopped.")
-        with contextlib.suppress(Exception):  # a server that does not answer keeps its states
-            cancel_what_was_called(current_run())
         raise
 
 
