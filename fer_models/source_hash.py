@@ -38,14 +38,14 @@ def imported_modules(module: str) -> dict[str, Path]:
         if path is None or name in found:
             continue
         found[name] = path
-        pending.extend(_imports(path))
+        pending.extend(_imports(path.read_bytes()))
     return found
 
 
 @cache
-def _imports(path: Path) -> list[str]:
+def _imports(source: bytes) -> list[str]:
     names: list[str] = []
-    for node in _statements(ast.parse(path.read_bytes())):
+    for node in _statements(ast.parse(source)):
         if isinstance(node, ast.Import):
             names.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -64,7 +64,6 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
             yield from _statements(part)
 
 
-@cache
 def _source_of(module: str) -> Path | None:
     package, _, leaf = module.rpartition(".")
     if package:

@@ -12,9 +12,20 @@ from flows.pipeline_config import PipelineConfig
 from flows.recipes import load_config, recipe_names, save_recipe, saved_recipes
 
 
-@click.group(name="recipes", invoke_without_command=True)
-@click.pass_context
-def command(context: click.Context) -> None:
+class _ListOrShow(click.Group):
+    """`recipes` alone lists the recipes, `recipes NAME` shows one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Insert the command that was left out."""
+        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        elif args[0] not in (*self.commands, "-h", "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(name="recipes", cls=_ListOrShow)
+def command() -> None:
     """List, show and save recipes: named configurations of a run.
 
     Built-in recipes come with ferflow; others are saved in a store, from where the form of
@@ -26,14 +37,12 @@ def command(context: click.Context) -> None:
     ferflow recipes save ours --recipe fer2013 --set members.0.training.epochs=3
     ferflow run --recipe ours
     """  # noqa: D301 - click's marker for preformatted text
-    if context.invoked_subcommand is None:
-        context.invoke(list_recipes)
 
 
 @command.command(name="list")
 @store_option
 @reporting
-def list_recipes(store_url: str | None = None) -> Produced:
+def list_recipes(store_url: str | None) -> Produced:
     """List the built-in recipes and those saved in the store."""
     store = open_store(store_url)
     built_in, saved = recipe_names(), saved_recipes(store)

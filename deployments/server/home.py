@@ -28,13 +28,11 @@ def use_project_home(store: ArtifactStore) -> Path:
     names an API are respected.
 
     Returns:
-        Prefect's folder.
+        Prefect's folder; it need not exist yet.
     """
     if HOME_VARIABLE not in os.environ and not _chosen_api():
         os.environ[HOME_VARIABLE] = str(project_home(store))
-    home = Path(os.environ.get(HOME_VARIABLE, "~/.prefect")).expanduser()
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return home
+    return Path(os.environ.get(HOME_VARIABLE, "~/.prefect")).expanduser()
 
 
 def project_home(store: ArtifactStore) -> Path:
@@ -54,6 +52,7 @@ def prepare_database(home: Path) -> dict[str, str]:
 
     Migrating an empty database takes seconds, so the first one is kept as a template.
     """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if "PREFECT_API_DATABASE_CONNECTION_URL" in os.environ:
         return {}
     template = _template()

@@ -21,6 +21,7 @@ def only_one(home: Path) -> Iterator[None]:
     Raises:
         ConfigError: another `ferflow up` runs there; says where.
     """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (home / _LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -39,6 +40,7 @@ def only_one(home: Path) -> Iterator[None]:
 
 def write_facts(home: Path, facts: dict[str, Any]) -> None:
     """Say where this `ferflow up` can be reached; without secrets."""
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = home / _FACTS
     part = home / f"{_FACTS}.{os.getpid()}"
     part.write_text(json.dumps(facts, sort_keys=True), encoding="utf-8")

@@ -14,11 +14,11 @@ from deployments.cli import main
 from deployments.cli.run import command as run_command
 from deployments.cli.runs.open import can_open
 from deployments.cli.runs.repeat import repeat_options
-from deployments.recipes import load_config, recipe_names
 from fer_models.history.record import RunRecord
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
+from flows.recipes import load_config, recipe_names
 from tests.fer_models.history.builders import BuiltRun, build_run
 
 HOUR_S = 3600.0

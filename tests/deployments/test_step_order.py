@@ -22,11 +22,13 @@ def _calls(function: ast.FunctionDef, helpers: dict[str, ast.FunctionDef]) -> It
     """Names called by the function in source order; calls of helpers are replaced by theirs."""
     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
-        name = call.func.id if isinstance(call.func, ast.Name) else ""
-        if name in helpers:
-            yield from _calls(helpers[name], helpers)
-        else:
-            yield name
+        # `start(task, ...)` calls the task, too.
+        for part in (call.func, *call.args):
+            name = part.id if isinstance(part, ast.Name) else ""
+            if name in helpers:
+                yield from _calls(helpers[name], helpers)
+            else:
+                yield name
 
 
 def _task_order() -> list[str]:

@@ -10,13 +10,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from deployments.cli import main
-from deployments.cli.latest import remember
 from deployments.cli.task.step import Step
 from fer_models.history.build import record_of
 from fer_models.history.outputs import output_of
 from fer_models.history.runs import find_run, record_run
 from fer_models.history.settings import setting_changes
 from fer_models.storage.config import StoreConfig
+from fer_models.storage.latest import remember
 from fer_models.storage.refs import EnsembleRef, ExplorationRef, PromotionRef, ValidationRef
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import DEMO_MEMBERS, PipelineConfig

@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
 from fer_models.errors import GateError
+from fer_models.history.runs import list_runs
 from fer_models.progress import Progress, listening
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
@@ -58,6 +62,21 @@ def test_a_run_promotes_a_model_and_writes_a_report(
     page = store.read_file(outcome.run, "report.html").decode()
     assert outcome.promotion.candidate_id in page
     assert "<script src" not in page
+
+
+def test_a_run_publishes_its_summary_and_configuration_and_leaves_a_record(
+    first_run: tuple[PipelineConfig, Outcome],
+) -> None:
+    config, outcome = first_run
+    [record] = [one for one in list_runs(ArtifactStore(config.store)).runs if one.recorded]
+    assert record.artifacts.report == outcome.run.id
+    assert record.promoted
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(UUID(record.flow_run_id))
+        own = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
+        published = {one.key for one in client.read_artifacts(artifact_filter=own)}
+    assert {"summary", "configuration"} <= published
+    assert (run.state_name, "promoted" in run.tags) == ("Promoted", True)
 
 
 def test_an_identical_second_run_comes_from_the_cache(

@@ -9,7 +9,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.runtime import flow_run
 
-from deployments.recipes import load_config
 from fer_models.reporting.collect import RunRefs
 from fer_models.storage.latest import recall
 from fer_models.storage.refs import (
@@ -25,13 +24,18 @@ from fer_models.storage.refs import (
 )
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
+from flows.recipes import load_config
 from flows.results import Outcome
 from flows.run_pipeline import run_pipeline
 from tasks.artifacts.links import PAGES_VARIABLE
-from tasks.summary import publish_summary, summary_text
-from tests.flows.conftest import tiny_config
+from tasks.summary import publish_configuration, publish_summary, summary_text
+from tests.flows.conftest import as_recipe, tiny_config
 
-pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("prefect_server"),
+    pytest.mark.timeout(1800),
+]
 SERVER = "http://127.0.0.1:4201"
 
 
@@ -47,7 +51,7 @@ def finished(
             "scoring": config.scoring.model_copy(update={"enabled": False}),
         }
     )
-    return config, run_pipeline(config)
+    return config, run_pipeline(recipe=as_recipe(config))
 
 
 def _refs(outcome: Outcome) -> RunRefs:
@@ -74,6 +78,7 @@ def _summarised(config: PipelineConfig, outcome: Outcome) -> dict[str, str]:
     @flow
     def summarise() -> UUID:
         exploration = outcome.trained.prepared.exploration
+        publish_configuration(config)
         publish_summary(config, _refs(outcome), exploration, outcome.run, config.store)
         return UUID(str(flow_run.id))
 
@@ -140,7 +145,7 @@ def test_commands_find_what_a_run_made_also_when_all_of_it_came_from_the_cache(
 
     check()
     store.remove_folder("latest")
-    assert run_pipeline(config) == outcome
+    assert run_pipeline(recipe=as_recipe(config)) == outcome
     check()
 
 

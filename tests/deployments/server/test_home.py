@@ -35,6 +35,8 @@ def test_prefect_lives_beside_the_project_s_store(user_home: Path, tmp_path: Pat
     )
     assert os.environ.pop("PREFECT_HOME").endswith("prefect")
     assert use_project_home(_store("s3://bucket/prefix")) == tmp_path / ".ferflow" / "prefect"
+    assert not (tmp_path / ".ferflow").exists()  # a command that fails leaves nothing behind
+    prepare_database(tmp_path / ".ferflow" / "prefect")
     assert (tmp_path / ".ferflow" / "prefect").stat().st_mode & 0o077 == 0
 
 
