@@ -53,8 +53,8 @@ def tags_of(flow_name: str, config: PipelineConfig, scheduled: bool) -> list[str
 
 
 def subflow_name() -> str:
-    """The name of a called flow: its own, and the data it works on."""
+    """The name of a called flow's run: the data it works on; Prefect shows the flow beside it."""
     from prefect.runtime import flow_run
 
     config: PipelineConfig = flow_run.parameters["config"]
-    return f"{flow_run.flow_name} · {data_label(config.data.sources)}"
+    return data_label(config.data.sources)
