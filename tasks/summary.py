@@ -79,12 +79,12 @@ def summary_text(
     store: ArtifactStore,
     run_id: str = "",
 ) -> str:
-    """The summary as Markdown: verdict, leaderboard, data, links, configuration."""
+    """The summary as Markdown: verdict, links, leaderboard, data, configuration."""
     confidence = f"{100 * config.evaluation.confidence:g} % interval"
     sections = {
+        "Pages": "\n".join(_links(store, refs, exploration, run, run_id)),
         "Models": _leaderboard(store, refs.evaluations, refs.ensemble.candidate, confidence),
         "Data": _data(store, refs.snapshot),
-        "Pages": "\n".join(_links(store, refs, exploration, run, run_id)),
         "Configuration": "\n".join(
             ["Run it again with `ferflow run --recipe FILE`.", "", _configuration(config)]
         ),

@@ -112,11 +112,13 @@ def find_run(store: ArtifactStore, text: str) -> RunRecord:
 def latest_with_candidate(store: ArtifactStore) -> RunRecord | None:
     """The newest recorded run that has a model to compare with, among the last 20; else None.
 
+    A report without a record is left out: it may be that of the run that asks.
+
     Raises:
         StoreError: the store can't be listed.
     """
     runs = list_runs(store, limit=_MAX_LOOKED_AT).runs
-    return next((run for run in runs if run.candidate), None)
+    return next((run for run in runs if run.recorded and run.candidate), None)
 
 
 def _matches(runs: Sequence[RunRecord], text: str) -> list[RunRecord]:
