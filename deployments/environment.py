@@ -3,13 +3,14 @@
 import os
 from collections.abc import Mapping
 
+HEARTBEAT_S = 30
+"""How often a run says that it is alive; the automation of `ferflow up` waits for it."""
 # Defaults only: variables that the user has set are kept.
 QUIET: Mapping[str, str] = {
     "DO_NOT_TRACK": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    # As often as the automation of `ferflow up` expects it.
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     "PREFECT_CLI_PROMPT": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",

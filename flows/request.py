@@ -1,7 +1,7 @@
 """What a person asks of a run, and the full configuration that it results in."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from flows.recipes.load import load_config
 
 STORE_VARIABLE = "FERFLOW_STORE"
 DEFAULT_RECIPE = "demo"
+SWITCHES = ("force",)
+"""Parameters of single flows that are no part of a request."""
 
 
 class RunRequest(FrozenConfig):
@@ -117,8 +119,8 @@ def _with_weights_folder(member: MemberConfig) -> MemberConfig:
     return member.model_copy(update={"network": network.model_copy(update={"weights_dir": folder})})
 
 
-def request_of(parameters: Mapping[str, Any], switches: Sequence[str] = ()) -> RunRequest:
-    """The request in the parameters of a flow, without the flow's own switches."""
+def request_of(parameters: Mapping[str, Any]) -> RunRequest:
+    """The request in the parameters of a flow, without the switches of single flows."""
     return RunRequest.model_validate(
-        {name: value for name, value in parameters.items() if name not in switches}
+        {name: value for name, value in parameters.items() if name not in SWITCHES}
     )

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from deployments.automations.ensure import ensure_automation
+from deployments.environment import HEARTBEAT_S
 
 NAME = "ferflow: mark silent runs as crashed"
-HEARTBEAT_S = 30
 SILENCE_S = 3 * HEARTBEAT_S
 """For runs that send heartbeats every `HEARTBEAT_S` seconds, as those of `ferflow up` do."""
 DEFAULT_SILENCE_S = 600

@@ -1,6 +1,5 @@
 """Automations that run the deployment `retrain` when an event asks for it."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from deployments.automations.ensure import ensure_automation
@@ -16,28 +15,24 @@ ON_REQUEST = "ferflow: retrain when asked"
 ON_CHANGE = "ferflow: check retraining when data change or drift"
 
 
-def ensure_retraining_automations(forced: Mapping[str, Any] | None = None) -> None:
+def ensure_retraining_automations() -> None:
     """Create both automations for the deployment `retrain/retrain`, or bring them up to date.
 
     `ferflow.retrain.requested` forces a retraining. `ferflow.data.changed` and
-    `ferflow.drift.detected` start a run that decides by its own criteria.
-
-    Args:
-        forced: parameters of a forced run; by default `force`, while all others are those of the
-            deployment.
+    `ferflow.drift.detected` start a run that decides by its own criteria. All other parameters
+    are those of the deployment.
 
     Raises:
         ConfigError: the server has no deployment of that name.
     """
     deployment = _deployment()
-    parameters = {"force": True} if forced is None else dict(forced)
     ensure_automation(
         _run_on(
             ON_REQUEST,
             "Retrains, whatever the criteria say.",
             deployment,
             {RETRAIN_REQUESTED},
-            parameters,
+            {"force": True},
         )
     )
     ensure_automation(

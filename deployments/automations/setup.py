@@ -1,29 +1,23 @@
 """All automations that `ferflow up` sets up."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from deployments.automations.heartbeat import SILENCE_S, ensure_heartbeat_automation
 from deployments.automations.notifications import ensure_notifications
 from deployments.automations.retraining import ensure_retraining_automations
 
 
-def ensure_automations(
-    notify: str = "", forced: Mapping[str, Any] | None = None, silence_s: int = SILENCE_S
-) -> None:
+def ensure_automations(notify: str = "", silence_s: int = SILENCE_S) -> None:
     """Create all automations on the configured Prefect server, or bring them up to date.
 
     Call it after the deployments are registered: automations refer to them by id.
 
     Args:
         notify: `type/name` of a notification block; "" sends no notifications.
-        forced: see `ensure_retraining_automations`.
         silence_s: see `ensure_heartbeat_automation`.
 
     Raises:
         ConfigError: the server lacks the deployment `retrain/retrain` or the block.
     """
     ensure_heartbeat_automation(silence_s)
-    ensure_retraining_automations(forced)
+    ensure_retraining_automations()
     if notify:
         ensure_notifications(notify)

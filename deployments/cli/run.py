@@ -26,8 +26,10 @@ from fer_models.storage.store import ArtifactStore
 from flows.checks import check_config
 from flows.pipeline_config import PipelineConfig
 from flows.request import RunRequest
+from tasks.artifacts.links import PAGES_VARIABLE
 
 if TYPE_CHECKING:
+    from deployments.server.process import ServerProcess
     from fer_models.storage.refs import EvaluationRef
     from flows.results import Outcome
 
@@ -65,9 +67,9 @@ def command(local: bool, no_cache: bool, verbose: bool, **options: Any) -> Produ
     tally = _Tally()
     with progress_display():
         report("start", 0, note="Prefect")
-        _use_server(home, api, verbose)
+        _use_server(home, api, store, verbose)
         with listening(tally):
-            outcome = _run(request, store)
+            outcome = _run(request)
     seconds = time.monotonic() - start
     produced = _summary(store, outcome) | tally.counts() | {"seconds": round(seconds, 1)}
     produced["report_file"] = str(local_report(store, outcome.run))
@@ -107,7 +109,7 @@ def _reachable_api(home: Path) -> str | None:
     if facts is None or not answers(str(facts["api"])):
         return None
     if facts.get("pages"):
-        os.environ.setdefault("FERFLOW_PAGES_URL", str(facts["pages"]))
+        os.environ.setdefault(PAGES_VARIABLE, str(facts["pages"]))
     return str(facts["api"])
 
 
@@ -132,14 +134,21 @@ def _prepare_prefect(verbose: bool, no_cache: bool) -> None:
         os.environ["PREFECT_TASKS_REFRESH_CACHE"] = "true"
 
 
-def _use_server(home: Path, api: str | None, verbose: bool) -> None:
+def _use_server(home: Path, api: str | None, store: ArtifactStore, verbose: bool) -> None:
     """Use the reachable server, or start one that ends with this command.
 
-    It starts while this process imports Prefect's client, and is waited for after that.
+    It starts while this process imports Prefect's client and preloads what a first run needs.
     """
     if api is not None:
         os.environ[API_VARIABLE] = api
+        _preload(store)
         return
+    server = _started_server(home, verbose)
+    _preload(store)
+    server.wait()
+
+
+def _started_server(home: Path, verbose: bool) -> "ServerProcess":
     from deployments.server.process import start_temporary_server
     from tasks.server import TEMPORARY_VARIABLE
 
@@ -149,19 +158,24 @@ def _use_server(home: Path, api: str | None, verbose: bool) -> None:
     os.environ[API_VARIABLE] = server.api_url
     os.environ["PREFECT_API_AUTH_STRING"] = server.auth
     os.environ[TEMPORARY_VARIABLE] = "1"
-    importlib.import_module("flows.run_pipeline")
-    server.wait()
+    return server
 
 
-def _run(request: RunRequest, store: ArtifactStore) -> "Outcome":
-    from deployments.crashed import mark_crashed_runs
+def _preload(store: ArtifactStore) -> None:
+    """Import the flow, and in the background the heavy libraries that a first run needs."""
     from deployments.preload import preload_modules
     from fer_models.storage.refs import RunRef
-    from flows.run_pipeline import run_pipeline
 
+    importlib.import_module("flows.run_pipeline")
     # In a store with runs, this one may come from the cache and need no heavy library.
     if not store.list_ids(RunRef):
         preload_modules()
+
+
+def _run(request: RunRequest) -> "Outcome":
+    from deployments.crashed import mark_crashed_runs
+    from flows.run_pipeline import run_pipeline
+
     mark_crashed_runs()
     report("start", 1, 1, note="Prefect is up")
     with _without_heartbeats():

@@ -17,14 +17,10 @@ from deployments.cli.options import config_options, notify_option, request_from
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
+from deployments.loopback import AUTH_VARIABLE, LOOPBACK, LOOPBACK_NAMES, configured_auth
 from deployments.pages.server import PageServer
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
-from deployments.server.process import (
-    LOOPBACK,
-    LOOPBACK_NAMES,
-    answers,
-    start_lasting_server,
-)
+from deployments.server.process import answers, start_lasting_server
 from deployments.server.running import only_one, write_facts
 from deployments.serving import WEEKLY
 from fer_models.errors import ConfigError
@@ -34,7 +30,6 @@ from flows.request import RunRequest
 from tasks.artifacts.links import PAGES_VARIABLE
 
 _POLL_S = 2.0
-_AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
 
 
 @click.command(name="up")
@@ -100,9 +95,7 @@ def command(
     _check_host(host)
     check_config(config)
     store.check_writable()
-    pages = PageServer(
-        store.config, host=host, port=pages_port, auth=os.environ.get(_AUTH_VARIABLE)
-    )
+    pages = PageServer(store.config, host=host, port=pages_port, auth=configured_auth())
     with _server(home, host, port, verbose) as api_url, _client_of(api_url), pages:
         # A link for browsers elsewhere is the user's setting.
         os.environ.setdefault(PAGES_VARIABLE, pages.url)
@@ -204,8 +197,8 @@ def _client_of(api_url: str) -> Iterator[None]:
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
     os.environ[API_VARIABLE] = api_url
-    if os.environ.get(_AUTH_VARIABLE):
-        os.environ.setdefault("PREFECT_API_AUTH_STRING", os.environ[_AUTH_VARIABLE])
+    if server_auth := configured_auth():
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", server_auth)
     auth = os.environ.get("PREFECT_API_AUTH_STRING")
     with temporary_settings({PREFECT_API_URL: api_url, PREFECT_API_AUTH_STRING: auth}):
         yield
@@ -220,11 +213,11 @@ def _names(host: str) -> tuple[str, ...]:
 
 
 def _check_host(host: str) -> None:
-    if host in LOOPBACK_NAMES or os.environ.get(_AUTH_VARIABLE):
+    if host in LOOPBACK_NAMES or configured_auth():
         return
     raise ConfigError(
         f"--host {host}: other machines could run commands through Prefect's API; set a password "
-        f"with {_AUTH_VARIABLE}=user:password, or bind {LOOPBACK}"
+        f"with {AUTH_VARIABLE}=user:password, or bind {LOOPBACK}"
     )
 
 

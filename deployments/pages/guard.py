@@ -10,11 +10,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments.loopback import AUTH_VARIABLE
 from deployments.pages.lists import message_page
 from fer_models.errors import ConfigError
 
-AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 # Pages are self-contained: inline script, style and images, and no connection to anywhere.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "

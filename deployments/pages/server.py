@@ -2,7 +2,6 @@
 
 import contextlib
 import ipaddress
-import os
 import socket
 import threading
 import time
@@ -12,8 +11,9 @@ from typing import Self
 
 import uvicorn
 
+from deployments.loopback import LOOPBACK, LOOPBACK_NAMES
 from deployments.pages.app import build_app
-from deployments.pages.guard import AUTH_VARIABLE, LOOPBACK_NAMES, check_exposure
+from deployments.pages.guard import check_exposure
 from fer_models.errors import ConfigError, FerError
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
@@ -46,7 +46,7 @@ class PageServer:
         self,
         store: StoreConfig,
         *,
-        host: str = "127.0.0.1",
+        host: str = LOOPBACK,
         port: int = DEFAULT_PORT,
         auth: str | None = None,
         names: Sequence[str] = (),
@@ -130,11 +130,6 @@ class PageServer:
         return listener
 
 
-def configured_auth() -> str | None:
-    """`user:password` of the environment, the same as that of the Prefect server."""
-    return os.environ.get(AUTH_VARIABLE) or None
-
-
 def _in_address(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
@@ -143,5 +138,5 @@ def _reachable(host: str) -> str:
     """A name of this machine under which a server bound to `host` is reached."""
     with contextlib.suppress(ValueError):
         if ipaddress.ip_address(host).is_unspecified:
-            return LOOPBACK_NAMES[0]
+            return LOOPBACK
     return _in_address(host)

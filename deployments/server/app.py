@@ -29,7 +29,7 @@ def check_parameters(parameters: dict[str, Any], entrypoint: str) -> None:
     from fer_models.errors import ConfigError
 
     try:
-        request = request_of(parameters, ("force",))
+        request = request_of(parameters)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise ConfigError(f"invalid parameters of {entrypoint}:", problems) from error

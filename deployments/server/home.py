@@ -30,7 +30,7 @@ def use_project_home(store: ArtifactStore) -> Path:
     Returns:
         Prefect's folder; it need not exist yet.
     """
-    if HOME_VARIABLE not in os.environ and not _chosen_api():
+    if HOME_VARIABLE not in os.environ and not configured_api():
         os.environ[HOME_VARIABLE] = str(project_home(store))
     return Path(os.environ.get(HOME_VARIABLE, "~/.prefect")).expanduser()
 
@@ -44,7 +44,16 @@ def project_home(store: ArtifactStore) -> Path:
 
 def configured_api() -> str | None:
     """The API that the environment or the active Prefect profile names, or None."""
-    return os.environ.get(API_VARIABLE) or _chosen_api()
+    if os.environ.get(API_VARIABLE):
+        return os.environ[API_VARIABLE]
+    path = Path("~/.prefect/profiles.toml").expanduser()
+    try:
+        profiles: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return None
+    active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
+    chosen = profiles.get("profiles", {}).get(active, {}).get(API_VARIABLE)
+    return str(chosen) if chosen else None
 
 
 def prepare_database(home: Path) -> dict[str, str]:
@@ -77,19 +86,6 @@ def database_is_migrated(home: Path) -> None:
     copy = template.with_suffix(f".{os.getpid()}")
     _backup(home / _DATABASE, copy)
     copy.rename(template)
-
-
-def _chosen_api() -> str | None:
-    if os.environ.get(API_VARIABLE):
-        return os.environ[API_VARIABLE]
-    path = Path("~/.prefect/profiles.toml").expanduser()
-    try:
-        profiles: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return None
-    active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
-    chosen = profiles.get("profiles", {}).get(active, {}).get(API_VARIABLE)
-    return str(chosen) if chosen else None
 
 
 def _template() -> Path:

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployments.loopback import AUTH_VARIABLE, LOOPBACK, LOOPBACK_NAMES
 from deployments.server.home import database_is_migrated, prepare_database
 from fer_models.errors import ConfigError, FerError
 
-LOOPBACK = "127.0.0.1"
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _START_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 20.0
 # A run that nobody can reach needs neither the UI nor the services of a lasting server.
@@ -68,7 +67,7 @@ def start_temporary_server(home: Path, verbose: bool) -> ServerProcess:
     """Start a server for one command: on a free port of loopback, with a random password."""
     auth = f"ferflow:{secrets.token_urlsafe(24)}"
     listening = socket.create_server((LOOPBACK, 0))
-    variables = {**_TEMPORARY, "PREFECT_SERVER_API_AUTH_STRING": auth}
+    variables = {**_TEMPORARY, AUTH_VARIABLE: auth}
     return _start(listening, home, variables, LOOPBACK_NAMES, verbose, auth)
 
 

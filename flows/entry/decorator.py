@@ -24,7 +24,6 @@ from tasks.training_slot import training_slot
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SWITCHES = ("force",)
 SKIPPED_STATE = "Skipped"
 
 
@@ -56,7 +55,7 @@ def entry_flow(
             end_with_parent()
             given = signature.bind(*args, **kwargs)
             given.apply_defaults()
-            request = request_of(given.arguments, _SWITCHES)
+            request = request_of(given.arguments)
             forced = bool(given.arguments.get("force", False))
             started = StartedRun(name, request, checked(request), forced)
             started.announce()

@@ -32,6 +32,19 @@ def current_run() -> FlowRun | None:
     return context.flow_run if context else None
 
 
+def refs_of(outcome: Outcome) -> RunRefs:
+    """The artifacts of an outcome that its report and its summary are about."""
+    trained, prepared = outcome.trained, outcome.trained.prepared
+    return RunRefs(
+        prepared.snapshot,
+        prepared.validation,
+        trained.tuning,
+        trained.evaluations,
+        trained.ensemble,
+        outcome.promotion,
+    )
+
+
 class StartedRun:
     """The run of a deployed flow, from its resolved configuration to its final state.
 
@@ -76,10 +89,8 @@ class StartedRun:
         run = current_run()
         if run is None:
             return
-        own = [tag for tag in run.tags if tag not in self._tags]
-        self._tags = list(
-            dict.fromkeys([*own, *tags_of(self.flow_name, self.config, run.auto_scheduled)])
-        )
+        own = tags_of(self.flow_name, self.config, run.auto_scheduled)
+        self._tags = list(dict.fromkeys([*run.tags, *own]))
         self.name = self.title(run.name)
         with get_client(sync_client=True) as client:
             client.update_flow_run(run.id, name=self.name, tags=self._tags)
@@ -121,17 +132,9 @@ class StartedRun:
         """Publish one artifact that says it all, also when every task came from the cache."""
         if current_run() is None:
             return
-        trained, prepared = outcome.trained, outcome.trained.prepared
-        refs = RunRefs(
-            prepared.snapshot,
-            prepared.validation,
-            trained.tuning,
-            trained.evaluations,
-            trained.ensemble,
-            outcome.promotion,
-        )
+        exploration = outcome.trained.prepared.exploration
         publish_summary(
-            self.config, refs, prepared.exploration, outcome.run, self.config.store, self.id
+            self.config, refs_of(outcome), exploration, outcome.run, self.config.store, self.id
         )
 
     def final_state(self, result: Any) -> State[Any] | None:

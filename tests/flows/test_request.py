@@ -18,7 +18,7 @@ def test_a_request_resolves_the_same_after_it_was_a_flow_s_parameters(tmp_path: 
     request = RunRequest(
         recipe="fer2013", data=("synthetic",), store=str(tmp_path), seed=3, overrides=("seed=5",)
     )
-    again = request_of(request.parameters() | {"force": True}, ("force",))
+    again = request_of(request.parameters() | {"force": True})
     assert again.resolve() == request.resolve()
     assert again.resolve().seed == 3
 

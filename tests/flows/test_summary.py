@@ -23,6 +23,7 @@ from fer_models.storage.refs import (
     ValidationRef,
 )
 from fer_models.storage.store import ArtifactStore
+from flows.entry.started import refs_of
 from flows.pipeline_config import PipelineConfig
 from flows.recipes import load_config
 from flows.results import Outcome
@@ -54,18 +55,6 @@ def finished(
     return config, run_pipeline(recipe=as_recipe(config))
 
 
-def _refs(outcome: Outcome) -> RunRefs:
-    trained, prepared = outcome.trained, outcome.trained.prepared
-    return RunRefs(
-        prepared.snapshot,
-        prepared.validation,
-        trained.tuning,
-        trained.evaluations,
-        trained.ensemble,
-        outcome.promotion,
-    )
-
-
 def _published(run_id: UUID) -> dict[str, str]:
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(
@@ -79,7 +68,7 @@ def _summarised(config: PipelineConfig, outcome: Outcome) -> dict[str, str]:
     def summarise() -> UUID:
         exploration = outcome.trained.prepared.exploration
         publish_configuration(config)
-        publish_summary(config, _refs(outcome), exploration, outcome.run, config.store)
+        publish_summary(config, refs_of(outcome), exploration, outcome.run, config.store)
         return UUID(str(flow_run.id))
 
     return _published(summarise())
@@ -156,7 +145,7 @@ def test_a_tuned_run_links_the_plots_of_its_trials(
     monkeypatch.delenv(PAGES_VARIABLE, raising=False)
     store = ArtifactStore(config.store)
     tuning = store.put(TuningRef, "t", {"trials.png": b""}, {"plots": ["trials.png"]})
-    refs = _refs(outcome)
+    refs = refs_of(outcome)
     tuned = RunRefs(**{**vars(refs), "tuning": tuning})
     exploration = outcome.trained.prepared.exploration
     text = summary_text(config, tuned, exploration, outcome.run, store)
