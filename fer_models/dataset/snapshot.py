@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fer_models.labels import CLASS_NAMES, UNLABELLED, VOTE_COLUMNS
+from fer_models.classes.class_list import FER2013_CLASSES, ClassList
+from fer_models.labels import UNLABELLED, VOTE_COLUMNS
+from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
@@ -66,6 +68,11 @@ class DatasetSnapshot:
     images: Images
     info: Mapping[str, Any]
 
+    @property
+    def classes(self) -> ClassList:
+        """The classes that the labels number."""
+        return ClassList.from_info(self.info)
+
     def positions(self, split: str) -> npt.NDArray[np.int64]:
         """Row positions of the kept, labelled images of a split, in manifest order."""
         table = self.manifest
@@ -73,7 +80,7 @@ class DatasetSnapshot:
         return np.flatnonzero(mask.to_numpy()).astype(np.int64)
 
     def labels(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Class numbers (0..6) at the given positions."""
+        """Class numbers (0..K-1) at the given positions."""
         return self.manifest["label"].to_numpy(dtype=np.int64)[positions]
 
     def image_ids(self, positions: npt.NDArray[np.int64]) -> list[str]:
@@ -89,6 +96,7 @@ def write_snapshot(
     parent: SnapshotRef | None = None,
     tables: Mapping[str, pd.DataFrame] | None = None,
     info: Mapping[str, Any] | None = None,
+    classes: ClassList | None = None,
 ) -> SnapshotRef:
     """Write a snapshot and return its reference.
 
@@ -101,14 +109,19 @@ def write_snapshot(
         parent: the snapshot it was derived from.
         tables: additional tables (`truth`, `decisions`) by name; part of the id.
         info: additional metadata, not part of the id.
+        classes: what the labels number; None: the parent's classes, or FER2013's seven.
     """
+    if classes is None:
+        classes = ClassList.from_info(store.info(parent)) if parent else FER2013_CLASSES
     table = _checked_manifest(manifest, images)
+    assert table["label"].max() < len(classes)
     tables = tables or {}
-    sha = snapshot_sha(table, images, step, tables)
+    sha = snapshot_sha(table, images, step, tables, classes)
     facts = {
         "step": step,
         "parent": parent.id if parent else None,
-        **summarise(table),
+        "classes": classes.info(),
+        **summarise(table, classes),
         **(info or {}),
     }
     files: dict[str, Path | bytes] = {_MANIFEST_FILE: _parquet_bytes(table)}
@@ -153,10 +166,19 @@ def open_tables(store: ArtifactStore, ref: SnapshotRef) -> dict[str, pd.DataFram
 
 
 def snapshot_sha(
-    manifest: pd.DataFrame, images: Images, step: str, tables: Mapping[str, pd.DataFrame]
+    manifest: pd.DataFrame,
+    images: Images,
+    step: str,
+    tables: Mapping[str, pd.DataFrame],
+    classes: ClassList = FER2013_CLASSES,
 ) -> str:
-    """Sha256 over the values of the manifest and the tables, the pixels and the step (40 hex)."""
+    """Sha256 over the values of the manifest and the tables, the pixels and the step (40 hex).
+
+    FER2013's seven classes add nothing to it, other classes their names and merges.
+    """
     digest = hashlib.sha256(_FORMAT + step.encode())
+    if classes != FER2013_CLASSES:
+        digest.update(json_bytes(classes.info()))
     for column, dtype in MANIFEST_DTYPES.items():
         digest.update(column.encode() + b"\0")
         values = manifest[column]
@@ -170,7 +192,7 @@ def snapshot_sha(
     return digest.hexdigest()[:40]
 
 
-def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
+def summarise(manifest: pd.DataFrame, classes: ClassList) -> dict[str, Any]:
     """Summary counts of a manifest.
 
     `num_images`, `class_counts` (all labelled images by class name), `kept` and `quarantined`,
@@ -184,8 +206,8 @@ def summarise(manifest: pd.DataFrame) -> dict[str, Any]:
         "kept": len(kept),
         "quarantined": len(quarantined),
         "unlabelled": int((manifest["label"] == UNLABELLED).sum()),
-        "class_counts": _class_counts(manifest),
-        "kept_class_counts": _class_counts(kept),
+        "class_counts": _class_counts(manifest, classes),
+        "kept_class_counts": _class_counts(kept, classes),
         "split_counts": {str(name): int(count) for name, count in sorted(splits.items())},
         "reasons": {
             str(name): int(count)
@@ -207,10 +229,10 @@ def first_of_group(keys: pd.Series) -> npt.NDArray[np.int64]:
     return first[codes]
 
 
-def _class_counts(manifest: pd.DataFrame) -> dict[str, int]:
+def _class_counts(manifest: pd.DataFrame, classes: ClassList) -> dict[str, int]:
     labels = manifest["label"].to_numpy(dtype=np.int64)
-    counts = np.bincount(labels[labels >= 0], minlength=len(CLASS_NAMES))
-    return {name: int(counts[number]) for number, name in enumerate(CLASS_NAMES)}
+    counts = np.bincount(labels[labels >= 0], minlength=len(classes))
+    return {name: int(counts[number]) for number, name in enumerate(classes.names)}
 
 
 def _checked_manifest(manifest: pd.DataFrame, images: Images) -> pd.DataFrame:

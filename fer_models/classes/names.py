@@ -1,0 +1,72 @@
+"""Names of expressions as people write them, and the one name that each of them gets here."""
+
+import re
+import unicodedata
+
+CONTEMPT = "contempt"
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", CONTEMPT)
+"""The eight basic emotions in FER2013's order and wording, then contempt."""
+
+# Nouns, adjectives, and misspellings seen in published data sets.
+_OTHER_NAMES = {
+    "angry": "anger angery",
+    "disgust": "disgusted disgusting disguist digust disgused",
+    "fear": "fearful fearfull afraid scared frightened feared",
+    "happy": "happiness hapiness happines hapy happyness joy joyful",
+    "sad": "sadness sadnes saddness",
+    "surprise": "surprised suprise suprised surprize surprized surprice",
+    "neutral": "neutrality netural nuetral neutrl",
+    CONTEMPT: "contemptuous contemp contemt",
+}
+_EMOTION_OF = {
+    name: emotion for emotion, others in _OTHER_NAMES.items() for name in (emotion, *others.split())
+}
+_NUMBERED = re.compile(r"\d+\s*[-_. ]+\s*(?=[^\W\d])")
+_SEPARATORS = re.compile(r"[\s_]+")
+_MAX_NAME_CHARACTERS = 60
+
+
+def emotion_of(text: str) -> str:
+    """The basic emotion that a text names; "" if it names none.
+
+    Example:
+        emotion_of("Happiness")  # "happy"
+        emotion_of("suprise")  # "surprise"
+    """
+    return _EMOTION_OF.get(text.strip().casefold(), "")
+
+
+def class_name(text: str) -> str:
+    """The class that a label or folder name means: a basic emotion, else the text, tidied.
+
+    Case, surrounding blanks and a leading number (`0_angry`, `6 Anger`) do not count; blanks
+    and underscores are the same. The number in front decides nothing.
+
+    Example:
+        class_name("6 Anger")  # "angry"
+        class_name("Very_Bored ")  # "very bored"
+    """
+    text = unicodedata.normalize("NFC", text).strip().casefold()
+    text = _SEPARATORS.sub(" ", _NUMBERED.sub("", text, count=1)).strip()
+    return _EMOTION_OF.get(text, text)
+
+
+def name_problem(name: str) -> str:
+    """Why a text can't be the name of a class; "" if it can."""
+    if not name or name in ("nan", "none", "null", "n/a", "-"):
+        return "is empty"
+    if len(name) > _MAX_NAME_CHARACTERS:
+        return f"has more than {_MAX_NAME_CHARACTERS} characters"
+    if not name.isprintable():
+        return "contains control characters"
+    if not any(character.isalpha() for character in name):
+        return "contains no letter"
+    if name[0] in "=@+|<>" or any(character in name for character in "/\\<>\"'`{}|"):
+        return "contains punctuation that no name has"
+    return ""
+
+
+def class_order(name: str) -> tuple[int, str]:
+    """Sorting key: the basic emotions in FER2013's order, contempt, then others by name."""
+    known = EMOTIONS.index(name) if name in EMOTIONS else len(EMOTIONS)
+    return known, name
