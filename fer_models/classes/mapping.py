@@ -140,3 +140,15 @@ def _repeated(names: list[str] | tuple[str, ...]) -> set[str]:
 def _counted(found: Mapping[str, int], names: list[str]) -> str:
     shown = ", ".join(f"{name} ({found[name]:,} images)" for name in names[:_NUM_SHOWN])
     return shown + (f" and {len(names) - _NUM_SHOWN} more" if len(names) > _NUM_SHOWN else "")
+
+
+def named_classes(setting: ClassSetting) -> frozenset[str]:
+    """All names that a value of `data.classes` mentions: classes, merged and dropped ones."""
+    if setting is None:
+        return frozenset()
+    if isinstance(setting, str):
+        return frozenset(filter(None, SCHEMES[setting].names.values()))
+    if isinstance(setting, tuple):
+        return frozenset(map(class_name, setting))
+    entries = _members(setting)
+    return frozenset(name for target, names in entries for name in (target, *names) if name)

@@ -62,6 +62,11 @@ def number_of(text: str) -> int | None:
     return int(text.partition(".")[0]) if _NUMBER.fullmatch(text) else None
 
 
+def is_class_number(number: int) -> bool:
+    """Whether any known scheme has a class of this number."""
+    return any(scheme.names.get(number) for scheme in SCHEMES.values())
+
+
 def fitting_schemes(numbers: Sequence[int]) -> list[str]:
     """The schemes that know all of these numbers, by name."""
     return [name for name, scheme in SCHEMES.items() if set(numbers) <= set(scheme.names)]

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from fer_models.errors import DataError
 from fer_models.ingest.files.archive import Listing, Member
 from fer_models.ingest.files.detection import (
     SourceKind,
@@ -14,8 +13,8 @@ from fer_models.ingest.files.detection import (
     is_table,
     kind_of_content,
 )
-from fer_models.ingest.formats.folder_layout import SPLIT_FOLDERS
-from fer_models.labels import parse_expression
+from fer_models.ingest.formats.folder_layout import is_split_or_class
+from fer_models.ingest.formats.labels import DEFAULT_LABELS
 
 SEPARATOR = "::"
 
@@ -121,11 +120,7 @@ def _is_in_class_folder(name: str) -> bool:
 
 
 def _is_split_or_class(folder: str) -> bool:
-    try:
-        parse_expression(folder)
-    except DataError:
-        return folder.lower() in SPLIT_FOLDERS
-    return True
+    return is_split_or_class(folder, DEFAULT_LABELS)
 
 
 def _ambiguous(what: str, names: list[str], archive: str) -> str:

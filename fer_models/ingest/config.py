@@ -1,8 +1,10 @@
 """Settings of ingest."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fer_models.base_config import FrozenConfig
+from fer_models.classes.mapping import ClassSetting, setting_problems
+from fer_models.classes.schemes import SCHEMES
 from fer_models.synthetic.config import SyntheticConfig
 
 SYNTHETIC = "synthetic"
@@ -22,6 +24,17 @@ class DataConfig(FrozenConfig):
         "files are fine; a.zip::member selects part of an archive. A FER+ vote file belongs to "
         "the FER2013 table named before it.",
     )
+    classes: ClassSetting = Field(
+        default=None,
+        description="The classes. None: the labels that occur. A list names all classes in order; "
+        "a numbering such as fer2013 its classes; a mapping merges and renames "
+        "({positive: [happy, surprise]}) and drops ({contempt: null}).",
+    )
+    label_scheme: str | tuple[str, ...] = Field(
+        default="",
+        description="What numbers mean as labels: fer2013, ferplus, rafdb, affectnet, ckplus or "
+        "expw, or a list of names, number 0 first. Empty: only what the source itself proves.",
+    )
     synthetic: SyntheticConfig = Field(
         default=SyntheticConfig(), description="Used by the source 'synthetic' only."
     )
@@ -29,3 +42,20 @@ class DataConfig(FrozenConfig):
         default=False,
         description="Quarantine rows and files that can't be read instead of rejecting the source.",
     )
+
+    @field_validator("classes")
+    @classmethod
+    def _check_classes(cls, value: ClassSetting) -> ClassSetting:
+        if problems := setting_problems(value):
+            raise ValueError("; ".join(problems))
+        return value
+
+    @field_validator("label_scheme")
+    @classmethod
+    def _check_scheme(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(value, str):
+            if value and value not in SCHEMES:
+                raise ValueError(f"expected {', '.join(SCHEMES)} or a list of names, got {value!r}")
+        elif problems := setting_problems(value):
+            raise ValueError("; ".join(problems))
+        return value

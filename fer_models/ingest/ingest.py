@@ -5,13 +5,15 @@ reported together.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
+from fer_models.classes.mapping import ClassMapping, map_classes
 from fer_models.dataset.snapshot import (
     KEPT,
     MANIFEST_DTYPES,
@@ -30,13 +32,15 @@ from fer_models.ingest.findings import Findings, raise_if_bad
 from fer_models.ingest.locate import Source, locate_sources
 from fer_models.ingest.read import ReadSource, read_sources
 from fer_models.ingest.source_table import SourceTable
-from fer_models.labels import VOTE_COLUMNS
+from fer_models.labels import UNLABELLED, VOTE_COLUMNS
 from fer_models.progress import report
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore, sha256_of_file
 
 TRUTH = "truth"
 REJECTED = "rejected"
+DROPPED_CLASS = "dropped_class"
+"""Quarantine reason of an image whose label `data.classes` or the numbering leaves out."""
 
 # Increase the number if the same sources must result in another snapshot.
 _FINGERPRINT_FORMAT = b"ferflow-sources-1\n"
@@ -74,15 +78,19 @@ def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> Snaps
     read = read_sources(config, seed)
     images = np.concatenate([one.table.images for one in read if one.table is not None])
     report("ingest", 0, len(images), "images", "finding exact copies")
-    manifest = _manifest(read, images)
+    mapping = map_classes(_found_names(read), config.classes)
+    manifest = _manifest(read, images, mapping)
     tables = {TRUTH: _truth(read), REJECTED: _rejected(read)}
     tables = {name: table for name, table in tables.items() if len(table)}
     report("ingest", len(images), len(images), "images", "writing the snapshot")
     info = {
         "sources": [one.source.name for one in read],
         "rejected": len(tables.get(REJECTED, ())),
+        "label_sources": _label_sources(read, mapping),
     }
-    return write_snapshot(store, manifest, images, "ingest", tables=tables, info=info)
+    return write_snapshot(
+        store, manifest, images, "ingest", tables=tables, info=info, classes=mapping.classes
+    )
 
 
 def fingerprint_sources(config: DataConfig, seed: int) -> str:
@@ -116,8 +124,49 @@ def fingerprint_sources(config: DataConfig, seed: int) -> str:
 # -- snapshot ------------------------------------------------------------------------------------
 
 
-def _manifest(read: Sequence[ReadSource], images: Images) -> pd.DataFrame:
-    parts = [_with_ids(one, one.table) for one in read if one.table is not None]
+def _found_names(read: Sequence[ReadSource]) -> Counter[str]:
+    """Images by the name of their label, over all sources."""
+    found: Counter[str] = Counter()
+    for one in read:
+        if one.table is not None:
+            labels = one.table.fields["label"].to_numpy()
+            counts = np.bincount(labels[labels >= 0], minlength=len(one.table.label_names))
+            found.update(
+                {
+                    name: int(count)
+                    for name, count in zip(one.table.label_names, counts, strict=True)
+                    if count
+                }
+            )
+    return found
+
+
+def _label_sources(read: Sequence[ReadSource], mapping: ClassMapping) -> list[dict[str, Any]]:
+    """What the labels of each source became: its numbering, and the class of each other text."""
+    facts = []
+    for one in read:
+        if one.table is not None and one.table.label_facts:
+            stated = one.table.label_facts
+            labels = {
+                text: mapping.class_of.get(name or "") for text, name in stated["labels"].items()
+            }
+            facts.append({"source": one.source.name, "scheme": stated["scheme"], "labels": labels})
+    return facts
+
+
+def _class_numbers(table: SourceTable, mapping: ClassMapping) -> pd.Series:
+    """The class number of each image; UNLABELLED also for a label that is dropped."""
+    numbers = []
+    for name in table.label_names:
+        target = mapping.class_of.get(name)
+        numbers.append(UNLABELLED if target is None else mapping.classes.names.index(target))
+    # LEFT_OUT and UNLABELLED are negative: positions from the end.
+    lookup = np.array([*numbers, UNLABELLED, UNLABELLED], dtype=np.int64)
+    return pd.Series(lookup[table.fields["label"].to_numpy(dtype=np.int64)])
+
+
+def _manifest(read: Sequence[ReadSource], images: Images, mapping: ClassMapping) -> pd.DataFrame:
+    parts = [_with_ids(one, one.table, mapping) for one in read if one.table is not None]
     table = pd.concat(parts, ignore_index=True)
     table["pixel_sha256"] = pixel_sha256(images)
     table["duplicate_group"] = first_of_group(table["pixel_sha256"])
@@ -125,8 +174,12 @@ def _manifest(read: Sequence[ReadSource], images: Images) -> pd.DataFrame:
     return table[list(MANIFEST_DTYPES)]
 
 
-def _with_ids(one: ReadSource, table: SourceTable) -> pd.DataFrame:
+def _with_ids(one: ReadSource, table: SourceTable, mapping: ClassMapping) -> pd.DataFrame:
     fields = table.fields.copy()
+    numbers = _class_numbers(table, mapping)
+    is_dropped = (fields["label"] != UNLABELLED) & (numbers == UNLABELLED)
+    fields.loc[is_dropped & (fields["reason"] == ""), "reason"] = DROPPED_CLASS
+    fields["label"] = numbers
     fields["image_id"] = [_image_id(one, row) for row in fields["row"]]
     fields["source"] = one.source.name
     for column in VOTE_COLUMNS:
@@ -175,6 +228,8 @@ def _rejected(read: Sequence[ReadSource]) -> pd.DataFrame:
 def _fingerprint(located: Sequence[tuple[Source, Findings]], config: DataConfig, seed: int) -> str:
     """Hash names and contents of the sources, in order; read errors become faults."""
     digest = hashlib.sha256(_FINGERPRINT_FORMAT + str(config.quarantine_bad_rows).encode())
+    if config.classes is not None or config.label_scheme:
+        digest.update(repr((config.classes, config.label_scheme)).encode())
     for source, findings in located:
         digest.update(f"\n{source.kind}\0{source.name}\0{source.stem}\0".encode())
         if source.kind is SourceKind.SYNTHETIC:

@@ -10,6 +10,7 @@ from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings, raise_if_bad
 from fer_models.ingest.formats.ferplus import join_votes, read_votes
 from fer_models.ingest.formats.image_folder import read_image_archive, read_image_folder
+from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.locate import Source, locate_sources
@@ -17,7 +18,7 @@ from fer_models.ingest.source_table import SourceTable
 from fer_models.progress import report
 from fer_models.synthetic.config import SyntheticConfig
 
-_READERS: dict[SourceKind, Callable[[SourceFile, Findings], SourceTable | None]] = {
+_READERS: dict[SourceKind, Callable[[SourceFile, Findings, LabelSettings], SourceTable | None]] = {
     SourceKind.PIXEL_TABLE: read_pixel_table,
     SourceKind.PARQUET: read_parquet_table,
     SourceKind.FOLDER: read_image_folder,
@@ -47,6 +48,7 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
         DataError: listing all problems of all sources.
     """
     read: list[ReadSource] = []
+    settings = LabelSettings(config.label_scheme, config.classes)
     for source, findings in locate_sources(config.sources):
         table = None
         if source.kind is SourceKind.SYNTHETIC and not findings.faults:
@@ -55,7 +57,7 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
         elif source.kind is SourceKind.FERPLUS:
             _join_votes(source, findings, read)
         elif source.kind in _READERS:
-            table = _read_images(source, findings)
+            table = _read_images(source, findings, settings)
         read.append(ReadSource(source, findings, table))
     if config.quarantine_bad_rows:
         _reject_if_empty(read)
@@ -63,10 +65,10 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
     return read
 
 
-def _read_images(source: Source, findings: Findings) -> SourceTable | None:
+def _read_images(source: Source, findings: Findings, settings: LabelSettings) -> SourceTable | None:
     assert source.kind is not None
     try:
-        return _READERS[source.kind](source.file, findings)
+        return _READERS[source.kind](source.file, findings, settings)
     except (OSError, CompressionError) as error:
         findings.add_fault(_read_error(error))
         return None

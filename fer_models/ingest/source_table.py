@@ -1,6 +1,6 @@
 """The result of every reader: the images of one source with their fields."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fer_models.dataset.snapshot import IMAGE_SIZE_PX, NO_VOTE, Images
-from fer_models.labels import UNLABELLED, VOTE_COLUMNS
+from fer_models.labels import CLASS_NAMES, UNLABELLED, VOTE_COLUMNS
 
 NO_VOTES: tuple[int, ...] = (NO_VOTE,) * len(VOTE_COLUMNS)
 
@@ -18,8 +18,9 @@ class SourceTable:
     """The usable images of one source.
 
     `fields` has one row an image: `row` (number in the source, from 0), `path`, `split`, `label`,
-    `reason` (of quarantine, else "") and the vote columns. `images` is uint8 n x 48 x 48 in the
-    same order. `num_rows` counts all rows of the source, including unusable ones.
+    `reason` (of quarantine, else "") and the vote columns. A label is a position in `label_names`,
+    or UNLABELLED. `images` is uint8 n x 48 x 48 in the same order. `num_rows` counts all rows of
+    the source, including unusable ones.
     """
 
     fields: pd.DataFrame
@@ -29,6 +30,10 @@ class SourceTable:
     has_votes: bool = False
     truth: pd.DataFrame | None = None
     """Synthetic faces only: `row`, `true_label`, `defect`, `original_row`."""
+    label_names: Sequence[str] = CLASS_NAMES
+    """What the labels of this source mean, after `class_name`."""
+    label_facts: Mapping[str, Any] = field(default_factory=dict)
+    """See `LabelReader.facts`."""
 
 
 @dataclass

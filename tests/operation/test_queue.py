@@ -12,6 +12,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
 NUM_RUNS = 20
 WAITING = "Waiting for another training"
+# Longer than the difference of the two starts.
+LONG = ("members.0.training.epochs=150",)
 
 
 def test_twenty_queued_runs_finish_once_each(tmp_path: Path) -> None:
@@ -39,8 +41,8 @@ def test_two_deployments_never_train_at_the_same_time(tmp_path: Path) -> None:
         prepared = up.start_run("prepare-data")  # so that both begin with the training
         assert up.ended(prepared).is_completed()
         runs = [
-            up.start_run("run-pipeline", overrides=["seed=1"]),
-            up.start_run("retrain", overrides=["seed=2"], force=True),
+            up.start_run("run-pipeline", overrides=[*LONG, "seed=1"]),
+            up.start_run("retrain", overrides=[*LONG, "seed=2"], force=True),
         ]
         assert all(up.ended(run_id).is_completed() for run_id in runs)
         waited = [run_id for run_id in runs if WAITING in up.states(run_id)]

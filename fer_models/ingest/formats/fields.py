@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fer_models.dataset.snapshot import NO_VOTE, UNASSIGNED
-from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED, FerPlusVote
+from fer_models.ingest.formats.labels import LabelReader
+from fer_models.labels import UNLABELLED, FerPlusVote
 
 USAGE_TO_SPLIT = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 SPLIT_TO_USAGE = {split: usage for usage, split in USAGE_TO_SPLIT.items()}
 
-_LABELS = {str(number).encode(): number for number in range(NUM_CLASSES)}
 _SPLITS = {usage.encode(): split for usage, split in USAGE_TO_SPLIT.items()}
 _REASONS = {"id": "bad_id", "emotion": "bad_label", "usage": "bad_split", "votes": "bad_votes"}
 _SHOWN_BYTES = 30
@@ -30,17 +30,18 @@ class ParsedFields:
     """Label and split of a row, and their problems by column name in lower case."""
 
     label: int
+    """A position in the names of the label reader, UNLABELLED or LEFT_OUT."""
     split: str
     problems: Mapping[str, str]
 
 
-def parse_fields(values: Mapping[str, bytes]) -> ParsedFields:
+def parse_fields(values: Mapping[str, bytes], labels: LabelReader) -> ParsedFields:
     """Parse the columns `emotion` and `usage`, where the table has them."""
     label, split, problems = UNLABELLED, UNASSIGNED, {}
     if "emotion" in values:
-        label = _LABELS.get(values["emotion"], UNLABELLED)
-        if label == UNLABELLED:
-            problems["emotion"] = _label_problem(values["emotion"])
+        label, problem = labels.read(values["emotion"].decode("utf-8", errors="replace"))
+        if problem:
+            problems["emotion"] = problem
     if "usage" in values:
         split = parse_usage(values["usage"])
         if split == UNASSIGNED:
@@ -56,11 +57,6 @@ def reason_of(problems: Collection[str]) -> str:
 def usage_problem(value: bytes) -> str:
     """The message for an invalid Usage value."""
     return f"expected Usage {' or '.join(USAGE_TO_SPLIT)}, got {_shown(value)}; correct it"
-
-
-def _label_problem(value: bytes) -> str:
-    names = ", ".join(f"{number} {name}" for number, name in enumerate(CLASS_NAMES))
-    return f"expected an emotion 0..{NUM_CLASSES - 1} ({names}), got {_shown(value)}; correct it"
 
 
 def _shown(value: bytes) -> str:

@@ -1,13 +1,19 @@
-"""Split and label of an image by its folders: `[<split>/]<class>/...`."""
+"""Split and label of an image by its folders: `[<root>/][<split>/]<class>/...`.
 
+The root and the level of the class folders are found from the paths alone, so that a folder and an
+archive of it are read the same way.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from fer_models.classes.names import class_name
+from fer_models.classes.schemes import number_of
 from fer_models.dataset.snapshot import UNASSIGNED
-from fer_models.errors import DataError
 from fer_models.ingest.files.detection import is_image, is_table, is_utf8
 from fer_models.ingest.findings import Findings
-from fer_models.labels import CLASS_NAMES, parse_expression
+from fer_models.ingest.formats.labels import LabelReader, LabelSettings
 
 SPLIT_FOLDERS = {
     "train": "train",
@@ -15,71 +21,179 @@ SPLIT_FOLDERS = {
     "validation": "validation",
     "valid": "validation",
     "val": "validation",
+    "dev": "validation",
     "publictest": "validation",
     "test": "test",
     "testing": "test",
     "privatetest": "test",
 }
+Parts = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class FolderLabel:
-    """Split and label of an image, according to its folders."""
+    """Split of an image, and its label as a number of the source's vocabulary."""
 
     split: str
     label: int
 
 
-def folder_labels(files: list[str], findings: Findings) -> dict[str, FolderLabel]:
+@dataclass(frozen=True)
+class Layout:
+    """Where the folders of a source have their meaning: positions in a path from the root."""
+
+    root: Parts
+    """Folders above all splits and classes."""
+    split_level: int | None
+    class_level: int
+    is_certain: bool = True
+    """False if several levels could be the classes, and no name on any of them is known."""
+
+
+def folder_labels(
+    files: Sequence[str], findings: Findings, labels: LabelReader
+) -> dict[str, FolderLabel]:
     """Split and label of each file in a class folder; misplaced images become faults.
 
     Args:
         files: relative POSIX paths.
         findings: receives the faults of the layout.
+        labels: reads the names of the class folders.
     """
-    tops = {PurePosixPath(path).parts[0].lower() for path in files if "/" in path}
-    has_splits = not tops.isdisjoint(SPLIT_FOLDERS)
-    labels: dict[str, FolderLabel] = {}
+    layout = find_layout(files, labels.settings)
+    if not layout.is_certain:
+        findings.add_fault(
+            "which folders are the classes? None has the name of an emotion; name them with "
+            "data.classes=[first,second,...], or name the folder just above them as the source"
+        )
+        return {}
+    with_images = _image_folders(files, layout, labels.settings)
+    found: dict[str, FolderLabel] = {}
     misplaced: dict[str, list[str]] = {}
     for path in files:
-        label = _folder_label(PurePosixPath(path).parts[:-1], has_splits)
+        if _class_path(path, layout) not in with_images and not is_image(path):
+            continue  # a README, or a folder of notes beside the class folders
+        label = _folder_label(PurePosixPath(path).parts[:-1], layout, labels)
         if isinstance(label, FolderLabel) and is_utf8(path):
-            labels[path] = label
+            found[path] = label
         elif isinstance(label, FolderLabel):
             misplaced.setdefault("expected file names in UTF-8; rename them", []).append(path)
-        elif is_image(path):  # other files, such as a README, may lie beside the class folders
+        else:
             misplaced.setdefault(label, []).append(path)
     for problem, paths in sorted(misplaced.items()):
         findings.add_fault(f"{problem} ({len(paths)} files, the first is {paths[0]!a})")
-    if not labels and not misplaced:
+    if not found and not misplaced:
         findings.add_fault(_no_images(files))
-    return labels
+    labels.finish(findings)
+    return found
 
 
-def _folder_label(folders: tuple[str, ...], has_splits: bool) -> FolderLabel | str:
+def find_layout(files: Sequence[str], settings: LabelSettings) -> Layout:
+    """Find the root, the level of the splits and the level of the classes.
+
+    The root is the common folder of all images, above the first split or class folder. The class
+    level is the first one below on which most images lie in a folder with a known name (a basic
+    emotion, a number, or one of `data.classes`), else the first level at all.
+    """
+    images = [path for path in files if is_image(path)] or list(files)
+    folders = [PurePosixPath(path).parts[:-1] for path in images]
+    root = _common_root(folders, settings)
+    below = [parts[len(root) :] for parts in folders]
+    split_level = next((k for k in (0, 1) if _is_split_level(below, k)), None)
+    levels = [k for k in range(max(map(len, below), default=0)) if k != split_level]
+    if split_level == 0 and not levels:
+        levels = [1]
+    scores = [_score(below, k, settings) for k in levels]
+    highest = max(scores, default=0)
+    best = levels[scores.index(highest)] if levels else 0
+    if split_level == 1 and best != 0:
+        split_level = None
+    is_certain = highest > 0 or len(levels) < 2
+    return Layout(root, split_level, best, is_certain)
+
+
+def _class_path(path: str, layout: Layout) -> Parts:
+    """The folders of a file down to its class folder."""
+    depth = len(layout.root) + layout.class_level + 1
+    return PurePosixPath(path).parts[:-1][:depth]
+
+
+def _image_folders(files: Sequence[str], layout: Layout, settings: LabelSettings) -> set[Parts]:
+    """The class folders: those with an image, and those with a known name."""
+    depth = len(layout.root) + layout.class_level
+    folders = {(_class_path(path, layout), is_image(path)) for path in files}
+    return {
+        parts
+        for parts, has_image in folders
+        if len(parts) > depth and (has_image or _is_known(parts[depth], settings))
+    }
+
+
+def is_split_or_class(folder: str, settings: LabelSettings) -> bool:
+    """Whether a folder has the name of a split, or of a class that is known."""
+    return folder.lower() in SPLIT_FOLDERS or _is_known(folder, settings)
+
+
+def _common_root(folders: Sequence[Parts], settings: LabelSettings) -> Parts:
+    root: list[str] = []
+    for level in zip(*folders, strict=False):
+        if len(set(level)) > 1 or is_split_or_class(level[0], settings):
+            break
+        root.append(level[0])
+    return tuple(root)
+
+
+def _is_split_level(below: Sequence[Parts], level: int) -> bool:
+    """Whether folders on the first level are splits, or all those on the second (`happy/train`)."""
+    names = [parts[level].lower() for parts in below if len(parts) > level]
+    if level == 0:
+        return not SPLIT_FOLDERS.keys().isdisjoint(names)
+    return len(names) == len(below) > 0 and all(name in SPLIT_FOLDERS for name in names)
+
+
+def _score(below: Sequence[Parts], level: int, settings: LabelSettings) -> int:
+    """Images whose folder on this level has a known name; names count more than numbers."""
+    names = [parts[level] for parts in below if len(parts) > level]
+    return sum(2 if settings.is_known(class_name(name)) else _is_number(name) for name in names)
+
+
+def _is_known(folder: str, settings: LabelSettings) -> bool:
+    return _is_number(folder) or settings.is_known(class_name(folder))
+
+
+def _is_number(folder: str) -> bool:
+    return number_of(folder) is not None
+
+
+def _folder_label(folders: Parts, layout: Layout, labels: LabelReader) -> FolderLabel | str:
     """Split and label according to a file's parent folders, or their problem."""
+    start = len(layout.root)
+    if folders[:start] != layout.root:
+        return "files beside the class folders; move them into one"
+    below = folders[start:]
     split = UNASSIGNED
-    class_folders = folders
-    if has_splits:
-        if not folders or folders[0].lower() not in SPLIT_FOLDERS:
-            what = f"folder {folders[0]}/" if folders else "images"
+    if layout.split_level is not None:
+        level = layout.split_level
+        name = below[level].lower() if len(below) > level else ""
+        if name not in SPLIT_FOLDERS:
+            what = f"folder {'/'.join(folders)}/" if folders else "images"
             return f"{what} beside split folders; move them into train/, validation/ or test/"
-        split, class_folders = SPLIT_FOLDERS[folders[0].lower()], folders[1:]
-    if not class_folders:
-        where = f"in {folders[0]}/" if folders else "in the folder"
-        return f"images directly {where}; move them into class folders ({', '.join(CLASS_NAMES)})"
-    try:
-        return FolderLabel(split, int(parse_expression(class_folders[0])))
-    except DataError as error:
-        name = "/".join(folders[: len(folders) - len(class_folders) + 1])
-        return f"class folder {name}/: {error.message}; rename it or move it away"
+        split = SPLIT_FOLDERS[name]
+    if len(below) <= layout.class_level:
+        where = f"in {'/'.join(folders)}/" if folders else "in the folder"
+        return f"images directly {where}; move them into one folder a class, such as happy/"
+    label, problem = labels.read(below[layout.class_level])
+    if problem:
+        name = "/".join(folders[: start + layout.class_level + 1])
+        return f"class folder {name}/: {problem.removesuffix('; correct it')}; rename it"
+    return FolderLabel(split, label)
 
 
-def _no_images(files: list[str]) -> str:
+def _no_images(files: Sequence[str]) -> str:
     tables = [path for path in files if is_table(path)]
     if tables:
         return f"the folder contains no images, but {tables[0]}; name that file itself"
     return (
         "the folder contains no images; name a folder with <class>/ or train/<class>/ in it, "
-        f"classes {', '.join(CLASS_NAMES)}"
+        "such as happy/ and sad/"
     )

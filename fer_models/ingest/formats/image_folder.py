@@ -18,15 +18,19 @@ from fer_models.ingest.files.image_decoding import (
 from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.folder_layout import FolderLabel, folder_labels
+from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelSettings
 from fer_models.ingest.source_table import SourceTable, TableBuilder
 
 
-def read_image_folder(file: SourceFile, findings: Findings) -> SourceTable | None:
+def read_image_folder(
+    file: SourceFile, findings: Findings, settings: LabelSettings = DEFAULT_LABELS
+) -> SourceTable | None:
     """Read a folder of images and convert each to grey 48 x 48.
 
     Args:
         file: the folder.
         findings: receives all problems.
+        settings: what the user says of the labels.
 
     Returns:
         Its usable images in the order of their relative paths, or None if the folder's layout is
@@ -35,19 +39,24 @@ def read_image_folder(file: SourceFile, findings: Findings) -> SourceTable | Non
     files = list_files(file.path, findings)
     if findings.faults and not files:
         return None
-    labels = folder_labels(files, findings)
+    labels = LabelReader(settings)
+    places = folder_labels(files, findings, labels)
     if findings.faults:
         return None
-    loaders = ((path, _loader(file.path / path)) for path in sorted(labels))
-    return _table(labels, decode_in_order(loaders, len(labels), file.name), findings)
+    loaders = ((path, _loader(file.path / path)) for path in sorted(places))
+    decoded = decode_in_order(loaders, len(places), file.name)
+    return _table(places, decoded, findings, labels)
 
 
-def read_image_archive(file: SourceFile, findings: Findings) -> SourceTable | None:
+def read_image_archive(
+    file: SourceFile, findings: Findings, settings: LabelSettings = DEFAULT_LABELS
+) -> SourceTable | None:
     """Read a folder of images in a zip or tar archive.
 
     Args:
         file: the folder in the archive (an `ArchiveMember`).
         findings: receives all problems.
+        settings: what the user says of the labels.
 
     Returns:
         As `read_image_folder`.
@@ -62,19 +71,21 @@ def read_image_archive(file: SourceFile, findings: Findings) -> SourceTable | No
         for member in list_archive(file.path).members
         if member.name.startswith(prefix)
     }
-    labels = folder_labels(sorted(sizes), findings)
+    labels = LabelReader(settings)
+    places = folder_labels(sorted(sizes), findings, labels)
     if findings.faults:
         return None
 
     def loaders() -> Iterator[tuple[str, Callable[[], bytes | str]]]:
-        names = [prefix + path for path in labels]
+        names = [prefix + path for path in places]
         for name, content in member_contents(file.path, names, MAX_FILE_BYTES):
             path = name.removeprefix(prefix)
             problem = too_many_bytes(sizes[path]) or DAMAGED_IN_ARCHIVE
             loaded = problem if content is None else content
             yield path, lambda loaded=loaded: loaded  # type: ignore[misc]
 
-    return _table(labels, decode_in_order(loaders(), len(labels), file.name), findings)
+    decoded = decode_in_order(loaders(), len(places), file.name)
+    return _table(places, decoded, findings, labels)
 
 
 def _loader(path: Path) -> Callable[[], bytes | str]:
@@ -82,17 +93,20 @@ def _loader(path: Path) -> Callable[[], bytes | str]:
 
 
 def _table(
-    labels: dict[str, FolderLabel], decoded: Iterator[tuple[str, Outcome]], findings: Findings
+    places: dict[str, FolderLabel],
+    decoded: Iterator[tuple[str, Outcome]],
+    findings: Findings,
+    labels: LabelReader,
 ) -> SourceTable:
     outcomes = dict(decoded)
-    assert outcomes.keys() == labels.keys()
+    assert outcomes.keys() == places.keys()
     builder = TableBuilder()
-    for row, path in enumerate(sorted(labels)):
+    for row, path in enumerate(sorted(places)):
         outcome = outcomes[path]
         if isinstance(outcome, str):
             findings.add_bad_row(row, path, [outcome], path)
             continue
-        label = labels[path]
+        place = places[path]
         builder.add_images(outcome[None])
-        builder.add_fields(row, label.label, label.split, path)
-    return builder.table(len(labels))
+        builder.add_fields(row, place.label, place.split, path)
+    return labels.named(builder.table(len(places)))

@@ -16,6 +16,7 @@ from fer_models.ingest.formats.fields import (
     reason_of,
     votes_problem,
 )
+from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelSettings
 from fer_models.ingest.source_table import NO_VOTES, SourceTable, TableBuilder
 from fer_models.progress import report
 
@@ -31,7 +32,9 @@ _ROWS_PER_BATCH = 512
 _MAX_REASON = 120
 
 
-def read_parquet_table(file: SourceFile, findings: Findings) -> SourceTable | None:
+def read_parquet_table(
+    file: SourceFile, findings: Findings, settings: LabelSettings = DEFAULT_LABELS
+) -> SourceTable | None:
     """Read a parquet file of encoded images.
 
     Columns: `png` (bytes of an image file), with `emotion` and `Usage`, or `emotion`, or neither
@@ -41,6 +44,7 @@ def read_parquet_table(file: SourceFile, findings: Findings) -> SourceTable | No
     Args:
         file: the file.
         findings: receives all problems.
+        settings: what the user says of the labels; without, numbers are FER2013's.
 
     Returns:
         Its usable images, or None if the file as a whole can't be used.
@@ -56,7 +60,8 @@ def read_parquet_table(file: SourceFile, findings: Findings) -> SourceTable | No
             faults = _column_faults(table.schema_arrow)
             for fault in faults:
                 findings.add_fault(fault)
-            return None if faults else _read_rows(table, file.name, findings)
+            labels = LabelReader(settings, proven="fer2013")
+            return None if faults else _read_rows(table, file.name, findings, labels)
     except (pa.ArrowException, OSError, ValueError) as error:
         first_line = str(error).partition("\n")[0]
         findings.add_fault(
@@ -104,7 +109,9 @@ def _column_faults(schema: "pa.Schema") -> list[str]:
     ]
 
 
-def _read_rows(table: "pq.ParquetFile", name: str, findings: Findings) -> SourceTable:
+def _read_rows(
+    table: "pq.ParquetFile", name: str, findings: Findings, labels: LabelReader
+) -> SourceTable:
     columns = [name for name in table.schema_arrow.names if name not in _IGNORED[1:]]
     total, done = table.metadata.num_rows, 0
     if not total:
@@ -119,7 +126,7 @@ def _read_rows(table: "pq.ParquetFile", name: str, findings: Findings) -> Source
             id_problem = ""
             if _ROW_ID in values:
                 id_problem = row_ids.problem(str(values.pop(_ROW_ID)).encode(), row)
-            _add_row(row, values, image, id_problem, builder, findings)
+            _add_row(row, values, image, id_problem, builder, findings, labels)
         done += batch.num_rows
         report("ingest", done, total, "images", name)
     if done != total:
@@ -127,7 +134,9 @@ def _read_rows(table: "pq.ParquetFile", name: str, findings: Findings) -> Source
             f"the parquet file is damaged (expected {total} rows, got {done}); copy or download it "
             "again"
         )
-    return builder.table(total, has_usage="Usage" in columns, has_votes=_VOTES[0] in columns)
+    labels.finish(findings)
+    read = builder.table(total, has_usage="Usage" in columns, has_votes=_VOTES[0] in columns)
+    return labels.named(read)
 
 
 def _add_row(
@@ -137,10 +146,11 @@ def _add_row(
     id_problem: str,
     builder: TableBuilder,
     findings: Findings,
+    labels: LabelReader,
 ) -> None:
     """Add one row's image, or record its problems."""
     texts = {name.lower(): str(values[name]).encode() for name in values if name != "png"}
-    meaning = parse_fields(texts)
+    meaning = parse_fields(texts, labels)
     problems = {**({"id": id_problem} if id_problem else {}), **meaning.problems}
     votes = NO_VOTES
     if _VOTES[0] in values:

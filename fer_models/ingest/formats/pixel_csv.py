@@ -19,6 +19,7 @@ from fer_models.ingest.formats.csv_rows import (
     shown_name,
 )
 from fer_models.ingest.formats.fields import RowIds, parse_fields, reason_of
+from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelSettings
 from fer_models.ingest.formats.pixel_text import parse_pixels
 from fer_models.ingest.source_table import SourceTable, TableBuilder
 
@@ -39,6 +40,7 @@ _EXPECTED = "emotion,pixels,Usage or emotion,pixels or pixels"
 class _Reader:
     columns: list[str]
     findings: Findings
+    labels: LabelReader
     builder: TableBuilder = field(default_factory=TableBuilder)
     row_ids: RowIds = field(default_factory=RowIds)
     num_rows: int = 0
@@ -65,7 +67,7 @@ class _Reader:
 
     def _add_fields(self, row: TextRow, pixel_problem: str | None) -> None:
         values = dict(zip(self.columns, row.fields, strict=True))
-        meaning = parse_fields(values)
+        meaning = parse_fields(values, self.labels)
         problems = dict(meaning.problems)
         if "id" in values and (problem := self.row_ids.problem(values["id"], row.row)):
             problems = {"id": problem, **problems}
@@ -79,12 +81,15 @@ class _Reader:
             self.builder.add_fields(row.row, meaning.label, meaning.split, reason=reason)
 
 
-def read_pixel_table(file: SourceFile, findings: Findings) -> SourceTable | None:
+def read_pixel_table(
+    file: SourceFile, findings: Findings, settings: LabelSettings = DEFAULT_LABELS
+) -> SourceTable | None:
     """Read a table of pixel lists.
 
     Args:
         file: the file.
         findings: receives all problems.
+        settings: what the user says of the labels; without, numbers are FER2013's.
 
     Returns:
         Its usable images, or None if the file as a whole can't be used.
@@ -99,7 +104,7 @@ def read_pixel_table(file: SourceFile, findings: Findings) -> SourceTable | None
                 f"{_header_remedy(names)}"
             )
             return None
-        reader = _Reader(columns, findings)
+        reader = _Reader(columns, findings, LabelReader(settings, proven="fer2013"))
         try:
             _read_all(reader, stream, file.name)
         except BrokenTextError as error:
@@ -107,7 +112,8 @@ def read_pixel_table(file: SourceFile, findings: Findings) -> SourceTable | None
             return None
     if not reader.num_rows:
         findings.add_fault("expected rows after the header line, got none; copy the file again")
-    return reader.builder.table(reader.num_rows, has_usage="usage" in columns)
+    reader.labels.finish(findings)
+    return reader.labels.named(reader.builder.table(reader.num_rows, has_usage="usage" in columns))
 
 
 def _read_all(reader: _Reader, stream: SourceStream, name: str) -> None:

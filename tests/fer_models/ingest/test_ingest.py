@@ -150,9 +150,9 @@ def test_problems_of_all_sources_are_reported_together(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
     lines = fer2013_lines(IMAGES)
-    short = write_lines(tmp_path / "a.csv", "emotion,pixels,Usage", [lines[0], "7,1 2,Training"])
+    short = write_lines(tmp_path / "a.csv", "emotion,pixels,Usage", [lines[0], "9,1 2,Training"])
     columns = write_lines(tmp_path / "b.csv", "label,px", ["1,2"])
-    folder = write_folder(tmp_path / "mine", {"happy/a.png": b"", "bored/b.png": IMAGES[0]})
+    folder = write_folder(tmp_path / "mine", {"happy/a.png": b"", "+/b.png": IMAGES[0]})
     cut = tmp_path / "c.parquet"
     cut.write_bytes(b"PAR1 and no more")
     error = rejection(store, short, columns, folder, cut, tmp_path / "absent.csv")
@@ -205,7 +205,7 @@ def test_quarantine_rejects_rows_without_an_image_and_keeps_the_others(
     rows = [
         *fer2013_lines(IMAGES)[:2],
         "0,1 2 3,Training",
-        f"7,{pixels},Training",
+        f"9,{pixels},Training",
         f"3,{pixels},Nowhere",
     ]
     table = write_lines(tmp_path / "a.csv", "emotion,pixels,Usage", rows)
@@ -215,7 +215,7 @@ def test_quarantine_rejects_rows_without_an_image_and_keeps_the_others(
     assert manifest["row"].tolist() == [0, 1, 3, 4, 1]
     assert manifest["status"].tolist() == ["kept"] * 2 + ["quarantined"] * 2 + ["kept"]
     assert manifest["reason"].tolist() == ["", "", "bad_label", "bad_split", ""]
-    assert manifest["label"].tolist() == [0, 1, -1, 3, 3]
+    assert manifest["label"].tolist() == [0, 1, -1, 2, 2]
     rejected = open_table(store, snapshot.ref, "rejected")
     assert rejected[["source", "row", "path"]].to_numpy().tolist() == [
         ["a.csv", 2, ""],

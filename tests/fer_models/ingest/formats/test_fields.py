@@ -3,6 +3,7 @@
 import pytest
 
 from fer_models.ingest.formats.fields import (
+    ParsedFields,
     RowIds,
     parse_fields,
     parse_usage,
@@ -10,19 +11,24 @@ from fer_models.ingest.formats.fields import (
     reason_of,
     votes_problem,
 )
+from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader
 
 VOTES = [b"1"] * 10
 
 
-@pytest.mark.parametrize(("text", "label"), [(b"0", 0), (b"6", 6)])
-def test_the_first_and_last_class_are_labels(text: bytes, label: int) -> None:
-    parsed = parse_fields({"emotion": text})
+def parsed_fields(values: dict[str, bytes]) -> ParsedFields:
+    return parse_fields(values, LabelReader(DEFAULT_LABELS, proven="fer2013"))
+
+
+@pytest.mark.parametrize(("text", "label"), [(b"0", 0), (b"6", 6), (b"6.0", 6), (b"Anger", 0)])
+def test_numbers_and_names_are_labels(text: bytes, label: int) -> None:
+    parsed = parsed_fields({"emotion": text})
     assert (parsed.label, parsed.problems) == (label, {})
 
 
-@pytest.mark.parametrize("text", [b"7", b"-1", b"06", b"6.0", b" 6", b"", b"six", b"\xff"])
+@pytest.mark.parametrize("text", [b"8", b"-1", b"6.5", b"", b"six", b"=cmd|", b"\xff"])
 def test_other_labels_are_problems(text: bytes) -> None:
-    parsed = parse_fields({"emotion": text})
+    parsed = parsed_fields({"emotion": text})
     assert parsed.label == -1
     assert list(parsed.problems) == ["emotion"]
     assert "expected an emotion 0..6 (0 angry, 1 disgust" in parsed.problems["emotion"]
@@ -41,13 +47,13 @@ def test_other_labels_are_problems(text: bytes) -> None:
 )
 def test_usage_values_are_exact(text: bytes, split: str) -> None:
     assert parse_usage(text) == split
-    parsed = parse_fields({"usage": text})
+    parsed = parsed_fields({"usage": text})
     assert parsed.split == split
     assert ("usage" in parsed.problems) == (not split)
 
 
 def test_columns_that_are_absent_are_no_problem() -> None:
-    parsed = parse_fields({"pixels": b"1 2"})
+    parsed = parsed_fields({"pixels": b"1 2"})
     assert (parsed.label, parsed.split, parsed.problems) == (-1, "", {})
 
 
@@ -65,7 +71,7 @@ def test_votes_are_counts_of_ten_taggers(count: bytes, is_valid: bool, position:
 
 
 def test_long_values_are_shortened_in_messages() -> None:
-    assert parse_fields({"emotion": b"#" * 31}).problems["emotion"].count("#") == 30
+    assert parsed_fields({"emotion": b"#" * 31}).problems["emotion"].count("#") == 30
     assert votes_problem([b"#" * 61]).count("#") == 60
 
 

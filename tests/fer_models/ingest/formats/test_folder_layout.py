@@ -3,12 +3,19 @@
 import pytest
 
 from fer_models.ingest.findings import Findings
-from fer_models.ingest.formats.folder_layout import FolderLabel, folder_labels
+from fer_models.ingest.formats.folder_layout import folder_labels
+from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelSettings
+
+Found = dict[str, tuple[str, str]]
 
 
-def labels_of(*files: str) -> tuple[dict[str, FolderLabel], list[str]]:
-    findings = Findings("faces")
-    return folder_labels(list(files), findings), findings.faults
+def labels_of(*files: str, settings: LabelSettings = DEFAULT_LABELS) -> tuple[Found, list[str]]:
+    """Split and class name of each file, and the faults."""
+    findings, labels = Findings("faces"), LabelReader(settings)
+    found = folder_labels(sorted(files), findings, labels)
+    names = [*labels.names, "unlabelled"]
+    named = {path: (one.split, names[one.label]) for path, one in found.items()}
+    return named, findings.faults
 
 
 @pytest.mark.parametrize(
@@ -28,7 +35,7 @@ def labels_of(*files: str) -> tuple[dict[str, FolderLabel], list[str]]:
 )
 def test_split_folders_have_several_names(folder: str, split: str) -> None:
     path = f"{folder}/sad/1.png"
-    assert labels_of(path) == ({path: FolderLabel(split, 4)}, [])
+    assert labels_of(path) == ({path: (split, "sad")}, [])
 
 
 def test_one_split_folder_makes_all_top_folders_splits() -> None:
@@ -39,31 +46,73 @@ def test_one_split_folder_makes_all_top_folders_splits() -> None:
     assert "images beside split folders" in faults[1]
 
 
-def test_a_split_name_below_the_top_is_not_a_split() -> None:
-    labels, faults = labels_of("happy/train/1.png")
-    assert labels == {"happy/train/1.png": FolderLabel("", 3)}
+def test_splits_may_lie_within_the_classes() -> None:
+    labels, faults = labels_of("happy/train/1.png", "sad/test/1.png")
+    assert labels == {"happy/train/1.png": ("train", "happy"), "sad/test/1.png": ("test", "sad")}
     assert not faults
-    _, [fault] = labels_of("faces/train/1.png")
-    assert "class folder faces/" in fault
+    labels, faults = labels_of("happy/train/1.png", "sad/more/1.png")
+    assert labels == {"happy/train/1.png": ("", "happy"), "sad/more/1.png": ("", "sad")}
 
 
 def test_a_file_named_like_a_split_is_not_a_split() -> None:
     labels, faults = labels_of("train", "happy/1.png")
-    assert labels == {"happy/1.png": FolderLabel("", 3)}
+    assert labels == {"happy/1.png": ("", "happy")}
     assert not faults
 
 
 def test_the_class_is_the_first_folder_below_the_split() -> None:
     labels, faults = labels_of("train/happy/sad/1.png")
-    assert labels["train/happy/sad/1.png"] == FolderLabel("train", 3)
+    assert labels["train/happy/sad/1.png"] == ("train", "happy")
     assert not faults
-    _, [fault] = labels_of("train/bored/happy/1.png")
-    assert "class folder train/bored/" in fault
+
+
+def test_any_folder_name_is_a_class() -> None:
+    labels, faults = labels_of("train/happy/1.png", "train/Very_Bored/2.png", "test/0_angry/3.png")
+    assert [name for _, name in labels.values()] == ["angry", "very bored", "happy"]
+    assert not faults
+
+
+@pytest.mark.parametrize("above", ["", "images/", "a/b c/"])
+def test_folders_above_the_splits_and_classes_do_not_count(above: str) -> None:
+    labels, faults = labels_of(f"{above}train/sad/1.png", f"{above}val/joy/1.png", "README.md")
+    assert list(labels.values()) == [("train", "sad"), ("validation", "happy")]
+    assert not faults
+    labels, _ = labels_of(f"{above}sad/1.png", f"{above}bored/1.png")
+    assert [name for _, name in labels.values()] == ["bored", "sad"]
+
+
+def test_the_level_with_the_names_of_emotions_is_the_class() -> None:
+    labels, faults = labels_of("ann/happy/1.png", "ann/sad/2.png", "bob/happy/3.png")
+    assert [name for _, name in labels.values()] == ["happy", "sad", "happy"]
+    labels, _ = labels_of("001/happy/1.png", "002/sad/2.png")
+    assert [name for _, name in labels.values()] == ["happy", "sad"]
+    assert not faults
+
+
+def test_levels_without_any_known_name_are_ambiguous_until_the_classes_are_named() -> None:
+    files = ("ann/bored/1.png", "ann/awake/2.png", "bob/bored/3.png")
+    labels, [fault] = labels_of(*files)
+    assert not labels
+    assert "data.classes" in fault
+    labels, faults = labels_of(*files, settings=LabelSettings(classes=("bored", "awake")))
+    assert [name for _, name in labels.values()] == ["awake", "bored", "bored"]
+    assert not faults
+
+
+def test_numbers_need_a_scheme() -> None:
+    files = ("1/a.png", "2/b.png", "7/c.png")
+    _, [fault] = labels_of(*files)
+    assert "the labels are numbers (1, 2, 7)" in fault
+    assert "rafdb (7 classes: 1 surprise, 2 fear" in fault
+    assert "fer2013 (" not in fault
+    labels, faults = labels_of(*files, settings=LabelSettings(scheme="rafdb"))
+    assert [name for _, name in labels.values()] == ["surprise", "fear", "neutral"]
+    assert not faults
 
 
 def test_equal_faults_are_counted() -> None:
-    _, [fault] = labels_of("happy/0.png", "bored/1.png", "bored/2.png")
-    assert fault.endswith("(2 files, the first is 'bored/1.png')")
+    _, [fault] = labels_of("happy/0.png", "%/1.png", "%/2.png")
+    assert fault.endswith("(2 files, the first is '%/1.png')")
 
 
 def test_other_files_beside_the_classes_are_ignored() -> None:

@@ -1,0 +1,160 @@
+"""Label texts of one source: names of any spelling, or numbers under a known scheme."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fer_models.classes.mapping import ClassSetting, named_classes
+from fer_models.classes.names import EMOTIONS, class_name, name_problem
+from fer_models.classes.schemes import (
+    SCHEMES,
+    LabelScheme,
+    is_class_number,
+    number_of,
+    scheme_advice,
+    scheme_of,
+)
+from fer_models.ingest.findings import Findings
+from fer_models.ingest.source_table import SourceTable
+from fer_models.labels import UNLABELLED
+
+LEFT_OUT = -2
+"""Label of an image that the scheme leaves out, such as AffectNet's "no face"."""
+_SHOWN_CHARACTERS = 30
+_NUM_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """What the user says of the labels: `data.label_scheme` and `data.classes`."""
+
+    scheme: str | tuple[str, ...] = ""
+    classes: ClassSetting = None
+
+    def is_known(self, name: str) -> bool:
+        """Whether a name is a basic emotion, or one that the user has named."""
+        return name in EMOTIONS or name in named_classes(self.classes)
+
+
+DEFAULT_LABELS = LabelSettings()
+
+
+@dataclass
+class LabelReader:
+    """Numbers the labels of one source by a vocabulary of its own, `names`.
+
+    Example:
+        labels = LabelReader(LabelSettings(), proven="fer2013")
+        labels.read("3"), labels.names[3]  # (3, ""), "happy"
+
+    Args:
+        settings: what the user says.
+        proven: the scheme that the source itself proves by its columns or files; "" for none.
+    """
+
+    settings: LabelSettings
+    proven: str = ""
+    names: list[str] = field(default_factory=list)
+    _seen: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _texts: Counter[str] = field(default_factory=Counter)
+    _foreign: dict[int, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take the names of a known scheme, in its order."""
+        self._numbers: dict[int, int] = {}
+        scheme = self.scheme
+        for number, name in scheme.names.items() if scheme else ():
+            self._numbers[number] = self._position(class_name(name)) if name else LEFT_OUT
+
+    @property
+    def scheme(self) -> LabelScheme | None:
+        """The scheme of numbers: the user's, else the proven one."""
+        if self.settings.scheme:
+            return scheme_of(self.settings.scheme)
+        return SCHEMES[self.proven] if self.proven else None
+
+    def read(self, text: str) -> tuple[int, str]:
+        """Position of the label in `names` (or UNLABELLED, LEFT_OUT), and its problem or ""."""
+        found = self._seen.get(text)
+        if found is None:
+            found = self._seen[text] = self._read(text)
+        self._texts[text] += 1
+        return found
+
+    def finish(self, findings: Findings) -> None:
+        """Report numbers that can't be read, once for the whole source."""
+        if not self._foreign:
+            return
+        numbers = sorted(self._foreign)
+        if self.proven:
+            known = SCHEMES[self.proven]
+            everything = sorted(
+                {*numbers, *(n for n in map(number_of, self._texts) if n is not None)}
+            )
+            findings.add_fault(
+                f"label {', '.join(map(str, numbers))} occurs: this is not {known.title}'s "
+                f"numbering ({known.described()}); {scheme_advice(everything)}"
+            )
+        else:
+            findings.add_fault(
+                f"the labels are numbers ({_few(numbers)}), and nothing says what they mean; "
+                f"{scheme_advice(numbers)}"
+            )
+
+    def named(self, table: SourceTable) -> SourceTable:
+        """The table with the meaning of its labels."""
+        return replace(table, label_names=tuple(self.names), label_facts=self.facts())
+
+    def facts(self) -> dict[str, Any]:
+        """What each text of the source was read as, for the snapshot's metadata."""
+        mapping = {
+            text: self.names[label] if label >= 0 else None
+            for text, (label, problem) in sorted(self._seen.items())
+            if not problem and label != UNLABELLED
+        }
+        is_numbered = any(number_of(text) is not None for text in mapping)
+        chosen = self.settings.scheme or self.proven
+        return {
+            "scheme": (chosen if isinstance(chosen, str) else "own") if is_numbered else "",
+            "labels": {text: name for text, name in mapping.items() if text != name},
+        }
+
+    def _read(self, text: str) -> tuple[int, str]:
+        number = number_of(text)
+        if number is None:
+            return self._read_name(text)
+        if number in self._numbers:
+            return self._numbers[number], ""
+        is_ours = bool(self.settings.scheme)
+        if not is_ours and (not self.proven or is_class_number(number)):
+            self._foreign[number] = None
+            return UNLABELLED, ""
+        return UNLABELLED, self._problem(text)
+
+    def _read_name(self, text: str) -> tuple[int, str]:
+        name = class_name(text)
+        problem = name_problem(name)
+        # A table that proves a scheme contains its names, and no others.
+        is_foreign = bool(self.proven) and not self.settings.is_known(name)
+        if problem or is_foreign:
+            return UNLABELLED, self._problem(text)
+        return self._position(name), ""
+
+    def _problem(self, text: str) -> str:
+        shown = repr(text[:_SHOWN_CHARACTERS])
+        scheme = self.scheme
+        if scheme is None:
+            return f"expected the name of a class, got {shown}; correct it"
+        first, last = min(scheme.names), max(scheme.names)
+        what = "an emotion" if self.proven else f"a label of {scheme.title}"
+        return f"expected {what} {first}..{last} ({scheme.described()}), got {shown}; correct it"
+
+    def _position(self, name: str) -> int:
+        if name not in self.names:
+            self.names.append(name)
+        return self.names.index(name)
+
+
+def _few(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_NUM_SHOWN]))
+    return shown + (", ..." if len(numbers) > _NUM_SHOWN else "")
