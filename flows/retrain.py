@@ -30,7 +30,7 @@ def retrain(run: StartedRun) -> Outcome | None:
     if run.force:
         criteria = criteria.model_copy(update={"force": True})
     with results_in(config.store):
-        found = drift(config.retraining, config.seed, config.store)
+        found = drift(prepared.snapshot, config.retraining, config.seed, config.store)
         decision = decide_retraining(prepared.snapshot, criteria, config.store, found)
     if not decision.retrain:
         run.nothing_to_do(_figures(decision))

@@ -1,11 +1,12 @@
 """Task of the drift measurement."""
 
+from fer_models.classes.class_list import ClassList
 from fer_models.drift.results import Measure, read_measures
 from fer_models.promotion.config import RetrainingConfig
 from fer_models.promotion.criteria import champion_problem
+from fer_models.storage.champions import current_champion
 from fer_models.storage.config import StoreConfig
-from fer_models.storage.refs import DriftRef
-from fer_models.storage.registry import CHAMPION, Registry
+from fer_models.storage.refs import DriftRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_link, publish_table
 from tasks.completion import Parameters
@@ -23,17 +24,22 @@ def _publish(found: DriftRef | None, parameters: Parameters) -> None:
 
 
 @stage("fer_models.drift.champion", cached=False, publish=_publish)
-def drift(config: RetrainingConfig, seed: int, store: StoreConfig) -> DriftRef | None:
-    """Compare recent images with the champion's data; None if either is missing."""
+def drift(
+    snapshot: SnapshotRef, config: RetrainingConfig, seed: int, store: StoreConfig
+) -> DriftRef | None:
+    """Compare recent images with the data of the champion of the snapshot's classes.
+
+    None if either is missing.
+    """
     artifacts = ArtifactStore(store)
-    entry = Registry(artifacts).current(CHAMPION)
+    entry = current_champion(artifacts, ClassList.from_info(artifacts.info(snapshot)))
     if not config.recent_images or entry is None or champion_problem(artifacts, entry.model_id):
         return None
     # It imports torch, which would double the start of every check.
     from fer_models.drift.champion import champion_drift
 
     known = set(artifacts.list_ids(DriftRef))
-    found = champion_drift(artifacts, config.recent_images, config.drift, seed)
+    found = champion_drift(artifacts, config.recent_images, config.drift, seed, entry)
     if found.detected and found.id not in known and in_task_run():
         measures = read_measures(artifacts, found)
         emit_drift(found, [one.name for one in measures if one.fired], during_retrain=True)

@@ -4,12 +4,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from fer_models.classes.class_list import ClassList
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
 from fer_models.promotion.promote import decision_basis, promote_candidate
 from fer_models.promotion.retraining import RetrainingDecision, retraining_decision
+from fer_models.storage.champions import current_champion
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import DriftRef, ModelRef, PromotionRef, SnapshotRef
-from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.links import markdown_link
 from tasks.artifacts.publish import publish_markdown, publish_table
@@ -21,7 +22,9 @@ from tasks.stage import stage
 
 
 def _champion_compared_with(parameters: Mapping[str, Any]) -> str:
-    return decision_basis(ArtifactStore(parameters["store"]), parameters["candidate"].id)
+    return decision_basis(
+        ArtifactStore(parameters["store"]), parameters["snapshot"], parameters["candidate"].id
+    )
 
 
 def _publish(promotion: PromotionRef, parameters: Parameters) -> None:
@@ -44,7 +47,7 @@ def promote(
 ) -> PromotionRef:
     """Compare the candidate with the champion, and promote it if it passes the gate."""
     artifacts = ArtifactStore(store)
-    before = Registry(artifacts).current(CHAMPION)
+    before = current_champion(artifacts, ClassList.from_info(artifacts.info(snapshot)))
     promotion = promote_candidate(artifacts, snapshot, candidate, config)
     if in_task_run() and promotion.promoted and (before is None or before.model_id != candidate.id):
         emit_promoted(promotion)

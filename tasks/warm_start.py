@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
+from fer_models.classes.class_list import ClassList
 from fer_models.promotion.warm_start import warm_starts
 from fer_models.storage.config import StoreConfig
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from tasks.stage import stage
 
 
 @stage("fer_models.promotion.warm_start", cached=False)
-def warm_start(members: Sequence[MemberConfig], store: StoreConfig) -> dict[str, ModelRef]:
+def warm_start(
+    members: Sequence[MemberConfig], snapshot: SnapshotRef, store: StoreConfig
+) -> dict[str, ModelRef]:
     """The champion's network that each member starts from; members without one are left out."""
-    return warm_starts(ArtifactStore(store), members)
+    artifacts = ArtifactStore(store)
+    return warm_starts(artifacts, members, ClassList.from_info(artifacts.info(snapshot)))

@@ -10,6 +10,7 @@ from deployments.cli.output import Produced, print_facts, print_table, progress_
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
 from fer_models.errors import ConfigError
+from fer_models.storage.champions import named_champion
 from fer_models.storage.store import ArtifactStore
 
 _DRIFT_EXIT_CODE = 3
@@ -50,7 +51,9 @@ def command(paths: tuple[str, ...], fail: bool, emit_event: bool, **options: Any
 
     store = ArtifactStore(config.store)
     with progress_display():
-        drift = champion_drift(store, wanted, config.retraining.drift, config.seed)
+        drift = champion_drift(
+            store, wanted, config.retraining.drift, config.seed, named_champion(store)
+        )
     measures = read_measures(store, drift)
     fired = [measure.name for measure in measures if measure.fired]
     rows = [[m.name, m.observed, m.threshold, m.outcome] for m in measures]

@@ -1,6 +1,6 @@
 """`ferflow predict`: predict facial expressions in pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,8 +12,8 @@ from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
 from fer_models.errors import ConfigError, DataError, FerError, StoreError
+from fer_models.storage.champions import is_champion_alias, named_champion
 from fer_models.storage.refs import ModelRef
-from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def command(
     _raise_all(errors)
     assert pictures is not None
     assert opened is not None
-    model, predict = opened
+    model, classes, predict = opened
     with progress_display():
-        predictions = predict_faces(pictures, predict)
+        predictions = predict_faces(pictures, predict, classes)
     if target is not None:
         write_predictions(predictions.table, target)
     _show(predictions, target)
@@ -121,9 +121,9 @@ def stored_model(store: ArtifactStore, text: str) -> ModelRef:
     """
     if not text.strip():
         raise StoreError("expected the id of a model, got an empty text; pass an id or `champion`")
-    if text != CHAMPION:
+    if not is_champion_alias(text):
         return find_model(store, text)
-    entry = Registry(store).current(CHAMPION)
+    entry = named_champion(store, text)
     if entry is None:
         raise StoreError(
             f"{store.url}: there is no champion yet; run the pipeline, pass a model's id, or check "
@@ -132,12 +132,13 @@ def stored_model(store: ArtifactStore, text: str) -> ModelRef:
     return find_model(store, entry.model_id)
 
 
-def open_predictor(name: str, store_url: str | None) -> "tuple[str, Predictor]":
-    """The full name of a model, and a function that predicts with it.
+def open_predictor(name: str, store_url: str | None) -> "tuple[str, Sequence[str], Predictor]":
+    """The full name of a model, its classes, and a function that predicts with it.
 
     Raises:
         FerError: the model does not exist or is damaged.
     """
+    from fer_models.evaluation.predictions import model_classes_of
     from fer_models.inference.bundle import (
         FACTS_SUFFIX,
         WEIGHTS_SUFFIX,
@@ -155,15 +156,24 @@ def open_predictor(name: str, store_url: str | None) -> "tuple[str, Predictor]":
     is_file = name.endswith((FACTS_SUFFIX, WEIGHTS_SUFFIX))
     if is_file or kind == _BUNDLED:
         which = name if is_file else (bundle_name if colon else default_bundle())
-        network, preprocessing, _ = load_bundle(which)
+        network, preprocessing, facts = load_bundle(which)
         label = name if is_file else f"{_BUNDLED}:{which}"
-        return label, lambda images: predict_probabilities(network, preprocessing, images)
+        return (
+            label,
+            facts.classes,
+            lambda images: predict_probabilities(network, preprocessing, images),
+        )
     store = open_store(store_url)
     model = stored_model(store, name)
     if model.kind == ENSEMBLE:
-        return model.id, lambda images: predict_model(store, model, images)
+        classes = model_classes_of(store, model).names
+        return model.id, classes, lambda images: predict_model(store, model, images)
     network, preprocessing = load_network(store, model)
-    return model.id, lambda images: predict_probabilities(network, preprocessing, images)
+    return (
+        model.id,
+        preprocessing["classes"],
+        lambda images: predict_probabilities(network, preprocessing, images),
+    )
 
 
 def _attempt(call: Callable[[], T], errors: list[FerError]) -> T | None:

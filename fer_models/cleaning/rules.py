@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from fer_models.classes.class_list import ClassList
 from fer_models.cleaning.config import CleaningConfig
 from fer_models.cleaning.state import (
     BLANK,
@@ -24,7 +25,7 @@ from fer_models.cleaning.state import (
 )
 from fer_models.dataset.image_stats import grey_sums
 from fer_models.dataset.near_duplicates import find_near_duplicates
-from fer_models.labels import UNLABELLED, VOTE_TO_EXPRESSION, FerPlusVote
+from fer_models.labels import UNLABELLED, FerPlusVote
 from fer_models.progress import report
 
 _HELD_OUT = ("validation", "test")
@@ -166,7 +167,7 @@ def _settled_label(state: CleaningState, copies: Rows, config: CleaningConfig) -
     most = votes.max()
     if most == 0 or (votes == most).sum() > 1:
         return UNLABELLED
-    favoured = int(VOTE_TO_EXPRESSION.get(FerPlusVote(int(votes.argmax())), UNLABELLED))
+    favoured = int(state.classes.vote_classes()[votes.argmax()])
     is_clear = 10 * most >= config.min_relabel_votes * votes.sum()
     is_present = favoured in state.label[copies]
     return favoured if is_present or is_clear else UNLABELLED
@@ -176,19 +177,17 @@ def _relabel_by_votes(state: CleaningState, config: CleaningConfig) -> None:
     """Relabel images where enough votes agree on one other class; ties never relabel."""
     rows = state.candidates()
     votes = state.votes(rows)
-    expression = np.array(
-        [int(VOTE_TO_EXPRESSION.get(vote, UNLABELLED)) for vote in FerPlusVote], dtype=np.int64
-    )
-    most, favoured = votes.max(axis=1), expression[votes.argmax(axis=1)]
+    most, favoured = votes.max(axis=1), state.classes.vote_classes()[votes.argmax(axis=1)]
     is_unique = (votes == most[:, None]).sum(axis=1) == 1
     clear = is_unique & (most >= config.min_relabel_votes) & (favoured != UNLABELLED)
     contradicted = clear & (favoured != state.label[rows])
-    given = np.take_along_axis(votes, _vote_of(state.label[rows])[:, None].clip(0), axis=1)[:, 0]
+    given = _votes_for(votes, state.label[rows], state.classes)
     share = given[contradicted] / votes[contradicted].sum(axis=1)
     state.relabel(rows[contradicted], favoured[contradicted], LABEL_ERROR, share)
 
 
-def _vote_of(labels: Rows) -> Rows:
-    """FER+ column of each class number; -1 without a label."""
-    column = {int(expression): int(vote) for vote, expression in VOTE_TO_EXPRESSION.items()}
-    return np.array([column.get(label, -1) for label in labels.tolist()], dtype=np.int64)
+def _votes_for(votes: Rows, labels: Rows, classes: ClassList) -> Rows:
+    """How many votes each image has for its own label; 0 without a label."""
+    of_label = classes.vote_classes()[None, :] == labels[:, None]
+    counts: Rows = (votes * (of_label & (labels != UNLABELLED)[:, None])).sum(axis=1)
+    return counts

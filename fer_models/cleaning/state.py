@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.classes.class_list import FER2013_CLASSES, ClassList
 from fer_models.dataset.similarity_cache import SimilarityCache
 from fer_models.dataset.snapshot import KEPT, NO_VOTE, QUARANTINED, UNASSIGNED, Images
-from fer_models.labels import CLASS_NAMES, UNLABELLED, VOTE_COLUMNS
+from fer_models.labels import UNLABELLED, VOTE_COLUMNS
+from fer_models.quality.scores import probability_columns
 
 KEEP = "keep"
 QUARANTINE = "quarantine"
@@ -52,6 +54,7 @@ class CleaningState:
         exempt: N booleans: a person keeps the image, whatever the rules say.
         scores: N rows of label scores (`fer_models.quality.scores.open_scores`), or None.
         similarities: pairs aligned before, or None; results do not depend on it.
+        classes: what the labels number.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class CleaningState:
         images: Images,
         scores: pd.DataFrame | None = None,
         similarities: SimilarityCache | None = None,
+        classes: ClassList = FER2013_CLASSES,
     ) -> None:
         """Only what ingest quarantined is decided at first."""
         self.manifest = manifest
         self.images = images
         self.scores = scores
         self.similarities = similarities
+        self.classes = classes
         self.role = manifest["split"].replace(UNASSIGNED, "train").to_numpy()
         self.kept = (manifest["status"] == KEPT).to_numpy().copy()
         self.label = manifest["label"].to_numpy(dtype=np.int64).copy()
@@ -174,7 +179,7 @@ class CleaningState:
     def _probabilities(self, labels: Rows) -> Floats:
         found = np.full(len(labels), np.nan)
         if self.scores is not None:
-            columns = [f"p_{name}" for name in CLASS_NAMES]
+            columns = probability_columns(self.classes)
             known = np.flatnonzero(labels != UNLABELLED)
             found[known] = self.scores[columns].to_numpy()[known, labels[known]]
         return np.round(found, _DECIMALS)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.config import SplittingConfig
 from fer_models.dataset.snapshot import (
     KEPT,
@@ -17,7 +18,7 @@ from fer_models.dataset.snapshot import (
     write_snapshot,
 )
 from fer_models.errors import DataError
-from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED
+from fer_models.labels import UNLABELLED
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
@@ -58,7 +59,7 @@ def split_snapshot(
     rng = np.random.default_rng(seed)
     assigned = _assign(opened.manifest, config, rng)
     manifest = opened.manifest.assign(split=pd.Series(assigned.splits, dtype="str"))
-    _check(manifest, assigned, snapshot)
+    _check(manifest, assigned, snapshot, opened.classes)
     return write_snapshot(
         store,
         manifest,
@@ -92,7 +93,7 @@ def draw_groups(
     groups = _groups(manifest, rows)
     labels = groups["label"].to_numpy(dtype=np.int64)
     sizes = groups["size"].to_numpy(dtype=np.int64)
-    per_class = np.bincount(labels, weights=sizes, minlength=NUM_CLASSES)
+    per_class = np.bincount(labels, weights=sizes)
     # Rounding the cumulative total keeps the whole draw within one image of its share, too.
     edges = np.round(np.concatenate([[0.0], np.cumsum(per_class)]) * fraction)
     wanted = np.diff(edges).astype(np.int64)
@@ -146,7 +147,9 @@ def _groups(manifest: pd.DataFrame, rows: Mask) -> pd.DataFrame:
     return table[~table.index.isin(elsewhere)]
 
 
-def _check(manifest: pd.DataFrame, assigned: _Assignment, snapshot: SnapshotRef) -> None:
+def _check(
+    manifest: pd.DataFrame, assigned: _Assignment, snapshot: SnapshotRef, classes: ClassList
+) -> None:
     usable = manifest[(manifest["status"] == KEPT) & (manifest["label"] != UNLABELLED)]
     counts = usable["split"].value_counts()
     needed = ["train", "validation", *(["test"] if "test" in assigned.drawn else [])]
@@ -159,7 +162,7 @@ def _check(manifest: pd.DataFrame, assigned: _Assignment, snapshot: SnapshotRef)
     problems += [
         f"class {name}: expected at least 1 kept training image, got 0 "
         f"({int((usable['label'] == number).sum())} in all splits)"
-        for number, name in enumerate(CLASS_NAMES)
+        for number, name in enumerate(classes.names)
         if number not in in_training
     ]
     if problems:

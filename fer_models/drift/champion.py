@@ -8,12 +8,16 @@ from fer_models.drift.recent import read_recent
 from fer_models.errors import StoreError
 from fer_models.evaluation.predictions import model_ref
 from fer_models.storage.refs import DriftRef, ModelRef, SnapshotRef
-from fer_models.storage.registry import CHAMPION, Registry
+from fer_models.storage.registry import RegistryEntry
 from fer_models.storage.store import ArtifactStore
 
 
 def champion_drift(
-    store: ArtifactStore, paths: Sequence[str], config: DriftConfig, seed: int
+    store: ArtifactStore,
+    paths: Sequence[str],
+    config: DriftConfig,
+    seed: int,
+    champion: RegistryEntry | None,
 ) -> DriftRef:
     """Read recent images and compare them with the champion's training data.
 
@@ -22,26 +26,30 @@ def champion_drift(
         paths: pictures, folders, archives and tables, see `read_recent`.
         config: thresholds.
         seed: of the drawn images and of the permutations.
+        champion: the registry's entry of the champion; None is an error.
 
     Raises:
         DataError: a path does not exist or has an unknown format.
         StoreError: there is no champion, or an artifact is missing or damaged.
 
     Example:
-        drift = champion_drift(store, ["/data/last-week"], DriftConfig(), seed=0)
+        drift = champion_drift(
+            store, ["/data/last-week"], DriftConfig(), seed=0, champion=named_champion(store)
+        )
         drift.detected
     """
-    champion, training = champion_with_snapshot(store)
-    return measure_drift(store, champion, training, read_recent(paths), config, seed)
+    model, training = champion_with_snapshot(store, champion)
+    return measure_drift(store, model, training, read_recent(paths), config, seed)
 
 
-def champion_with_snapshot(store: ArtifactStore) -> tuple[ModelRef, SnapshotRef]:
+def champion_with_snapshot(
+    store: ArtifactStore, entry: RegistryEntry | None
+) -> tuple[ModelRef, SnapshotRef]:
     """The champion, and the snapshot that it was trained on.
 
     Raises:
         StoreError: there is no champion, or one of the two is no longer in the store.
     """
-    entry = Registry(store).current(CHAMPION)
     if entry is None:
         raise StoreError(
             f"{store.url}: there is no champion yet; run the pipeline, or check --store"

@@ -85,7 +85,7 @@ def measure_model(
         snapshot_id=snapshot.ref.id,
         parameters=int(info["parameters"]),
         splits={
-            name: score_split(part.probs_NK, part.labels, config)
+            name: score_split(part.probs_NK, part.labels, config, snapshot.classes.names)
             for name, part in sets.items()
             if len(part.labels)
         },

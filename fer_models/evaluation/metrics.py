@@ -1,7 +1,7 @@
 """Classification metrics.
 
-N images, K = 7 classes, B bins. `probs_NK` are probabilities (rows sum to 1), `labels_N` are class
-numbers 0..6. Each average states which classes without images it excludes.
+N images, K classes, B bins. `probs_NK` are probabilities (rows sum to 1), `labels_N` are class
+numbers 0..K-1. Each average states which classes without images it excludes.
 
 The tests compare every metric with scikit-learn or scipy. They are not called here: training
 evaluates these metrics every epoch, on machines that need not have scikit-learn; its import takes
@@ -18,7 +18,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from fer_models.errors import DataError
-from fer_models.labels import NUM_CLASSES
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
@@ -48,14 +47,14 @@ class ReliabilityBins:
     accuracy: npt.NDArray[np.float64]
 
 
-def probability_problems(probs_NK: Floats, num_rows: int) -> list[str]:
+def probability_problems(probs_NK: Floats, num_rows: int, num_classes: int) -> list[str]:
     """Why an array is not the probabilities of `num_rows` images; empty if it is.
 
     Rows must have K finite values in 0..1 that sum to 1 within 0.001.
     """
-    if probs_NK.shape != (num_rows, NUM_CLASSES):
+    if probs_NK.shape != (num_rows, num_classes):
         got = " x ".join(str(size) for size in probs_NK.shape) or "a scalar"
-        return [f"expected {num_rows} x {NUM_CLASSES} probabilities, got {got}"]
+        return [f"expected {num_rows} x {num_classes} probabilities, got {got}"]
     if not np.isfinite(probs_NK).all():
         return [f"{int((~np.isfinite(probs_NK)).any(axis=1).sum())} rows contain NaN or infinity"]
     problems = []
@@ -69,19 +68,20 @@ def probability_problems(probs_NK: Floats, num_rows: int) -> list[str]:
 
 
 def check_predictions(probs_NK: Floats, labels_N: Ints) -> None:
-    """Reject arrays that can't be scored: no images, no probabilities, or labels outside 0..6.
+    """Reject arrays that can't be scored: no images, no probabilities, or labels outside 0..K-1.
 
     Raises:
         DataError: lists all problems.
     """
     problems = []
+    num_classes = probs_NK.shape[1] if probs_NK.ndim == 2 else 0
     if labels_N.ndim != 1 or len(labels_N) == 0:
         problems.append(f"expected at least one label in one dimension, got {labels_N.shape}")
-    elif labels_N.min() < 0 or labels_N.max() >= NUM_CLASSES:
+    elif labels_N.min() < 0 or labels_N.max() >= num_classes:
         problems.append(
-            f"expected labels 0..{NUM_CLASSES - 1}, got {labels_N.min()}..{labels_N.max()}"
+            f"expected labels 0..{num_classes - 1}, got {labels_N.min()}..{labels_N.max()}"
         )
-    problems += probability_problems(probs_NK, len(labels_N) if labels_N.ndim else 0)
+    problems += probability_problems(probs_NK, len(labels_N) if labels_N.ndim else 0, num_classes)
     if problems:
         raise DataError("the predictions can't be scored", problems)
 
@@ -126,9 +126,10 @@ def wilson_interval(num_correct: int, num_images: int, confidence: float) -> tup
 def confusion_matrix(probs_NK: Floats, labels_N: Ints) -> Ints:
     """Counts, K x K: rows are true classes, columns are predicted classes."""
     check_predictions(probs_NK, labels_N)
-    pairs = labels_N * NUM_CLASSES + probs_NK.argmax(axis=1)
-    counts = np.bincount(pairs, minlength=NUM_CLASSES**2).astype(np.int64)
-    return counts.reshape(NUM_CLASSES, NUM_CLASSES)
+    num_classes = probs_NK.shape[1]
+    pairs = labels_N * num_classes + probs_NK.argmax(axis=1)
+    counts = np.bincount(pairs, minlength=num_classes**2).astype(np.int64)
+    return counts.reshape(num_classes, num_classes)
 
 
 def class_scores(confusion_KK: Ints) -> ClassScores:
@@ -172,7 +173,7 @@ def brier_score(probs_NK: Floats, labels_N: Ints) -> float:
     scikit-learn gives the same number, with a warning: sums of stored float32 rows are off by 1e-7.
     """
     check_predictions(probs_NK, labels_N)
-    one_hot = np.eye(NUM_CLASSES)[labels_N]
+    one_hot = np.eye(probs_NK.shape[1])[labels_N]
     return float(((probs_NK.astype(np.float64) - one_hot) ** 2).sum(axis=1).mean())
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.errors import DataError, StoreError
 from fer_models.evaluation.metrics import Floats, Ints, probability_problems
@@ -14,12 +15,13 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 
 PROBABILITIES_FILE = "probabilities.npz"
+_MEMBERS_FILE = "members.json"
 _SPLITS = ("validation", "test")
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Probabilities (N x 7, float64) of a split's kept images, with positions and labels (N)."""
+    """Probabilities (N x K, float64) of a split's kept images, with positions and labels (N)."""
 
     positions: Ints
     labels: Ints
@@ -44,6 +46,18 @@ def model_ref(store: ArtifactStore, model_id: str) -> ModelRef:
     )
 
 
+def model_classes_of(store: ArtifactStore, model: ModelRef) -> ClassList:
+    """The classes of a stored network or ensemble, without loading it.
+
+    Raises:
+        StoreError: the model, or the first member of an ensemble, is missing or damaged.
+    """
+    if _MEMBERS_FILE in store.describe(model).files:
+        first = store.read_json(model, _MEMBERS_FILE)[0]
+        model = model_ref(store, str(first["model_id"]))
+    return ClassList.named(store.read_json(model, "preprocessing.json")["classes"])
+
+
 def read_predictions(
     store: ArtifactStore, snapshot: DatasetSnapshot, model: ModelRef
 ) -> dict[str, Predictions]:
@@ -64,7 +78,7 @@ def read_predictions(
     problems = [
         f"{split}: {problem}"
         for split in _SPLITS
-        for problem in _array_problems(arrays, split, len(positions[split]))
+        for problem in _array_problems(arrays, split, len(positions[split]), len(snapshot.classes))
     ]
     if problems:
         raise DataError(
@@ -83,7 +97,7 @@ def read_predictions(
 
 
 def probabilities_bytes(validation: Floats, test: Floats) -> bytes:
-    """Content of `probabilities.npz`: compressed float32 arrays `validation` and `test`, N x 7."""
+    """Content of `probabilities.npz`: compressed float32 arrays `validation` and `test`, N x K."""
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
@@ -105,7 +119,9 @@ def _load_arrays(store: ArtifactStore, model: ModelRef) -> dict[str, Floats]:
         ) from error
 
 
-def _array_problems(arrays: dict[str, Floats], split: str, num_rows: int) -> list[str]:
+def _array_problems(
+    arrays: dict[str, Floats], split: str, num_rows: int, num_classes: int
+) -> list[str]:
     if split not in arrays:
         return [f"array missing; the file contains {', '.join(arrays) or 'none'}"]
-    return probability_problems(arrays[split], num_rows)
+    return probability_problems(arrays[split], num_rows, num_classes)

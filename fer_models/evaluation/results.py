@@ -1,5 +1,6 @@
 """Result types of an evaluation, and their computation from probabilities."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,6 @@ from pydantic import BaseModel, ConfigDict
 from fer_models.evaluation import metrics
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.metrics import Floats, Ints
-from fer_models.labels import CLASS_NAMES
 
 VALIDATION = "validation"
 TEST = "test"
@@ -43,7 +43,7 @@ class SplitMetrics(BaseModel):
     """None if all images of the split have the same class."""
     per_class: dict[str, ClassMetrics]
     confusion: tuple[tuple[int, ...], ...]
-    """Counts, 7 x 7: rows are true classes, columns are predicted classes."""
+    """Counts, K x K: rows are true classes, columns are predicted classes."""
 
 
 class ModelMetrics(BaseModel):
@@ -77,8 +77,10 @@ class ModelMetrics(BaseModel):
         }
 
 
-def score_split(probs_NK: Floats, labels_N: Ints, config: EvaluationConfig) -> SplitMetrics:
-    """All metrics of N x 7 probabilities against N labels.
+def score_split(
+    probs_NK: Floats, labels_N: Ints, config: EvaluationConfig, class_names: Sequence[str]
+) -> SplitMetrics:
+    """All metrics of N x K probabilities against N labels.
 
     Raises:
         DataError: there are no images, or the arrays are no probabilities and labels.
@@ -105,7 +107,7 @@ def score_split(probs_NK: Floats, labels_N: Ints, config: EvaluationConfig) -> S
                 recall=float(classes.recall[number]),
                 f1=float(classes.f1[number]),
             )
-            for number, name in enumerate(CLASS_NAMES)
+            for number, name in enumerate(class_names)
         },
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )

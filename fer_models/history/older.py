@@ -10,8 +10,9 @@ from fer_models.history.build import snapshot_chain
 from fer_models.history.reading import infos, read_each
 from fer_models.history.record import Headline, RunArtifacts, RunRecord
 from fer_models.reporting.report import LINEAGE_FILE
+from fer_models.storage.champions import is_champion_alias
 from fer_models.storage.refs import RunRef, SnapshotRef
-from fer_models.storage.registry import CHAMPION, Registry
+from fer_models.storage.registry import Registry
 from fer_models.storage.store import ArtifactStore
 
 _CONFIDENCE = 0.95
@@ -120,6 +121,6 @@ def _ends_by_promotion(store: ArtifactStore) -> dict[str, float]:
     """When each promotion that set the champion was decided."""
     return {
         str(entry.details["decision"]): entry.time_s
-        for entry in Registry(store).history(CHAMPION)
-        if "decision" in entry.details
+        for entry in Registry(store).history()
+        if is_champion_alias(entry.alias) and "decision" in entry.details
     }

@@ -12,8 +12,9 @@ from fer_models.history.leaderboard import Accuracy
 from fer_models.history.reading import infos, read_each
 from fer_models.history.record import RunRecord
 from fer_models.history.runs import list_runs
+from fer_models.storage.champions import all_champions
 from fer_models.storage.refs import ArtifactRef, EvaluationRef, ModelRef, SnapshotRef
-from fer_models.storage.registry import CHAMPION, Registry
+from fer_models.storage.registry import CHAMPION
 from fer_models.storage.store import ARTIFACT_FILE, ArtifactStore
 
 _CONFIG_FILE = "config.json"
@@ -155,11 +156,10 @@ def _networks(store: ArtifactStore, model_ids: Iterable[str]) -> dict[str, str]:
 
 
 def _roles(store: ArtifactStore) -> dict[str, str]:
-    entry = Registry(store).current(CHAMPION)
-    if entry is None:
-        return {}
-    previous = {entry.previous_id: PREVIOUS} if entry.previous_id else {}
-    return {**previous, entry.model_id: CHAMPION}
+    """The role of each current and previous champion, of every class list."""
+    champions = all_champions(store).values()
+    previous = {entry.previous_id: PREVIOUS for entry in champions if entry.previous_id}
+    return {**previous, **{entry.model_id: CHAMPION for entry in champions}}
 
 
 def _users(runs: Iterable[RunRecord], artifact_id: str) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from fer_models.base_config import FrozenConfig
 from fer_models.errors import StoreError
-from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_empty_network
 from fer_models.training.inputs.data import Preprocessing
@@ -125,7 +124,7 @@ def load_bundle(which: str | Path) -> Bundle:
     Example:
         network, preprocessing, facts = load_bundle("face_cnn")
         facts.accuracy["validation"].accuracy
-        predict_probabilities(network, preprocessing, images)  # uint8 N x 48 x 48 -> N x 7
+        predict_probabilities(network, preprocessing, images)  # uint8 N x 48 x 48 -> N x K
     """
     facts_file, weights_file = _files(which)
     facts = _read_facts(facts_file)
@@ -136,7 +135,7 @@ def load_bundle(which: str | Path) -> Bundle:
             f"{weights_file}: expected weights with the sha256 {facts.weights_sha256[:12]}..., got "
             f"{found[:12]}...; the file is damaged or from another bundle; copy both files again"
         )
-    network = _network(facts.member.network, weights, str(weights_file))
+    network = _network(facts.member.network, weights, str(weights_file), len(facts.classes))
     return Bundle(network, cast("Preprocessing", facts.preprocessing.model_dump()), facts)
 
 
@@ -156,14 +155,16 @@ def half_weights(network: nn.Module) -> dict[str, Tensor]:
     return halves
 
 
-def full_network(config: NetworkConfig, weights: Mapping[str, Tensor], where: str) -> nn.Module:
+def full_network(
+    config: NetworkConfig, weights: Mapping[str, Tensor], where: str, num_classes: int
+) -> nn.Module:
     """The network with weights of any precision, in float32 and evaluation mode.
 
     Raises:
         StoreError: the weights do not fit.
     """
     with torch.random.fork_rng(devices=[]):
-        network = build_empty_network(config)
+        network = build_empty_network(config, num_classes)
     try:
         network.load_state_dict({name: _full(value) for name, value in weights.items()})
     except RuntimeError as error:
@@ -174,7 +175,7 @@ def full_network(config: NetworkConfig, weights: Mapping[str, Tensor], where: st
     return network.to(memory_format=torch.channels_last).eval()
 
 
-def _network(config: NetworkConfig, weights: bytes, where: str) -> nn.Module:
+def _network(config: NetworkConfig, weights: bytes, where: str, num_classes: int) -> nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -182,7 +183,7 @@ def _network(config: NetworkConfig, weights: bytes, where: str) -> nn.Module:
         tensors = load(weights)
     except SafetensorError as error:
         raise StoreError(f"{where}: expected safetensors weights ({error})") from error
-    return full_network(config, tensors, where)
+    return full_network(config, tensors, where, num_classes)
 
 
 def _files(which: str | Path) -> tuple[Traversable, Traversable]:
@@ -208,13 +209,13 @@ def _read_facts(file: Traversable) -> BundleFacts:
             "this version",
             [_problem_text(problem) for problem in error.errors(include_url=False)],
         ) from error
-    for classes in (facts.classes, facts.preprocessing.classes):
-        if tuple(classes) != CLASS_NAMES:
-            raise StoreError(
-                f"{file}: expected the classes {', '.join(CLASS_NAMES)}, got "
-                f"{', '.join(classes) or 'none'}; predictions would get wrong labels; export the "
-                "network again"
-            )
+    if len(set(facts.classes)) < 2 or facts.classes != facts.preprocessing.classes:
+        raise StoreError(
+            f"{file}: expected the same two or more classes in `classes` and `preprocessing`, got "
+            f"{', '.join(facts.classes) or 'none'} and "
+            f"{', '.join(facts.preprocessing.classes) or 'none'}; predictions would get wrong "
+            "labels; export the network again"
+        )
     return facts
 
 

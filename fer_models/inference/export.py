@@ -80,7 +80,7 @@ def write_bundle(
     if tta is not None:
         member = member.model_copy(update={"tta": tta})
         preprocessing["tta"] = tta
-    rounded = full_network(member.network, halves, model.url)
+    rounded = full_network(member.network, halves, model.url, len(preprocessing["classes"]))
     facts = BundleFacts.model_validate(
         {
             "name": name,

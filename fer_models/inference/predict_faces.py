@@ -12,12 +12,11 @@ import pandas as pd
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import DataError
 from fer_models.inference.faces import Pictures, Skipped, printable, read_faces
-from fer_models.labels import CLASS_NAMES
 from fer_models.progress import report
 from fer_models.training.inputs.data import Probabilities
 
-PROBABILITY_COLUMNS = tuple(f"p_{name}" for name in CLASS_NAMES)
-COLUMNS = ("path", "face", "label", "confidence", *PROBABILITY_COLUMNS)
+COLUMNS = ("path", "face", "label", "confidence")
+"""Columns of every table of predictions; then follows one of probabilities for each class."""
 MAX_SHOWN = 10
 _BATCH = 1024
 
@@ -27,7 +26,9 @@ Predictor = Callable[[Images], Probabilities]
 
 @dataclass(frozen=True)
 class FacePredictions:
-    """Table with one row per face and the columns `COLUMNS`, and the skipped pictures.
+    """Table with one row per face, and the skipped pictures.
+
+    The columns are `COLUMNS`, then `p_<class>` for each class.
 
     `face` is the index of the face in its picture, from 0; `confidence` is the probability of
     `label`.
@@ -35,16 +36,17 @@ class FacePredictions:
 
     table: pd.DataFrame
     skipped: tuple[Skipped, ...]
+    classes: tuple[str, ...]
 
     @property
     def counts(self) -> dict[str, int]:
         """Number of faces per label, in class order."""
         counts = self.table["label"].value_counts()
-        return {name: int(counts.get(name, 0)) for name in CLASS_NAMES}
+        return {name: int(counts.get(name, 0)) for name in self.classes}
 
 
 def predict_faces(
-    pictures: Pictures, predict: Predictor, batch_size: int = _BATCH
+    pictures: Pictures, predict: Predictor, classes: Sequence[str], batch_size: int = _BATCH
 ) -> FacePredictions:
     """Predict pictures of one face each, in order.
 
@@ -58,6 +60,7 @@ def predict_faces(
         predictions = predict_faces(
             find_pictures(["faces/"]),
             lambda images: predict_probabilities(network, preprocessing, images),
+            preprocessing["classes"],
         )
         predictions.table[["path", "label", "confidence"]]
     """
@@ -68,12 +71,13 @@ def predict_faces(
     for faces in read_faces(pictures.paths, batch_size):
         skipped += faces.skipped
         if faces.paths:
-            tables.append(_table(faces.paths, predict(faces.images)))
+            tables.append(_table(faces.paths, predict(faces.images), classes))
         done += len(faces.paths) + len(faces.skipped)
         report("predict", done, total, "pictures")
     if not tables:
         raise DataError("none of the pictures can be read", skipped_lines(skipped))
-    return FacePredictions(pd.concat(tables, ignore_index=True), tuple(skipped))
+    table = pd.concat(tables, ignore_index=True)
+    return FacePredictions(table, tuple(skipped), tuple(classes))
 
 
 def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
@@ -83,8 +87,8 @@ def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
     return [*lines, f"and {more} more"] if more > 0 else lines
 
 
-def _table(paths: Sequence[str], probs_NK: Probabilities) -> pd.DataFrame:
-    labels = np.array(CLASS_NAMES)[probs_NK.argmax(axis=1)]
+def _table(paths: Sequence[str], probs_NK: Probabilities, classes: Sequence[str]) -> pd.DataFrame:
+    labels = np.array(classes)[probs_NK.argmax(axis=1)]
     columns = {"path": paths, "face": 0, "label": labels, "confidence": probs_NK.max(axis=1)}
-    probabilities = dict(zip(PROBABILITY_COLUMNS, probs_NK.T, strict=True))
+    probabilities = {f"p_{name}": part for name, part in zip(classes, probs_NK.T, strict=True)}
     return pd.DataFrame({**columns, **probabilities}).astype({"path": "str", "label": "str"})

@@ -19,27 +19,27 @@ from fer_models.models.probe import SIZE_ERRORS, blank_logits, first_line
 from fer_models.models.scratch import ScratchCNN, ScratchMLP
 
 
-def _compact_cnn(config: NetworkConfig) -> nn.Module:
-    return CompactCNN(config.in_channels, NUM_CLASSES, config.width, config.dropout)
+def _compact_cnn(config: NetworkConfig, num_classes: int) -> nn.Module:
+    return CompactCNN(config.in_channels, num_classes, config.width, config.dropout)
 
 
-def _face_cnn(config: NetworkConfig) -> nn.Module:
-    return FaceCNN(config.in_channels, NUM_CLASSES, config.width, config.dropout)
+def _face_cnn(config: NetworkConfig, num_classes: int) -> nn.Module:
+    return FaceCNN(config.in_channels, num_classes, config.width, config.dropout)
 
 
-def _scratch_cnn(config: NetworkConfig) -> nn.Module:
+def _scratch_cnn(config: NetworkConfig, num_classes: int) -> nn.Module:
     return ScratchCNN(
-        config.in_channels, config.image_size_px, NUM_CLASSES, config.width, config.dropout
+        config.in_channels, config.image_size_px, num_classes, config.width, config.dropout
     )
 
 
-def _scratch_mlp(config: NetworkConfig) -> nn.Module:
+def _scratch_mlp(config: NetworkConfig, num_classes: int) -> nn.Module:
     return ScratchMLP(
-        config.in_channels, config.image_size_px, NUM_CLASSES, config.width, config.dropout
+        config.in_channels, config.image_size_px, num_classes, config.width, config.dropout
     )
 
 
-_OWN: dict[str, Callable[[NetworkConfig], nn.Module]] = {
+_OWN: dict[str, Callable[[NetworkConfig, int], nn.Module]] = {
     "compact_cnn": _compact_cnn,
     "face_cnn": _face_cnn,
     "scratch_cnn": _scratch_cnn,
@@ -49,8 +49,8 @@ OWN_NETWORKS = tuple(_OWN)
 _NUM_SUGGESTIONS = 5
 
 
-def build_network(config: NetworkConfig) -> nn.Module:
-    """Build a network that maps N x C x S x S images to N x 7 logits (never probabilities).
+def build_network(config: NetworkConfig, num_classes: int = NUM_CLASSES) -> nn.Module:
+    """Build a network that maps N x C x S x S images to N x K logits (never probabilities).
 
     Initial weights are drawn from torch's global generator: fork and seed it for repeatable ones.
 
@@ -58,29 +58,33 @@ def build_network(config: NetworkConfig) -> nn.Module:
         network = build_network(NetworkConfig(name="face_cnn", width=0.5))
         logits = network(torch.randn(8, 1, 48, 48))  # 8 x 7
 
+    Args:
+        config: the architecture and its input.
+        num_classes: K; by default FER2013's seven.
+
     Raises:
         ConfigError: the network is unknown, can't take images of that size or does not support
             gradient checkpointing, or its pretrained weights are not available.
     """
     if config.name not in _OWN:
-        network = _build_timm(config, pretrained=config.pretrained)
+        network = _build_timm(config, num_classes, pretrained=config.pretrained)
     elif config.pretrained:
         raise ConfigError(
             f"network {config.name}: there are no pretrained weights for it; "
             "set network.pretrained=false or choose one of timm's networks"
         )
     else:
-        network = _OWN[config.name](config)
+        network = _OWN[config.name](config, num_classes)
     if config.gradient_checkpointing:
         checkpoint_gradients(network, config.name)
     return network
 
 
-def build_empty_network(config: NetworkConfig) -> nn.Module:
+def build_empty_network(config: NetworkConfig, num_classes: int = NUM_CLASSES) -> nn.Module:
     """As `build_network`, but without pretrained weights: for loading stored ones into it."""
     if config.name in _OWN:
-        return _OWN[config.name](config)
-    return _build_timm(config, pretrained=False)
+        return _OWN[config.name](config, num_classes)
+    return _build_timm(config, num_classes, pretrained=False)
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -88,7 +92,7 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _build_timm(config: NetworkConfig, pretrained: bool) -> nn.Module:
+def _build_timm(config: NetworkConfig, num_classes: int, pretrained: bool) -> nn.Module:
     import timm
 
     from fer_models.models.pretrained import create_pretrained, published_weights
@@ -96,12 +100,12 @@ def _build_timm(config: NetworkConfig, pretrained: bool) -> nn.Module:
     if not timm.is_model(config.name):
         raise _unknown_name_error(config.name, timm.list_models())
     published_weights(config.name)  # rejects an unknown weights tag in the name
-    options: dict[str, Any] = {"num_classes": NUM_CLASSES, "in_chans": config.in_channels}
+    options: dict[str, Any] = {"num_classes": num_classes, "in_chans": config.in_channels}
     if config.dropout > 0:
         options["drop_rate"] = config.dropout
     create = functools.partial(_create_timm, config, options)
     network = create_pretrained(config, create) if pretrained else create({})
-    _check_size(network, config)
+    _check_size(network, config, num_classes)
     return network
 
 
@@ -123,14 +127,14 @@ def _create_timm(
     return network
 
 
-def _check_size(network: nn.Module, config: NetworkConfig) -> None:
+def _check_size(network: nn.Module, config: NetworkConfig, num_classes: int) -> None:
     try:
         logits = blank_logits(network, config.in_channels, config.image_size_px)
     except SIZE_ERRORS as error:
         raise _size_error(config, error) from error
-    if logits.shape != (2, NUM_CLASSES):
+    if logits.shape != (2, num_classes):
         raise ConfigError(
-            f"network {config.name}: expected logits of shape (2, {NUM_CLASSES}), got "
+            f"network {config.name}: expected logits of shape (2, {num_classes}), got "
             f"{tuple(logits.shape)}; choose a classification network"
         )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError
 from fer_models.evaluation.metrics import probability_problems, wilson_interval
@@ -13,9 +14,10 @@ from fer_models.evaluation.predictions import Predictions, model_ref, read_predi
 from fer_models.progress import report
 from fer_models.promotion.compare import Bools, PairedComparison, compare_paired
 from fer_models.promotion.config import PromotionConfig
+from fer_models.storage.champions import champion_alias, current_champion
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef, PromotionRef, SnapshotRef
-from fer_models.storage.registry import CHAMPION, Registry, RegistryEntry
+from fer_models.storage.registry import Registry, RegistryEntry
 from fer_models.storage.store import ArtifactStore
 
 DECISION_FILE = "decision.json"
@@ -30,9 +32,9 @@ def promote_candidate(
     """Compare the candidate with the champion on validation images; promote it if it passes.
 
     The candidate needs `min_accuracy`, and on the same images at most `max_regression` less than
-    the champion. Images that the champion was trained on are excluded from that comparison (it may
-    come from another split of the same data). For the current champion, the decision that promoted
-    it is returned: promoting twice changes nothing.
+    the champion of the same classes. Images that the champion was trained on are excluded from
+    that comparison (it may come from another split of the same data). For the current champion,
+    the decision that promoted it is returned: promoting twice changes nothing.
 
     Raises:
         DataError: the candidate does not belong to the snapshot, or there are no validation images.
@@ -43,11 +45,11 @@ def promote_candidate(
         promotion = promote_candidate(store, snapshot, ensemble.candidate, PromotionConfig())
         promotion.promoted, promotion.reason
     """
-    registry = Registry(store)
-    entry = registry.current(CHAMPION)
+    registry, opened = Registry(store), open_snapshot(store, snapshot)
+    alias = champion_alias(opened.classes)
+    entry = registry.current(alias)
     if entry is not None and entry.model_id == candidate.id:
         return _existing_promotion(store, candidate, entry)
-    opened = open_snapshot(store, snapshot)
     predictions = read_predictions(store, opened, candidate)["validation"]
     if not len(predictions.labels):
         raise DataError(f"snapshot {snapshot.id} has no validation images; split it first")
@@ -59,22 +61,26 @@ def promote_candidate(
     if promotion.promoted:
         # The decision is valid against that champion only: any other one means a lost race.
         registry.set(
-            CHAMPION,
+            alias,
             promotion.candidate_id,
             promotion.reason,
-            {"decision": promotion.id, "snapshot_id": snapshot.id},
+            {
+                "decision": promotion.id,
+                "snapshot_id": snapshot.id,
+                "classes": list(opened.classes.names),
+            },
             expected=entry,
         )
     return promotion
 
 
-def decision_basis(store: ArtifactStore, candidate_id: str) -> str:
+def decision_basis(store: ArtifactStore, snapshot: SnapshotRef, candidate_id: str) -> str:
     """The id of the champion that the candidate is, or was, compared with; `none` without one.
 
     Part of the cache key of a promotion: promoting the candidate does not change it, a new
     champion does.
     """
-    entry = Registry(store).current(CHAMPION)
+    entry = current_champion(store, ClassList.from_info(store.info(snapshot)))
     if entry is None:
         return NO_CHAMPION
     if entry.model_id == candidate_id:
@@ -131,7 +137,7 @@ def _compare(
     images = np.ascontiguousarray(snapshot.images[candidate.positions])
     report("promote", 0, len(images), "images", f"predicting with the champion {champion.id}")
     probs_NK = predict_model(store, champion, images)
-    problems = probability_problems(probs_NK, len(candidate.positions))
+    problems = probability_problems(probs_NK, len(candidate.positions), len(snapshot.classes))
     if problems:
         raise DataError(f"champion {champion.id} did not predict probabilities", problems)
     champion_correct = probs_NK.argmax(axis=1) == candidate.labels

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from fer_models.classes.class_list import ClassList
 from fer_models.drift.results import Measure, read_measures
 from fer_models.promotion.config import RetrainingConfig
 from fer_models.promotion.criteria import (
@@ -14,8 +15,9 @@ from fer_models.promotion.criteria import (
     not_judged,
 )
 from fer_models.promotion.new_data import new_data_criterion
+from fer_models.storage.champions import current_champion
 from fer_models.storage.refs import DriftRef, ModelRef, SnapshotRef
-from fer_models.storage.registry import CHAMPION, Registry, RegistryEntry
+from fer_models.storage.registry import RegistryEntry
 from fer_models.storage.store import ArtifactStore
 
 DRIFT = "drift"
@@ -58,7 +60,7 @@ def retraining_decision(
         for criterion in decision.criteria:
             print(criterion.name, criterion.observed, criterion.threshold, criterion.outcome)
     """
-    entry = Registry(store).current(CHAMPION)
+    entry = current_champion(store, ClassList.from_info(store.info(snapshot)))
     problem = "" if entry is None else champion_problem(store, entry.model_id)
     data = new_data_criterion(store, _training_snapshot(store, entry, problem), snapshot, config)
     criteria = (

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from fer_models.classes.class_list import ClassList
 from fer_models.errors import StoreError
 from fer_models.evaluation.predictions import model_ref
 from fer_models.progress import report
+from fer_models.storage.champions import current_champion
 from fer_models.storage.refs import ModelRef
-from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.initial import why_not_initial
@@ -23,49 +24,53 @@ class WarmStart(NamedTuple):
     note: str
 
 
-def warm_starts(store: ArtifactStore, members: Sequence[MemberConfig]) -> dict[str, ModelRef]:
+def warm_starts(
+    store: ArtifactStore, members: Sequence[MemberConfig], classes: ClassList
+) -> dict[str, ModelRef]:
     """The champion's network that each member starts from, by member name.
 
     Members that can't start from one are left out. What each one starts from is reported as
     progress, so it is in the log of a task.
 
     Example:
-        initial = warm_starts(store, config.members)
+        initial = warm_starts(store, config.members, snapshot.classes)
         train_member(store, snapshot, member, seed, tracking, initial=initial.get(member.name))
     """
-    starts = explain_warm_starts(store, members)
+    starts = explain_warm_starts(store, members, classes)
     for number, start in enumerate(starts.values()):
         report("warm start", number + 1, len(starts), "members", start.note)
     return {name: start.initial for name, start in starts.items() if start.initial is not None}
 
 
 def explain_warm_starts(
-    store: ArtifactStore, members: Sequence[MemberConfig]
+    store: ArtifactStore, members: Sequence[MemberConfig], classes: ClassList
 ) -> dict[str, WarmStart]:
     """What each member starts from, and why, by member name.
 
     A member starts from the champion's network of its own name, else from the first one with the
     same architecture, input size and classes.
     """
-    networks = _champion_networks(store)
-    return {member.name: _start(store, member, networks) for member in members}
+    networks = _champion_networks(store, classes)
+    return {member.name: _start(store, member, networks, classes) for member in members}
 
 
-def _start(store: ArtifactStore, member: MemberConfig, networks: list[ModelRef]) -> WarmStart:
+def _start(
+    store: ArtifactStore, member: MemberConfig, networks: list[ModelRef], classes: ClassList
+) -> WarmStart:
     if not networks:
         return WarmStart(None, f"{member.name}: from scratch, there is no usable champion")
     # A stable sort: networks of the same name first, in the champion's order.
     ordered = sorted(networks, key=lambda network: network.name != member.name)
-    reasons = [why_not_initial(store, network, member.network) for network in ordered]
+    reasons = [why_not_initial(store, network, member.network, classes) for network in ordered]
     for network, reason in zip(ordered, reasons, strict=True):
         if not reason:
             return WarmStart(network, f"{member.name}: from the weights of {network.id}")
     return WarmStart(None, f"{member.name}: from scratch, {reasons[0]}")
 
 
-def _champion_networks(store: ArtifactStore) -> list[ModelRef]:
+def _champion_networks(store: ArtifactStore, classes: ClassList) -> list[ModelRef]:
     """The champion, or the members of an ensemble; none if there is no usable champion."""
-    entry = Registry(store).current(CHAMPION)
+    entry = current_champion(store, classes)
     if entry is None:
         return []
     try:

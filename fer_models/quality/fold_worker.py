@@ -6,11 +6,12 @@ single-threaded trainings use two cores better than one training with two thread
 when its standard input closes, hence also when its parent dies.
 """
 
+import json
 import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from fer_models.quality.config import ScoringConfig
 
 CONFIG_FILE = "config.json"
+CLASSES_FILE = "classes.json"
 IMAGES_FILE = "images.npy"
 LABELS_FILE = "labels.npy"
 DONE = -1
@@ -57,8 +59,9 @@ def _run_job(folder: Path, job: int, seed: int) -> None:
     config = ScoringConfig.model_validate_json((folder / CONFIG_FILE).read_text())
     images = np.load(folder / IMAGES_FILE, mmap_mode="r")
     labels, folds = np.load(folder / LABELS_FILE), np.load(folder / FOLDS_FILE)
+    class_names = json.loads((folder / CLASSES_FILE).read_text())
     probabilities = job_probabilities(
-        images, labels, folds, config, seed, job, lambda epoch: _report(job, epoch)
+        images, labels, folds, config, seed, job, lambda epoch: _report(job, epoch), class_names
     )
     save_probabilities(folder, job, probabilities)
     _report(job, DONE)
@@ -72,6 +75,7 @@ def job_probabilities(
     seed: int,
     job: int,
     on_epoch: Callable[[int], None],
+    class_names: Sequence[str],
 ) -> np.ndarray:
     """Train a job's network on the other folds; probabilities M x K of its `predicted_rows`."""
     from fer_models.quality.quick_model import predict_fold
@@ -86,6 +90,7 @@ def job_probabilities(
         config,
         derived_seed(seed, job),
         on_epoch,
+        class_names,
     )
 
 

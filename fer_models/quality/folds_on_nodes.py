@@ -28,6 +28,7 @@ def train_folds_on_nodes(
     seed: int,
     folder: Path,
     open_jobs: Sequence[int],
+    class_names: Sequence[str],
 ) -> None:
     """Train the open jobs, as many at a time as the cluster has room for; see `fold_worker`.
 
@@ -50,7 +51,7 @@ def train_folds_on_nodes(
             probabilities = call_on_node(
                 place,
                 _run_job,
-                *(shared, labels, folds, config, seed, job),
+                *(shared, labels, folds, config, seed, job, class_names),
                 on_event=lambda epoch: progress.update(job, epoch),
             )
             save_probabilities(folder, job, probabilities)
@@ -69,12 +70,13 @@ def _run_job(
     config: ScoringConfig,
     seed: int,
     job: int,
+    class_names: Sequence[str],
 ) -> np.ndarray[Any, Any]:
     """Train one job on a node."""
     from fer_models.training.runtime import training_runtime
 
     with training_runtime(seed, threads=1):
-        return job_probabilities(images, labels, folds, config, seed, job, send_event)
+        return job_probabilities(images, labels, folds, config, seed, job, send_event, class_names)
 
 
 class _Progress:

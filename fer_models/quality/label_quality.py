@@ -9,8 +9,6 @@ cleanlab's own scores did (docs/data-quality.md).
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.labels import NUM_CLASSES
-
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -26,13 +24,14 @@ def label_quality(labels: Integers, probabilities: Floats) -> tuple[Floats, Inte
     (p + 0.02) / (p + o + 0.04); it is 0.5 where both are equally likely.
 
     Args:
-        labels: N class numbers 0..6.
+        labels: N class numbers 0..K-1.
         probabilities: N x K, out of fold, rows sum to 1.
 
     Returns:
-        N qualities, 0..1, lower is worse; and N most likely other classes, 0..6.
+        N qualities, 0..1, lower is worse; and N most likely other classes, 0..K-1.
     """
-    assert probabilities.shape == (len(labels), NUM_CLASSES)
+    assert probabilities.ndim == 2
+    assert len(probabilities) == len(labels)
     rows = np.arange(len(labels))
     others = probabilities.copy()
     others[rows, labels] = -1.0
@@ -46,7 +45,7 @@ def label_issues(labels: Integers, probabilities: Floats) -> Mask:
     """Labels that confident learning considers wrong: N booleans.
 
     Args:
-        labels: N class numbers 0..6.
+        labels: N class numbers 0..K-1.
         probabilities: N x K, out of fold, rows sum to 1.
     """
     from cleanlab.filter import find_label_issues

@@ -4,6 +4,7 @@ N images, K classes.
 """
 
 import contextvars
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +20,6 @@ import numpy as np
 from fer_models.cluster_address import uses_cluster
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import TrainingError
-from fer_models.labels import NUM_CLASSES
 from fer_models.processes import num_cores
 from fer_models.progress import report
 from fer_models.quality import fold_worker
@@ -38,6 +38,7 @@ def out_of_fold_probabilities(
     config: ScoringConfig,
     seed: int,
     folder: Path,
+    class_names: Sequence[str],
     workers: int | None = None,
 ) -> Probabilities:
     """Train one quick model per fold, several in parallel, and predict each fold.
@@ -52,6 +53,7 @@ def out_of_fold_probabilities(
         config: number of folds, network and training.
         seed: of the trainings.
         folder: keeps the output of finished folds, so that an interrupted run can resume.
+        class_names: the K classes.
         workers: number of processes; by default one per core. Results do not depend on it.
 
     Returns:
@@ -65,10 +67,11 @@ def out_of_fold_probabilities(
     if uses_cluster():
         from fer_models.quality.folds_on_nodes import train_folds_on_nodes
 
-        train_folds_on_nodes(images, labels, folds, config, seed, folder, open_jobs)
+        train_folds_on_nodes(images, labels, folds, config, seed, folder, open_jobs, class_names)
     else:
+        (folder / fold_worker.CLASSES_FILE).write_text(json.dumps([*class_names]))
         _train_folds_here(images, labels, folds, config, seed, folder, open_jobs, workers)
-    return _mean_probabilities(folds, config.folds, folder)
+    return _mean_probabilities(folds, config.folds, folder, len(class_names))
 
 
 def _train_folds_here(
@@ -100,9 +103,11 @@ def _train_folds_here(
                 run.result()
 
 
-def _mean_probabilities(folds: Integers, num_folds: int, folder: Path) -> Probabilities:
+def _mean_probabilities(
+    folds: Integers, num_folds: int, folder: Path, num_classes: int
+) -> Probabilities:
     num_repeats, num_images = folds.shape
-    total = np.zeros((num_images, NUM_CLASSES))
+    total = np.zeros((num_images, num_classes))
     count = np.zeros((num_images, 1))
     for job in range(num_repeats * num_folds):
         rows = fold_worker.predicted_rows(folds, job, num_folds)

@@ -5,16 +5,16 @@ a small training.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import TrainingError
-from fer_models.labels import NUM_CLASSES
 from fer_models.models.factory import build_network
 from fer_models.quality.config import ScoringConfig
 from fer_models.training.config import TrainingConfig
@@ -36,16 +36,18 @@ def predict_fold(
     config: ScoringConfig,
     seed: int,
     on_epoch: Callable[[int], None],
+    class_names: Sequence[str],
 ) -> Probabilities:
     """Train the quick model on some images and predict others.
 
     Args:
         train_images: uint8 N x 48 x 48.
-        train_labels: N class numbers 0..6.
+        train_labels: N class numbers 0..K-1.
         predicted_images: uint8 M x 48 x 48.
         config: network and training.
         seed: of weights, order and augmentation.
         on_epoch: called with the number of finished epochs.
+        class_names: the K classes.
 
     Returns:
         Probabilities M x K; the mean over each image and its mirror image.
@@ -53,11 +55,12 @@ def predict_fold(
     Raises:
         TrainingError: the loss is not finite.
     """
-    device = best_device()
-    preprocessing = preprocessing_for(config.network, train_images)
+    device, classes = best_device(), ClassList.named(class_names)
+    preprocessing = preprocessing_for(config.network, train_images, classes)
     torch.manual_seed(derived_seed(seed))
-    network = build_network(config.network).to(memory_format=torch.channels_last).to(device)
-    split = SplitImages(train_images, train_labels)
+    network = build_network(config.network, len(classes))
+    network = network.to(memory_format=torch.channels_last).to(device)
+    split = SplitImages(train_images, train_labels, classes=classes)
     epoch = 0
     batches = TrainBatches(
         split,
@@ -94,7 +97,7 @@ def _predict(
 ) -> Probabilities:
     device = next(network.parameters()).device
     network.eval()
-    parts = [np.zeros((0, NUM_CLASSES))]
+    parts = [np.zeros((0, len(preprocessing["classes"])))]
     for start in range(0, len(images), _PREDICTION_BATCH):
         batch = torch.from_numpy(np.array(images[start : start + _PREDICTION_BATCH])).to(device)
         inputs = to_inputs(as_float(batch), preprocessing)

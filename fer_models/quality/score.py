@@ -10,18 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.config import NEAR_DUPLICATE_SIMILARITY
 from fer_models.dataset.near_duplicates import find_near_duplicates
 from fer_models.dataset.similarity_cache import SimilarityCache
 from fer_models.dataset.snapshot import KEPT, DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError
-from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED
+from fer_models.labels import UNLABELLED
 from fer_models.lineage import lineage, package_version
 from fer_models.progress import report
 from fer_models.quality.config import ScoringConfig
 from fer_models.quality.folds import Integers, assign_folds, join_groups
 from fer_models.quality.label_quality import label_issues, label_quality
-from fer_models.quality.scores import PAIRS_FILE, PROBABILITY_COLUMNS, SCORES_FILE
+from fer_models.quality.scores import PAIRS_FILE, SCORES_FILE, probability_columns
 from fer_models.source_hash import source_hash
 from fer_models.storage.json_bytes import json_bytes, json_key
 from fer_models.storage.refs import ScoresRef, SnapshotRef
@@ -80,10 +81,10 @@ def score_labels(
     labels = opened.manifest["label"].to_numpy(dtype=np.int64)
     with checkpoint_dir(key, default_cache_dir() / "scoring") as work:
         probabilities = out_of_fold_probabilities(
-            opened.images, labels, folds, config, seed, work.path
+            opened.images, labels, folds, config, seed, work.path, opened.classes.names
         )
         in_folds = folds[0] >= 0
-        table = _score_table(opened.manifest, labels, in_folds, probabilities)
+        table = _score_table(opened, labels, in_folds, probabilities)
         report("score", 0, 0, note="face scores")
         first = ~opened.manifest["pixel_sha256"].duplicated().to_numpy()
         table["face_score"] = face_scores(opened.images, np.flatnonzero(in_folds & first))
@@ -93,7 +94,7 @@ def score_labels(
             PAIRS_FILE: _parquet(cache.table()),
             "lineage.json": _lineage(snapshot, config, seed),
         }
-        facts = {"snapshot_id": snapshot.id, **_facts(table, labels, in_folds)}
+        facts = {"snapshot_id": snapshot.id, **_facts(table, labels, in_folds, opened.classes)}
         scores = store.put(ScoresRef, key, files, facts)
         work.remove()
     return scores
@@ -131,11 +132,11 @@ def _folds(
 
 
 def _check_fold_sizes(snapshot: DatasetSnapshot, rows: Integers, config: ScoringConfig) -> None:
-    manifest = snapshot.manifest
-    counts = np.bincount(manifest["label"].to_numpy(dtype=np.int64)[rows], minlength=NUM_CLASSES)
+    manifest, classes = snapshot.manifest, snapshot.classes
+    counts = np.bincount(manifest["label"].to_numpy(dtype=np.int64)[rows], minlength=len(classes))
     problems = [
         f"class {name}: expected at least {config.folds} labelled training images, got {count}"
-        for name, count in zip(CLASS_NAMES, counts.tolist(), strict=True)
+        for name, count in zip(classes.names, counts.tolist(), strict=True)
         if 0 < count < config.folds
     ]
     if len(rows) < 2 * config.folds:
@@ -176,14 +177,14 @@ def _align_for_cleaning(snapshot: DatasetSnapshot, cache: SimilarityCache) -> No
 
 
 def _score_table(
-    manifest: pd.DataFrame,
+    snapshot: DatasetSnapshot,
     labels: Integers,
     in_folds: npt.NDArray[np.bool_],
     probabilities: npt.NDArray[np.float64],
 ) -> pd.DataFrame:
     """Quality of all labels; confident learning uses the training images only."""
-    table = pd.DataFrame({"image_id": manifest["image_id"], "out_of_fold": in_folds})
-    table[list(PROBABILITY_COLUMNS)] = np.round(probabilities, _DECIMALS)
+    table = pd.DataFrame({"image_id": snapshot.manifest["image_id"], "out_of_fold": in_folds})
+    table[probability_columns(snapshot.classes)] = np.round(probabilities, _DECIMALS)
     table["label_quality"] = 1.0
     table["suggested_label"] = probabilities.argmax(axis=1)
     table["is_label_issue"] = False
@@ -197,9 +198,9 @@ def _score_table(
 
 
 def _facts(
-    table: pd.DataFrame, labels: Integers, in_folds: npt.NDArray[np.bool_]
+    table: pd.DataFrame, labels: Integers, in_folds: npt.NDArray[np.bool_], classes: ClassList
 ) -> dict[str, object]:
-    predicted = table[list(PROBABILITY_COLUMNS)].to_numpy().argmax(axis=1)
+    predicted = table[probability_columns(classes)].to_numpy().argmax(axis=1)
     return {
         "num_images": len(table),
         "num_judged": int((labels >= 0).sum()),

@@ -5,15 +5,19 @@ N images.
 
 import pandas as pd
 
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.similarity_cache import SimilarityCache
 from fer_models.errors import DataError
-from fer_models.labels import CLASS_NAMES
 from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 SCORES_FILE = "scores.parquet"
 PAIRS_FILE = "similar_pairs.parquet"
-PROBABILITY_COLUMNS = tuple(f"p_{name}" for name in CLASS_NAMES)
+
+
+def probability_columns(classes: ClassList) -> list[str]:
+    """The names of the K columns of probabilities, in class order."""
+    return [f"p_{name}" for name in classes.names]
 
 
 def open_scores(
@@ -22,8 +26,8 @@ def open_scores(
     """Scores of a snapshot's images, one row per image, in the order of the manifest.
 
     Columns: image_id; out_of_fold (False for images that no network is trained on: held out,
-    unlabelled, quarantined); p_angry ... p_neutral (0..1); label_quality (0..1, lower = worse; 1
-    without a label); suggested_label (the most likely class other than the label, 0..6);
+    unlabelled, quarantined); p_<class> for each class (0..1); label_quality (0..1, lower = worse; 1
+    without a label); suggested_label (the most likely class other than the label);
     is_label_issue; face_score (0..1, lower = less like a face).
 
     Args:

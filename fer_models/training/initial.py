@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from fer_models.classes.class_list import ClassList
 from fer_models.errors import ConfigError, StoreError
-from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _ARCHITECTURE = ("name", "image_size_px", "in_channels", "width")
 
 
-def why_not_initial(store: ArtifactStore, initial: ModelRef, network: NetworkConfig) -> str:
+def why_not_initial(
+    store: ArtifactStore, initial: ModelRef, network: NetworkConfig, classes: ClassList
+) -> str:
     """Why a network can't start from the weights of a stored one; "" if it can.
 
     Both need the same architecture, input size, number of channels and classes in the same order.
@@ -28,7 +30,7 @@ def why_not_initial(store: ArtifactStore, initial: ModelRef, network: NetworkCon
         stored = NetworkConfig.model_validate(config.get("network", {}))
     except (StoreError, ValueError) as error:
         return f"{initial.id} can't be read ({str(error).splitlines()[0]})"
-    if tuple(preprocessing["classes"]) != CLASS_NAMES:
+    if tuple(preprocessing["classes"]) != classes.names:
         return f"{initial.id} has other classes ({', '.join(preprocessing['classes'])})"
     differences = [
         f"{name} {getattr(stored, name)}, not {getattr(network, name)}"
@@ -39,7 +41,7 @@ def why_not_initial(store: ArtifactStore, initial: ModelRef, network: NetworkCon
 
 
 def initial_weights(
-    store: ArtifactStore, initial: ModelRef, network: NetworkConfig
+    store: ArtifactStore, initial: ModelRef, network: NetworkConfig, classes: ClassList
 ) -> "Mapping[str, Tensor]":
     """The weights of a stored network that `network` starts from.
 
@@ -50,7 +52,7 @@ def initial_weights(
     from safetensors.torch import load_file
 
     store.describe(initial)  # a missing one is an error of its own
-    reason = why_not_initial(store, initial, network)
+    reason = why_not_initial(store, initial, network, classes)
     if reason:
         raise ConfigError(
             f"expected initial weights of the network {network.name}, but {reason}; start from a "

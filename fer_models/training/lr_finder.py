@@ -64,7 +64,9 @@ def lr_find(split: SplitImages, member: MemberConfig, seed: int, num_steps: int)
     """
     assert num_steps >= MIN_STEPS
     with training_runtime(derived_seed(seed), member.training.threads), reraise_oom(member):
-        network = build_network(member.network).to(memory_format=torch.channels_last)
+        network = build_network(member.network, len(split.classes)).to(
+            memory_format=torch.channels_last
+        )
         network = network.to(best_device()).train()
         optimizer = build_optimizer(network, member.training)
         batches = _endless_batches(split, member, seed)
@@ -107,7 +109,7 @@ def _endless_batches(split: SplitImages, member: MemberConfig, seed: int) -> Ite
     epoch = 0
     batches = TrainBatches(
         split,
-        preprocessing_for(member.network, split.images),
+        preprocessing_for(member.network, split.images, split.classes),
         training_targets(split, member.training),
         config=member.training,
         seed=seed,

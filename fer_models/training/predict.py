@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from fer_models.cluster_address import uses_cluster
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import StoreError
-from fer_models.labels import NUM_CLASSES
 from fer_models.models.factory import build_empty_network
 from fer_models.remote.config import PlacementConfig
 from fer_models.storage.refs import ModelRef
@@ -38,7 +38,7 @@ def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Prob
     Example:
         model = train_member(store, snapshot, member, seed=0, tracking=TrackingConfig())
         probs_NK = predict_model(store, model, images)
-        names = [CLASS_NAMES[k] for k in probs_NK.argmax(1)]
+        names = [model_classes_of(store, model).names[k] for k in probs_NK.argmax(1)]
 
     Args:
         store: holds the model.
@@ -46,7 +46,7 @@ def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Prob
         images: uint8 N x 48 x 48.
 
     Returns:
-        Probabilities N x K (0..1), columns in the order of `CLASS_NAMES`.
+        Probabilities N x K (0..1), columns in the order of the model's classes.
 
     Raises:
         StoreError: the model or one of its members is missing or damaged.
@@ -61,13 +61,15 @@ def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Prob
         return predict_probabilities(network, preprocessing, images)
     members = store.read_json(model, "members.json")
     total = sum(float(member["weight"]) for member in members)
-    mean_NK = np.zeros((len(images), NUM_CLASSES), dtype=np.float64)
+    mean_NK: npt.NDArray[np.float64] | None = None
     for member in members:
         weight = float(member["weight"])
         if weight == 0:
             continue
         ref = member_ref(store, member["model_id"], member["name"])
-        mean_NK += weight / total * predict_model(store, ref, images)
+        part_NK = (weight / total * predict_model(store, ref, images)).astype(np.float64)
+        mean_NK = part_NK if mean_NK is None else mean_NK + part_NK
+    assert mean_NK is not None
     return mean_NK.astype(np.float32)
 
 
@@ -90,7 +92,7 @@ def load_network(store: ArtifactStore, model: ModelRef) -> tuple[nn.Module, Prep
     preprocessing: Preprocessing = json.loads(store.read_file(model, "preprocessing.json"))
     weights = load_file(store.fetch(model, "weights.safetensors"))
     with torch.random.fork_rng(devices=[]):
-        network = build_empty_network(member.network)
+        network = build_empty_network(member.network, len(preprocessing["classes"]))
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -125,7 +127,7 @@ def predict_probabilities(
         threads: CPU threads, see `training_threads`.
 
     Returns:
-        Probabilities N x K (0..1), columns in the order of `CLASS_NAMES`.
+        Probabilities N x K (0..1), columns in the order of `preprocessing["classes"]`.
     """
     device = best_device()
     network = network.eval().to(device)
@@ -134,7 +136,7 @@ def predict_probabilities(
             parts = list(_batch_probabilities(network, preprocessing, images, batch_size, device))
     finally:
         network.cpu()
-    return np.concatenate([np.zeros((0, NUM_CLASSES), np.float32), *parts])
+    return np.concatenate([np.zeros((0, len(preprocessing["classes"])), np.float32), *parts])
 
 
 def _batch_probabilities(

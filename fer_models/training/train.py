@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fer_models.cluster_address import uses_cluster
-from fer_models.labels import CLASS_NAMES
 from fer_models.progress import report
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -98,7 +97,8 @@ def train_member(
         trained = _fit(store, data, member, seed, checkpoints, run, copy)
         model = write_model(store, opened, member, seed, trained, started_from, teachers, initial)
         validation = read_predictions(store, opened, model)["validation"]
-        run.log_confusion(confusion_matrix(validation.probs_NK, validation.labels), CLASS_NAMES)
+        confusion_KK = confusion_matrix(validation.probs_NK, validation.labels)
+        run.log_confusion(confusion_KK, opened.classes.names)
         _remove_checkpoints(store, member, checkpoints)
     return model
 
@@ -120,7 +120,7 @@ def _load_data(
         note = f"{member.name}: no image has FER+ votes; training without the auxiliary head"
         report("train", 0, epochs, "epochs", note=note)
     if initial is not None:
-        weights = initial_weights(store, initial, member.network)
+        weights = initial_weights(store, initial, member.network, snapshot.classes)
         data = replace(data, initial_weights=weights)
         report("train", 0, epochs, "epochs", note=f"{member.name}: starting from {initial.id}")
     if not teachers:

@@ -28,7 +28,7 @@ from fer_models.dataset.near_duplicates import find_near_duplicates
 from fer_models.dataset.snapshot import KEPT, DatasetSnapshot, Images, open_snapshot, open_table
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.ingest import ingest_sources
-from fer_models.labels import UNLABELLED, VOTE_COLUMNS, VOTE_TO_EXPRESSION, FerPlusVote
+from fer_models.labels import CLASS_NAMES, UNLABELLED, VOTE_COLUMNS, VOTE_TO_EXPRESSION, FerPlusVote
 from fer_models.processes import num_cores
 from fer_models.progress import Progress, listening
 from fer_models.quality.config import ScoringConfig
@@ -195,6 +195,7 @@ def _train_once(job: tuple[str, int, Images, Table, dict[str, Any]]) -> dict[str
         ScoringConfig(),
         seed,
         lambda _: None,
+        CLASS_NAMES,
     )
     correct = probabilities.argmax(axis=1) == labels[public]
     return {

@@ -11,6 +11,13 @@ from deployments.cli.output import Produced, print_table
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.runs.texts import moment
 from fer_models.errors import StoreError
+from fer_models.evaluation.predictions import model_classes_of
+from fer_models.storage.champions import (
+    all_champions,
+    champion_alias,
+    is_champion_alias,
+    named_champion,
+)
 from fer_models.storage.registry import ANY_ENTRY, CHAMPION, Registry
 
 
@@ -25,11 +32,13 @@ def command() -> None:
 def history(store_url: str | None) -> Produced:
     """Show all changes of the champion, oldest first."""
     store = open_store(store_url)
-    entries = Registry(store).history(CHAMPION)
+    entries = [entry for entry in Registry(store).history() if is_champion_alias(entry.alias)]
+    current = {alias: entry.model_id for alias, entry in all_champions(store).items()}
     rows = [[str(e.number), e.model_id, moment(e.time_s), e.reason] for e in entries]
     print_table(f"Champions of {store.url}", ["entry", "model", "since (UTC)", "reason"], rows)
     return {
         "champion": entries[-1].model_id if entries else None,
+        "champions": current,
         "history": [entry.model_dump(mode="json") for entry in entries],
     }
 
@@ -43,16 +52,22 @@ def rollback(model_id: str | None, store_url: str | None, reason: str) -> Produc
     """Make MODEL_ID, by default the previous champion, the champion again."""
     store = open_store(store_url)
     registry = Registry(store)
-    current = registry.current(CHAMPION)
-    if model_id is None and (current is None or current.previous_id is None):
+    model = find_model(store, model_id) if model_id else None
+    if model is not None:
+        alias = champion_alias(model_classes_of(store, model))
+    else:
+        latest = named_champion(store)
+        alias = latest.alias if latest else CHAMPION
+    current = registry.current(alias)
+    if model is None and (current is None or current.previous_id is None):
         raise StoreError(f"{store.url}: there is no previous champion; name a MODEL_ID")
-    wanted = model_id or (current.previous_id if current else None)
-    assert wanted is not None
-    model = find_model(store, wanted)
+    if model is None:
+        assert current is not None
+        model = find_model(store, str(current.previous_id))
     # The previous champion depends on the current one; a given model replaces any.
     expected = current if model_id is None else ANY_ENTRY
-    entry = registry.set(CHAMPION, model.id, reason, expected=expected)
-    click.echo(f"champion is now {model.id} (entry {entry.number})")
+    entry = registry.set(alias, model.id, reason, expected=expected)
+    click.echo(f"{alias} is now {model.id} (entry {entry.number})")
     return {"champion": model.id, "entry": entry.number, "previous": entry.previous_id}
 
 

@@ -44,7 +44,7 @@ def train_on_workers(
     """
     # Checked before Ray starts, which takes a while.
     _require_images(data, member)
-    network = build_empty_network(member.network)
+    network = build_empty_network(member.network, len(data.classes))
     require_batches(network, member)
     require_start_size(network, member)
     with ray_cluster(worker_demand(member, data.nbytes)):

@@ -132,7 +132,7 @@ def build_ema(member: MemberConfig) -> EMA | None:
 
 def member_preprocessing(member: MemberConfig, data: TrainingData) -> Preprocessing:
     """Preprocessing and TTA views of the member's images."""
-    preprocessing = preprocessing_for(member.network, data.train.images)
+    preprocessing = preprocessing_for(member.network, data.train.images, data.classes)
     preprocessing["tta"] = member.tta
     return preprocessing
 
@@ -164,7 +164,7 @@ def run_trainer(
     training = member.training
     precision = resolve_precision(training, device_context.device)
     with training_runtime(derived_seed(seed), training.threads), reraise_oom(member):
-        network = build_network(member.network)
+        network = build_network(member.network, len(data.classes))
         if data.initial_weights is not None:
             network.load_state_dict(dict(data.initial_weights))
         require_batches(network, member)
@@ -211,7 +211,7 @@ def _module_and_batches(
         group=device_context.group,
     )
     num_steps = math.ceil(len(train_batches) / training.accumulate) * training.epochs
-    weights_K = loss_weights(data.train.labels, training)
+    weights_K = loss_weights(data.train, training)
     use_votes = training.auxiliary_head_weight and data.train.num_with_votes
     auxiliary_head = AuxiliaryHead(network) if use_votes else None
     module = FerModule(

@@ -92,11 +92,11 @@ class FerModule(pl.LightningModule):
         logits, *features = self._forward_pass(images)
         loss = functional.cross_entropy(
             logits.float(),
-            class_part(targets),
+            class_part(targets, logits.shape[1]),
             weight=self.class_weights_K,
             label_smoothing=self.member.training.label_smoothing,
         )
-        self.train_score.add(loss, logits, class_part(targets))
+        self.train_score.add(loss, logits, class_part(targets, logits.shape[1]))
         if self.auxiliary_head is not None:
             votes_loss = self.auxiliary_head.loss(features[0], targets)
             loss = loss + self.member.training.auxiliary_head_weight * votes_loss

@@ -18,7 +18,7 @@ def train_step(
     with autocast(config, inputs.device):
         logits = network(inputs)
     loss = functional.cross_entropy(
-        logits.float(), class_part(targets), label_smoothing=config.label_smoothing
+        logits.float(), class_part(targets, logits.shape[1]), label_smoothing=config.label_smoothing
     )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]

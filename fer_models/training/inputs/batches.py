@@ -65,6 +65,7 @@ class TrainBatches:
         """
         self._images = _shared_tensor(split.images, device)
         self._labels = split.labels
+        self._num_classes = len(split.classes)
         self._targets = targets.to(device)
         self._preprocessing = preprocessing
         self._bounds = batch_bounds(len(split), config.batch_size, config.workers)
@@ -95,7 +96,9 @@ class TrainBatches:
         for start, stop in self._bounds:
             rows = order[start:stop][self._group.rows]
             images = augment(as_float(self._images[rows]), augmentation, generator)
-            images, targets = mix_batch(images, self._targets[rows], augmentation, generator)
+            images, targets = mix_batch(
+                images, self._targets[rows], augmentation, generator, self._num_classes
+            )
             yield to_inputs(images, preprocessing), targets
 
 

@@ -4,16 +4,17 @@ N images, C channels, S side of the network's input in pixels, K classes, V vote
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
+from fer_models.classes.class_list import FER2013_CLASSES, ClassList
 from fer_models.dataset.image_stats import pixel_mean_and_std
 from fer_models.dataset.snapshot import DatasetSnapshot, Images
 from fer_models.errors import DataError
-from fer_models.labels import CLASS_NAMES, NUM_CLASSES, VOTE_COLUMNS, VOTE_TO_EXPRESSION
+from fer_models.labels import VOTE_COLUMNS
 from fer_models.models.config import NetworkConfig
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class SplitImages:
     labels: Labels
     votes_NV: Votes | None = None
     teacher_probs_NK: Probabilities | None = None
+    classes: ClassList = FER2013_CLASSES
 
     def __len__(self) -> int:
         """Number of images."""
@@ -65,12 +67,14 @@ class SplitImages:
 
     def at(self, positions: npt.NDArray[np.int64]) -> "SplitImages":
         """The images at these positions, with labels, votes and teacher probabilities."""
-        votes_NV = None if self.votes_NV is None else self.votes_NV[positions]
-        teacher_probs_NK = (
-            None if self.teacher_probs_NK is None else self.teacher_probs_NK[positions]
-        )
-        return SplitImages(
-            self.images[positions], self.labels[positions], votes_NV, teacher_probs_NK
+        return replace(
+            self,
+            images=self.images[positions],
+            labels=self.labels[positions],
+            votes_NV=None if self.votes_NV is None else self.votes_NV[positions],
+            teacher_probs_NK=(
+                None if self.teacher_probs_NK is None else self.teacher_probs_NK[positions]
+            ),
         )
 
     @property
@@ -92,6 +96,11 @@ class TrainingData:
     initial_weights: "Mapping[str, Tensor] | None" = None
 
     @property
+    def classes(self) -> ClassList:
+        """The classes that the labels number."""
+        return self.train.classes
+
+    @property
     def nbytes(self) -> int:
         """Size in memory, bytes."""
         return self.train.nbytes + self.validation.nbytes
@@ -103,15 +112,19 @@ def split_images(snapshot: DatasetSnapshot, split: str) -> SplitImages:
     votes_NV = snapshot.manifest[list(VOTE_COLUMNS)].to_numpy(dtype=np.float32)[positions]
     # The manifest holds -1 for an image without votes.
     return SplitImages(
-        np.asarray(snapshot.images[positions]), snapshot.labels(positions), np.maximum(votes_NV, 0)
+        np.asarray(snapshot.images[positions]),
+        snapshot.labels(positions),
+        np.maximum(votes_NV, 0),
+        classes=snapshot.classes,
     )
 
 
-def class_votes(votes_NV: Votes) -> Votes:
+def class_votes(votes_NV: Votes, classes: ClassList) -> Votes:
     """Convert FER+ votes N x V to votes N x K for the K classes; other votes are dropped."""
-    votes_NK = np.zeros((len(votes_NV), NUM_CLASSES), dtype=np.float32)
-    for vote, expression in VOTE_TO_EXPRESSION.items():
-        votes_NK[:, int(expression)] += votes_NV[:, int(vote)]
+    votes_NK = np.zeros((len(votes_NV), len(classes)), dtype=np.float32)
+    for vote, number in enumerate(classes.vote_classes().tolist()):
+        if number >= 0:
+            votes_NK[:, number] += votes_NV[:, vote]
     return votes_NK
 
 
@@ -139,7 +152,9 @@ def training_data(snapshot: DatasetSnapshot) -> TrainingData:
     return data
 
 
-def preprocessing_for(network: NetworkConfig, images: Images) -> Preprocessing:
+def preprocessing_for(
+    network: NetworkConfig, images: Images, classes: ClassList = FER2013_CLASSES
+) -> Preprocessing:
     """Preprocessing for `network`, normalised by mean and standard deviation of `images`."""
     mean, std = grey_statistics(images)
     return Preprocessing(
@@ -147,7 +162,7 @@ def preprocessing_for(network: NetworkConfig, images: Images) -> Preprocessing:
         in_channels=network.in_channels,
         mean=mean,
         std=std,
-        classes=list(CLASS_NAMES),
+        classes=list(classes.names),
     )
 
 

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fer_models.labels import NUM_CLASSES
 from fer_models.training.config import AugmentConfig
 
 
 def mix_batch(
-    images: Tensor, targets: Tensor, config: AugmentConfig, generator: torch.Generator
+    images: Tensor,
+    targets: Tensor,
+    config: AugmentConfig,
+    generator: torch.Generator,
+    num_classes: int,
 ) -> tuple[Tensor, Tensor]:
     """Apply mixup (Zhang et al. 2018) or cutmix (Yun et al. 2019), or neither, as configured.
 
@@ -25,34 +28,36 @@ def mix_batch(
         targets: class numbers B, or one row per image: B x K or B x (K + V).
         config: probability of cutmix and strength of mixup.
         generator: a CPU generator, so that every device draws the same numbers.
+        num_classes: K.
 
     Returns:
         Images and targets; mixed targets are always probabilities.
     """
     if config.cutmix > 0 and float(torch.rand((), generator=generator)) < config.cutmix:
-        return _cutmix(images, targets, generator)
+        return _cutmix(images, as_probabilities(targets, num_classes), generator)
     if config.mixup > 0:
-        return _mixup(images, targets, config.mixup, generator)
+        return _mixup(images, as_probabilities(targets, num_classes), config.mixup, generator)
     return images, targets
 
 
-def as_probabilities(targets: Tensor) -> Tensor:
+def as_probabilities(targets: Tensor, num_classes: int) -> Tensor:
     """Class numbers B as one-hot rows B x K; rows stay as they are."""
-    return targets if targets.ndim == 2 else functional.one_hot(targets, NUM_CLASSES).float()
+    return targets if targets.ndim == 2 else functional.one_hot(targets, num_classes).float()
 
 
 def _mixup(
-    images: Tensor, targets: Tensor, alpha: float, generator: torch.Generator
+    images: Tensor, probabilities: Tensor, alpha: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     num = len(images)
     weight = _beta(alpha, num, generator).to(images.device)
     partner = torch.randperm(num, generator=generator).to(images.device)
     mixed = torch.lerp(images[partner], images, weight.view(-1, 1, 1, 1))
-    probabilities = as_probabilities(targets)
     return mixed, torch.lerp(probabilities[partner], probabilities, weight.view(-1, 1))
 
 
-def _cutmix(images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _cutmix(
+    images: Tensor, probabilities: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     num, _, height, width = images.shape
     area, centre_x, centre_y = torch.rand(3, generator=generator).tolist()
     side = area**0.5
@@ -62,7 +67,6 @@ def _cutmix(images: Tensor, targets: Tensor, generator: torch.Generator) -> tupl
     mixed = images.clone()
     mixed[:, :, rows, columns] = images[partner][:, :, rows, columns]
     weight = (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
-    probabilities = as_probabilities(targets)
     return mixed, torch.lerp(probabilities, probabilities[partner], weight)
 
 

@@ -8,12 +8,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fer_models.labels import NUM_CLASSES
 from fer_models.training.config import TrainingConfig
 from fer_models.training.inputs.data import Labels, SplitImages
 
 
-def class_weights(labels: Labels) -> np.ndarray:
+def class_weights(labels: Labels, num_classes: int) -> np.ndarray:
     """Weight of each of the K classes, inversely proportional to its number of images.
 
     The mean over the images is 1; a class without images gets 0.
@@ -21,7 +20,7 @@ def class_weights(labels: Labels) -> np.ndarray:
     from sklearn.utils.class_weight import compute_class_weight  # slow, and rarely needed
 
     classes = np.unique(labels)
-    weights = np.zeros(NUM_CLASSES)
+    weights = np.zeros(num_classes)
     weights[classes] = compute_class_weight("balanced", classes=classes, y=labels)
     return weights
 
@@ -33,7 +32,7 @@ def epoch_order(labels: Labels, config: TrainingConfig, generator: torch.Generat
     """
     if config.class_weighting != "sampling":
         return torch.randperm(len(labels), generator=generator)
-    probabilities = torch.from_numpy(class_weights(labels)[labels])
+    probabilities = torch.from_numpy(class_weights(labels, int(labels.max()) + 1)[labels])
     return torch.multinomial(probabilities, len(labels), replacement=True, generator=generator)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-from fer_models.labels import NUM_CLASSES, VOTE_COLUMNS
+from fer_models.labels import VOTE_COLUMNS
 from fer_models.models.freezing import classifier_of
 
 
@@ -43,7 +43,7 @@ class AuxiliaryHead(nn.Module):
             features_BF: input of the classifier.
             targets: class probabilities and vote shares, B x (K + V).
         """
-        votes_BV = targets[:, NUM_CLASSES:]
+        votes_BV = targets[:, -len(VOTE_COLUMNS) :]
         nll_BV: Tensor = -self(features_BF).float().log_softmax(1)
         return (votes_BV * nll_BV).sum(1).mean()
 

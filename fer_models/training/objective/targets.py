@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fer_models.labels import NUM_CLASSES
 from fer_models.training.config import TrainingConfig
-from fer_models.training.inputs.data import Labels, SplitImages, class_votes
+from fer_models.training.inputs.data import SplitImages, class_votes
 from fer_models.training.inputs.sampling import class_weights
 
 
@@ -25,9 +24,9 @@ def training_targets(split: SplitImages, config: TrainingConfig) -> Tensor:
     has_votes = split.votes_NV is not None and (config.vote_weight or config.auxiliary_head_weight)
     if not has_votes and split.teacher_probs_NK is None:
         return labels_N
-    targets_NK = functional.one_hot(labels_N, NUM_CLASSES).float()
+    targets_NK = functional.one_hot(labels_N, len(split.classes)).float()
     if split.votes_NV is not None and config.vote_weight:
-        shares_NK = _shares(torch.from_numpy(class_votes(split.votes_NV)))
+        shares_NK = _shares(torch.from_numpy(class_votes(split.votes_NV, split.classes)))
         voted_N1 = shares_NK.sum(1, keepdim=True) > 0
         soft_NK = torch.where(voted_N1, shares_NK, targets_NK)
         targets_NK = torch.lerp(targets_NK, soft_NK, config.vote_weight)
@@ -39,9 +38,9 @@ def training_targets(split: SplitImages, config: TrainingConfig) -> Tensor:
     return torch.cat([targets_NK, _shares(torch.from_numpy(split.votes_NV))], 1)
 
 
-def class_part(targets: Tensor) -> Tensor:
+def class_part(targets: Tensor, num_classes: int) -> Tensor:
     """The class part of targets: class numbers B or probabilities B x K."""
-    return targets if targets.ndim == 1 else targets[:, :NUM_CLASSES]
+    return targets if targets.ndim == 1 else targets[:, :num_classes]
 
 
 def _shares(votes: Tensor) -> Tensor:
@@ -49,8 +48,8 @@ def _shares(votes: Tensor) -> Tensor:
     return votes / votes.sum(1, keepdim=True).clamp(min=1)
 
 
-def loss_weights(labels: Labels, config: TrainingConfig) -> Tensor | None:
+def loss_weights(split: SplitImages, config: TrainingConfig) -> Tensor | None:
     """Class weights K of the loss; None if all classes weigh the same."""
     if config.class_weighting != "loss":
         return None
-    return torch.from_numpy(class_weights(labels)).float()
+    return torch.from_numpy(class_weights(split.labels, len(split.classes))).float()

@@ -133,11 +133,12 @@ def test_logits_are_distinguished_from_probabilities() -> None:
 
 def test_all_problems_are_reported_together() -> None:
     probs = np.full((3, 5), 0.2)
+    probs[1] = 0.3
     with pytest.raises(DataError) as caught:
         metrics.check_predictions(probs, np.array([0, 7]))
     assert len(caught.value.problems) == 2
-    assert "0..6, got 0..7" in str(caught.value)
-    assert "2 x 7 probabilities, got 3 x 5" in str(caught.value)
+    assert "0..4, got 0..7" in str(caught.value)
+    assert "2 x 5 probabilities, got 3 x 5" in str(caught.value)
 
 
 def test_nan_is_rejected() -> None:

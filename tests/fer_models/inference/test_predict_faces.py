@@ -8,7 +8,7 @@ import pytest
 from fer_models.errors import DataError
 from fer_models.inference.bundle import load_bundle
 from fer_models.inference.faces import Pictures, find_pictures
-from fer_models.inference.predict_faces import COLUMNS, PROBABILITY_COLUMNS, predict_faces
+from fer_models.inference.predict_faces import COLUMNS, predict_faces
 from fer_models.labels import CLASS_NAMES
 from fer_models.progress import Progress, listening
 from fer_models.training.predict import Probabilities, predict_probabilities
@@ -35,10 +35,12 @@ def test_predictions_are_those_of_the_decoded_pixels(
 ) -> None:
     network, preprocessing, _ = load_bundle(exported.folder / "small.json")
     done = predict_faces(
-        pictures, lambda images: predict_probabilities(network, preprocessing, images)
+        pictures,
+        lambda images: predict_probabilities(network, preprocessing, images),
+        preprocessing["classes"],
     )
     expected = predict_probabilities(network, preprocessing, IMAGES)
-    probabilities = done.table[list(PROBABILITY_COLUMNS)].to_numpy()
+    probabilities = done.table[[f"p_{name}" for name in CLASS_NAMES]].to_numpy()
     np.testing.assert_allclose(probabilities, expected, atol=1e-6)
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
     np.testing.assert_array_equal(done.table["confidence"], probabilities.max(1))
@@ -46,8 +48,8 @@ def test_predictions_are_those_of_the_decoded_pixels(
 
 
 def test_columns_are_in_the_order_of_the_classes(pictures: Pictures) -> None:
-    table = predict_faces(pictures, first_pixel).table
-    assert tuple(table.columns) == COLUMNS
+    table = predict_faces(pictures, first_pixel, CLASS_NAMES).table
+    assert tuple(table.columns[:4]) == COLUMNS
     names = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
     assert tuple(table.columns[4:]) == tuple(f"p_{name}" for name in names)
     assert (table["face"] == 0).all()
@@ -55,14 +57,14 @@ def test_columns_are_in_the_order_of_the_classes(pictures: Pictures) -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 4, 6, 12, 100])
 def test_the_batch_size_changes_nothing(pictures: Pictures, batch_size: int) -> None:
-    done = predict_faces(pictures, first_pixel, batch_size)
+    done = predict_faces(pictures, first_pixel, CLASS_NAMES, batch_size)
     assert [Path(path).stem for path in done.table["path"]] == [f"{i:02}" for i in range(11)]
     assert done.table["label"].tolist() == [CLASS_NAMES[k] for k in IMAGES[:, 0, 0] % 7]
     assert [Path(one.path).name for one in done.skipped] == ["05x.png"]
 
 
 def test_counts_are_by_class(pictures: Pictures) -> None:
-    done = predict_faces(pictures, first_pixel)
+    done = predict_faces(pictures, first_pixel, CLASS_NAMES)
     expected = np.bincount(IMAGES[:, 0, 0] % 7, minlength=7)
     assert done.counts == dict(zip(CLASS_NAMES, expected.tolist(), strict=True))
 
@@ -77,7 +79,7 @@ def test_at_most_one_batch_of_images_is_predicted_at_a_time(pictures: Pictures) 
 
     events: list[Progress] = []
     with listening(events.append):
-        predict_faces(pictures, recording, batch_size=5)
+        predict_faces(pictures, recording, CLASS_NAMES, batch_size=5)
     assert sizes == [5, 4, 2]
     assert [(one.stage, one.done, one.total) for one in events] == [
         ("predict", done, 12) for done in (0, 5, 10, 12)
@@ -87,7 +89,7 @@ def test_at_most_one_batch_of_images_is_predicted_at_a_time(pictures: Pictures) 
 def test_if_no_picture_can_be_read_the_first_reasons_are_reported(tmp_path: Path) -> None:
     write_folder(tmp_path, {f"{i:02}.png": b"none" for i in range(12)})
     with pytest.raises(DataError, match="none of the pictures") as caught:
-        predict_faces(find_pictures([str(tmp_path)]), first_pixel)
+        predict_faces(find_pictures([str(tmp_path)]), first_pixel, CLASS_NAMES)
     assert len(caught.value.problems) == 11
     assert "00.png: not a readable image" in caught.value.problems[0]
     assert caught.value.problems[-1] == "and 2 more"

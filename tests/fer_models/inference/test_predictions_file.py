@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from fer_models.errors import DataError, FerError
-from fer_models.inference.predict_faces import COLUMNS, PROBABILITY_COLUMNS
+from fer_models.inference.predict_faces import COLUMNS
 from fer_models.inference.predictions_file import check_target, safe_path, write_predictions
 from fer_models.labels import CLASS_NAMES
 
+PROBABILITY_COLUMNS = [f"p_{name}" for name in CLASS_NAMES]
 ODD_PATHS = [
     "faces/plain.png",
     "=cmd|' /C calc'!A0.png",
@@ -46,9 +47,9 @@ def test_the_file_reads_back_as_the_table(tmp_path: Path) -> None:
     table = predictions(["a.png", "b/c.png"])
     write_predictions(table, tmp_path / "out.csv")
     read = pd.read_csv(tmp_path / "out.csv")
-    assert tuple(read.columns) == COLUMNS
+    assert tuple(read.columns) == (*COLUMNS, *PROBABILITY_COLUMNS)
     pd.testing.assert_frame_equal(read, table, check_dtype=False, atol=1e-6)
-    np.testing.assert_allclose(read[list(PROBABILITY_COLUMNS)].sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(read[PROBABILITY_COLUMNS].sum(axis=1), 1, atol=1e-5)
 
 
 def test_paths_are_not_formulas_and_still_refer_to_their_files(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import DataError, StoreError
-from fer_models.labels import NUM_CLASSES
+from fer_models.labels import CLASS_NAMES, NUM_CLASSES
 from fer_models.promotion import promote
 from fer_models.promotion.config import PromotionConfig
 from fer_models.promotion.promote import decision_basis, promote_candidate
@@ -36,7 +36,11 @@ def test_first_good_candidate_becomes_champion(store: ArtifactStore, snapshot: S
     assert promotion.champion_id is None
     assert _current(store) == model.id
     details = Registry(store).current(CHAMPION).details
-    assert details == {"decision": promotion.id, "snapshot_id": snapshot.id}
+    assert details == {
+        "decision": promotion.id,
+        "snapshot_id": snapshot.id,
+        "classes": list(CLASS_NAMES),
+    }
     decision = _decision(store, promotion)
     assert decision["n"] == len(open_snapshot(store, snapshot).positions("validation"))
     low, high = decision["candidate_accuracy_low"], decision["candidate_accuracy_high"]
@@ -126,18 +130,18 @@ def test_decision_basis_is_the_same_before_and_after_the_promotion(
     store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef
 ) -> None:
     better = build_model(store, snapshot, "better", 3.0, 2)
-    before = decision_basis(store, better.id)
+    before = decision_basis(store, snapshot, better.id)
     assert before == champion.id
     promote_candidate(store, snapshot, better, CONFIG)
-    assert decision_basis(store, better.id) == before
-    assert decision_basis(store, "someone-else") == better.id
+    assert decision_basis(store, snapshot, better.id) == before
+    assert decision_basis(store, snapshot, "someone-else") == better.id
 
 
 def test_decision_basis_without_a_champion(store: ArtifactStore, snapshot: SnapshotRef) -> None:
     model = build_model(store, snapshot)
-    assert decision_basis(store, model.id) == "none"
+    assert decision_basis(store, snapshot, model.id) == "none"
     promote_candidate(store, snapshot, model, CONFIG)
-    assert decision_basis(store, model.id) == "none"
+    assert decision_basis(store, snapshot, model.id) == "none"
 
 
 def test_decision_is_written_before_the_registry(

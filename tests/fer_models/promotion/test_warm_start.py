@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from fer_models.classes.class_list import FER2013_CLASSES
 from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
 from fer_models.promotion.warm_start import explain_warm_starts, warm_starts
@@ -49,13 +50,13 @@ def test_members_of_an_ensemble_start_from_the_one_of_their_name(store: Artifact
     members = [_member("a"), _member("b")]
     first, second = (_store(store, member) for member in members)
     _crown(store, second, first)
-    assert warm_starts(store, members) == {"a": first, "b": second}
+    assert warm_starts(store, members, FER2013_CLASSES) == {"a": first, "b": second}
 
 
 def test_another_name_starts_from_the_same_architecture(store: ArtifactStore) -> None:
     mlp, cnn = _store(store, _member("mlp", "scratch_mlp")), _store(store, _member("cnn"))
     _crown(store, mlp, cnn)
-    assert warm_starts(store, [_member("renamed")]) == {"renamed": cnn}
+    assert warm_starts(store, [_member("renamed")], FER2013_CLASSES) == {"renamed": cnn}
 
 
 @pytest.mark.parametrize(
@@ -65,25 +66,30 @@ def test_another_architecture_starts_from_scratch(
     store: ArtifactStore, stored: MemberConfig
 ) -> None:
     _crown(store, _store(store, stored))
-    assert warm_starts(store, [_member("a")]) == {}
-    note = explain_warm_starts(store, [_member("a")])["a"].note
+    assert warm_starts(store, [_member("a")], FER2013_CLASSES) == {}
+    note = explain_warm_starts(store, [_member("a")], FER2013_CLASSES)["a"].note
     assert note.startswith("a: from scratch, a-1 is another network")
 
 
 def test_other_classes_start_from_scratch(store: ArtifactStore) -> None:
     _crown(store, _store(store, _member("a"), CLASS_NAMES[::-1]))
-    assert warm_starts(store, [_member("a")]) == {}
+    assert warm_starts(store, [_member("a")], FER2013_CLASSES) == {}
 
 
 def test_without_a_usable_champion_all_start_from_scratch(store: ArtifactStore) -> None:
-    assert warm_starts(store, [_member("a")]) == {}
+    assert warm_starts(store, [_member("a")], FER2013_CLASSES) == {}
     Registry(store).set(CHAMPION, "gone-1", "by a test")
-    assert warm_starts(store, [_member("a")]) == {}
-    assert "no usable champion" in explain_warm_starts(store, [_member("a")])["a"].note
+    assert warm_starts(store, [_member("a")], FER2013_CLASSES) == {}
+    assert (
+        "no usable champion"
+        in explain_warm_starts(store, [_member("a")], FER2013_CLASSES)["a"].note
+    )
 
 
 def test_dropout_and_pretraining_are_no_other_architecture(store: ArtifactStore) -> None:
     stored = _store(store, _member("a"))
     _crown(store, stored)
     network = NetworkConfig(name="compact_cnn", dropout=0.3)
-    assert warm_starts(store, [MemberConfig(name="a", network=network)]) == {"a": stored}
+    assert warm_starts(store, [MemberConfig(name="a", network=network)], FER2013_CLASSES) == {
+        "a": stored
+    }

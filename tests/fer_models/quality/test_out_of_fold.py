@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from fer_models.errors import TrainingError
+from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
 from fer_models.progress import Progress, listening
 from fer_models.quality.config import ScoringConfig
@@ -37,7 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, Path,
     events: list[Progress] = []
     with listening(events.append):
         probabilities = out_of_fold_probabilities(
-            IMAGES, LABELS, REPEATS, TINY, 3, folder, workers=2
+            IMAGES, LABELS, REPEATS, TINY, 3, folder, CLASS_NAMES, workers=2
         )
     return probabilities, folder, events
 
@@ -54,7 +55,9 @@ def test_rows_are_probabilities_and_progress_counts_epochs(
 def test_results_do_not_depend_on_the_number_of_workers(
     trained: tuple[np.ndarray, Path, list[Progress]], tmp_path: Path
 ) -> None:
-    one = out_of_fold_probabilities(IMAGES, LABELS, REPEATS, TINY, 3, tmp_path, workers=1)
+    one = out_of_fold_probabilities(
+        IMAGES, LABELS, REPEATS, TINY, 3, tmp_path, CLASS_NAMES, workers=1
+    )
     assert np.array_equal(one, trained[0])
 
 
@@ -63,7 +66,7 @@ def test_finished_folds_are_not_trained_again(
 ) -> None:
     probabilities, folder, _ = trained
     before = [probabilities_file(folder, fold).stat().st_mtime_ns for fold in range(2)]
-    again = out_of_fold_probabilities(IMAGES, LABELS, REPEATS, TINY, 3, folder)
+    again = out_of_fold_probabilities(IMAGES, LABELS, REPEATS, TINY, 3, folder, CLASS_NAMES)
     assert np.array_equal(again, probabilities)
     assert [probabilities_file(folder, fold).stat().st_mtime_ns for fold in range(2)] == before
 
@@ -88,7 +91,9 @@ def test_a_diverging_quick_model_names_the_setting_to_change(tmp_path: Path) -> 
     )
     config = TINY.model_copy(update={"training": wild})
     with pytest.raises(TrainingError, match="quick model") as caught:
-        out_of_fold_probabilities(IMAGES, LABELS, REPEATS, config, 0, tmp_path, workers=1)
+        out_of_fold_probabilities(
+            IMAGES, LABELS, REPEATS, config, 0, tmp_path, CLASS_NAMES, workers=1
+        )
     assert "scoring.training.learning_rate" in str(caught.value)
 
 
@@ -98,7 +103,8 @@ def test_workers_exit_when_their_parent_is_killed(tmp_path: Path) -> None:
         "from tests.fer_models.quality import test_out_of_fold as t\n"
         "long = t.TINY.training.model_copy(update={'epochs': 9999})\n"
         "t.out_of_fold_probabilities(t.IMAGES, t.LABELS, t.REPEATS,\n"
-        "    t.TINY.model_copy(update={'training': long}), 0, Path(sys.argv[1]), workers=1)\n"
+        "    t.TINY.model_copy(update={'training': long}), 0, Path(sys.argv[1]),\n"
+        "    t.CLASS_NAMES, workers=1)\n"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)], cwd=Path(__file__).parents[3]

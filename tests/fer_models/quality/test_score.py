@@ -11,10 +11,11 @@ from fer_models.cleaning.config import CleaningConfig
 from fer_models.dataset import similarity_cache
 from fer_models.dataset.snapshot import Images, open_snapshot
 from fer_models.errors import DataError
+from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
 from fer_models.quality.config import ScoringConfig
 from fer_models.quality.score import score_labels
-from fer_models.quality.scores import PROBABILITY_COLUMNS, open_scores, open_similarities
+from fer_models.quality.scores import open_scores, open_similarities
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -65,7 +66,9 @@ def test_scores_describe_every_image_and_are_reused(
 ) -> None:
     store, snapshot, scores = scored
     table = open_scores(store, scores, snapshot, open_snapshot(store, snapshot).manifest)
-    assert table[list(PROBABILITY_COLUMNS)].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-4)
+    assert table[[f"p_{name}" for name in CLASS_NAMES]].sum(axis=1).to_numpy() == pytest.approx(
+        1, abs=1e-4
+    )
     assert table["out_of_fold"].tolist() == [True] * (NUM_IMAGES - 4) + [False] * 4
     assert table["label_quality"].between(0, 1).all()
     assert table["label_quality"].iloc[-1] == 1.0

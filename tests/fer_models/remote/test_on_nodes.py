@@ -11,6 +11,7 @@ import pytest
 
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, DataError
+from fer_models.labels import CLASS_NAMES
 from fer_models.progress import Progress, listening, report
 from fer_models.quality.out_of_fold import out_of_fold_probabilities
 from fer_models.ray_cluster import Demand, ray_cluster
@@ -146,9 +147,11 @@ def test_folds_of_label_scores_give_the_result_of_local_processes(
         folder.mkdir()
     events: list[Progress] = []
     with listening(events.append):
-        remote = out_of_fold_probabilities(IMAGES, LABELS, REPEATS, config, 3, folders[0])
+        remote = out_of_fold_probabilities(
+            IMAGES, LABELS, REPEATS, config, 3, folders[0], CLASS_NAMES
+        )
     monkeypatch.setenv("FERFLOW_LOCAL", "1")
-    here = out_of_fold_probabilities(IMAGES, LABELS, REPEATS, config, 3, folders[1])
+    here = out_of_fold_probabilities(IMAGES, LABELS, REPEATS, config, 3, folders[1], CLASS_NAMES)
     assert np.array_equal(remote, here)
     assert sum("fold" in p.note and "on node" in p.note for p in events) == 2
     last = [p for p in events if p.stage == "score"][-1]

@@ -44,7 +44,7 @@ def test_vote_shares_are_mixed_into_the_target() -> None:
 
 def test_images_without_votes_keep_their_label() -> None:
     targets = training_targets(split_with_votes(), TrainingConfig(vote_weight=1))
-    assert torch.equal(targets[1:], as_probabilities(torch.tensor(LABELS[1:])))
+    assert torch.equal(targets[1:], as_probabilities(torch.tensor(LABELS[1:]), 7))
 
 
 @given(vote=st.floats(0, 1), teacher=st.floats(0, 1))
@@ -53,7 +53,7 @@ def test_teachers_are_mixed_with_labels_and_votes(vote: float, teacher: float) -
     teacher_probs = np.full((len(LABELS), NUM_CLASSES), 1 / NUM_CLASSES, dtype=np.float32)
     config = TrainingConfig(vote_weight=vote, teacher_weight=teacher)
     targets = training_targets(replace(split, teacher_probs_NK=teacher_probs), config)
-    alone = as_probabilities(training_targets(split, config))
+    alone = as_probabilities(training_targets(split, config), 7)
     expected = (1 - teacher) * alone.double() + teacher / NUM_CLASSES
     torch.testing.assert_close(targets.double(), expected, atol=1e-6, rtol=0)
     torch.testing.assert_close(targets.sum(1), torch.ones(8))
@@ -62,7 +62,7 @@ def test_teachers_are_mixed_with_labels_and_votes(vote: float, teacher: float) -
 def test_the_auxiliary_head_gets_the_shares_of_all_votes_beside_the_label() -> None:
     targets = training_targets(split_with_votes(), TrainingConfig(auxiliary_head_weight=1))
     assert targets.shape == (8, NUM_CLASSES + len(FerPlusVote))
-    assert torch.equal(class_part(targets), as_probabilities(torch.tensor(LABELS)))
+    assert torch.equal(class_part(targets, 7), as_probabilities(torch.tensor(LABELS), 7))
     shares = targets[0, NUM_CLASSES:]
     assert float(shares[FerPlusVote.HAPPINESS]) == pytest.approx(0.6)
     assert float(shares[FerPlusVote.NEUTRAL]) == pytest.approx(0.2)
@@ -72,9 +72,9 @@ def test_the_auxiliary_head_gets_the_shares_of_all_votes_beside_the_label() -> N
 
 def test_class_weights_are_inversely_proportional_to_the_class_counts() -> None:
     # 8 images in 4 classes: 8 / (4 * count); classes without images weigh 0.
-    assert class_weights(LABELS).tolist() == [1.0, 2.0, 0.0, 0.5, 0.0, 0.0, 2.0]
-    assert class_weights(LABELS)[LABELS].mean() == 1
-    assert loss_weights(LABELS, TrainingConfig()) is None
+    assert class_weights(LABELS, 7).tolist() == [1.0, 2.0, 0.0, 0.5, 0.0, 0.0, 2.0]
+    assert class_weights(LABELS, 7)[LABELS].mean() == 1
+    assert loss_weights(split_with_votes(), TrainingConfig()) is None
 
 
 def test_balanced_sampling_draws_every_class_equally_often() -> None:
@@ -96,7 +96,7 @@ def test_mixed_targets_match_the_mixed_images(seed: int, kind: str) -> None:
     labels = torch.tensor(LABELS)
     images = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 24, 24).contiguous()
     config = AugmentConfig(**{kind: 1.0})
-    mixed, targets = mix_batch(images, labels, config, seeded(seed))
+    mixed, targets = mix_batch(images, labels, config, seeded(seed), 7)
     torch.testing.assert_close(targets.sum(1), torch.ones(8))
     assert mixed.shape == images.shape
     # Each image is constant with its own number, so its mean shows the mixing weights.
@@ -114,7 +114,7 @@ def test_mixed_targets_match_the_mixed_images(seed: int, kind: str) -> None:
 
 def test_mixing_is_off_by_default() -> None:
     images, labels = torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 3])
-    same, targets = mix_batch(images, labels, AugmentConfig(), seeded())
+    same, targets = mix_batch(images, labels, AugmentConfig(), seeded(), 7)
     assert same is images
     assert targets is labels
 
@@ -122,6 +122,6 @@ def test_mixing_is_off_by_default() -> None:
 def test_a_batch_of_one_is_mixed_with_itself() -> None:
     images, labels = torch.rand(1, 1, 8, 8), torch.tensor([4])
     for config in (AugmentConfig(mixup=0.5), AugmentConfig(cutmix=1)):
-        mixed, targets = mix_batch(images, labels, config, seeded())
+        mixed, targets = mix_batch(images, labels, config, seeded(), 7)
         torch.testing.assert_close(mixed, images)
-        torch.testing.assert_close(targets, as_probabilities(labels))
+        torch.testing.assert_close(targets, as_probabilities(labels, 7))
