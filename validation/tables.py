@@ -63,7 +63,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 def build_tables(snapshot: DatasetSnapshot) -> dict[str, pd.DataFrame]:
     """All tables of a snapshot except `drift`, by name."""
-    images = snapshot.manifest.assign(**image_columns(snapshot.images))
+    images = snapshot.manifest.assign(**image_columns(snapshot.thumbnails))
     images["first_position"] = first_of_group(images["actual_sha256"])
     votes = images[list(VOTE_COLUMNS)].to_numpy(dtype=np.int64)
     images["num_votes"] = votes.clip(min=0).sum(axis=1)

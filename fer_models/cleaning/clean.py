@@ -54,7 +54,7 @@ def clean_snapshot(
     if scores is not None:
         score_table = open_scores(store, scores, snapshot, manifest)
         similarities = open_similarities(store, scores, manifest)
-    state = CleaningState(manifest, opened.images, score_table, similarities, opened.classes)
+    state = CleaningState(manifest, opened.thumbnails, score_table, similarities, opened.classes)
     facts = _apply_decisions(state, store, decisions)
     apply_rules(state, config)
     table = state.decisions()

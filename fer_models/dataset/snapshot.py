@@ -1,6 +1,6 @@
-"""Dataset snapshots: immutable, content-addressed tables of labelled 48 x 48 face images.
+"""Dataset snapshots: immutable, content-addressed tables of labelled face images.
 
-N images. `images` is uint8 N x 48 x 48 (0 black .. 255 white); row i of the manifest describes
+N images. `images` is uint8 N x S x S, or N x S x S x 3 in colour; row i of the manifest describes
 image i. Same content, same id, on every machine: the id hashes the manifest's values and the
 pixels, not file bytes, which depend on library versions.
 """
@@ -18,12 +18,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from fer_models.classes.class_list import FER2013_CLASSES, ClassList
+from fer_models.dataset.image_format import (
+    THUMBNAIL_PX,
+    ImageFormat,
+    format_of,
+    to_thumbnails,
+)
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
-IMAGE_SIZE_PX = 48
+IMAGE_SIZE_PX = THUMBNAIL_PX
 SPLITS = ("train", "validation", "test")
 UNASSIGNED = ""
 KEPT = "kept"
@@ -48,6 +54,8 @@ MANIFEST_DTYPES: dict[str, str] = {
 }
 _MANIFEST_FILE = "manifest.parquet"
 _IMAGES_FILE = "images.npy"
+_THUMBNAILS_FILE = "thumbnails.npy"
+_PIXEL_FILES = (_IMAGES_FILE, _THUMBNAILS_FILE)
 _FORMAT = b"ferflow-snapshot-1\n"
 
 Images = npt.NDArray[np.uint8]
@@ -55,7 +63,7 @@ Images = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class DatasetSnapshot:
-    """An opened snapshot: the manifest (N rows) and the images (uint8 N x 48 x 48, read-only).
+    """An opened snapshot: the manifest (N rows) and the images (see `image_format`, read-only).
 
     Example:
         opened = open_snapshot(store, ref)
@@ -67,6 +75,18 @@ class DatasetSnapshot:
     manifest: pd.DataFrame
     images: Images
     info: Mapping[str, Any]
+    small: Images | None = None
+    """The stored thumbnails; None if the images are their own."""
+
+    @property
+    def thumbnails(self) -> Images:
+        """Grey 48 x 48 versions of the images, for data checks and comparisons; read-only."""
+        return self.images if self.small is None else self.small
+
+    @property
+    def image_format(self) -> ImageFormat:
+        """Side and channels of the images."""
+        return format_of(self.images)
 
     @property
     def classes(self) -> ClassList:
@@ -103,8 +123,8 @@ def write_snapshot(
     Args:
         store: destination.
         manifest: N rows with exactly the columns of `MANIFEST_DTYPES`, in any order.
-        images: uint8 N x 48 x 48. With a `parent` they must be the parent's: its file is shared,
-            not copied.
+        images: uint8 N x S x S (x 3). With a `parent` they must be the parent's: its files are
+            shared, not copied.
         step: the step that produced it (`ingest`, `clean`, `split`).
         parent: the snapshot it was derived from.
         tables: additional tables (`truth`, `decisions`) by name; part of the id.
@@ -127,12 +147,14 @@ def write_snapshot(
     files: dict[str, Path | bytes] = {_MANIFEST_FILE: _parquet_bytes(table)}
     files |= {f"{name}.parquet": _parquet_bytes(extra) for name, extra in tables.items()}
     if parent is not None:
-        linked = {_IMAGES_FILE: store.describe(parent).files[_IMAGES_FILE]}
+        stored = store.describe(parent).files
+        linked = {name: stored[name] for name in _PIXEL_FILES if name in stored}
         return store.put(SnapshotRef, sha, files, facts, linked)
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / _IMAGES_FILE
-        np.save(path, images)
-        return store.put(SnapshotRef, sha, {**files, _IMAGES_FILE: path}, facts)
+        for name, pixels in _pixel_files(images).items():
+            files[name] = Path(scratch) / name
+            np.save(Path(scratch) / name, pixels)
+        return store.put(SnapshotRef, sha, files, facts)
 
 
 def open_snapshot(store: ArtifactStore, ref: SnapshotRef) -> DatasetSnapshot:
@@ -142,8 +164,14 @@ def open_snapshot(store: ArtifactStore, ref: SnapshotRef) -> DatasetSnapshot:
         StoreError: it is missing or damaged.
     """
     manifest = pd.read_parquet(store.fetch(ref, _MANIFEST_FILE))
-    images = np.load(store.fetch(ref, _IMAGES_FILE), mmap_mode="r", allow_pickle=False)
-    return DatasetSnapshot(ref, manifest.astype(MANIFEST_DTYPES), images, store.info(ref))
+    images, small = (
+        np.load(store.fetch(ref, name), mmap_mode="r", allow_pickle=False)
+        if name in store.describe(ref).files
+        else None
+        for name in _PIXEL_FILES
+    )
+    assert images is not None
+    return DatasetSnapshot(ref, manifest.astype(MANIFEST_DTYPES), images, store.info(ref), small)
 
 
 def open_table(store: ArtifactStore, ref: SnapshotRef, name: str) -> pd.DataFrame:
@@ -217,7 +245,7 @@ def summarise(manifest: pd.DataFrame, classes: ClassList) -> dict[str, Any]:
 
 
 def pixel_sha256(images: Images) -> list[str]:
-    """Hex sha256 of each image's 2304 bytes."""
+    """Hex sha256 of each image's bytes."""
     return [hashlib.sha256(np.ascontiguousarray(image).data).hexdigest() for image in images]
 
 
@@ -240,9 +268,16 @@ def _checked_manifest(manifest: pd.DataFrame, images: Images) -> pd.DataFrame:
         f"manifest columns differ: {set(manifest.columns) ^ set(MANIFEST_DTYPES)}"
     )
     assert images.dtype == np.uint8
-    assert images.shape == (len(manifest), IMAGE_SIZE_PX, IMAGE_SIZE_PX)
+    assert images.shape == (len(manifest), *format_of(images).shape)
     assert manifest["image_id"].is_unique
     return manifest[list(MANIFEST_DTYPES)].astype(MANIFEST_DTYPES).reset_index(drop=True)
+
+
+def _pixel_files(images: Images) -> dict[str, Images]:
+    """The arrays of a new snapshot: its images, and thumbnails unless they are their own."""
+    if format_of(images).is_thumbnail:
+        return {_IMAGES_FILE: images}
+    return {_IMAGES_FILE: images, _THUMBNAILS_FILE: to_thumbnails(images)}
 
 
 def _parquet_bytes(table: pd.DataFrame) -> bytes:

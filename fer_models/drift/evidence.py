@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer_models.dataset.image_format import to_thumbnails
 from fer_models.dataset.snapshot import DatasetSnapshot, Images
 from fer_models.drift import measures
 from fer_models.drift.confidence import fit_temperature, scale_probabilities
@@ -63,7 +64,7 @@ def gather_evidence(
         champion: a network or an ensemble.
         snapshot: what it was trained on.
         validation: its stored predictions, of at least one image.
-        recent: uint8 N x 48 x 48.
+        recent: uint8, in the format of the snapshot.
         config: how many embeddings are compared.
         seed: of the drawn images and of the permutations.
 
@@ -71,8 +72,8 @@ def gather_evidence(
         StoreError: the champion is missing or damaged.
     """
     report("drift", 0, NUM_STEPS, "steps", "image statistics")
-    training = image_statistics(np.asarray(snapshot.images[snapshot.positions("train")]))
-    now = image_statistics(recent)
+    training = image_statistics(np.asarray(snapshot.thumbnails[snapshot.positions("train")]))
+    now = image_statistics(to_thumbnails(recent))
     report("drift", 1, NUM_STEPS, "steps", f"predicting {len(recent)} images")
     probs_NK = predict_model(store, champion, recent).astype(np.float64)
     temperature = fit_temperature(validation.probs_NK, validation.labels)

@@ -25,7 +25,7 @@ def image_statistics(images: Images) -> dict[str, Floats]:
     """The values of every statistic in `STATISTICS`, N each.
 
     Example:
-        image_statistics(snapshot.images)["brightness"].mean()
+        image_statistics(snapshot.thumbnails)["brightness"].mean()
     """
     sums = grey_sums(images)
     starts = range(0, len(images), _BLOCK)

@@ -24,7 +24,7 @@ class Examples:
     """Contact sheets of one snapshot; None for a sheet without faces."""
 
     def __init__(self, snapshot: DatasetSnapshot, rows: pd.DataFrame, sums: PixelSums) -> None:
-        self._images = snapshot.images
+        self._images = snapshot.thumbnails
         self._rows = rows
         self._sums = sums
 

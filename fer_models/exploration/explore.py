@@ -52,7 +52,7 @@ def explore_snapshot(store: ArtifactStore, snapshot: SnapshotRef) -> Exploration
         return exploration
     opened = open_snapshot(store, snapshot)
     rows = facts.image_rows(store, opened)
-    sums = pixels.scan(opened.images, _groups(rows), _NUM_GROUPS)
+    sums = pixels.scan(opened.thumbnails, _groups(rows), _NUM_GROUPS)
     summary = summarise(opened, rows, sums)
     figures = _render_figures(opened, rows, sums, summary)
     page = render_page(summary, figures)

@@ -81,13 +81,13 @@ def score_labels(
     labels = opened.manifest["label"].to_numpy(dtype=np.int64)
     with checkpoint_dir(key, default_cache_dir() / "scoring") as work:
         probabilities = out_of_fold_probabilities(
-            opened.images, labels, folds, config, seed, work.path, opened.classes.names
+            opened.thumbnails, labels, folds, config, seed, work.path, opened.classes.names
         )
         in_folds = folds[0] >= 0
         table = _score_table(opened, labels, in_folds, probabilities)
         report("score", 0, 0, note="face scores")
         first = ~opened.manifest["pixel_sha256"].duplicated().to_numpy()
-        table["face_score"] = face_scores(opened.images, np.flatnonzero(in_folds & first))
+        table["face_score"] = face_scores(opened.thumbnails, np.flatnonzero(in_folds & first))
         _align_for_cleaning(opened, cache)
         files = {
             SCORES_FILE: _parquet(table),
@@ -157,7 +157,7 @@ def _group_names(snapshot: DatasetSnapshot, rows: Integers, cache: SimilarityCac
     unique = np.flatnonzero(~names.duplicated().to_numpy())
     no_held_out = np.empty(0, dtype=np.int64)
     found = find_near_duplicates(
-        snapshot.images, no_held_out, rows[unique], NEAR_DUPLICATE_SIMILARITY, "score", cache
+        snapshot.thumbnails, no_held_out, rows[unique], NEAR_DUPLICATE_SIMILARITY, "score", cache
     )
     position = np.full(len(snapshot.manifest), -1, dtype=np.int64)
     position[rows] = np.arange(len(rows))
@@ -172,7 +172,7 @@ def _align_for_cleaning(snapshot: DatasetSnapshot, cache: SimilarityCache) -> No
     pixels = manifest["pixel_sha256"].iloc[np.concatenate([held_rows, rows])]
     is_first = ~pixels.duplicated().to_numpy()[len(held_rows) :]
     find_near_duplicates(
-        snapshot.images, held_rows, rows[is_first], NEAR_DUPLICATE_SIMILARITY, "score", cache
+        snapshot.thumbnails, held_rows, rows[is_first], NEAR_DUPLICATE_SIMILARITY, "score", cache
     )
 
 

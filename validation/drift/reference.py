@@ -108,7 +108,7 @@ def sample_of(snapshot: DatasetSnapshot) -> Sample:
     """The sample of a whole snapshot."""
     table = snapshot.manifest
     kept = np.flatnonzero((table["status"] == KEPT).to_numpy())
-    means, stds = means_and_stds(snapshot.images)
+    means, stds = means_and_stds(snapshot.thumbnails)
     return Sample(
         labels=_classes_of(table["label"].iloc[kept]),
         means=means[kept],

@@ -25,6 +25,7 @@ from fer_models.training.inputs.sampling import epoch_order
 from fer_models.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 Batch = tuple[Tensor, Tensor]
+_LUMA = (0.299, 0.587, 0.114)
 _WHITE = 255
 _RANK_STREAM = 2  # separates the seeds of a process's augmentation from those of dropout
 
@@ -169,17 +170,24 @@ def _shared_tensor(images: Images, device: torch.device) -> Tensor:
 
 
 def as_float(images: Tensor) -> Tensor:
-    """Convert uint8 N x 48 x 48 to float N x 1 x 48 x 48 on the 0..1 scale."""
-    return images.unsqueeze(1).float().div_(_WHITE)
+    """Convert uint8 N x H x W (x 3) to float N x 1 (3) x H x W on the 0..1 scale."""
+    channels_first = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+    return channels_first.float().div_(_WHITE)
 
 
 def to_inputs(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Resize, normalise and repeat channels: float N x 1 x H x W (0..1) to N x C x S x S."""
+    """Resize, normalise and convert channels: float N x c x H x W (0..1) to N x C x S x S.
+
+    Grey is repeated for a network of three channels; RGB becomes luma for one of a single channel.
+    """
     size = preprocessing["image_size_px"]
     if images.shape[-1] != size or images.shape[-2] != size:
         images = functional.interpolate(
             images, (size, size), mode="bilinear", align_corners=False, antialias=True
         )
+    if images.shape[1] > preprocessing["in_channels"]:
+        weights = images.new_tensor(_LUMA).view(1, -1, 1, 1)
+        images = (images * weights).sum(1, keepdim=True)
     images = (images - preprocessing["mean"]) / preprocessing["std"]
     images = images.expand(-1, preprocessing["in_channels"], -1, -1)
     return images.contiguous(memory_format=torch.channels_last)

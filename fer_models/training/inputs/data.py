@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_models.classes.class_list import FER2013_CLASSES, ClassList
+from fer_models.dataset.image_format import THUMBNAIL_PX, ImageFormat, format_of
 from fer_models.dataset.image_stats import pixel_mean_and_std
 from fer_models.dataset.snapshot import DatasetSnapshot, Images
 from fer_models.errors import DataError
@@ -28,7 +29,7 @@ _MIN_TRAIN_IMAGES = 2  # batch normalisation can't learn from one
 
 
 class Preprocessing(TypedDict):
-    """How grey images become network inputs; `mean` and `std` on the 0..1 grey scale.
+    """How images become network inputs; `mean` and `std` of all values on the 0..1 scale.
 
     `tta` names the test-time augmentation, see `fer_models.training.inputs.tta`.
     """
@@ -39,6 +40,10 @@ class Preprocessing(TypedDict):
     std: float
     classes: list[str]
     tta: NotRequired[str]
+    source_px: NotRequired[int]
+    """Side of the images that the network was trained on, before resizing; absent: 48."""
+    source_channels: NotRequired[int]
+    """Their channels; absent: 1."""
 
 
 @dataclass(frozen=True)
@@ -157,12 +162,24 @@ def preprocessing_for(
 ) -> Preprocessing:
     """Preprocessing for `network`, normalised by mean and standard deviation of `images`."""
     mean, std = grey_statistics(images)
-    return Preprocessing(
+    source = format_of(images)
+    preprocessing = Preprocessing(
         image_size_px=network.image_size_px,
         in_channels=network.in_channels,
         mean=mean,
         std=std,
         classes=list(classes.names),
+    )
+    if not source.is_thumbnail:
+        preprocessing["source_px"] = source.size_px
+        preprocessing["source_channels"] = source.channels
+    return preprocessing
+
+
+def source_format(preprocessing: Preprocessing) -> ImageFormat:
+    """The format that images must have for a network with this preprocessing."""
+    return ImageFormat(
+        preprocessing.get("source_px", THUMBNAIL_PX), preprocessing.get("source_channels", 1)
     )
 
 
