@@ -73,7 +73,8 @@ def _rounded_up(fraction: float) -> float:
 
 
 def _drift_row(table: pd.DataFrame, check: Check) -> "pd.Series[Any]":
-    return table.set_index("name").loc[check.expectation.row_condition.parameter]
+    row: pd.Series[Any] = table.set_index("name").loc[check.expectation.row_condition.parameter]
+    return row
 
 
 def _failing_rows(result: Mapping[str, Any], index: str) -> list[str]:

@@ -100,8 +100,8 @@ def _reference_classes() -> Check:
         TABLE,
         _at_most(_REFERENCE_CLASSES, 0),
         "the classes of the reference",
-        "name the classes of both with data.classes, or set validation.reference to a snapshot with "
-        "these classes; validation.reference='' leaves out all checks of drift",
+        "name the classes of both with data.classes, or set validation.reference to a snapshot "
+        "with these classes; validation.reference='' leaves out all checks of drift",
     )
 
 

@@ -40,8 +40,8 @@ figcaption { font: 10px/1.2 ui-monospace, monospace; overflow-wrap: anywhere; }
 .drift { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.5rem;
   margin: .8rem 0 1.2rem; }
 .drift h3 { font-size: .9em; margin: 0 0 .4rem; }
-.bars { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr 7.5rem; gap: .3rem .6rem; font-size: .85em;
-  align-items: center; }
+.bars { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr 7.5rem;
+  gap: .3rem .6rem; font-size: .85em; align-items: center; }
 .bars i { display: block; height: .45rem; border-radius: .15rem; margin: 1px 0; }
 .then { background: var(--then); } .now { background: var(--now); }
 .key { display: inline-block; width: .8rem; height: .8rem; border-radius: .15rem;
