@@ -11,6 +11,7 @@ from prefect.input import RunInput
 from prefect.logging import get_run_logger
 from pydantic import Field
 
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, FerError, GateError
 from fer_models.review.config import DEFAULT_LIMIT
@@ -204,26 +205,27 @@ def _ask(
 
 def _checked(answer: ReviewInput, snapshot: SnapshotRef, store: ArtifactStore) -> str:
     """Decisions of the answer as CSV, checked against the snapshot."""
+    opened = open_snapshot(store, snapshot)
     tables = []
     if answer.decisions_file.strip():
-        tables.append(_read_path_or_url(answer.decisions_file.strip()))
+        tables.append(_read_path_or_url(answer.decisions_file.strip(), opened.classes))
     if answer.decisions.strip():
-        tables.append(parse_decisions(answer.decisions, _PASTED))
+        tables.append(parse_decisions(answer.decisions, _PASTED, opened.classes))
     text = decisions_csv(pd.concat(tables, ignore_index=True))
     # Parse the combination: the file and the text may contradict each other.
     table = parse_decisions(text, "the file and the pasted text combined")
-    matched = match_decisions(open_snapshot(store, snapshot).manifest, table)
+    matched = match_decisions(opened.manifest, table, opened.classes)
     for row in matched.unmatched.itertuples():
         get_run_logger().warning("decision about %s: %s", row.image_id, row.why)
     return text
 
 
-def _read_path_or_url(location: str) -> pd.DataFrame:
+def _read_path_or_url(location: str, classes: ClassList) -> pd.DataFrame:
     """Read decisions from a local file or from object storage."""
     folder, slash, name = location.rpartition("/")
     if "://" not in folder or not slash:
-        return read_decisions(Path(location).expanduser())
+        return read_decisions(Path(location).expanduser(), classes)
     if location.startswith("file://"):
-        return read_decisions(Path(location.removeprefix("file://")))
+        return read_decisions(Path(location.removeprefix("file://")), classes)
     data = ArtifactStore(StoreConfig(url=folder)).read_bytes(name)
-    return decode_decisions(data, location)
+    return decode_decisions(data, location, classes)

@@ -28,6 +28,10 @@ class Check:
     """The requirement as text, with its threshold."""
     remedy: str
     """What to do when the check fails."""
+    setting: str = ""
+    """The setting in `remedy` whose value decides, such as `validation.max_leak_fraction`."""
+    also: tuple[str, float] | None = None
+    """Another setting that must be raised as well, above this value."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ class ValidationConfig(FrozenConfig):
 
     min_images_per_class: int = Field(
         default=20,
-        ge=1,
-        description="Minimum labelled training images per class; fewer is an error.",
+        ge=0,
+        description="Minimum labelled training images per class; fewer is an error. 0 also allows "
+        "classes without images.",
     )
     min_images_per_split: int = Field(
         default=50, ge=1, description="Minimum images per non-empty split; fewer is an error."

@@ -67,12 +67,13 @@ def validate_snapshot(
     from validation.runner import evaluate
     from validation.tables import build_tables
 
-    checks = checks_for(config)
     tables = build_tables(opened)
     comparison = None
     if config.reference:
         comparison = compare(store, config.reference, opened, tables["kept"])
         tables["drift"] = drift_table(comparison.reference, comparison.now)
+    other_classes = comparison is not None and not comparison.has_same_classes
+    checks = checks_for(config, opened.classes, other_classes)
     return _store_results(store, opened, evaluate(tables, checks), comparison)
 
 

@@ -1,5 +1,6 @@
 """Check results with a readable observation, from Great Expectations' validation results."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from validation.checks import MAX_EXAMPLES, Check, CheckResult
 
 _MAX_VALUES = 10
 _MAX_CHARS = 200
+_ROUNDING = 1e-6  # of a thousandth: a limit equal to the fraction passes
 
 
 def result_of(check: Check, outcome: Any, table: pd.DataFrame, index: str) -> CheckResult:
@@ -42,11 +44,37 @@ def result_of(check: Check, outcome: Any, table: pd.DataFrame, index: str) -> Ch
         observed=observed,
         examples=tuple(failing[:MAX_EXAMPLES]) if index == "image_id" else (),
         num_unexpected=count,
-        remedy=check.remedy,
+        remedy=check.remedy if outcome.success else _advice(check, result, table, index),
         table=check.table,
         expectation=configuration["type"],
         kwargs={k: v for k, v in configuration["kwargs"].items() if k != "batch_id"},
     )
+
+
+def _advice(check: Check, result: Mapping[str, Any], table: pd.DataFrame, index: str) -> str:
+    """The remedy, with the value of its setting that lets this data pass."""
+    if not check.setting or not result:
+        return check.remedy
+    if check.topic == "drift":
+        value = _rounded_up(_drift_row(table, check)["drift"])
+    elif index == "image_id":
+        value = _rounded_up(result["unexpected_count"] / result["element_count"])
+    else:
+        value = int(table[check.expectation.column].min())
+    names = check.setting
+    if check.also and value > check.also[1]:
+        names += f" and {check.also[0]}"
+    return check.remedy.replace(check.setting, f"{names} to {value:g}")
+
+
+def _rounded_up(fraction: float) -> float:
+    """A limit of three decimals, at most 1, that the fraction does not exceed."""
+    return min(1.0, math.ceil(1000 * fraction - _ROUNDING) / 1000)
+
+
+def _drift_row(table: pd.DataFrame, check: Check) -> "pd.Series[Any]":
+    row: pd.Series[Any] = table.set_index("name").loc[check.expectation.row_condition.parameter]
+    return row
 
 
 def _failing_rows(result: Mapping[str, Any], index: str) -> list[str]:
@@ -96,10 +124,11 @@ def _rows_text(table: pd.DataFrame, failing: list[str], check: Check) -> str:
 
 def _drift_text(table: pd.DataFrame, check: Check) -> str:
     """The distance of one statistic, its chance limit, and details."""
-    statistic = check.expectation.row_condition.parameter
-    row = table.set_index("name").loc[statistic]
-    if statistic == "classes_lost":
+    row = _drift_row(table, check)
+    if row.name == "classes_lost":
         return f"missing: {row['detail']}" if row["distance"] else "all present"
+    if row.name == "reference_classes":
+        return str(row["detail"])
     chance = f" (chance limit {row['chance']:.2g})" if row["chance"] else ""
     return f"{row['distance']:.3g}{chance}; {row['detail']}"
 

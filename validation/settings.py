@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fer_models.classes.class_list import FER2013_CLASSES, ClassList
 from fer_models.errors import ConfigError
 from fer_models.progress import report
 from fer_models.storage.store import ArtifactStore
@@ -41,33 +42,45 @@ def check_settings(store: ArtifactStore, config: ValidationConfig) -> None:
         raise ConfigError(_HEADLINE, problems)
 
 
-def checks_for(config: ValidationConfig) -> list[Check]:
+def checks_for(
+    config: ValidationConfig,
+    classes: ClassList = FER2013_CLASSES,
+    other_classes: bool = False,
+) -> list[Check]:
     """All checks in report order: the suites, then the custom expectations.
+
+    Args:
+        config: thresholds, severities and the file of custom expectations.
+        classes: of the snapshot.
+        other_classes: whether the reference for drift has other classes.
 
     Raises:
         ConfigError: invalid expectations file or severities; lists all problems.
     """
-    checks, problems = _checks_and_problems(config)
+    checks, problems = _checks_and_problems(config, classes, other_classes)
     if problems:
         raise ConfigError(_HEADLINE, problems)
     return checks
 
 
-def _checks_and_problems(config: ValidationConfig) -> tuple[list[Check], list[str]]:
+def _checks_and_problems(
+    config: ValidationConfig, classes: ClassList = FER2013_CLASSES, other_classes: bool = False
+) -> tuple[list[Check], list[str]]:
     from validation.suites.all_suites import suite_checks
     from validation.suites.custom_expectations import read_checks
     from validation.tables import COLUMNS
 
     # Severities may name drift checks without a reference, too.
     with_drift = config.model_copy(update={"reference": config.reference or "any"})
-    taken = [check.name for check in suite_checks(with_drift)]
+    taken = [check.name for check in suite_checks(with_drift, other_classes=True)]
     tables = [name for name in COLUMNS if name != "drift" or config.reference]
     custom, problems = read_checks(config.expectations_file, taken, tables)
+    suite = [*suite_checks(config, classes, other_classes), *custom]
     known = [*taken, *(check.name for check in custom)]
     # An invalid expectation has no name yet.
     suffix = " (or the name of an invalid custom expectation)" if problems else ""
     problems += [_unknown(name, known) + suffix for name in config.severities if name not in known]
-    return _with_severities([*suite_checks(config), *custom], config.severities), problems
+    return _with_severities(suite, config.severities), problems
 
 
 def _with_severities(checks: Sequence[Check], severities: Any) -> list[Check]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.image_stats import grey_sums
 from fer_models.dataset.snapshot import (
     KEPT,
@@ -24,7 +25,7 @@ from fer_models.dataset.snapshot import (
     first_of_group,
     pixel_sha256,
 )
-from fer_models.labels import CLASS_NAMES, VOTE_COLUMNS, FerPlusVote
+from fer_models.labels import VOTE_COLUMNS, FerPlusVote
 from fer_models.progress import report
 
 _BLOCK_IMAGES = 4096
@@ -76,8 +77,8 @@ def build_tables(snapshot: DatasetSnapshot) -> dict[str, pd.DataFrame]:
         "kept": kept,
         **held_out,
         "splits": _splits(kept),
-        "classes": _classes(kept),
-        "summary": _summary(images, kept),
+        "classes": _classes(kept, snapshot.classes),
+        "summary": _summary(images, kept, snapshot.classes),
     }
 
 
@@ -131,14 +132,14 @@ def _splits(kept: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _classes(kept: pd.DataFrame) -> pd.DataFrame:
+def _classes(kept: pd.DataFrame, classes: ClassList) -> pd.DataFrame:
     """One row per class: labelled training images, and held-out splits without the class."""
     rows = []
     held_out = [
         s for s in ("validation", "test") if ((kept["split"] == s) & (kept.label >= 0)).any()
     ]
-    train = _training_labels(kept)
-    for number, name in enumerate(CLASS_NAMES):
+    train = _training_labels(kept, len(classes))
+    for number, name in enumerate(classes.names):
         of_class = kept[kept["label"] == number]
         missing = sum(not (of_class["split"] == split).any() for split in held_out)
         rows.append(
@@ -147,10 +148,9 @@ def _classes(kept: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _summary(images: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
-    counts = np.bincount(
-        _training_labels(kept).to_numpy(dtype=np.int64), minlength=len(CLASS_NAMES)
-    )
+def _summary(images: pd.DataFrame, kept: pd.DataFrame, classes: ClassList) -> pd.DataFrame:
+    labels = _training_labels(kept, len(classes)).to_numpy(dtype=np.int64)
+    counts = np.bincount(labels, minlength=len(classes))
     present = counts[counts > 0]
     return pd.DataFrame(
         {
@@ -164,9 +164,9 @@ def _summary(images: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _training_labels(kept: pd.DataFrame) -> pd.Series:
+def _training_labels(kept: pd.DataFrame, num_classes: int) -> pd.Series:
     """Labels of the training images; of all images before the split."""
-    labelled = kept[kept["label"].between(0, len(CLASS_NAMES) - 1)]
+    labelled = kept[kept["label"].between(0, num_classes - 1)]
     if (kept["split"] == UNASSIGNED).all():
         return labelled["label"]
     return labelled.loc[labelled["split"] == "train", "label"]

@@ -10,13 +10,14 @@ import numpy as np
 
 from fer_models.drift.image_measures import STATISTICS
 from fer_models.drift.statistics import Floats
-from fer_models.labels import CLASS_NAMES, NUM_CLASSES
 from fer_models.plotting.svg import (
     FULL_WIDTH_IN,
     HALF_WIDTH_IN,
     percent_axis,
     render_svg,
+    rows_height_in,
     series_colour,
+    short_name,
     style_axes,
 )
 
@@ -43,27 +44,28 @@ def class_chart(validation: Mapping[str, int], recent: Mapping[str, int]) -> str
 
     def plot(figure: Any) -> None:
         axes = figure.subplots()
-        positions = np.arange(NUM_CLASSES)[::-1]
+        positions = np.arange(len(validation))[::-1]
         series = ((validation, 0.19, _REFERENCE, "validation"), (recent, -0.19, _RECENT, "recent"))
         for counts, shift, colour, name in series:
             total = max(sum(counts.values()), 1)
-            shares = [counts[class_name] / total for class_name in CLASS_NAMES]
+            shares = [counts[class_name] / total for class_name in validation]
             axes.barh(positions + shift, shares, 0.36, color=colour, label=name)
-        axes.set_yticks(positions, CLASS_NAMES)
+        axes.set_yticks(positions, [short_name(name) for name in validation])
         percent_axis(axes.xaxis, decimals=0)
         style_axes(axes, grid="x")
         figure.legend(loc="outside upper left", ncols=2)
 
     label = "Shares of the predicted classes, validation and recent images"
-    return render_svg("predicted", label, (HALF_WIDTH_IN, 3.6), plot)
+    size_in = (HALF_WIDTH_IN, rows_height_in(len(validation), 3.6))
+    return render_svg("predicted", label, size_in, plot)
 
 
-def confidence_chart(validation_M: Floats, recent_N: Floats) -> str:
+def confidence_chart(validation_M: Floats, recent_N: Floats, num_classes: int) -> str:
     """Distributions of the calibrated confidence, as an SVG element."""
 
     def plot(figure: Any) -> None:
         axes = figure.subplots()
-        _histograms(axes, validation_M, recent_N, (1 / NUM_CLASSES, 1.0))
+        _histograms(axes, validation_M, recent_N, (1 / num_classes, 1.0))
         axes.set_xlabel("confidence after temperature scaling")
         _legend(figure, axes, "validation", "recent")
 

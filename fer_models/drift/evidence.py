@@ -46,6 +46,8 @@ class Evidence:
     distances_N: Floats
     """Distance of each recent image from the held-out ones; empty without embeddings."""
     embedding: Measure
+    classes: tuple[str, ...]
+    """Names of the K classes of the champion."""
 
 
 def gather_evidence(
@@ -95,6 +97,7 @@ def gather_evidence(
         accuracy=float(np.mean(validation.correct)),
         distances_N=distances_N,
         embedding=embedding,
+        classes=snapshot.classes.names,
     )
 
 

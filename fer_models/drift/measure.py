@@ -144,6 +144,7 @@ def _measures(evidence: Evidence, config: DriftConfig) -> list[Measure]:
         measures.class_measure(
             evidence.validation_probs_MK.argmax(axis=1),
             evidence.recent_probs_NK.argmax(axis=1),
+            evidence.classes,
             config,
         ),
         *measures.accuracy_measures(
@@ -190,4 +191,7 @@ def _predicted(evidence: Evidence) -> dict[str, dict[str, int]]:
         "validation": evidence.validation_probs_MK,
         "recent": evidence.recent_probs_NK,
     }
-    return {name: measures.counts_of(probs.argmax(axis=1)) for name, probs in probabilities.items()}
+    return {
+        name: measures.counts_of(probs.argmax(axis=1), evidence.classes)
+        for name, probs in probabilities.items()
+    }

@@ -3,6 +3,8 @@
 M reference images, N recent images, K classes, D features.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,7 +25,6 @@ from fer_models.drift.statistics import (
     population_stability,
     quantile_counts,
 )
-from fer_models.labels import CLASS_NAMES, NUM_CLASSES
 
 
 def image_measure(name: str, reference_M: Floats, recent_N: Floats, config: DriftConfig) -> Measure:
@@ -86,9 +87,11 @@ def no_embedding_measure(why: str, config: DriftConfig) -> Measure:
     )
 
 
-def class_measure(predicted_M: Ints, predicted_N: Ints, config: DriftConfig) -> Measure:
+def class_measure(
+    predicted_M: Ints, predicted_N: Ints, classes: Sequence[str], config: DriftConfig
+) -> Measure:
     """Predicted classes: PSI, Jensen-Shannon distance and the chi-squared test."""
-    before, after = (np.bincount(p, minlength=NUM_CLASSES) for p in (predicted_M, predicted_N))
+    before, after = (np.bincount(p, minlength=len(classes)) for p in (predicted_M, predicted_N))
     psi = population_stability(before, after)
     p_value = homogeneity_p_value(before, after)
     distance = jensen_shannon(before, after)
@@ -103,7 +106,7 @@ def class_measure(predicted_M: Ints, predicted_N: Ints, config: DriftConfig) -> 
         fired=psi > config.max_psi and p_value <= config.p_value,
         observed=f"PSI {psi:.3f}, JS {distance:.3f} (p = {p_value:.2g})",
         threshold=_both(f"PSI above {config.max_psi:g}", config),
-        text=f"largest change: {CLASS_NAMES[largest]}, {100 * shares[0][largest]:.1f} % of the "
+        text=f"largest change: {classes[largest]}, {100 * shares[0][largest]:.1f} % of the "
         f"validation images, {100 * shares[1][largest]:.1f} % of the recent ones",
         details={"psi": psi, "jensen_shannon": distance},
     )
@@ -152,7 +155,7 @@ def _both(size: str, config: DriftConfig) -> str:
     return f"{size} and p at most {config.p_value:g}"
 
 
-def counts_of(predicted: npt.NDArray[np.int64]) -> dict[str, int]:
+def counts_of(predicted: npt.NDArray[np.int64], classes: Sequence[str]) -> dict[str, int]:
     """Number of images by predicted class."""
-    counts = np.bincount(predicted, minlength=NUM_CLASSES)
-    return {name: int(counts[number]) for number, name in enumerate(CLASS_NAMES)}
+    counts = np.bincount(predicted, minlength=len(classes))
+    return {name: int(counts[number]) for number, name in enumerate(classes)}

@@ -14,7 +14,6 @@ from fer_models.dataset.snapshot import Images
 from fer_models.drift import charts
 from fer_models.drift.evidence import Evidence
 from fer_models.drift.image_measures import STATISTICS
-from fer_models.labels import CLASS_NAMES
 from fer_models.plotting.page import page_environment
 
 PACKAGE = "fer_models.drift"
@@ -50,7 +49,7 @@ def _figures(result: Mapping[str, Any], evidence: Evidence) -> dict[str, str]:
         ),
         "classes": charts.class_chart(predicted["validation"], predicted["recent"]),
         "confidence": charts.confidence_chart(
-            evidence.validation_confidence_M, evidence.recent_confidence_N
+            evidence.validation_confidence_M, evidence.recent_confidence_N, len(evidence.classes)
         ),
     }
 
@@ -62,7 +61,7 @@ def _furthest(images: Images, names: tuple[str, ...], evidence: Evidence) -> lis
     return [
         {
             "source": _data_uri(images[row]),
-            "title": f"{CLASS_NAMES[predicted[row]]} "
+            "title": f"{evidence.classes[predicted[row]]} "
             f"{100 * evidence.recent_confidence_N[row]:.0f}\u202f%",
             "note": f"distance {evidence.distances_N[row]:.1f}",
             "name": names[row],

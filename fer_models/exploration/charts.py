@@ -1,5 +1,6 @@
 """Charts of an exploration: classes, grey values and votes."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_models.exploration.pixels import Floats, Ints
-from fer_models.labels import CLASS_NAMES, NUM_CLASSES
 from fer_models.plotting.figure import RenderedFigure, render_figure
 from fer_models.plotting.svg import (
     FULL_WIDTH_IN,
@@ -16,11 +16,14 @@ from fer_models.plotting.svg import (
     LINE,
     MUTED,
     percent_axis,
+    rows_height_in,
     series_colour,
+    short_name,
     style_axes,
 )
 
 BEFORE, AFTER, OTHER = series_colour(6), series_colour(0), series_colour(3)
+_PANELS = 4  # in a row
 _HEAT = 0.62  # opacity of the strongest cell: its text stays readable
 
 
@@ -29,7 +32,7 @@ def class_chart(table: Sequence[dict[str, Any]]) -> RenderedFigure:
 
     def plot(figure: Any) -> None:
         axes = figure.subplots()
-        positions = np.arange(NUM_CLASSES)[::-1]
+        positions = np.arange(len(table))[::-1]
         before = np.array([row["before"] for row in table])
         after = np.array([row["after"] for row in table])
         axes.barh(positions + 0.19, before, 0.36, color=BEFORE, label=f"before ({before.sum():,})")
@@ -37,7 +40,7 @@ def class_chart(table: Sequence[dict[str, Any]]) -> RenderedFigure:
         _bar_texts(axes, positions + 0.19, before, [f"{n:,}" for n in before])
         changes = [_change(b, a) for b, a in zip(before, after, strict=True)]
         _bar_texts(axes, positions - 0.19, after, changes)
-        axes.set_yticks(positions, [row["class"] for row in table])
+        axes.set_yticks(positions, [short_name(row["class"]) for row in table])
         axes.set_xlim(0, 1.24 * max(before.max(), after.max(), 1))
         axes.set_xlabel("images")
         _whole_numbers(axes.xaxis)
@@ -45,7 +48,7 @@ def class_chart(table: Sequence[dict[str, Any]]) -> RenderedFigure:
         figure.legend(loc="outside upper left", ncols=2)
 
     return render_figure(
-        "classes", "Images by class, before and after cleaning", (HALF_WIDTH_IN, 4.2), plot
+        "classes", "Images by class, before and after cleaning", _rows_size(table), plot
     )
 
 
@@ -55,7 +58,7 @@ def split_chart(table: Sequence[dict[str, Any]]) -> RenderedFigure:
 
     def plot(figure: Any) -> None:
         panels = figure.subplots(1, len(splits), sharey=True, sharex=True, squeeze=False)[0]
-        positions = np.arange(NUM_CLASSES)[::-1]
+        positions = np.arange(len(table))[::-1]
         for axes, split in zip(panels, splits, strict=True):
             totals = {}
             for when, shift, colour in (("before", 0.19, BEFORE), ("after", -0.19, AFTER)):
@@ -64,31 +67,33 @@ def split_chart(table: Sequence[dict[str, Any]]) -> RenderedFigure:
                 shares = counts / max(counts.sum(), 1)
                 axes.barh(positions + shift, shares, 0.36, color=colour)
             axes.set_title(f"{split}\n{totals['before']:,} to {totals['after']:,}", fontsize=9)
-            axes.set_yticks(positions, CLASS_NAMES)
+            axes.set_yticks(positions, [short_name(row["class"]) for row in table])
             percent_axis(axes.xaxis, decimals=0)
             style_axes(axes, grid="x")
         panels[0].xaxis.get_major_locator().set_params(nbins=3)
         figure.supxlabel("share of the split's images", fontsize=9.2, color=MUTED)
 
-    return render_figure("splits", "Share of each class by split", (HALF_WIDTH_IN, 4.2), plot)
+    return render_figure("splits", "Share of each class by split", _rows_size(table), plot)
 
 
-def histogram_chart(histograms: dict[str, Ints]) -> RenderedFigure:
+def histogram_chart(histograms: dict[str, Ints], num_classes: int) -> RenderedFigure:
     """Distribution of grey values: all kept images, then each class compared with them.
 
     Args:
         histograms: number of pixels by grey value (256); all kept images first, then by class.
+        num_classes: K, with or without images.
     """
+    num_rows = math.ceil((1 + num_classes) / _PANELS)
 
     def plot(figure: Any) -> None:
-        panels = figure.subplots(2, 4, sharex=True, sharey=True).ravel()
+        panels = figure.subplots(num_rows, _PANELS, sharex=True, sharey=True).ravel()
         everything = next(iter(histograms.values()))
         for axes, (name, counts) in zip(panels, histograms.items(), strict=False):
             whole = axes is panels[0]
             if not whole:
                 _steps(axes, everything, MUTED, linewidth=0.9, linestyle=(0, (2, 1.5)))
             _steps(axes, counts, AFTER, linewidth=1.2)
-            axes.set_title(name)
+            axes.set_title(short_name(name, 28))
             style_axes(axes)
         panels[0].set_xlim(0, 255)
         panels[0].set_xticks([0, 64, 128, 192, 255])
@@ -99,7 +104,8 @@ def histogram_chart(histograms: dict[str, Ints]) -> RenderedFigure:
         figure.supxlabel("grey value, 0 (black) to 255 (white)", fontsize=9.2, color=MUTED)
         figure.supylabel("share of pixels", fontsize=9.2, color=MUTED)
 
-    return render_figure("grey_values", "Distribution of grey values", (FULL_WIDTH_IN, 4.2), plot)
+    size_in = (FULL_WIDTH_IN, 2.1 * num_rows)
+    return render_figure("grey_values", "Distribution of grey values", size_in, plot)
 
 
 def image_chart(
@@ -148,7 +154,10 @@ def spread_chart(by_class: dict[str, dict[str, Any]]) -> RenderedFigure:
             axes.hlines(positions, low, high, color=AFTER, linewidth=1.4)
             axes.barh(positions, right - left, 0.44, left=left, color=AFTER, alpha=0.45)
             axes.plot(middle, positions, "o", color=AFTER, markersize=5)
-            axes.set_yticks(positions, [f"{name} ({one['n']:,})" for name, one in by_class.items()])
+            axes.set_yticks(
+                positions,
+                [f"{short_name(name, 28)} ({one['n']:,})" for name, one in by_class.items()],
+            )
             axes.set_title(title)
             axes.set_xlabel("grey value")
             style_axes(axes, grid="x")
@@ -161,9 +170,12 @@ def spread_chart(by_class: dict[str, dict[str, Any]]) -> RenderedFigure:
     )
 
 
-def vote_chart(facts: dict[str, Any]) -> RenderedFigure:
-    """FER2013 labels (rows) against FER+ majority votes (columns)."""
+def vote_chart(facts: dict[str, Any], is_fer2013: bool) -> RenderedFigure:
+    """Labels (rows) against FER+ majority votes (columns)."""
     confusion = np.array(facts["confusion"])
+    num_classes = len(confusion)
+    names = [short_name(name, 12) for name in facts["choices"]]
+    source = "FER2013 label" if is_fer2013 else "Label"
 
     def plot(figure: Any) -> None:
         from matplotlib.patches import Rectangle
@@ -183,22 +195,25 @@ def vote_chart(facts: dict[str, Any]) -> RenderedFigure:
                 shown = f"{100 * share:.0f} %"
                 axes.text(column, row + 0.24, shown, ha="center", va="center", fontsize=6.6)
         axes.set_xlim(-0.5, confusion.shape[1] - 0.5)
-        axes.set_ylim(NUM_CLASSES - 0.5, -0.5)
-        axes.axvline(NUM_CLASSES - 0.5, color=LINE, linewidth=1.2)
-        axes.set_xticks(range(confusion.shape[1]), facts["choices"])
-        rows = [f"{name} ({n:,})" for name, n in zip(CLASS_NAMES, totals, strict=True)]
-        axes.set_yticks(range(NUM_CLASSES), rows)
+        axes.set_ylim(num_classes - 0.5, -0.5)
+        axes.axvline(num_classes - 0.5, color=LINE, linewidth=1.2)
+        axes.set_xticks(range(confusion.shape[1]), names)
+        rows = [f"{name} ({n:,})" for name, n in zip(names, totals, strict=False)]
+        axes.set_yticks(range(num_classes), rows)
         axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
         axes.tick_params(axis="x", labelcolor=INK)
         axes.set_xlabel("FER+ majority vote", loc="left", labelpad=8)
         axes.xaxis.set_label_position("top")
-        axes.set_ylabel("FER2013 label")
+        axes.set_ylabel(source)
         for side in axes.spines.values():
             side.set_visible(False)
 
-    return render_figure(
-        "ferplus", "FER2013 labels against FER+ majority votes", (FULL_WIDTH_IN, 4.6), plot
-    )
+    size_in = (FULL_WIDTH_IN, rows_height_in(num_classes, 4.6, 0.55))
+    return render_figure("ferplus", f"{source}s against FER+ majority votes", size_in, plot)
+
+
+def _rows_size(table: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    return HALF_WIDTH_IN, rows_height_in(len(table), 4.2)
 
 
 def _bar_texts(axes: Any, positions: Any, values: Any, texts: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Contact sheets of example faces: deterministic samples, and the worst cases of each kind."""
 
 import hashlib
+import textwrap
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +11,16 @@ from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.exploration import facts
 from fer_models.exploration.pixels import Floats, PixelSums
 from fer_models.exploration.sheets import Cell, Greys, Strip, render_sheet, wrapped
-from fer_models.labels import CLASS_NAMES, UNLABELLED
+from fer_models.labels import UNLABELLED
 from fer_models.plotting.figure import RenderedFigure
+from fer_models.plotting.svg import short_name
 
 _SALT = "ferflow-exploration"  # of the hash that orders samples
 _COLUMNS = 12
 _PAIRS = 6
 _MAX_EXAMPLES = 24
+_MIN_MEAN_FACES, _MAX_MEAN_FACES = 7, 8  # in a row
+_CAPTION_CHARACTERS, _HEADING_CHARACTERS, _SHORT_CHARACTERS = 18, 20, 11
 Positions = npt.NDArray[np.int64]
 
 
@@ -25,48 +29,54 @@ class Examples:
 
     def __init__(self, snapshot: DatasetSnapshot, rows: pd.DataFrame, sums: PixelSums) -> None:
         self._images = snapshot.thumbnails
+        self._classes = snapshot.classes.names
         self._rows = rows
         self._sums = sums
 
     def mean_faces(self) -> RenderedFigure | None:
         """Of each class: mean face, difference from all classes, and per-pixel deviation."""
-        present = [k for k in range(len(CLASS_NAMES)) if (self._sums.group == k).any()]
+        present = [k for k in range(len(self._classes)) if (self._sums.group == k).any()]
         if not present:
             return None
-        names = [f"{CLASS_NAMES[k]} ({(self._sums.group == k).sum():,})" for k in present]
+        names = [self._counted(k) for k in present]
         means = [self._sums.mean_face(k) for k in present]
         shapes = [mean - mean.mean() for mean in means]  # ignores overall brightness
         differences = [shape - np.mean(shapes, axis=0) for shape in shapes]
         spreads = [self._sums.std_face(k) for k in present]
         strongest = max(float(np.abs(differences).max()), 1.0)
         low, high = float(np.min(spreads)), float(np.max(spreads))
-        strips = [
-            Strip(
-                [Cell(_greys(one, 0, 255), name) for one, name in zip(means, names, strict=True)],
-                "mean",
-            ),
-            Strip(
+        cells = [Cell(_greys(one, 0, 255), name) for one, name in zip(means, names, strict=True)]
+        rows = (
+            (cells, "mean", ""),
+            (
                 [Cell(_greys(one, -strongest, strongest)) for one in differences],
                 "difference",
                 f"black \u2212{strongest:.0f}, white +{strongest:.0f}",
             ),
-            Strip(
+            (
                 [Cell(_greys(one, low, max(high, low + 1.0))) for one in spreads],
                 "standard deviation",
                 f"black {low:.0f}, white {high:.0f}",
             ),
+        )
+        columns = min(max(len(self._classes), _MIN_MEAN_FACES), _MAX_MEAN_FACES)
+        strips = [
+            Strip(faces[start : start + columns], heading, note)
+            for start in range(0, len(present), columns)
+            for faces, heading, note in rows
         ]
-        return render_sheet("mean_faces", "Mean face of each class", strips, len(CLASS_NAMES))
+        return render_sheet("mean_faces", "Mean face of each class", strips, columns)
 
     def samples(self) -> RenderedFigure | None:
         """A random sample of the kept images of each class."""
         strips = []
-        for number, name in enumerate(CLASS_NAMES):
+        for number, name in enumerate(self._classes):
             mask = (self._rows["kept"] & (self._rows["label"] == number)).to_numpy()
             chosen = self._sampled(mask, _COLUMNS)
             if len(chosen):
                 cells = [Cell(self._images[p]) for p in chosen]
-                strips.append(Strip(cells, name, f"{len(chosen)} of {mask.sum():,}"))
+                heading = short_name(name, _HEADING_CHARACTERS)
+                strips.append(Strip(cells, heading, f"{len(chosen)} of {mask.sum():,}"))
         return _sheet("samples", "Random sample of kept images by class", strips, _COLUMNS)
 
     def quarantine(self) -> RenderedFigure | None:
@@ -87,7 +97,7 @@ class Examples:
             given = members["given"].to_numpy(dtype=np.int64)
             known, counts = np.unique(given[given != UNLABELLED], return_counts=True)
             lines = [
-                CLASS_NAMES[k] + (f" x {count}" if count > 1 else "")
+                self._short(k) + (f" x {count}" if count > 1 else "")
                 for k, count in zip(known, counts, strict=True)
             ]
             cells.append(Cell(self._images[members.index[0]], "\n".join(lines[:3])))
@@ -149,7 +159,15 @@ class Examples:
 
     def _name(self, column: str, position: int) -> str:
         label = int(self._rows[column].iloc[position])
-        return CLASS_NAMES[label] if label >= 0 else "no label"
+        return self._short(label) if label >= 0 else "no label"
+
+    def _short(self, number: int) -> str:
+        return short_name(self._classes[number], _SHORT_CHARACTERS)
+
+    def _counted(self, number: int) -> str:
+        """Name and number of images, in lines as wide as a face."""
+        text = f"{self._classes[number]} ({(self._sums.group == number).sum():,})"
+        return "\n".join(textwrap.wrap(text, _CAPTION_CHARACTERS))
 
     def _probability(self, column: str, position: int) -> str:
         value = float(self._rows[column].iloc[position])

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.exploration import charts, facts, pixels
 from fer_models.exploration.examples import Examples
 from fer_models.exploration.page import PACKAGE, render_page
 from fer_models.exploration.votes import vote_facts
-from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED
+from fer_models.labels import UNLABELLED
 from fer_models.plotting.figure import RenderedFigure
 from fer_models.plotting.page import templates_hash
 from fer_models.progress import report
@@ -26,10 +27,9 @@ _ENTRY = "fer_models.exploration.explore"
 
 REPORT_FILE = "report.html"
 SUMMARY_FILE = "summary.json"
-# Groups of `pixels.scan`: the kept images of each class, then these two.
-_KEPT_UNLABELLED = NUM_CLASSES
-_QUARANTINED = NUM_CLASSES + 1
-_NUM_GROUPS = NUM_CLASSES + 2
+# Groups of `pixels.scan` after the kept images of each of the K classes: kept unlabelled images
+# (K) and quarantined ones (K + 1).
+_NUM_OTHER_GROUPS = 2
 
 
 def explore_snapshot(store: ArtifactStore, snapshot: SnapshotRef) -> ExplorationRef:
@@ -52,7 +52,8 @@ def explore_snapshot(store: ArtifactStore, snapshot: SnapshotRef) -> Exploration
         return exploration
     opened = open_snapshot(store, snapshot)
     rows = facts.image_rows(store, opened)
-    sums = pixels.scan(opened.thumbnails, _groups(rows), _NUM_GROUPS)
+    num_groups = len(opened.classes) + _NUM_OTHER_GROUPS
+    sums = pixels.scan(opened.thumbnails, _groups(rows, opened.classes), num_groups)
     summary = summarise(opened, rows, sums)
     figures = _render_figures(opened, rows, sums, summary)
     page = render_page(summary, figures)
@@ -110,10 +111,10 @@ def summarise(
             "quarantined": int((~kept).sum()),
             "unlabelled": int((rows["given"] == UNLABELLED).sum()),
         },
-        "classes": facts.class_table(rows),
+        "classes": facts.class_table(rows, snapshot.classes),
         "reasons": facts.reason_table(rows),
-        "pixels": _pixel_statistics(rows, sums),
-        "histograms": _histograms(sums),
+        "pixels": _pixel_statistics(rows, sums, snapshot.classes),
+        "histograms": _histograms(sums, snapshot.classes),
         "copies": {
             "before": facts.duplicate_counts(rows, "given"),
             "after": facts.duplicate_counts(rows[rows["kept"]], "label"),
@@ -123,8 +124,8 @@ def summarise(
             "errors": int(facts.label_errors(rows).sum()),
         },
         "near_copies": int(facts.near_duplicates(rows).sum()),
-        "votes": vote_facts(rows, "given"),
-        "votes_kept": vote_facts(rows[rows["kept"]], "label"),
+        "votes": vote_facts(rows, "given", snapshot.classes),
+        "votes_kept": vote_facts(rows[rows["kept"]], "label", snapshot.classes),
     }
 
 
@@ -136,26 +137,30 @@ def _exploration_ref(store: ArtifactStore, snapshot: SnapshotRef) -> Exploration
     return store.ref(ExplorationRef, exploration_id, report_url=report_url)
 
 
-def _groups(rows: pd.DataFrame) -> pixels.Ints:
+def _groups(rows: pd.DataFrame, classes: ClassList) -> pixels.Ints:
+    kept_unlabelled, quarantined = len(classes), len(classes) + 1
     label = rows["label"].to_numpy(dtype=np.int64)
-    group = np.where(label >= 0, label, _KEPT_UNLABELLED)
-    return np.where(rows["kept"].to_numpy(), group, _QUARANTINED).astype(np.int64)
+    group = np.where(label >= 0, label, kept_unlabelled)
+    return np.where(rows["kept"].to_numpy(), group, quarantined).astype(np.int64)
 
 
-def _pixel_statistics(rows: pd.DataFrame, sums: pixels.PixelSums) -> dict[str, Any]:
+def _pixel_statistics(
+    rows: pd.DataFrame, sums: pixels.PixelSums, classes: ClassList
+) -> dict[str, Any]:
     kept = rows["kept"].to_numpy()
     masks = {"all": np.ones(len(rows), dtype=bool), "kept": kept, "quarantined": ~kept}
-    masks |= {name: sums.group == number for number, name in enumerate(CLASS_NAMES)}
+    masks |= {name: sums.group == number for number, name in enumerate(classes.names)}
     return {name: pixels.describe(sums, mask) for name, mask in masks.items()}
 
 
-def _histograms(sums: pixels.PixelSums) -> dict[str, list[int]]:
+def _histograms(sums: pixels.PixelSums, classes: ClassList) -> dict[str, list[int]]:
+    quarantined = len(classes) + 1
     counts = {
         "all": sums.histograms.sum(axis=0),
-        "kept": sums.histograms[:_QUARANTINED].sum(axis=0),
-        "quarantined": sums.histograms[_QUARANTINED],
+        "kept": sums.histograms[:quarantined].sum(axis=0),
+        "quarantined": sums.histograms[quarantined],
     }
-    counts |= {name: sums.histograms[number] for number, name in enumerate(CLASS_NAMES)}
+    counts |= {name: sums.histograms[number] for number, name in enumerate(classes.names)}
     return {name: one.tolist() for name, one in counts.items()}
 
 
@@ -163,7 +168,7 @@ def _render_figures(
     snapshot: DatasetSnapshot, rows: pd.DataFrame, sums: pixels.PixelSums, summary: dict[str, Any]
 ) -> dict[str, RenderedFigure]:
     """All figures that have something to show, by name."""
-    by_class = {name: one for name in CLASS_NAMES if (one := summary["pixels"][name])}
+    by_class = {name: one for name in snapshot.classes.names if (one := summary["pixels"][name])}
     histograms = {"all kept": np.array(summary["histograms"]["kept"])}
     histograms |= {name: np.array(summary["histograms"][name]) for name in by_class}
     values = {
@@ -173,11 +178,12 @@ def _render_figures(
         "maximum": (sums.brightest.astype(np.float64), 256),
     }
     examples = Examples(snapshot, rows, sums)
+    votes = summary["votes"]
     labelled = any(row["before"] or row["after"] for row in summary["classes"])
     renderers: list[Callable[[], RenderedFigure | None]] = [
         lambda: charts.class_chart(summary["classes"]) if labelled else None,
         lambda: charts.split_chart(summary["classes"]) if labelled else None,
-        lambda: charts.histogram_chart(histograms),
+        lambda: charts.histogram_chart(histograms, len(snapshot.classes)),
         lambda: charts.image_chart(values, rows["kept"].to_numpy()),
         lambda: charts.spread_chart(by_class) if by_class else None,
         examples.mean_faces,
@@ -188,7 +194,7 @@ def _render_figures(
         examples.label_errors,
         examples.relabelled,
         examples.doubtful,
-        lambda: charts.vote_chart(summary["votes"]) if summary["votes"] else None,
+        lambda: charts.vote_chart(votes, snapshot.classes.is_fer2013) if votes else None,
     ]
     figures: dict[str, RenderedFigure] = {}
     for number, render in enumerate(renderers):

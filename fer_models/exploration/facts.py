@@ -1,6 +1,6 @@
 """Statistics of the manifest: classes, splits, quarantine and duplicates.
 
-N images, K = 7 classes. `given` is the original label, `label` the current one, which cleaning may
+N images, K classes. `given` is the original label, `label` the current one, which cleaning may
 have changed. "Before" counts all images by original label, "after" kept images by current label.
 """
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.classes.class_list import ClassList
 from fer_models.cleaning.state import LABEL_ERROR
 from fer_models.dataset.snapshot import (
     KEPT,
@@ -18,7 +19,7 @@ from fer_models.dataset.snapshot import (
     DatasetSnapshot,
     open_table,
 )
-from fer_models.labels import CLASS_NAMES, NUM_CLASSES, UNLABELLED
+from fer_models.labels import UNLABELLED
 from fer_models.storage.store import ArtifactStore
 
 NO_SPLIT = "unassigned"
@@ -34,6 +35,7 @@ _DEFAULTS: dict[str, Any] = {
     "suggested_probability": np.nan,
 }
 Mask = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
 
 
 def image_rows(store: ArtifactStore, snapshot: DatasetSnapshot) -> pd.DataFrame:
@@ -69,7 +71,7 @@ def splits_of(rows: pd.DataFrame) -> list[str]:
     return [name for name in (*SPLITS, NO_SPLIT) if name in present]
 
 
-def class_table(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def class_table(rows: pd.DataFrame, classes: ClassList) -> list[dict[str, Any]]:
     """One record per class.
 
     Keys: `class`, `before`, `quarantined`, `relabelled_to` and `relabelled_from` (kept images
@@ -80,13 +82,15 @@ def class_table(rows: pd.DataFrame) -> list[dict[str, Any]]:
     given, label = rows["given"].to_numpy(), rows["label"].to_numpy()
     moved = kept & (given != label)
     counts = {
-        "before": _count(given),
-        "quarantined": _count(given[~kept]),
-        "relabelled_from": _count(given[moved]),
-        "relabelled_to": _count(label[moved]),
-        "after": _count(label[kept]),
+        "before": _count(given, classes),
+        "quarantined": _count(given[~kept], classes),
+        "relabelled_from": _count(given[moved], classes),
+        "relabelled_to": _count(label[moved], classes),
+        "after": _count(label[kept], classes),
     }
-    by_split = {name: _split_counts(rows[rows["split"] == name]) for name in splits_of(rows)}
+    by_split = {
+        name: _split_counts(rows[rows["split"] == name], classes) for name in splits_of(rows)
+    }
     return [
         {
             "class": name,
@@ -96,7 +100,7 @@ def class_table(rows: pd.DataFrame) -> list[dict[str, Any]]:
                 for split, (before, after) in by_split.items()
             },
         }
-        for number, name in enumerate(CLASS_NAMES)
+        for number, name in enumerate(classes.names)
     ]
 
 
@@ -171,9 +175,11 @@ def near_duplicates(rows: pd.DataFrame) -> Mask:
     return (~rows["kept"] & known & (related != rows["pixel_sha256"])).to_numpy()
 
 
-def _split_counts(rows: pd.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    return _count(rows["given"].to_numpy()), _count(rows["label"].to_numpy()[rows["kept"]])
+def _split_counts(rows: pd.DataFrame, classes: ClassList) -> tuple[Counts, Counts]:
+    kept = rows["kept"]
+    given, label = rows["given"].to_numpy(), rows["label"].to_numpy()
+    return _count(given, classes), _count(label[kept], classes)
 
 
-def _count(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return np.bincount(labels[labels >= 0], minlength=NUM_CLASSES).astype(np.int64)
+def _count(labels: npt.NDArray[np.int64], classes: ClassList) -> Counts:
+    return np.bincount(labels[labels >= 0], minlength=len(classes)).astype(np.int64)

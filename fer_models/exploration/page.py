@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fer_models.classes.class_list import FER2013_CLASSES
 from fer_models.plotting.figure import RenderedFigure
 from fer_models.plotting.page import page_environment
 
@@ -19,7 +20,12 @@ def render_page(summary: Mapping[str, Any], figures: Mapping[str, RenderedFigure
     """
     environment = page_environment(PACKAGE)
     environment.filters |= {"number": _number, "percent": _percent, "spaced": _spaced}
-    return environment.get_template(_PAGE).render(summary=summary, figures=figures)
+    classes = tuple(row["class"] for row in summary["classes"])
+    return environment.get_template(_PAGE).render(
+        summary=summary,
+        figures=figures,
+        own_classes=() if classes == FER2013_CLASSES.names else classes,
+    )
 
 
 def _number(value: float) -> str:

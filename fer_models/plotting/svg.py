@@ -23,11 +23,24 @@ INK, MUTED, LINE, CARD = (_PLACEHOLDERS[name] for name in ("ink", "muted", "line
 # Widths of a full and of a half card; with these, text has the same size in both.
 FULL_WIDTH_IN = 10.4
 HALF_WIDTH_IN = 5.0
+_USUAL_ROWS, _MIN_HEIGHT_IN = 7, 1.9
 
 
 def series_colour(number: int) -> str:
     """The colour of a series: eight colour-blind-safe colours (Okabe and Ito), then repeated."""
     return _PLACEHOLDERS[f"c{number % NUM_SERIES_COLOURS}"]
+
+
+def rows_height_in(num_rows: int, seven_in: float, row_in: float = 0.42) -> float:
+    """Height in inches of a chart with a row per class, of which seven take `seven_in`."""
+    return max(seven_in + row_in * (num_rows - _USUAL_ROWS), _MIN_HEIGHT_IN)
+
+
+def short_name(name: str, max_characters: int = 22) -> str:
+    """The name, or its beginning and an ellipsis: a class name may have 60 characters."""
+    if len(name) <= max_characters:
+        return name
+    return f"{name[: max_characters - 1].rstrip()}\u2026"
 
 
 def render_svg(

@@ -3,11 +3,11 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fer_models.dataset.snapshot import KEPT, SPLITS, DatasetSnapshot
 from fer_models.evaluation.metrics import ReliabilityBins
 from fer_models.evaluation.results import TEST, VALIDATION, SplitMetrics
-from fer_models.labels import CLASS_NAMES, NUM_CLASSES
 from fer_models.plotting.svg import (
     FULL_WIDTH_IN,
     HALF_WIDTH_IN,
@@ -16,10 +16,14 @@ from fer_models.plotting.svg import (
     NUM_SERIES_COLOURS,
     percent_axis,
     render_svg,
+    rows_height_in,
     series_colour,
+    short_name,
     style_axes,
 )
 from fer_models.reporting.collect import ModelRow
+
+Floats = npt.NDArray[np.float64]
 
 
 def accuracy_chart(rows: tuple[ModelRow, ...]) -> str:
@@ -60,8 +64,8 @@ def class_chart(scores: SplitMetrics) -> str:
 
     def plot(figure: Any) -> None:
         axes = figure.subplots()
-        positions = np.arange(NUM_CLASSES)[::-1]
-        classes = [scores.per_class[name] for name in CLASS_NAMES]
+        classes = list(scores.per_class.values())
+        positions = np.arange(len(classes))[::-1]
         for shift, field, colour in ((0.19, "recall", 0), (-0.19, "precision", 1)):
             values = [getattr(one, field) for one in classes]
             axes.barh(positions + shift, values, 0.36, color=series_colour(colour), label=field)
@@ -74,14 +78,15 @@ def class_chart(scores: SplitMetrics) -> str:
                     fontsize=7.5,
                     color=MUTED,
                 )
-        labels = [f"{name} ({one.n:,})" for name, one in zip(CLASS_NAMES, classes, strict=True)]
+        labels = [f"{short_name(name)} ({one.n:,})" for name, one in scores.per_class.items()]
         axes.set_yticks(positions, labels)
         axes.set_xlim(0, 1.08)
         percent_axis(axes.xaxis)
         style_axes(axes, grid="x")
         figure.legend(loc="outside upper left", ncols=2)
 
-    return render_svg("classes", "Recall and precision of each class", (HALF_WIDTH_IN, 4.0), plot)
+    size_in = (HALF_WIDTH_IN, rows_height_in(len(scores.per_class), 4.0))
+    return render_svg("classes", "Recall and precision of each class", size_in, plot)
 
 
 def reliability_chart(bins: ReliabilityBins) -> str:
@@ -160,37 +165,54 @@ def curves_chart(rows: list[ModelRow]) -> str:
 
 
 def counts_chart(snapshot: DatasetSnapshot) -> str:
-    """Kept images by class and split."""
+    """Kept images by class and split: columns, or rows where there are too many for names."""
     table = snapshot.manifest[
         (snapshot.manifest["status"] == KEPT) & (snapshot.manifest["label"] >= 0)
     ]
+    classes = snapshot.classes
+    in_rows = not classes.is_fer2013
 
     def plot(figure: Any) -> None:
         axes = figure.subplots()
-        positions, bottom = np.arange(NUM_CLASSES), np.zeros(NUM_CLASSES)
+        positions, bottom = np.arange(len(classes)), np.zeros(len(classes))
         for split, colour in zip(SPLITS, (0, 5, 1), strict=True):
             labels = table.loc[table["split"] == split, "label"].to_numpy(dtype=np.int64)
-            counts = np.bincount(labels, minlength=NUM_CLASSES)
+            counts = np.bincount(labels, minlength=len(classes))
             if counts.sum():
-                axes.bar(
-                    positions,
-                    counts,
-                    0.7,
-                    bottom=bottom,
-                    color=series_colour(colour),
-                    label=f"{split} ({counts.sum():,})",
-                )
+                style = {"color": series_colour(colour), "label": f"{split} ({counts.sum():,})"}
+                if in_rows:
+                    axes.barh(positions, counts, 0.7, left=bottom, **style)
+                else:
+                    axes.bar(positions, counts, 0.7, bottom=bottom, **style)
             bottom += counts
-        for position, total in zip(positions, bottom, strict=True):
-            axes.text(position, total, f"{int(total):,}", ha="center", va="bottom", fontsize=8.5)
-        axes.set_xticks(positions, CLASS_NAMES)
-        axes.tick_params(axis="x", labelcolor=INK)
-        axes.set_ylabel("images")
-        axes.margins(y=0.1)
-        style_axes(axes)
+        if in_rows:
+            _count_rows(axes, classes.names, bottom)
+        else:
+            _count_columns(axes, classes.names, bottom)
         figure.legend(loc="outside upper left", ncols=3)
 
-    return render_svg("counts", "Kept images by class and split", (HALF_WIDTH_IN, 3.3), plot)
+    height = rows_height_in(len(classes), 3.3, 0.26) if in_rows else 3.3
+    return render_svg("counts", "Kept images by class and split", (HALF_WIDTH_IN, height), plot)
+
+
+def _count_columns(axes: Any, names: tuple[str, ...], totals: Floats) -> None:
+    for position, total in enumerate(totals):
+        axes.text(position, total, f"{int(total):,}", ha="center", va="bottom", fontsize=8.5)
+    axes.set_xticks(range(len(names)), names)
+    axes.tick_params(axis="x", labelcolor=INK)
+    axes.set_ylabel("images")
+    axes.margins(y=0.1)
+    style_axes(axes)
+
+
+def _count_rows(axes: Any, names: tuple[str, ...], totals: Floats) -> None:
+    for position, total in enumerate(totals):
+        axes.text(total, position, f" {int(total):,}", va="center", fontsize=8.5)
+    axes.set_yticks(range(len(names)), [short_name(name) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlabel("images")
+    axes.margins(x=0.12)
+    style_axes(axes, grid="x")
 
 
 def _points(

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from fer_models.dataset.snapshot import KEPT, QUARANTINED, DatasetSnapshot
 from fer_models.evaluation.predictions import Predictions
-from fer_models.labels import CLASS_NAMES
 
 SAMPLES_PER_CLASS = 12
 MAX_QUARANTINED = 20
@@ -36,7 +35,7 @@ def samples_by_class(snapshot: DatasetSnapshot) -> list[tuple[str, list[FaceImag
     """Up to 12 kept images of each class, evenly spaced in the manifest."""
     table = snapshot.manifest
     groups = []
-    for number, name in enumerate(CLASS_NAMES):
+    for number, name in enumerate(snapshot.classes.names):
         mask = (table["status"] == KEPT) & (table["label"] == number)
         positions = _spread(np.flatnonzero(mask.to_numpy()), SAMPLES_PER_CLASS)
         if len(positions):
@@ -63,14 +62,15 @@ def confident_mistakes(snapshot: DatasetSnapshot, predictions: Predictions) -> l
     """Up to 20 misclassified images, the most confident first."""
     predicted = predictions.probs_NK.argmax(axis=1)
     confidence = predictions.probs_NK.max(axis=1)
+    names = snapshot.classes.names
     wrong = np.flatnonzero(predicted != predictions.labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MAX_MISTAKES]
     return [
         _face(
             snapshot,
             int(predictions.positions[row]),
-            f"{CLASS_NAMES[predicted[row]]} {100 * confidence[row]:.0f}\u202f%",
-            f"labelled {CLASS_NAMES[predictions.labels[row]]}",
+            f"{names[predicted[row]]} {100 * confidence[row]:.0f}\u202f%",
+            f"labelled {names[predictions.labels[row]]}",
         )
         for row in worst
     ]
@@ -84,7 +84,7 @@ def _spread(positions: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int6
 
 def _label_text(snapshot: DatasetSnapshot, position: int) -> str:
     label = int(snapshot.manifest["label"].iloc[position])
-    return f"labelled {CLASS_NAMES[label]}" if label >= 0 else "unlabelled"
+    return f"labelled {snapshot.classes.names[label]}" if label >= 0 else "unlabelled"
 
 
 def _face(snapshot: DatasetSnapshot, position: int, title: str, note: str) -> FaceImage:

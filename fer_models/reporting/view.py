@@ -6,7 +6,6 @@ from typing import Any
 
 from fer_models.evaluation.metrics import reliability_bins
 from fer_models.evaluation.results import TEST, TEST_WITHOUT_LEAKS, VALIDATION, SplitMetrics
-from fer_models.labels import CLASS_NAMES
 from fer_models.reporting import charts, gallery
 from fer_models.reporting.collect import RunFacts
 from fer_models.reporting.defects import DefectRow, score_cleaning
@@ -69,7 +68,8 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "has_test": facts.has_test,
         "splits": {"validation": VALIDATION, "test": TEST, "unleaked": TEST_WITHOUT_LEAKS},
         "verdict": _verdict(facts),
-        "classes": CLASS_NAMES,
+        "classes": tuple(headline.per_class),
+        "own_classes": () if facts.snapshot.classes.is_fer2013 else facts.snapshot.classes.names,
         "confusion": _confusion(headline),
         "gate": _gate(facts),
         "defects": _defects(facts),
@@ -97,7 +97,7 @@ def _verdict(facts: RunFacts) -> dict[str, str]:
 
 def _confusion(scores: SplitMetrics) -> list[tuple[str, int, list[HeatCell]]]:
     rows = []
-    for number, (name, counts) in enumerate(zip(CLASS_NAMES, scores.confusion, strict=True)):
+    for number, (name, counts) in enumerate(zip(scores.per_class, scores.confusion, strict=True)):
         total = sum(counts)
         cells = [
             HeatCell(count, count / total if total else 0.0, column == number)
@@ -109,8 +109,9 @@ def _confusion(scores: SplitMetrics) -> list[tuple[str, int, list[HeatCell]]]:
 
 def _worst_confusions(scores: SplitMetrics) -> list[tuple[str, str, int, float]]:
     """The three most frequent confusions: true class, prediction, images, share of the class."""
+    names = list(scores.per_class)
     pairs = [
-        (CLASS_NAMES[i], CLASS_NAMES[j], count, count / sum(row))
+        (names[i], names[j], count, count / sum(row))
         for i, row in enumerate(scores.confusion)
         for j, count in enumerate(row)
         if i != j and count

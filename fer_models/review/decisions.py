@@ -75,8 +75,9 @@ def publish_decisions(store: ArtifactStore, table: pd.DataFrame) -> DecisionsRef
         StoreError: the store can't be read or written.
 
     Example:
-        decisions = read_decisions(Path("decisions-226566315de4.csv"))
-        unmatched = match_decisions(open_snapshot(store, raw).manifest, decisions).unmatched
+        opened = open_snapshot(store, raw)
+        decisions = read_decisions(Path("decisions-226566315de4.csv"), opened.classes)
+        unmatched = match_decisions(opened.manifest, decisions, opened.classes).unmatched
         version = publish_decisions(store, decisions)
         cleaned = clean_snapshot(store, raw, CleaningConfig(), decisions=version)
     """

@@ -1,9 +1,10 @@
 """The decisions file: a person's decisions about single images, as CSV that can be edited by hand.
 
 UTF-8 with the header `image_id,pixel_sha256,action,label,note`; `pixel_sha256` and `note` are
-optional. An action is `keep`, `drop`, `relabel` (with `label`, a class name or 0..6) or `reset`,
-which withdraws an earlier decision. (pandas' CSV reader reports no line numbers, and only the first
-problem.)
+optional. An action is `keep`, `drop`, `relabel` (with `label`, a class name) or `reset`, which
+withdraws an earlier decision. Labels stay names until they are matched to a snapshot: one store may
+hold data sets with different classes. (pandas' CSV reader reports no line numbers, and only the
+first problem.)
 """
 
 import csv
@@ -15,8 +16,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from fer_models.classes.class_list import ClassList
+from fer_models.classes.names import name_problem
 from fer_models.errors import DataError
-from fer_models.labels import CLASS_NAMES, UNLABELLED, parse_expression
 
 KEEP = "keep"
 DROP = "drop"
@@ -24,30 +26,34 @@ RELABEL = "relabel"
 RESET = "reset"
 ACTIONS = (KEEP, DROP, RELABEL, RESET)
 
-# `label` is a class number, -1 for none; `pixel_sha256` and `note` are "" if missing.
+# `label` is a class name; it, `pixel_sha256` and `note` are "" if missing.
 DECISION_DTYPES = {
     "image_id": "str",
     "pixel_sha256": "str",
     "action": "str",
-    "label": "int64",
+    "label": "str",
     "note": "str",
 }
 COLUMNS = tuple(DECISION_DTYPES)
 _REQUIRED = ("image_id", "action", "label")
 _MAX_SHOWN = 50
 _MAX_BYTES = 64 * 2**20
-Row = dict[str, str | int]
+Row = dict[str, str]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def read_decisions(path: Path) -> pd.DataFrame:
+def read_decisions(path: Path, classes: ClassList | None = None) -> pd.DataFrame:
     """Read a decisions file; columns and types are `DECISION_DTYPES`.
+
+    Args:
+        path: of the file.
+        classes: of the data set; labels must be names of them. None: names are not checked.
 
     Raises:
         DataError: the file can't be read, or has invalid lines (all are listed).
 
     Example:
-        table = read_decisions(Path("decisions-226566315de4.csv"))
+        table = read_decisions(Path("decisions-226566315de4.csv"), snapshot.classes)
         table["action"].value_counts()
     """
     try:
@@ -62,17 +68,17 @@ def read_decisions(path: Path) -> pd.DataFrame:
             f"{path}: can't read the decisions file ({error.strerror}); save one on the page that "
             "`ferflow review` writes"
         ) from error
-    return decode_decisions(data, str(path))
+    return decode_decisions(data, str(path), classes)
 
 
-def decode_decisions(data: bytes, name: str) -> pd.DataFrame:
+def decode_decisions(data: bytes, name: str, classes: ClassList | None = None) -> pd.DataFrame:
     """Parse the bytes of a decisions file; see `read_decisions`."""
-    return parse_decisions(_decoded(data, name), name)
+    return parse_decisions(_decoded(data, name), name, classes)
 
 
-def parse_decisions(text: str, name: str) -> pd.DataFrame:
+def parse_decisions(text: str, name: str, classes: ClassList | None = None) -> pd.DataFrame:
     """Parse CSV text; error messages call it `name`. See `read_decisions`."""
-    parser = _Parser(name)
+    parser = _Parser(name, classes)
     text = text.removeprefix("\ufeff")
     if not text.strip():
         raise DataError(f"{name}: expected the header {','.join(COLUMNS)}, the text is empty")
@@ -101,8 +107,7 @@ def decisions_csv(decisions: pd.DataFrame) -> str:
     writer.writerow(COLUMNS)
     ordered = decisions.sort_values(["image_id", "pixel_sha256"], kind="stable")
     for image_id, sha, action, label, note in ordered[list(COLUMNS)].to_numpy().tolist():
-        name = CLASS_NAMES[label] if label != UNLABELLED else ""
-        writer.writerow([image_id, sha, action, name, note])
+        writer.writerow([image_id, sha, action, label, note])
     return out.getvalue()
 
 
@@ -124,6 +129,7 @@ class _Parser:
     """Collects rows and all problems in them."""
 
     name: str
+    classes: ClassList | None
     columns: tuple[str, ...] = ()
     rows: list[tuple[int, Row]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -154,15 +160,14 @@ class _Parser:
             )
             return
         values = dict.fromkeys(COLUMNS, "") | dict(zip(self.columns, cells, strict=True))
-        problems = _cell_problems(values)
+        problems = _cell_problems(values, self.classes)
         if problems:
             image = f" ({values['image_id']})" if values["image_id"].strip() else ""
             self.problems.append(f"line {line}{image}: {'; '.join(problems)}")
             return
-        label = values["label"].strip()
-        number = int(parse_expression(label)) if label else UNLABELLED
+        label = _class_of(values["label"], self.classes)
         sha, action = (values[name].strip().lower() for name in ("pixel_sha256", "action"))
-        row: Row = {**values, "pixel_sha256": sha, "action": action, "label": number}
+        row: Row = {**values, "pixel_sha256": sha, "action": action, "label": label}
         self.rows.append((line, row))
 
     def table(self) -> pd.DataFrame:
@@ -180,7 +185,7 @@ class _Parser:
         return pd.DataFrame(kept, columns=list(COLUMNS)).astype(DECISION_DTYPES)
 
 
-def _cell_problems(values: dict[str, str]) -> list[str]:
+def _cell_problems(values: dict[str, str], classes: ClassList | None) -> list[str]:
     action, label = values["action"].strip().lower(), values["label"].strip()
     problems = []
     if not values["image_id"].strip():
@@ -196,13 +201,31 @@ def _cell_problems(values: dict[str, str]) -> list[str]:
     elif action != RELABEL and label:
         problems.append(f"{action} takes no label, got {label!r}; to change the label, use relabel")
     if label:
-        problems += _label_problem(label)
+        problems += _label_problem(label, classes)
     return problems
 
 
-def _label_problem(label: str) -> list[str]:
+def _class_of(label: str, classes: ClassList | None) -> str:
+    """The class that a label means; the label itself if the classes are not known.
+
+    Raises:
+        DataError: there is no such class.
+    """
+    label = label.strip()
+    if not label or classes is None:
+        return label
+    # Files with FER2013's own numbers are accepted; other lists are numbered in many ways.
+    if classes.is_fer2013 and label.isdecimal() and int(label) < len(classes):
+        return classes.names[int(label)]
+    return classes.names[classes.number(label)]
+
+
+def _label_problem(label: str, classes: ClassList | None) -> list[str]:
+    if classes is None:
+        problem = name_problem(label)
+        return [f"label: {label!r} {problem}; write the name of a class"] if problem else []
     try:
-        parse_expression(label)
+        _class_of(label, classes)
     except DataError as error:
         return [f"label: {error.message}"]
     return []
@@ -210,7 +233,7 @@ def _label_problem(label: str) -> list[str]:
 
 def _without_repeats(rows: Sequence[tuple[int, Row]], problems: list[str]) -> list[Row]:
     """Rows without repetitions; different decisions about one image are a problem."""
-    seen: dict[str | int, list[tuple[int, Row]]] = {}
+    seen: dict[str, list[tuple[int, Row]]] = {}
     kept = []
     for line, row in rows:
         others = seen.setdefault(row["image_id"], [])
@@ -230,10 +253,9 @@ def _without_repeats(rows: Sequence[tuple[int, Row]], problems: list[str]) -> li
     return kept
 
 
-def _may_be_same_image(sha: str | int, other: str | int) -> bool:
+def _may_be_same_image(sha: str, other: str) -> bool:
     return sha == other or not sha or not other
 
 
 def _decision_text(row: Row) -> str:
-    label = int(row["label"])
-    return f"relabel to {CLASS_NAMES[label]}" if label != UNLABELLED else str(row["action"])
+    return f"relabel to {row['label']}" if row["label"] else row["action"]

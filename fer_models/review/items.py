@@ -27,6 +27,7 @@ DECIDED = "by_person"
 _REASONS = ("label_error", "conflicting_label", "not_a_face", "blank", "near_duplicate")
 _LAST = (WORST_KEPT, DECIDED)
 _MAX_FACTS_SHOWN = 48
+_AFTER_CLASSES = 1000  # sorts after every class number
 
 Rows = npt.NDArray[np.int64]
 Item = dict[str, Any]
@@ -115,7 +116,7 @@ def _in_order(table: pd.DataFrame, groups: npt.NDArray[np.str_]) -> Rows:
     kept = np.isin(groups[rows], _LAST)
     badness = np.where(kept, table["score"].to_numpy()[rows], table["evidence"].to_numpy()[rows])
     by_group = np.array([rank[group] for group in groups[rows]], dtype=np.int64)
-    unlabelled_last = np.where(label < 0, 99, label)
+    unlabelled_last = np.where(label < 0, _AFTER_CLASSES, label)
     order: Rows = rows[np.lexsort((badness, unlabelled_last, by_group))]
     return order
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.classes.class_list import FER2013_CLASSES, ClassList
 from fer_models.errors import DataError
 from fer_models.labels import UNLABELLED
 from fer_models.review.decisions_file import KEEP, RELABEL, RESET
@@ -15,6 +16,7 @@ NO_IMAGE = "no image with this id or these pixels"
 OTHER_PIXELS = "the image with this id has other pixels"
 MANY_IMAGES = "several images have these pixels, none has this id"
 TEST_PIXELS = "these pixels are in the test split under another id"
+NO_CLASS = "this data set has no class"
 DUPLICATE = "another decision is about the same image"
 _MAX_SHOWN = 20
 
@@ -26,7 +28,7 @@ class MatchedDecisions:
     Attributes:
         positions: M rows of the manifest, ascending, each once.
         actions: M of `keep`, `drop`, `relabel`.
-        labels: M class numbers (0..6) for `relabel`, else -1.
+        labels: M class numbers (0..K-1) for `relabel`, else -1.
         unmatched: decisions without a matching image, with a column `why`.
     """
 
@@ -36,7 +38,9 @@ class MatchedDecisions:
     unmatched: pd.DataFrame
 
 
-def match_decisions(manifest: pd.DataFrame, decisions: pd.DataFrame) -> MatchedDecisions:
+def match_decisions(
+    manifest: pd.DataFrame, decisions: pd.DataFrame, classes: ClassList = FER2013_CLASSES
+) -> MatchedDecisions:
     """Find the image of each decision: by its id where the pixels agree, else by its pixels.
 
     Pixels identify an image if no other one has them. Relabelling an image to its current label
@@ -45,6 +49,8 @@ def match_decisions(manifest: pd.DataFrame, decisions: pd.DataFrame) -> MatchedD
     Args:
         manifest: N rows with image_id, pixel_sha256, label and split.
         decisions: a table of `DECISION_DTYPES`.
+        classes: what the labels of the manifest number. A decision for a class that is none of
+            them is unmatched: one store may hold data sets with different classes.
 
     Raises:
         DataError: decisions name test images, which must not change.
@@ -59,15 +65,18 @@ def match_decisions(manifest: pd.DataFrame, decisions: pd.DataFrame) -> MatchedD
     table["why"] = pd.Series([why for _, why in found], dtype="str")
     named = manifest["image_id"].to_numpy()[table["position"]] == table["image_id"]
     _reject_test_images(manifest, table[(table["position"] >= 0) & named])
+    _drop_other_classes(table, classes)
     _drop_repeats(table, named.to_numpy(dtype=bool))
     hits = table[table["position"] >= 0].sort_values("position", kind="stable")
     positions = hits["position"].to_numpy(dtype=np.int64)
-    labels = hits["label"].to_numpy(dtype=np.int64).copy()
+    labels = hits["number"].to_numpy(dtype=np.int64).copy()
     actions = hits["action"].to_numpy(dtype="str").copy()
     is_unchanged = (actions == RELABEL) & (labels == manifest["label"].to_numpy()[positions])
     actions[is_unchanged] = KEEP
     labels[is_unchanged] = UNLABELLED
-    unmatched = table[table["position"] < 0].drop(columns="position").reset_index(drop=True)
+    unmatched = (
+        table[table["position"] < 0].drop(columns=["position", "number"]).reset_index(drop=True)
+    )
     return MatchedDecisions(positions, actions, labels, unmatched)
 
 
@@ -111,6 +120,22 @@ def _reject_test_images(manifest: pd.DataFrame, table: pd.DataFrame) -> None:
         "images; remove them from the file: evaluation splits are never modified",
         shown,
     )
+
+
+def _drop_other_classes(table: pd.DataFrame, classes: ClassList) -> None:
+    """Add the class `number` of each decision (-1 for none); leave out those of no class."""
+    number_of = {label: _number(label, classes) for label in set(table["label"])}
+    table["number"] = table["label"].map(number_of).astype("int64")
+    other = (table["label"] != "") & (table["number"] == UNLABELLED) & (table["position"] >= 0)
+    table.loc[other, "why"] = NO_CLASS + " " + table.loc[other, "label"]
+    table.loc[other, "position"] = -1
+
+
+def _number(label: str, classes: ClassList) -> int:
+    try:
+        return classes.number(label) if label else UNLABELLED
+    except DataError:
+        return UNLABELLED
 
 
 def _drop_repeats(table: pd.DataFrame, named: npt.NDArray[np.bool_]) -> None:

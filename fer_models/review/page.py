@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import open_snapshot, open_table
 from fer_models.errors import DataError, FerError
-from fer_models.labels import CLASS_NAMES, VOTE_COLUMNS
+from fer_models.labels import VOTE_COLUMNS
 from fer_models.plotting.page import page_environment
 from fer_models.progress import report
 from fer_models.review.config import DEFAULT_LIMIT
@@ -30,6 +31,7 @@ from fer_models.storage.store import ArtifactStore
 _ENTRY = "fer_models.review.page"
 
 PAGE_FILE = "review.html"
+_MAX_DIGIT = 9  # more classes than digit keys are chosen from a list
 CLEAN_COMMAND = "ferflow task clean"
 _TABLE = "decisions"
 _REQUIRED_COLUMNS = (
@@ -135,7 +137,7 @@ def _render(
     # Decisions refer to the labels before cleaning.
     source_label = dict(zip(cleaning["image_id"], cleaning["label"], strict=True))
     uncleaned = opened.manifest.assign(label=opened.manifest["image_id"].map(source_label))
-    matched = match_decisions(uncleaned, earlier)
+    matched = match_decisions(uncleaned, earlier, opened.classes)
     content = collect_content(opened, cleaning, matched, limit)
     report("review", 1, 2, "steps", "rendering the page")
     groups = pd.Series([item["group"] for item in content.items], dtype="str")
@@ -149,7 +151,7 @@ def _render(
         "facts": {fact["reason"]: fact["count"] for fact in content.facts},
         "decisions_version": decisions.version if decisions else None,
     }
-    text = _html(content, facts, saved_name(snapshot.id), command)
+    text = _html(content, facts, opened.classes, saved_name(snapshot.id), command)
     report("review", 2, 2, "steps", f"{len(content.items)} images")
     return text, facts
 
@@ -172,13 +174,19 @@ def _cleaning_table(store: ArtifactStore, snapshot: SnapshotRef) -> pd.DataFrame
     return table
 
 
-def _html(content: PageContent, facts: Mapping[str, Any], file_name: str, command: str) -> str:
+def _html(
+    content: PageContent,
+    facts: Mapping[str, Any],
+    classes: ClassList,
+    file_name: str,
+    command: str,
+) -> str:
     environment = page_environment("fer_models.review")
     script = "\n".join((_TEMPLATES / name).read_text("utf-8") for name in _SCRIPTS)
     data = {
         "snapshot": facts["snapshot"],
         "file": file_name,
-        "classes": CLASS_NAMES,
+        "classes": classes.names,
         "votes": [name.removeprefix("votes_") for name in VOTE_COLUMNS],
         "items": content.items,
         "facts": content.facts,
@@ -190,7 +198,9 @@ def _html(content: PageContent, facts: Mapping[str, Any], file_name: str, comman
         script=script,
         # Allows only this script on the page, whatever the names of images contain.
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        classes=CLASS_NAMES,
+        classes=classes.names,
+        max_digit=_MAX_DIGIT,
+        own_classes=() if classes.is_fer2013 else classes.names,
         file_name=file_name,
         command=command,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from fer_models.labels import CLASS_NAMES
+from fer_models.classes.class_list import ClassList
 from fer_models.promotion.criteria import Criterion
 from fer_models.storage.refs import (
     EnsembleRef,
@@ -27,7 +27,7 @@ def snapshot_rows(store: ArtifactStore, snapshot: SnapshotRef) -> list[Row]:
             "images": info["class_counts"][name],
             "kept": info["kept_class_counts"][name],
         }
-        for name in CLASS_NAMES
+        for name in ClassList.from_info(info).names
     ]
 
 

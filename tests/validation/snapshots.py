@@ -1,11 +1,13 @@
 """Snapshots for the data gate: a valid one, and ways to corrupt it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.classes.class_list import FER2013_CLASSES, ClassList
 from fer_models.dataset.snapshot import (
     IMAGE_SIZE_PX,
     KEPT,
@@ -14,7 +16,7 @@ from fer_models.dataset.snapshot import (
     first_of_group,
     pixel_sha256,
 )
-from fer_models.labels import NUM_CLASSES, VOTE_COLUMNS
+from fer_models.labels import VOTE_COLUMNS
 from fer_models.storage.refs import SnapshotRef
 
 PER_CLASS = {"train": 30, "validation": 10, "test": 10}
@@ -26,6 +28,7 @@ class Draft:
 
     table: pd.DataFrame
     images: npt.NDArray[np.uint8]
+    classes: ClassList = FER2013_CLASSES
 
     def rows(self, split: str, label: int) -> list[int]:
         """Positions of the images of a class in a split."""
@@ -48,15 +51,18 @@ class Draft:
     def snapshot(self) -> DatasetSnapshot:
         """The snapshot, without a store."""
         table = self.table.astype(MANIFEST_DTYPES)
-        return DatasetSnapshot(SnapshotRef(id="0" * 40, url=""), table, self.images, {})
+        info = {"classes": self.classes.info()}
+        return DatasetSnapshot(SnapshotRef(id="0" * 40, url=""), table, self.images, info)
 
 
-def valid_draft() -> Draft:
-    """350 different images with texture: 50 per class, split 30 / 10 / 10."""
+def valid_draft(
+    classes: ClassList = FER2013_CLASSES, per_class: Mapping[str, int] = PER_CLASS
+) -> Draft:
+    """Different images with texture: by default 50 of each class, split 30 / 10 / 10."""
     cells = [
         (split, label)
-        for split, count in PER_CLASS.items()
-        for label in range(NUM_CLASSES)
+        for split, count in per_class.items()
+        for label in range(len(classes))
         for _ in range(count)
     ]
     rng = np.random.default_rng(7)
@@ -77,6 +83,6 @@ def valid_draft() -> Draft:
             "reason": "",
         }
     )
-    draft = Draft(table, images)
+    draft = Draft(table, images, classes)
     draft.describe_pixels()
     return draft

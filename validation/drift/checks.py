@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_models.labels import CLASS_NAMES, NUM_CLASSES
 from validation.checks import Check
 from validation.config import ValidationConfig
-from validation.drift.reference import Sample
+from validation.drift.reference import Sample, have_same_classes
 from validation.drift.statistics import (
     chance_jensen_shannon,
     chance_kolmogorov_smirnov,
     chance_share,
-    class_counts,
     jensen_shannon_distance,
     kolmogorov_smirnov_distance,
 )
@@ -25,6 +23,7 @@ TABLE = "drift"
 _REMEDY = (
     "inspect the new images; if the change is real, set a newer validation.reference and retrain"
 )
+_REFERENCE_CLASSES = "reference_classes"
 # Statistic -> its group of thresholds, and its description.
 _STATISTICS = {
     "class_share": ("class", "Jensen-Shannon distance of the class shares"),
@@ -35,11 +34,17 @@ _STATISTICS = {
 }
 
 
-def checks(config: ValidationConfig) -> list[Check]:
-    """Two checks per statistic, a warning and an error; none without a reference."""
+def checks(config: ValidationConfig, other_classes: bool = False) -> list[Check]:
+    """Two checks per statistic, a warning and an error; none without a reference.
+
+    Args:
+        config: thresholds.
+        other_classes: whether the reference has other classes; adds a check that fails.
+    """
     if not config.reference:
         return []
-    suite = [
+    suite = [_reference_classes()] if other_classes else []
+    suite += [
         Check(
             "classes_lost",
             TOPIC,
@@ -47,12 +52,14 @@ def checks(config: ValidationConfig) -> list[Check]:
             TABLE,
             _at_most("classes_lost", 0),
             "every class of the reference",
-            "add images of these classes",
+            "add images of these classes, or let them be missing with "
+            "validation.severities.classes_lost=warning",
         )
     ]
     for statistic, (group, description) in _STATISTICS.items():
         for severity, name in (("warning", "drift"), ("error", "strong_drift")):
             limit: float = getattr(config, f"{group}_drift_{severity}")
+            error = (f"validation.{group}_drift_error", getattr(config, f"{group}_drift_error"))
             suite.append(
                 Check(
                     f"{statistic}_{name}",
@@ -62,6 +69,8 @@ def checks(config: ValidationConfig) -> list[Check]:
                     _at_most(statistic, limit),
                     f"{description} at most {limit:g}, or within its chance limit",
                     f"{_REMEDY}; or raise validation.{group}_drift_{severity}",
+                    f"validation.{group}_drift_{severity}",
+                    error if severity == "warning" else None,
                 )
             )
     return suite
@@ -74,11 +83,32 @@ def drift_table(reference: Sample, now: Sample) -> pd.DataFrame:
     images; `drift`, the distance if it exceeds the limit, else 0; `detail`, a description.
     """
     rows = [_classes_lost(reference, now), _class_share(reference, now)]
+    if not have_same_classes(reference, now):
+        rows.append(_other_classes(reference, now))
     rows += [_pixels(name, reference, now) for name in ("means", "stds")]
     rows += list(_shares(reference, now))
     table = pd.DataFrame(rows, columns=["name", "distance", "chance", "detail"])
     table["drift"] = table["distance"].where(table["distance"] > table["chance"], 0.0)
     return table
+
+
+def _reference_classes() -> Check:
+    return Check(
+        _REFERENCE_CLASSES,
+        TOPIC,
+        "error",
+        TABLE,
+        _at_most(_REFERENCE_CLASSES, 0),
+        "the classes of the reference",
+        "name the classes of both with data.classes, or set validation.reference to a snapshot "
+        "with these classes; validation.reference='' leaves out all checks of drift",
+    )
+
+
+def _other_classes(reference: Sample, now: Sample) -> tuple[str, float, float, str]:
+    ours, theirs = now.classes.names, reference.classes.names
+    detail = f"{', '.join(ours)}; the reference has {', '.join(theirs)}"
+    return _REFERENCE_CLASSES, float(len(set(ours) ^ set(theirs))), 0.0, detail
 
 
 def _at_most(statistic: str, limit: float) -> Any:
@@ -90,15 +120,22 @@ def _at_most(statistic: str, limit: float) -> Any:
 
 
 def _classes_lost(reference: Sample, now: Sample) -> tuple[str, float, float, str]:
-    before, after = class_counts(reference.labels), class_counts(now.labels)
+    """The classes of both without images; those of one only are another check."""
+    before, after = reference.class_counts, now.class_counts
+    images = dict(zip(now.classes.names, after, strict=True))
     # Data without any label is reported by unlabelled_share.
-    lost = [k for k in range(NUM_CLASSES) if before[k] and not after[k]] if after.sum() else []
-    details = [f"{CLASS_NAMES[k]} (was {before[k] / before.sum():.3g})" for k in lost]
-    return "classes_lost", float(len(lost)), 0.0, ", ".join(details)
+    lost = [
+        f"{name} (was {count / before.sum():.3g})"
+        for name, count in zip(reference.classes.names, before, strict=True)
+        if count and not images.get(name, 1) and after.sum()
+    ]
+    return "classes_lost", float(len(lost)), 0.0, ", ".join(lost)
 
 
 def _class_share(reference: Sample, now: Sample) -> tuple[str, float, float, str]:
-    before, after = class_counts(reference.labels), class_counts(now.labels)
+    if not have_same_classes(reference, now):
+        return "class_share", 0.0, 0.0, "not compared: the classes differ"
+    before, after = reference.class_counts, now.class_counts
     num_before, num_after = int(before.sum()), int(after.sum())
     if not num_before or not num_after:
         return "class_share", 0.0, 0.0, "no labels to compare"
@@ -106,8 +143,8 @@ def _class_share(reference: Sample, now: Sample) -> tuple[str, float, float, str
     largest = int(np.abs(change).argmax())
     num_classes = int(((before + after) > 0).sum())
     detail = (
-        f"largest change: {CLASS_NAMES[largest]}, share {before[largest] / num_before:.3g} -> "
-        f"{after[largest] / num_after:.3g}"
+        f"largest change: {now.classes.names[largest]}, share "
+        f"{before[largest] / num_before:.3g} -> {after[largest] / num_after:.3g}"
     )
     distance = jensen_shannon_distance(before, after)
     chance = chance_jensen_shannon(num_classes, num_before, num_after)

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.labels import CLASS_NAMES
-from validation.drift.reference import Comparison
-from validation.drift.statistics import class_counts
+from validation.drift.reference import Comparison, Sample
 
 _NUM_BINS = 52
 _WIDTH, _HEIGHT = 520, 120
@@ -49,7 +47,9 @@ class DriftFigures:
 def drift_figures(comparison: Comparison) -> DriftFigures:
     """The figures of a comparison."""
     reference, now = comparison.reference, comparison.now
-    before, after = (_shares(class_counts(sample.labels)) for sample in (reference, now))
+    # Classes that only the reference has come last.
+    names = tuple(dict.fromkeys((*now.classes.names, *reference.classes.names)))
+    before, after = (_class_shares(sample, names) for sample in (reference, now))
     longest = float(max(before.max(), after.max())) or 1.0
     return DriftFigures(
         reference_id=comparison.reference_id,
@@ -57,7 +57,7 @@ def drift_figures(comparison: Comparison) -> DriftFigures:
         num_after=len(now.labels),
         classes=tuple(
             ClassBars(name, float(b), float(a), float(b) / longest, float(a) / longest)
-            for name, b, a in zip(CLASS_NAMES, before, after, strict=True)
+            for name, b, a in zip(names, before, after, strict=True)
         ),
         outlines=(
             _outlines("mean grey value of the images", reference.means, now.means, 255.0),
@@ -81,6 +81,12 @@ def _steps(heights: npt.NDArray[np.float64]) -> str:
     left = np.repeat(np.linspace(0, _WIDTH, _NUM_BINS + 1), 2)
     up = np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
     return " ".join(f"{x:.0f},{_HEIGHT * (1 - y):.1f}" for x, y in zip(left, up, strict=True))
+
+
+def _class_shares(sample: Sample, names: tuple[str, ...]) -> npt.NDArray[np.float64]:
+    """The share of each named class; 0 if the sample does not have it."""
+    shares = dict(zip(sample.classes.names, _shares(sample.class_counts), strict=True))
+    return np.array([shares.get(name, 0.0) for name in names])
 
 
 def _shares(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

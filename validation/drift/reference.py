@@ -1,16 +1,18 @@
 """The reference snapshot: earlier data that new data is compared with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fer_models.classes.class_list import FER2013_CLASSES, ClassList
 from fer_models.dataset.snapshot import KEPT, DatasetSnapshot, open_snapshot
 from fer_models.errors import ConfigError
-from fer_models.labels import NUM_CLASSES, UNLABELLED
+from fer_models.labels import UNLABELLED
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from validation.drift.statistics import class_counts
 from validation.tables import means_and_stds
 
 _SHOWN_IDS = 10
@@ -21,13 +23,19 @@ class Sample:
     """The data that drift is measured on: M images, without those in quarantine."""
 
     labels: npt.NDArray[np.int64]
-    """Class numbers 0..6, or -1 for unlabelled images."""
+    """Class numbers 0..K-1, or -1 for unlabelled images."""
     means: npt.NDArray[np.float64]
     """Mean grey value of each image, 0..255."""
     stds: npt.NDArray[np.float64]
     """Standard deviation of each image's grey values."""
     num_copies: int
     """Number of images with the pixels of an earlier image."""
+    classes: ClassList = FER2013_CLASSES
+
+    @property
+    def class_counts(self) -> npt.NDArray[np.int64]:
+        """Labelled images per class (K numbers)."""
+        return class_counts(self.labels, len(self.classes))
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,16 @@ class Comparison:
     reference_id: str
     reference: Sample
     now: Sample
+
+    @property
+    def has_same_classes(self) -> bool:
+        """Whether both have the same classes, in any order."""
+        return have_same_classes(self.reference, self.now)
+
+
+def have_same_classes(first: Sample, second: Sample) -> bool:
+    """Whether two samples have the same classes, in any order."""
+    return set(first.classes.names) == set(second.classes.names)
 
 
 def compare(
@@ -56,12 +74,16 @@ def compare(
     """
     reference = open_reference(store, wanted, snapshot.info["step"])
     now = Sample(
-        labels=_classes_of(kept["label"]),
+        labels=_classes_of(kept["label"], snapshot.classes),
         means=kept["mean"].to_numpy(dtype=np.float64),
         stds=kept["std"].to_numpy(dtype=np.float64),
         num_copies=int(kept["is_copy"].sum()),
+        classes=snapshot.classes,
     )
-    return Comparison(reference.ref.id, sample_of(reference), now)
+    before = sample_of(reference)
+    if have_same_classes(before, now):
+        before = _renumbered(before, now.classes)
+    return Comparison(reference.ref.id, before, now)
 
 
 def find_reference(store: ArtifactStore, wanted: str) -> SnapshotRef:
@@ -110,13 +132,22 @@ def sample_of(snapshot: DatasetSnapshot) -> Sample:
     kept = np.flatnonzero((table["status"] == KEPT).to_numpy())
     means, stds = means_and_stds(snapshot.thumbnails)
     return Sample(
-        labels=_classes_of(table["label"].iloc[kept]),
+        labels=_classes_of(table["label"].iloc[kept], snapshot.classes),
         means=means[kept],
         stds=stds[kept],
         num_copies=int(table["pixel_sha256"].iloc[kept].duplicated().sum()),
+        classes=snapshot.classes,
     )
 
 
-def _classes_of(labels: pd.Series) -> npt.NDArray[np.int64]:
+def _renumbered(sample: Sample, classes: ClassList) -> Sample:
+    """The sample with the class numbers of another list of the same classes."""
+    numbers = [classes.names.index(name) for name in sample.classes.names]
+    # The last entry is that of -1.
+    number_of = np.array([*numbers, UNLABELLED], dtype=np.int64)
+    return replace(sample, labels=number_of[sample.labels], classes=classes)
+
+
+def _classes_of(labels: pd.Series, classes: ClassList) -> npt.NDArray[np.int64]:
     numbers = labels.to_numpy(dtype=np.int64)
-    return np.where((numbers >= 0) & (numbers < NUM_CLASSES), numbers, UNLABELLED)
+    return np.where((numbers >= 0) & (numbers < len(classes)), numbers, UNLABELLED)

@@ -9,17 +9,15 @@ M and N are numbers of images, K the number of classes.
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.labels import NUM_CLASSES
-
 # Probability that two samples of the same data exceed the chance limit.
 CHANCE = 0.001
 
 Numbers = npt.NDArray[np.float64]
 
 
-def class_counts(labels_N: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def class_counts(labels_N: npt.NDArray[np.int64], num_classes: int) -> npt.NDArray[np.int64]:
     """Images per class (K numbers); unlabelled images (-1) are not counted."""
-    return np.bincount(labels_N[labels_N >= 0], minlength=NUM_CLASSES)
+    return np.bincount(labels_N[labels_N >= 0], minlength=num_classes)
 
 
 # Not scipy's jensenshannon: it is undefined for empty counts, and the results differ by up to

@@ -40,8 +40,8 @@ figcaption { font: 10px/1.2 ui-monospace, monospace; overflow-wrap: anywhere; }
 .drift { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.5rem;
   margin: .8rem 0 1.2rem; }
 .drift h3 { font-size: .9em; margin: 0 0 .4rem; }
-.bars { display: grid; grid-template-columns: 5rem 1fr 7.5rem; gap: .3rem .6rem; font-size: .85em;
-  align-items: center; }
+.bars { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr 7.5rem;
+  gap: .3rem .6rem; font-size: .85em; align-items: center; }
 .bars i { display: block; height: .45rem; border-radius: .15rem; margin: 1px 0; }
 .then { background: var(--then); } .now { background: var(--now); }
 .key { display: inline-block; width: .8rem; height: .8rem; border-radius: .15rem;
@@ -54,6 +54,8 @@ svg line { stroke: var(--line); } svg text { font-size: 12px; fill: currentColor
 <p class="dim">Snapshot <code>{{ snapshot_id }}</code>, {{ "{:,}".format(num_images) }} images:
 {{ results | length }} checks, {{ num_errors }} failed as errors, {{ num_warnings }} as
 warnings. Great Expectations' own results: <a href="data_docs/index.html">Data Docs</a>.</p>
+{% if classes %}<p class="dim">{{ classes | length }} classes: {{ classes | join(", ") }}.</p>
+{% endif -%}
 {% if failed %}
 <ul class="failed">{% for row in failed %}
 <li><span class="state {{ row.severity }}">{{ row.severity }}</span>
@@ -125,6 +127,7 @@ def render_report(
         .render(
             snapshot_id=snapshot.ref.id,
             num_images=len(snapshot.manifest),
+            classes=() if snapshot.classes.is_fer2013 else snapshot.classes.names,
             results=results,
             topics=topics,
             state=state,

@@ -19,6 +19,7 @@ def checks(config: ValidationConfig) -> list[Check]:
             gxe.ExpectColumnValuesToBeBetween(column="images", min_value=minimum),
             f"at least {minimum} labelled training images per class",
             "add images of these classes, or lower validation.min_images_per_class",
+            "validation.min_images_per_class",
         ),
         Check(
             "class_imbalance",

@@ -30,6 +30,7 @@ def checks(config: ValidationConfig) -> list[Check]:
             ),
             f"a fraction of at most {limit:g} exact copies",
             "check whether a source is listed twice, or raise validation.max_duplicate_fraction",
+            "validation.max_duplicate_fraction",
         ),
         Check(
             "conflicting_labels",

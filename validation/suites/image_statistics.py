@@ -42,6 +42,7 @@ def checks(config: ValidationConfig) -> list[Check]:
                 ),
                 f"a fraction of at most {limit:g} {kind} images (without {text})",
                 "remove them from the source, or raise validation.max_bad_image_fraction",
+                "validation.max_bad_image_fraction",
             ),
         ]
     return suite

@@ -1,6 +1,7 @@
 """Labels: every label is a known class or explicitly missing, and some labels exist."""
 
-from fer_models.labels import NUM_CLASSES, UNLABELLED
+from fer_models.classes.class_list import ClassList
+from fer_models.labels import UNLABELLED
 from validation.checks import Check, mostly_for
 from validation.config import ValidationConfig
 from validation.expectations import gxe
@@ -9,8 +10,9 @@ TOPIC = "labels"
 _MAJORITY_OF_TEN_VOTES = 5
 
 
-def checks(config: ValidationConfig) -> list[Check]:
-    """The checks of this topic."""
+def checks(config: ValidationConfig, classes: ClassList) -> list[Check]:
+    """The checks of this topic for a snapshot with these classes."""
+    last = len(classes) - 1
     limit = config.max_unlabelled_fraction
     return [
         Check(
@@ -18,10 +20,8 @@ def checks(config: ValidationConfig) -> list[Check]:
             TOPIC,
             "error",
             "images",
-            gxe.ExpectColumnValuesToBeBetween(
-                column="label", min_value=UNLABELLED, max_value=NUM_CLASSES - 1
-            ),
-            f"labels 0 to {NUM_CLASSES - 1}, or {UNLABELLED} for unlabelled images",
+            gxe.ExpectColumnValuesToBeBetween(column="label", min_value=UNLABELLED, max_value=last),
+            f"labels 0 to {last}, or {UNLABELLED} for unlabelled images",
             "correct the labels in the source",
         ),
         Check(
@@ -43,6 +43,7 @@ def checks(config: ValidationConfig) -> list[Check]:
             ),
             f"a fraction of at most {limit:g} unlabelled images",
             "label them, or raise validation.max_unlabelled_fraction",
+            "validation.max_unlabelled_fraction",
         ),
         _faces_by_vote(),
     ]

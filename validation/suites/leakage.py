@@ -41,5 +41,7 @@ def _few_leaks(split: str, limit: float) -> Check:
             column="in_train", value_set=[False], mostly=mostly_for(limit)
         ),
         f"a fraction of at most {limit:g} of the {split} images in training",
-        "re-split (splitting.strategy=stratified), or raise validation.max_leak_fraction",
+        "re-split (splitting.strategy=stratified), or leave the training copies to cleaning, which "
+        "quarantines them; for either, raise validation.max_leak_fraction",
+        "validation.max_leak_fraction",
     )

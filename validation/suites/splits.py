@@ -30,7 +30,8 @@ def checks(config: ValidationConfig) -> list[Check]:
                 column_A="train", column_B="needs_train", or_equal=True
             ),
             "training images, where a source assigns splits",
-            "add the training part of the data, or re-split (splitting.strategy=stratified)",
+            "add the training part of the data, or re-split with splitting.strategy=stratified and "
+            "validation.severities.training_split_present=warning",
         ),
         Check(
             "split_sizes",
@@ -39,7 +40,8 @@ def checks(config: ValidationConfig) -> list[Check]:
             "splits",
             gxe.ExpectColumnValuesToBeBetween(column="images", min_value=minimum),
             f"at least {minimum} images in each split that has any",
-            "add images, re-split, or lower validation.min_images_per_split",
+            "add images, or lower validation.min_images_per_split",
+            "validation.min_images_per_split",
         ),
         _splits_assigned(),
     ]

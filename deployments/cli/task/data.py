@@ -158,8 +158,9 @@ def _decisions(
     )
 
     if decisions_file is not None:
-        table = read_decisions(decisions_file)
-        match_decisions(open_snapshot(step.store, snapshot).manifest, table)
+        opened = open_snapshot(step.store, snapshot)
+        table = read_decisions(decisions_file, opened.classes)
+        match_decisions(opened.manifest, table, opened.classes)
         publish_decisions(step.store, table)
     elif not step.config.cleaning.honour_decisions:
         return None

@@ -15,6 +15,7 @@ from fer_models.plotting.svg import (
     percent_axis,
     render_svg,
     series_colour,
+    short_name,
     style_axes,
 )
 
@@ -42,7 +43,9 @@ def class_chart(classes: Mapping[str, PairedDifference], overall: PairedDifferen
                 markersize=7 if is_all else 6,
                 elinewidth=1.8,
             )
-        axes.set_yticks(positions, [f"{name} ({one.n:,})" for name, one in rows.items()])
+        axes.set_yticks(
+            positions, [f"{short_name(name)} ({one.n:,})" for name, one in rows.items()]
+        )
         axes.set_xlabel("B minus A, in percentage points")
         style_axes(axes, grid="x")
 

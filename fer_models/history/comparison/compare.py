@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import SPLITS, DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError, FerError
 from fer_models.evaluation.predictions import Predictions, model_ref, read_predictions
@@ -17,7 +18,6 @@ from fer_models.history.comparison.paired import (
 from fer_models.history.reading import infos
 from fer_models.history.record import RunRecord
 from fer_models.history.settings import SettingChange, setting_changes
-from fer_models.labels import CLASS_NAMES
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
@@ -144,9 +144,10 @@ def _snapshot_infos(store: ArtifactStore, *runs: RunRecord) -> dict[str, dict[st
 
 
 def _counts(a: dict[str, Any] | None, b: dict[str, Any] | None) -> tuple[SideBySide, ...]:
+    classes = [name for info in (a, b) if info for name in ClassList.from_info(info).names]
     a, b = a or {}, b or {}
     rows = [SideBySide(name=name, a=a.get(key), b=b.get(key)) for name, key in _COUNTS.items()]
-    for group, names in (("split_counts", SPLITS), ("kept_class_counts", CLASS_NAMES)):
+    for group, names in (("split_counts", SPLITS), ("kept_class_counts", dict.fromkeys(classes))):
         left, right = a.get(group, {}), b.get(group, {})
         rows += [SideBySide(name=name, a=left.get(name), b=right.get(name)) for name in names]
     return tuple(row for row in rows if row.a is not None or row.b is not None)
@@ -165,6 +166,7 @@ def _compare_candidates(
 ) -> dict[str, Any]:
     """The fields of the comparison that need both candidates."""
     side_a, side_b = _side(store, a), _side(store, b)
+    side_a.snapshot.classes.require_same(side_b.snapshot.classes, "A", "B")
     splits: tuple[Split, ...] = (split,) if split else ("test", "validation")
     for name in splits:
         common = common_images(side_a.snapshot, side_b.snapshot, name)
@@ -200,5 +202,5 @@ def _measured(a: _Side, b: _Side, split: Split, common: CommonImages) -> dict[st
             only_b=common.only_b,
         ),
         "overall": paired_difference(correct_a, correct_b),
-        "classes": class_differences(correct_a, correct_b, labels),
+        "classes": class_differences(correct_a, correct_b, labels, a.snapshot.classes.names),
     }

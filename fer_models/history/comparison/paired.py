@@ -1,5 +1,6 @@
 """Two models on the same images: accuracies, McNemar's test, differences with intervals."""
 
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -8,7 +9,6 @@ from pydantic import BaseModel, ConfigDict
 
 from fer_models.evaluation.metrics import wilson_interval
 from fer_models.history.leaderboard import Accuracy
-from fer_models.labels import CLASS_NAMES
 from fer_models.promotion.compare import Bools, compare_paired
 
 CONFIDENCE = 0.95
@@ -64,12 +64,12 @@ def paired_difference(correct_a: Bools, correct_b: Bools) -> PairedDifference:
 
 
 def class_differences(
-    correct_a: Bools, correct_b: Bools, labels: npt.NDArray[np.int64]
+    correct_a: Bools, correct_b: Bools, labels: npt.NDArray[np.int64], names: Sequence[str]
 ) -> dict[str, PairedDifference]:
     """The same for the images of each class that has any: differences of the recall."""
     return {
         name: paired_difference(correct_a[labels == number], correct_b[labels == number])
-        for number, name in enumerate(CLASS_NAMES)
+        for number, name in enumerate(names)
         if (labels == number).any()
     }
 

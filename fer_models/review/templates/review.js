@@ -159,9 +159,21 @@ const KEYS = {
   u: undoLast,
   "?": () => $("help").showModal(),
 };
-CLASSES.forEach((_, number) => {
-  KEYS[String(number + 1)] = actThenStep("relabel", number);
-});
+if (HAS_DIGITS) {
+  CLASSES.forEach((_, number) => {
+    KEYS[String(number + 1)] = actThenStep("relabel", number);
+  });
+} else {
+  KEYS.r = () => document.getElementById("class-search")?.focus();
+}
+
+// The class list of a page with more classes than digits: Enter takes the first match.
+function onSearchKey(event) {
+  if (event.key === "Escape") return select(selected);
+  if (event.key !== "Enter") return;
+  const first = matchingClasses(event.target.value)[0];
+  if (first !== undefined) actThenStep("relabel", first)();
+}
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;

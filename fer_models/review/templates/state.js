@@ -4,6 +4,7 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const ITEMS = DATA.items;
 const CLASSES = DATA.classes;
+const HAS_DIGITS = CLASSES.length <= 9;
 const MEMORY = `ferflow-review-${DATA.snapshot}`;
 const MAX_UNDO = 1000;
 
@@ -31,6 +32,14 @@ function isMadeHere(item) {
 
 function labelName(label) {
   return label >= 0 ? CLASSES[label] : "no label";
+}
+
+// Numbers of the classes with the text in their name: those that start with it first.
+function matchingClasses(text) {
+  const wanted = text.trim().toLowerCase();
+  const all = CLASSES.map((_, number) => number);
+  const starts = all.filter((number) => CLASSES[number].startsWith(wanted));
+  return [...starts, ...all.filter((number) => !starts.includes(number) && CLASSES[number].includes(wanted))];
 }
 
 // Decide, or remove a decision (null). Relabelling to the current label counts as keeping.

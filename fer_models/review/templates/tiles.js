@@ -151,15 +151,28 @@ function choices(item) {
     return el(
       "button",
       { type: "button", class: action + hint, "data-do": action, "data-label": label, "aria-pressed": String(isOn) },
-      el("kbd", {}, key), text,
+      key ? el("kbd", {}, key) : null, text,
     );
   };
   const box = el("div", { class: "choose", role: "group", "aria-label": "Decide about this image" });
   box.append(choice("k", "Keep", "keep"), choice("d", "Drop", "drop"), el("hr"));
-  CLASSES.forEach((name, number) => box.append(choice(String(number + 1), name, "relabel", number)));
+  const buttons = CLASSES.map((name, number) => choice(HAS_DIGITS ? String(number + 1) : "", name, "relabel", number));
+  if (HAS_DIGITS) box.append(...buttons);
+  else box.append(...classList(buttons));
   const back = el("button", { type: "button", "data-do": "back", disabled: !decision }, el("kbd", {}, "x"), "remove");
   box.append(back);
   return box;
+}
+
+// A text field that narrows the list of classes.
+function classList(buttons) {
+  const list = el("div", { class: "choose classes" }, ...buttons);
+  const search = el("input", {
+    type: "search", id: "class-search", placeholder: "r: class, then Enter", "aria-label": "Find a class to relabel to",
+  });
+  search.addEventListener("input", () => list.replaceChildren(...matchingClasses(search.value).map((number) => buttons[number])));
+  search.addEventListener("keydown", onSearchKey);
+  return [search, list];
 }
 
 function paintInspector(item) {

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from fer_models.classes.class_list import FER2013_CLASSES
 from fer_models.dataset.snapshot import open_snapshot, open_table
 from fer_models.exploration import facts
 from fer_models.labels import CLASS_NAMES
@@ -35,7 +36,7 @@ def test_before_counts_original_labels_and_after_current_ones(
     manifest = open_snapshot(store, snapshot).manifest
     kept = manifest[manifest["status"] == "kept"]
     original = open_table(store, snapshot, "decisions")["label"].value_counts()
-    table = facts.class_table(rows)
+    table = facts.class_table(rows, FER2013_CLASSES)
     assert [row["class"] for row in table] == list(CLASS_NAMES)
     for number, row in enumerate(table):
         assert row["before"] == original[number]
@@ -46,7 +47,7 @@ def test_before_counts_original_labels_and_after_current_ones(
 
 
 def test_splits_add_up_to_the_total(rows: pd.DataFrame) -> None:
-    for row in facts.class_table(rows):
+    for row in facts.class_table(rows, FER2013_CLASSES):
         assert list(row["splits"]) == ["train", "validation", "test"]
         for when in ("before", "after"):
             assert sum(counts[when] for counts in row["splits"].values()) == row[when]
@@ -85,7 +86,7 @@ def test_masks_find_the_planted_images(rows: pd.DataFrame) -> None:
 def test_a_raw_snapshot_has_the_same_before_and_after(store: ArtifactStore) -> None:
     raw = plain_snapshot(store, [0, 0, 3, -1], ["", "train", "train", "test"])
     rows = facts.image_rows(store, open_snapshot(store, raw))
-    table = facts.class_table(rows)
+    table = facts.class_table(rows, FER2013_CLASSES)
     assert all(row["before"] == row["after"] for row in table)
     assert [row["before"] for row in table] == [2, 0, 0, 1, 0, 0, 0]
     assert facts.splits_of(rows) == ["train", "test", "unassigned"]

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
 
-from fer_models.exploration.votes import CHOICE_NAMES, majority, vote_facts
+from fer_models.classes.class_list import FER2013_CLASSES
+from fer_models.exploration.votes import choice_names, majority, vote_facts
 from fer_models.labels import CLASS_NAMES, VOTE_COLUMNS
 
 # FER2013 class -> FER+ vote column of the same expression.
@@ -43,7 +44,12 @@ def reference(rows: pd.DataFrame) -> pd.Series:
 
 
 def test_majority_is_the_choice_with_most_votes_or_a_tie(rows: pd.DataFrame) -> None:
-    names = pd.Series([CHOICE_NAMES[k] if k >= 0 else None for k in majority(rows)])
+    names = pd.Series(
+        [
+            choice_names(FER2013_CLASSES)[k] if k >= 0 else None
+            for k in majority(rows, FER2013_CLASSES)
+        ]
+    )
     expected = reference(rows)
     assert (names.isna() == expected.isna()).all()
     assert (names.dropna() == expected.dropna()).all()
@@ -51,7 +57,7 @@ def test_majority_is_the_choice_with_most_votes_or_a_tie(rows: pd.DataFrame) -> 
 
 
 def test_confusion_and_agreement_match_scikit_learn(rows: pd.DataFrame) -> None:
-    facts = vote_facts(rows, "given")
+    facts = vote_facts(rows, "given", FER2013_CLASSES)
     assert facts is not None
     voted = reference(rows)
     used = voted.notna() & (rows["given"] >= 0)
@@ -69,5 +75,5 @@ def test_confusion_and_agreement_match_scikit_learn(rows: pd.DataFrame) -> None:
 
 
 def test_no_facts_without_votes_or_without_labels(rows: pd.DataFrame) -> None:
-    assert vote_facts(rows.iloc[:50], "given") is None
-    assert vote_facts(rows.assign(given=-1), "given") is None
+    assert vote_facts(rows.iloc[:50], "given", FER2013_CLASSES) is None
+    assert vote_facts(rows.assign(given=-1), "given", FER2013_CLASSES) is None

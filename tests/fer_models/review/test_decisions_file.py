@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fer_models.classes.class_list import FER2013_CLASSES
 from fer_models.errors import DataError
 from fer_models.review.decisions_file import (
     COLUMNS,
@@ -22,8 +23,8 @@ SHA = "0f" * 32
 
 _texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 _actions = st.one_of(
-    st.tuples(st.sampled_from(["keep", "drop", "reset"]), st.just(-1)),
-    st.tuples(st.just("relabel"), st.integers(0, 6)),
+    st.tuples(st.sampled_from(["keep", "drop", "reset"]), st.just("")),
+    st.tuples(st.just("relabel"), st.sampled_from(FER2013_CLASSES.names)),
 )
 
 
@@ -55,20 +56,20 @@ def test_a_file_edited_by_hand_is_accepted(tmp_path: Path) -> None:
         b"\xef\xbb\xbfAction, image_id,label\r\nKEEP,a/1,\r\n\r\nrelabel,a/2,Happiness\r\n"
         b"relabel,a/3,5\r\ndrop,a/4,\r\nDrop,a/4,\r\nreset,=cmd|x,\r\n"
     )
-    table = read_decisions(path)
+    table = read_decisions(path, FER2013_CLASSES)
     assert table["image_id"].tolist() == ["a/1", "a/2", "a/3", "a/4", "=cmd|x"]
     assert table["action"].tolist() == ["keep", "relabel", "relabel", "drop", "reset"]
-    assert table["label"].tolist() == [-1, 3, 5, -1, -1]
+    assert table["label"].tolist() == ["", "happy", "surprise", "", ""]
     assert set(table["pixel_sha256"]) == set(table["note"]) == {""}
 
 
 def test_all_problems_are_reported_together_with_their_lines() -> None:
     text = (
-        f"{HEADER}a,,keep,,\nb,,delete,,\nc,,relabel,,\n\nd,,keep,happy,\ne,,relabel,joy,\n"
+        f"{HEADER}a,,keep,,\nb,,delete,,\nc,,relabel,,\n\nd,,keep,happy,\ne,,relabel,jolly,\n"
         f"a,,drop,,\n,,keep,,\nf,12,drop,,\ng,keep\n"
     )
     with pytest.raises(DataError, match="8 invalid lines") as caught:
-        parse_decisions(text, "x.csv")
+        parse_decisions(text, "x.csv", FER2013_CLASSES)
     problems = "\n".join(caught.value.problems)
     assert caught.value.exit_code == 2
     for part in (
