@@ -79,12 +79,16 @@ def scheme_advice(numbers: Sequence[int]) -> str:
         scheme_advice([1, 2, 7])  # "set data.label_scheme to the data set's own numbering: ..."
     """
     fits = fitting_schemes(numbers)
-    own = "or a list of your own names, number 0 first: data.label_scheme=[first,second,...]"
+    own = "or your own names, number 0 first: --set data.label_scheme=[first,second,...]"
     if not fits:
-        return f"no known numbering has them; name them {own.removeprefix('or ')}"
+        return f"no known numbering has them; give {own.removeprefix('or ')}"
+    fits.sort(key=lambda name: {n for n, text in SCHEMES[name].names.items() if text} != {*numbers})
     choices = _CHOICE_SEPARATOR.join(
         f"{name} ({len([n for n in SCHEMES[name].names.values() if n])} classes: "
         f"{SCHEMES[name].described()})"
         for name in fits
     )
-    return f"set data.label_scheme to the numbering of the data set: {choices}; {own}"
+    return (
+        f"name the numbering of the data set, such as --set data.label_scheme={fits[0]}: "
+        f"{choices}; {own}"
+    )

@@ -52,6 +52,7 @@ MANIFEST_DTYPES: dict[str, str] = {
     "status": "str",
     "reason": "str",
 }
+_KEPT_INFO = ("label_sources",)
 _MANIFEST_FILE = "manifest.parquet"
 _IMAGES_FILE = "images.npy"
 _THUMBNAILS_FILE = "thumbnails.npy"
@@ -140,6 +141,7 @@ def write_snapshot(
     facts = {
         "step": step,
         "parent": parent.id if parent else None,
+        **_inherited(store, parent),
         "classes": classes.info(),
         **summarise(table, classes),
         **(info or {}),
@@ -218,6 +220,12 @@ def snapshot_sha(
         digest.update(name.encode() + extra.to_csv(index=False).encode())
     digest.update(np.ascontiguousarray(images).data)
     return digest.hexdigest()[:40]
+
+
+def _inherited(store: ArtifactStore, parent: SnapshotRef | None) -> dict[str, Any]:
+    """Metadata that derived snapshots keep: what the labels of the sources became."""
+    info = store.info(parent) if parent else {}
+    return {name: info[name] for name in _KEPT_INFO if name in info}
 
 
 def summarise(manifest: pd.DataFrame, classes: ClassList) -> dict[str, Any]:

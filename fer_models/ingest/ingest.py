@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from fer_models.classes.described import label_lines
 from fer_models.classes.mapping import ClassMapping, map_classes
 from fer_models.dataset.snapshot import (
     KEPT,
@@ -83,11 +84,13 @@ def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> Snaps
     tables = {TRUTH: _truth(read), REJECTED: _rejected(read)}
     tables = {name: table for name, table in tables.items() if len(table)}
     report("ingest", len(images), len(images), "images", "writing the snapshot")
-    info = {
+    info: dict[str, Any] = {
         "sources": [one.source.name for one in read],
         "rejected": len(tables.get(REJECTED, ())),
         "label_sources": _label_sources(read, mapping),
     }
+    for line in label_lines({**info, "classes": mapping.classes.info()}):
+        report("ingest", len(images), len(images), "images", line)
     return write_snapshot(
         store, manifest, images, "ingest", tables=tables, info=info, classes=mapping.classes
     )
@@ -148,7 +151,9 @@ def _label_sources(read: Sequence[ReadSource], mapping: ClassMapping) -> list[di
         if one.table is not None and one.table.label_facts:
             stated = one.table.label_facts
             labels = {
-                text: mapping.class_of.get(name or "") for text, name in stated["labels"].items()
+                text: found
+                for text, name in stated["labels"].items()
+                if (found := mapping.class_of.get(name or "")) != text.casefold()
             }
             facts.append({"source": one.source.name, "scheme": stated["scheme"], "labels": labels})
     return facts

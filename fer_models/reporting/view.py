@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fer_models.classes.described import source_lines
 from fer_models.evaluation.metrics import reliability_bins
 from fer_models.evaluation.results import TEST, TEST_WITHOUT_LEAKS, VALIDATION, SplitMetrics
 from fer_models.reporting import charts, gallery
@@ -69,6 +70,7 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "splits": {"validation": VALIDATION, "test": TEST, "unleaked": TEST_WITHOUT_LEAKS},
         "verdict": _verdict(facts),
         "classes": tuple(headline.per_class),
+        "label_lines": source_lines(facts.snapshot.info),
         "own_classes": () if facts.snapshot.classes.is_fer2013 else facts.snapshot.classes.names,
         "confusion": _confusion(headline),
         "gate": _gate(facts),

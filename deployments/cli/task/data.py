@@ -10,6 +10,7 @@ from deployments.cli.output import Produced, print_facts, print_table, progress_
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.outputs import run_option
 from deployments.cli.task.step import Step, number, short, snapshot_option
+from fer_models.classes.described import label_lines
 from fer_models.errors import GateError
 from fer_models.storage.latest import remember
 from fer_models.storage.refs import DecisionsRef, SnapshotRef
@@ -195,6 +196,8 @@ def _report_snapshot(store: ArtifactStore, step: str, snapshot: SnapshotRef) -> 
     if reasons:
         print_table("Quarantine", ["reason", "images"], reasons)
     facts: Produced = {"snapshot": snapshot.id, "url": snapshot.url, **info}
+    for line in label_lines(info):
+        click.echo(line)
     print_facts(
         {
             "snapshot": snapshot.id,

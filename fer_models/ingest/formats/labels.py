@@ -116,7 +116,7 @@ class LabelReader:
         chosen = self.settings.scheme or self.proven
         return {
             "scheme": (chosen if isinstance(chosen, str) else "own") if is_numbered else "",
-            "labels": {text: name for text, name in mapping.items() if text != name},
+            "labels": mapping,
         }
 
     def _read(self, text: str) -> tuple[int, str]:
