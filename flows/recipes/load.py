@@ -106,4 +106,6 @@ def _explain(item: Any) -> str:
     got = f", got {value!r}" if not isinstance(value, dict | list) else ""
     if item["type"] == "extra_forbidden":
         return f"{where}: unknown setting"
+    if item["type"] == "value_error":  # a check of ours, which says what came
+        return f"{where}: {item['ctx']['error']}"
     return f"{where}: {item['msg']}{got}"
