@@ -173,7 +173,7 @@ def _wandb() -> Finding:
 
 
 def _weights() -> Finding:
-    from fer_models.models.pretrained import hub_problem
+    from fer_models.models.pretrained.timm_weights import hub_problem
 
     problem = hub_problem()
     if problem is None:

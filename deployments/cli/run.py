@@ -120,7 +120,7 @@ def _check_inputs(config: PipelineConfig, store: ArtifactStore, api: str | None)
 
         check_reviewable()
     if any(member.network.pretrained for member in config.members):
-        from fer_models.models.pretrained import check_pretrained
+        from fer_models.models.pretrained.start import check_pretrained
 
         check_pretrained([member.network for member in config.members])
     check_cluster()

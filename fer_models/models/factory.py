@@ -15,6 +15,7 @@ from fer_models.labels import NUM_CLASSES
 from fer_models.models.checkpointing import checkpoint_gradients
 from fer_models.models.compact import CompactCNN, FaceCNN
 from fer_models.models.config import NetworkConfig
+from fer_models.models.pretrained.shipped import load_shipped
 from fer_models.models.probe import SIZE_ERRORS, blank_logits, first_line
 from fer_models.models.scratch import ScratchCNN, ScratchMLP
 
@@ -68,13 +69,10 @@ def build_network(config: NetworkConfig, num_classes: int = NUM_CLASSES) -> nn.M
     """
     if config.name not in _OWN:
         network = _build_timm(config, num_classes, pretrained=config.pretrained)
-    elif config.pretrained:
-        raise ConfigError(
-            f"network {config.name}: there are no pretrained weights for it; "
-            "set network.pretrained=false or choose one of timm's networks"
-        )
     else:
         network = _OWN[config.name](config, num_classes)
+        if config.pretrained:
+            load_shipped(network, config)
     if config.gradient_checkpointing:
         checkpoint_gradients(network, config.name)
     return network
@@ -95,7 +93,7 @@ def count_parameters(network: nn.Module) -> int:
 def _build_timm(config: NetworkConfig, num_classes: int, pretrained: bool) -> nn.Module:
     import timm
 
-    from fer_models.models.pretrained import create_pretrained, published_weights
+    from fer_models.models.pretrained.timm_weights import create_pretrained, published_weights
 
     if not timm.is_model(config.name):
         raise _unknown_name_error(config.name, timm.list_models())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.lineage import package_version
-from fer_models.models.pretrained import pretrained_fingerprint, without_weights_dir
+from fer_models.models.pretrained.start import pretrained_fingerprint, without_weights_dir
 from fer_models.source_hash import source_hash
 from fer_models.storage.json_bytes import json_key
 from fer_models.storage.refs import ModelRef, SnapshotRef

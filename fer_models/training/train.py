@@ -77,7 +77,7 @@ def train_member(
     from fer_models.evaluation.metrics import confusion_matrix
     from fer_models.evaluation.predictions import read_predictions
     from fer_models.lineage import lineage
-    from fer_models.models.pretrained import pretrained_fingerprint
+    from fer_models.models.pretrained.start import pretrained_fingerprint
     from fer_models.tracking.track import track_run
     from fer_models.training.artifact import write_model
     from fer_models.training.checkpoint_dir import checkpoint_dir, training_key

@@ -9,6 +9,6 @@ def weights_fingerprint(parameters: Mapping[str, Any]) -> str:
     network = parameters["member"].network
     if not network.pretrained:
         return "random"
-    from fer_models.models.pretrained import pretrained_fingerprint
+    from fer_models.models.pretrained.start import pretrained_fingerprint
 
     return str(pretrained_fingerprint(network))

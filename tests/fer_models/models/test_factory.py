@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from fer_models.errors import ConfigError
-from fer_models.models import pretrained
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import OWN_NETWORKS, build_network, count_parameters
+from fer_models.models.pretrained import timm_weights as pretrained
 
 
 def logits_of(config: NetworkConfig, num: int = 2) -> torch.Tensor:
@@ -135,9 +135,10 @@ def test_networks_without_gradient_checkpointing_are_reported(name: str) -> None
         build_network(config)
 
 
-def test_own_networks_reject_pretrained_weights() -> None:
-    with pytest.raises(ConfigError, match="no pretrained weights for it"):
+def test_networks_without_shipped_weights_name_those_that_have_some() -> None:
+    with pytest.raises(ConfigError, match="no pretrained weights for it") as caught:
         build_network(NetworkConfig(pretrained=True))
+    assert "name=face_cnn with width=1" in caught.value.message
 
 
 @pytest.fixture

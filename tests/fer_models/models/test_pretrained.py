@@ -10,11 +10,11 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from fer_models.errors import ConfigError
-from fer_models.models import pretrained
 from fer_models.models.catalogue import BASELINES
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_empty_network, build_network
-from fer_models.models.pretrained import (
+from fer_models.models.pretrained import timm_weights as pretrained
+from fer_models.models.pretrained.start import (
     check_pretrained,
     pretrained_fingerprint,
     without_weights_dir,

@@ -9,7 +9,7 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import nn
 
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
-from fer_models.models.weights_folder import cached_file, find_weights
+from fer_models.models.pretrained.weights_folder import cached_file, find_weights
 
 _TIMEOUT_S = 3.0
 _MAX_NAMED = 3
@@ -78,45 +78,17 @@ def pretrained_options(
     return {"pretrained": True}
 
 
-def check_pretrained(configs: Iterable[NetworkConfig]) -> None:
-    """Check before training that all pretrained weights are available.
-
-    Raises:
-        ConfigError: lists all missing weights.
-    """
-    problems = []
-    check_hub = functools.cache(hub_problem)  # may take seconds to time out
-    for config in configs:
-        try:
-            if config.pretrained:
-                pretrained_options(config, check_hub)
-        except ConfigError as error:
-            problems.append(error.message)
-    if problems:
-        raise ConfigError("pretrained weights are missing:", problems)
-
-
-def pretrained_fingerprint(config: NetworkConfig) -> str | None:
-    """Fingerprint of the weights that a training starts from; None for random weights.
-
-    For a file in a folder it is the hash of the content (`sha256:<64 hex>`), wherever the folder
-    is; for the hub it is the repository, whose content is fixed (`hub:timm/resnet34.a1_in1k`).
+def weights_fingerprint(config: NetworkConfig) -> str:
+    """Fingerprint of a network's weights, see `start.pretrained_fingerprint`.
 
     Raises:
         ConfigError: the weights, the folder or the file do not exist.
     """
-    if not config.pretrained:
-        return None
     if config.weights_dir is None:
         return f"hub:{_weights_source(config.name)}"
     file = find_weights(config.weights_dir, config.name, published_weights(config.name)[0])
     status = file.stat()
     return f"sha256:{_sha256(file, status.st_size, status.st_mtime_ns)}"
-
-
-def without_weights_dir(config: NetworkConfig) -> NetworkConfig:
-    """The same config without the weights folder, which has no meaning on another machine."""
-    return config.model_copy(update={"weights_dir": None})
 
 
 def _local_file(config: NetworkConfig) -> Path | None:

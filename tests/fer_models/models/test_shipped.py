@@ -1,0 +1,65 @@
+"""Own networks start from the weights that ferflow ships, with a new classifier."""
+
+import pytest
+import torch
+
+from fer_models.errors import ConfigError
+from fer_models.inference.bundle import load_bundle
+from fer_models.models.config import NetworkConfig
+from fer_models.models.factory import build_network
+from fer_models.models.freezing import classifier_of
+from fer_models.models.pretrained.shipped import shipped_networks
+from fer_models.models.pretrained.start import check_pretrained, pretrained_fingerprint
+
+SMALL = NetworkConfig(name="face_cnn", width=0.65, pretrained=True)
+
+
+def built(config: NetworkConfig, num_classes: int, seed: int) -> torch.nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_network(config, num_classes).eval()
+
+
+def features(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+    seen: list[torch.Tensor] = []
+    classifier = classifier_of(network, "test")
+    handle = classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.inference_mode():
+        network(images)
+    handle.remove()
+    return seen[0]
+
+
+def test_features_are_those_of_the_bundle_and_the_classifier_is_new() -> None:
+    network = built(SMALL, 4, seed=1)
+    assert classifier_of(network, "test").out_features == 4
+    images = torch.rand(3, 1, 40, 40)
+    shipped = load_bundle("face_cnn").network
+    torch.testing.assert_close(features(network, images), features(shipped, images))
+    other = built(SMALL, 4, seed=2)
+    weights = (classifier_of(one, "test").weight for one in (network, other))
+    assert not torch.equal(*weights)
+
+
+def test_three_equal_channels_give_the_features_of_the_grey_image() -> None:
+    colour = built(SMALL.model_copy(update={"in_channels": 3}), 4, seed=1)
+    grey = torch.rand(3, 1, 40, 40)
+    expected = features(built(SMALL, 4, seed=1), grey)
+    torch.testing.assert_close(features(colour, grey.expand(-1, 3, -1, -1)), expected)
+
+
+@pytest.mark.parametrize(("name", "width"), list(shipped_networks()))
+def test_every_shipped_network_is_a_start(name: str, width: float) -> None:
+    config = NetworkConfig(name=name, width=width, pretrained=True)
+    check_pretrained([config])
+    fingerprint = pretrained_fingerprint(config)
+    assert fingerprint is not None
+    assert fingerprint.startswith("sha256:")
+
+
+def test_missing_weights_are_found_before_a_training() -> None:
+    wide = NetworkConfig(name="face_cnn", width=0.8, pretrained=True)
+    with pytest.raises(ConfigError, match="weights are missing") as caught:
+        check_pretrained([wide, NetworkConfig(name="scratch_mlp", pretrained=True), SMALL])
+    assert len(caught.value.problems) == 2
+    assert "width=0.65" in caught.value.problems[0]
