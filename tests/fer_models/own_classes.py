@@ -8,7 +8,13 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from fer_models.classes.class_list import FER2013_CLASSES, ClassList
-from fer_models.dataset.snapshot import KEPT, first_of_group, pixel_sha256, write_snapshot
+from fer_models.dataset.snapshot import (
+    KEPT,
+    first_of_group,
+    open_snapshot,
+    pixel_sha256,
+    write_snapshot,
+)
 from fer_models.evaluation.results import ClassMetrics, SplitMetrics
 from fer_models.labels import VOTE_COLUMNS
 from fer_models.storage.refs import SnapshotRef
@@ -58,6 +64,25 @@ def own_snapshot(
     if len(votes):
         table[list(VOTE_COLUMNS)] = np.array(votes)
     return write_snapshot(store, table, images, step, classes=classes)
+
+
+def doubtful_snapshot(
+    store: ArtifactStore, classes: ClassList, num_doubtful: int = 5
+) -> SnapshotRef:
+    """A cleaned snapshot whose first training images have a low label quality."""
+    raw = open_snapshot(store, own_snapshot(store, classes, step="ingest"))
+    doubtful = np.arange(len(raw.manifest)) < num_doubtful
+    table = raw.manifest[["image_id", "label"]].assign(
+        reason="",
+        score=np.where(doubtful, 0.1 + 0.01 * raw.manifest["label"], 1.0),
+        evidence=1.0,
+        suggested_label=np.where(doubtful, (raw.manifest["label"] + 1) % len(classes), -1),
+        related_id="",
+        probability=np.nan,
+        suggested_probability=np.nan,
+    )
+    tables = {"decisions": table}
+    return write_snapshot(store, raw.manifest, raw.images, "clean", raw.ref, tables)
 
 
 def probabilities(labels: npt.NDArray[np.int64], num_classes: int) -> npt.NDArray[np.float64]:
