@@ -13,6 +13,7 @@ from fer_models.drift.statistics import Floats
 from fer_models.plotting.svg import (
     FULL_WIDTH_IN,
     HALF_WIDTH_IN,
+    fit_rows,
     percent_axis,
     render_svg,
     rows_height_in,
@@ -51,6 +52,7 @@ def class_chart(validation: Mapping[str, int], recent: Mapping[str, int]) -> str
             shares = [counts[class_name] / total for class_name in validation]
             axes.barh(positions + shift, shares, 0.36, color=colour, label=name)
         axes.set_yticks(positions, [short_name(name) for name in validation])
+        fit_rows(axes, len(validation))
         percent_axis(axes.xaxis, decimals=0)
         style_axes(axes, grid="x")
         figure.legend(loc="outside upper left", ncols=2)

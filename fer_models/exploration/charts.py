@@ -15,6 +15,7 @@ from fer_models.plotting.svg import (
     INK,
     LINE,
     MUTED,
+    fit_rows,
     percent_axis,
     rows_height_in,
     series_colour,
@@ -41,6 +42,7 @@ def class_chart(table: Sequence[dict[str, Any]]) -> RenderedFigure:
         changes = [_change(b, a) for b, a in zip(before, after, strict=True)]
         _bar_texts(axes, positions - 0.19, after, changes)
         axes.set_yticks(positions, [short_name(row["class"]) for row in table])
+        fit_rows(axes, len(table))
         axes.set_xlim(0, 1.24 * max(before.max(), after.max(), 1))
         axes.set_xlabel("images")
         _whole_numbers(axes.xaxis)
@@ -68,6 +70,7 @@ def split_chart(table: Sequence[dict[str, Any]]) -> RenderedFigure:
                 axes.barh(positions + shift, shares, 0.36, color=colour)
             axes.set_title(f"{split}\n{totals['before']:,} to {totals['after']:,}", fontsize=9)
             axes.set_yticks(positions, [short_name(row["class"]) for row in table])
+            fit_rows(axes, len(table))
             percent_axis(axes.xaxis, decimals=0)
             style_axes(axes, grid="x")
         panels[0].xaxis.get_major_locator().set_params(nbins=3)
@@ -100,6 +103,9 @@ def histogram_chart(histograms: dict[str, Ints], num_classes: int) -> RenderedFi
         percent_axis(panels[0].yaxis, decimals=1)
         for axes in panels[len(histograms) :]:
             axes.set_axis_off()
+        if num_rows > 2:
+            for axes in panels[len(histograms) - _PANELS : len(histograms)]:
+                axes.tick_params(labelbottom=True)  # the last panel of its column
         panels[0].set_ylim(0, _axis_height(histograms))
         figure.supxlabel("grey value, 0 (black) to 255 (white)", fontsize=9.2, color=MUTED)
         figure.supylabel("share of pixels", fontsize=9.2, color=MUTED)
@@ -158,6 +164,7 @@ def spread_chart(by_class: dict[str, dict[str, Any]]) -> RenderedFigure:
                 positions,
                 [f"{short_name(name, 28)} ({one['n']:,})" for name, one in by_class.items()],
             )
+            fit_rows(axes, len(by_class))
             axes.set_title(title)
             axes.set_xlabel("grey value")
             style_axes(axes, grid="x")

@@ -23,7 +23,7 @@ INK, MUTED, LINE, CARD = (_PLACEHOLDERS[name] for name in ("ink", "muted", "line
 # Widths of a full and of a half card; with these, text has the same size in both.
 FULL_WIDTH_IN = 10.4
 HALF_WIDTH_IN = 5.0
-_USUAL_ROWS, _MIN_HEIGHT_IN = 7, 1.9
+_USUAL_ROWS, _MAX_USUAL_ROWS, _MIN_HEIGHT_IN = 7, 10, 1.9
 
 
 def series_colour(number: int) -> str:
@@ -34,6 +34,12 @@ def series_colour(number: int) -> str:
 def rows_height_in(num_rows: int, seven_in: float, row_in: float = 0.42) -> float:
     """Height in inches of a chart with a row per class, of which seven take `seven_in`."""
     return max(seven_in + row_in * (num_rows - _USUAL_ROWS), _MIN_HEIGHT_IN)
+
+
+def fit_rows(axes: Any, num_rows: int) -> None:
+    """Limit the blank above and below many rows: matplotlib's margins grow with the height."""
+    if num_rows > _MAX_USUAL_ROWS:
+        axes.set_ylim(-0.8, num_rows - 0.2)
 
 
 def short_name(name: str, max_characters: int = 22) -> str:

@@ -14,6 +14,7 @@ from fer_models.plotting.svg import (
     INK,
     MUTED,
     NUM_SERIES_COLOURS,
+    fit_rows,
     percent_axis,
     render_svg,
     rows_height_in,
@@ -80,6 +81,7 @@ def class_chart(scores: SplitMetrics) -> str:
                 )
         labels = [f"{short_name(name)} ({one.n:,})" for name, one in scores.per_class.items()]
         axes.set_yticks(positions, labels)
+        fit_rows(axes, len(classes))
         axes.set_xlim(0, 1.08)
         percent_axis(axes.xaxis)
         style_axes(axes, grid="x")

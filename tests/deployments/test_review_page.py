@@ -18,9 +18,11 @@ from fer_models.review.decisions import (
     publish_decisions,
     read_decisions,
 )
+from fer_models.review.page import write_review_page
 from fer_models.storage.latest import remember
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.cleaning.snapshots import Face, snapshot_of
+from tests.fer_models.own_classes import MANY, doubtful_snapshot
 from tests.fer_models.review.builders import cleaned_snapshot
 
 if TYPE_CHECKING:
@@ -99,6 +101,26 @@ def tile(page: "Page", number: int) -> Any:
 
 
 @pytest.mark.browser
+def test_more_classes_than_digit_keys_are_chosen_from_a_list(
+    store: ArtifactStore, tmp_path: Path, browser: "BrowserContext"
+) -> None:
+    path = tmp_path / "many.html"
+    write_review_page(store, doubtful_snapshot(store, MANY), path)
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    assert page.locator("#inspector button.relabel").count() == len(MANY)
+    page.keyboard.press("r")
+    page.keyboard.type("state 17")
+    assert page.locator("#inspector button.relabel").count() == 1
+    page.keyboard.press("Enter")  # moves on to the next image
+    page.keyboard.press("3")  # no shortcut here
+    page.locator("#inspector").get_by_role("button", name=MANY.names[33]).click()
+    table = read_decisions(saved(page, tmp_path), MANY)
+    assert table["label"].tolist() == [MANY.names[17], MANY.names[33]]
+    page.close()
+
+
+@pytest.mark.browser
 def test_decisions_by_mouse_and_keyboard_are_saved_and_read_back(
     page: "Page", store: ArtifactStore, tmp_path: Path
 ) -> None:
@@ -124,13 +146,13 @@ def test_decisions_by_mouse_and_keyboard_are_saved_and_read_back(
     assert path.name.startswith("decisions-")
     table = read_decisions(path).set_index("image_id")
     assert {name: (row.action, row.label) for name, row in table.iterrows()} == {
-        "hand/000001": ("relabel", 6),
-        "hand/000000": ("drop", -1),
-        "hand/000002": ("relabel", 5),
-        "hand/000005": ("keep", -1),
-        "hand/000003": ("drop", -1),
-        "hand/000006": ("relabel", 6),
-        "hand/000009": ("drop", -1),
+        "hand/000001": ("relabel", "neutral"),
+        "hand/000000": ("drop", ""),
+        "hand/000002": ("relabel", "surprise"),
+        "hand/000005": ("keep", ""),
+        "hand/000003": ("drop", ""),
+        "hand/000006": ("relabel", "neutral"),
+        "hand/000009": ("drop", ""),
     }
     assert table.loc["hand/000000", "note"] == 'not, "angry"'
     manifest = open_snapshot(store, cleaned_snapshot(store)).manifest

@@ -24,6 +24,7 @@ _REMEDY = (
     "inspect the new images; if the change is real, set a newer validation.reference and retrain"
 )
 _REFERENCE_CLASSES = "reference_classes"
+_NUM_SHOWN = 12  # of the names of classes
 # Statistic -> its group of thresholds, and its description.
 _STATISTICS = {
     "class_share": ("class", "Jensen-Shannon distance of the class shares"),
@@ -107,8 +108,13 @@ def _reference_classes() -> Check:
 
 def _other_classes(reference: Sample, now: Sample) -> tuple[str, float, float, str]:
     ours, theirs = now.classes.names, reference.classes.names
-    detail = f"{', '.join(ours)}; the reference has {', '.join(theirs)}"
+    detail = f"{_listed(ours)}; the reference has {_listed(theirs)}"
     return _REFERENCE_CLASSES, float(len(set(ours) ^ set(theirs))), 0.0, detail
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _NUM_SHOWN} more" if len(names) > _NUM_SHOWN else ""
+    return ", ".join(names[:_NUM_SHOWN]) + more
 
 
 def _at_most(statistic: str, limit: float) -> Any:

@@ -12,6 +12,7 @@ from fer_models.plotting.svg import (
     HALF_WIDTH_IN,
     INK,
     MUTED,
+    fit_rows,
     percent_axis,
     render_svg,
     series_colour,
@@ -46,6 +47,7 @@ def class_chart(classes: Mapping[str, PairedDifference], overall: PairedDifferen
         axes.set_yticks(
             positions, [f"{short_name(name)} ({one.n:,})" for name, one in rows.items()]
         )
+        fit_rows(axes, len(rows))
         axes.set_xlabel("B minus A, in percentage points")
         style_axes(axes, grid="x")
 
