@@ -38,10 +38,16 @@ class Findings:
     faults: list[str] = field(default_factory=list)
     """Faults of the source as a whole: never quarantined."""
     bad_rows: list[BadRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What the user should know though nothing is wrong: part of the snapshot's metadata."""
 
     def add_fault(self, fault: str) -> None:
         """Record a fault of the source as a whole."""
         self.faults.append(fault)
+
+    def add_note(self, note: str) -> None:
+        """Record something to state, such as columns that are ignored."""
+        self.notes.append(note)
 
     def add_bad_row(
         self,

@@ -24,7 +24,7 @@ from fer_models.dataset.snapshot import (
     pixel_sha256,
     write_snapshot,
 )
-from fer_models.ingest.config import DataConfig
+from fer_models.ingest.config import DataConfig, TableConfig
 from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.files.folder import list_files
 from fer_models.ingest.files.stat_cache import StatCache
@@ -150,7 +150,14 @@ def _label_sources(read: Sequence[ReadSource], mapping: ClassMapping) -> list[di
             labels = {
                 text: mapping.class_of.get(name or "") for text, name in stated["labels"].items()
             }
-            facts.append({"source": one.source.name, "scheme": stated["scheme"], "labels": labels})
+            facts.append(
+                {
+                    "source": one.source.name,
+                    "scheme": stated["scheme"],
+                    "labels": labels,
+                    "notes": one.findings.notes,
+                }
+            )
     return facts
 
 
@@ -228,6 +235,8 @@ def _rejected(read: Sequence[ReadSource]) -> pd.DataFrame:
 def _fingerprint(located: Sequence[tuple[Source, Findings]], config: DataConfig, seed: int) -> str:
     """Hash names and contents of the sources, in order; read errors become faults."""
     digest = hashlib.sha256(_FINGERPRINT_FORMAT + str(config.quarantine_bad_rows).encode())
+    if config.table != TableConfig():
+        digest.update(config.table.model_dump_json().encode())
     if config.classes is not None or config.label_scheme:
         digest.update(repr((config.classes, config.label_scheme)).encode())
     for source, findings in located:

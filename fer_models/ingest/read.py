@@ -48,7 +48,7 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
         DataError: listing all problems of all sources.
     """
     read: list[ReadSource] = []
-    settings = LabelSettings(config.label_scheme, config.classes)
+    settings = LabelSettings(config.label_scheme, config.classes, config.table)
     for source, findings in locate_sources(config.sources):
         table = None
         if source.kind is SourceKind.SYNTHETIC and not findings.faults:

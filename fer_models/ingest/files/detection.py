@@ -1,6 +1,8 @@
 """File type detection: by file name, and by the first bytes of a file."""
 
 import io
+import re
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -19,6 +21,8 @@ _FERPLUS_COLUMNS = {"neutral", "happiness", "contempt", "nf"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WIDE_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 _MAX_HEADER_BYTES = 1 << 16
+_SEPARATORS = (",", ";", "\t", "|")
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 class SourceKind(StrEnum):
@@ -56,20 +60,37 @@ def kind_of_content(content: bytes, suffix: str) -> SourceKind | str:
             "expected a csv table, a parquet file or a folder of images, got another binary file; "
             "name one of them (a single image belongs into <folder>/<class>/)"
         )
-    is_ferplus = len(_FERPLUS_COLUMNS & set(columns_of(content))) > 1
+    columns = columns_of(content)
+    is_ferplus = len(_FERPLUS_COLUMNS & set(columns)) > 1 and "pixels" not in columns
     return SourceKind.FERPLUS if is_ferplus else SourceKind.PIXEL_TABLE
 
 
 def columns_of(content: bytes) -> list[str]:
     """The column names of a csv table that begins with `content`."""
-    return read_header(io.BytesIO(content))
+    return read_header(io.BytesIO(content)).names
 
 
-def read_header(stream: BinaryIO) -> list[str]:
-    """Column names of a csv table: its first line, stripped, in lower case."""
+@dataclass(frozen=True)
+class Header:
+    """The first line of a text table: its column names, stripped, in lower case."""
+
+    names: list[str]
+    separator: str
+
+
+def read_header(stream: BinaryIO, separator: str = "") -> Header:
+    """Read the first line of a text table; without a separator, the line decides it."""
     line = stream.readline(_MAX_HEADER_BYTES).removeprefix(_BYTE_ORDER_MARK)
-    names = line.decode("utf-8", errors="replace").strip("\r\n").split(",")
-    return [name.strip().strip('"').strip().lower() for name in names]
+    text = line.decode("utf-8", errors="replace").strip("\r\n")
+    separator = {"tab": "\t"}.get(separator, separator) or _separator_of(text)
+    names = text.split(separator)
+    return Header([name.strip().strip('"').strip().lower() for name in names], separator)
+
+
+def _separator_of(line: str) -> str:
+    """The most frequent separator of a line outside quotes; a comma if there is none."""
+    bare = _QUOTED.sub("", line)
+    return max(_SEPARATORS, key=bare.count)
 
 
 def is_visible(path: str) -> bool:

@@ -120,7 +120,19 @@ def _to_grey(image: "Image") -> GreyImage:
         upright = Image.fromarray(_to_eight_bits(np.asarray(upright), depth))
     if has_wide_colours and np.asarray(upright.convert("RGB")).max() < _DARK_AT_16_BITS:
         raise _UnsupportedError("16-bit colours in which only low values are used, expected 8 bits")
-    grey = _without_transparency(upright).convert("L")
+    return _to_size(_without_transparency(upright).convert("L"))
+
+
+def resized(image: GreyImage) -> GreyImage:
+    """A grey image of any size as 48 x 48, as an image file with these pixels would become."""
+    from PIL import Image
+
+    return _to_size(Image.fromarray(image))
+
+
+def _to_size(grey: "Image") -> GreyImage:
+    from PIL import Image
+
     if grey.size != _SIZE:
         grey = grey.resize(_SIZE, Image.Resampling.LANCZOS, reducing_gap=3.0)
     return np.array(grey, dtype=np.uint8)
