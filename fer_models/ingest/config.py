@@ -29,6 +29,10 @@ class TableConfig(FrozenConfig):
     image: str = Field(default="", description="Column of the images' paths.")
     label: str = Field(default="", description="Column of the labels. none: the images have none.")
     split: str = Field(default="", description="Column of the splits. none: ignore it.")
+    crop: bool = Field(
+        default=True,
+        description="Cut the faces out by the boxes of the table. False: they are cut out already.",
+    )
     separator: Literal["", ",", ";", "tab", "|"] = Field(
         default="", description="Between the columns of a text table. Empty: by the header line."
     )

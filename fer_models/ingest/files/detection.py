@@ -1,5 +1,6 @@
 """File type detection: by file name, and by the first bytes of a file."""
 
+import csv
 import io
 import re
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from fer_models.ingest.files.compression import detect_compression, unsupported_
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 )
+LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".json", ".jsonl", ".parquet", "_exp.npy")
 # Left behind by file managers in folders of images.
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
@@ -34,6 +36,7 @@ class SourceKind(StrEnum):
     PIXEL_TABLE = "pixel table"
     PARQUET = "parquet"
     FERPLUS = "FER+ votes"
+    IMAGE_LIST = "list of images"
 
 
 def kind_of_content(content: bytes, suffix: str) -> SourceKind | str:
@@ -83,8 +86,17 @@ def read_header(stream: BinaryIO, separator: str = "") -> Header:
     line = stream.readline(_MAX_HEADER_BYTES).removeprefix(_BYTE_ORDER_MARK)
     text = line.decode("utf-8", errors="replace").strip("\r\n")
     separator = {"tab": "\t"}.get(separator, separator) or _separator_of(text)
-    names = text.split(separator)
+    names = _fields(text, separator)
     return Header([name.strip().strip('"').strip().lower() for name in names], separator)
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    if '"' in line:
+        try:
+            return next(csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True))
+        except csv.Error:
+            pass
+    return line.split(separator)
 
 
 def _separator_of(line: str) -> str:
@@ -106,6 +118,11 @@ def is_image(path: str) -> bool:
 def is_table(path: str) -> bool:
     """Whether a file is a table by its suffix."""
     return path.lower().endswith((".csv", ".parquet"))
+
+
+def may_list(path: str) -> bool:
+    """Whether a file may contain labels of images, by its suffix."""
+    return path.lower().endswith(LIST_SUFFIXES)
 
 
 def is_utf8(name: str) -> bool:

@@ -40,6 +40,10 @@ class LabelSettings:
         """Whether a name is a basic emotion, or one that the user has named."""
         return name in EMOTIONS or name in named_classes(self.classes)
 
+    def with_table(self, path: str) -> "LabelSettings":
+        """The same settings for a table of labels at this path."""
+        return replace(self, table=self.table.model_copy(update={"path": path}))
+
 
 DEFAULT_LABELS = LabelSettings()
 
@@ -133,7 +137,8 @@ class LabelReader:
             if not problem and label != UNLABELLED
         }
         is_numbered = any(number_of(text) is not None for text in mapping)
-        chosen = self.own.title if self.own else self.settings.scheme or self.proven
+        own = next((key for key, scheme in SCHEMES.items() if scheme is self.own), "own")
+        chosen = own if self.own else self.settings.scheme or self.proven
         return {
             "scheme": (chosen if isinstance(chosen, str) else "own") if is_numbered else "",
             "labels": {text: name for text, name in mapping.items() if text != name},
