@@ -13,8 +13,9 @@ from fer_models.ingest.files.detection import (
     is_table,
     kind_of_content,
 )
-from fer_models.ingest.formats.folder_layout import is_split_or_class
 from fer_models.ingest.formats.labels import DEFAULT_LABELS
+from fer_models.ingest.layouts.folders import is_split_or_class
+from fer_models.ingest.layouts.recognise import is_list_of_images, label_files
 
 SEPARATOR = "::"
 
@@ -46,15 +47,16 @@ def choose(listing: Listing, wanted: str, archive: str) -> Choice | str:
         return "the archive contains no files; repack or download it"
     if wanted:
         return _named(listing.members, wanted.strip("/"), archive)
-    tables = [member for member in listing.members if _holds_table(member)]
+    lists = label_files(listing.members)
+    tables = [m for m in listing.members if m.name not in lists and _holds_table(m)]
     images = [member.name for member in listing.members if is_image(member.name)]
     if not (tables or images):  # images without a suffix, as in a plain folder
         images = [member.name for member in listing.members if _is_in_class_folder(member.name)]
     if tables and images:
-        root = _image_root(images) or images[0].partition("/")[0]
+        root = _image_root([*images, *lists]) or images[0].partition("/")[0]
         return _ambiguous("tables and images", [*(table.name for table in tables), root], archive)
     if images:
-        return Choice(SourceKind.IMAGE_ARCHIVE, _image_root(images))
+        return Choice(SourceKind.IMAGE_ARCHIVE, _image_root([*images, *lists]))
     return _table(tables, listing.members, archive)
 
 
@@ -63,6 +65,11 @@ def _named(members: Sequence[Member], wanted: str, archive: str) -> Choice | str
         if member.name == wanted:
             if is_image(wanted):
                 return f"{wanted} is a single image; name the folder above the class folders"
+            if is_list_of_images(member):
+                return (
+                    f"{wanted} lists images; name the archive alone, or a folder of it, and the "
+                    f"table with data.table.path={wanted}"
+                )
             kind = kind_of_content(member.head, PurePosixPath(wanted).suffix)
             return kind if not isinstance(kind, SourceKind) else Choice(kind, wanted)
     if any(member.name.startswith(f"{wanted}/") for member in members):
@@ -105,7 +112,7 @@ def _is_part(table: Member) -> bool:
 
 
 def _image_root(images: Sequence[str]) -> str:
-    """The innermost folder of all images that is neither a split nor a class folder."""
+    """The innermost folder of all these files that is neither a split nor a class folder."""
     root: list[str] = []
     folders = [PurePosixPath(image).parts[:-1] for image in images]
     for level in zip(*folders, strict=False):

@@ -1,5 +1,7 @@
 """Settings of ingest."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from fer_models.base_config import FrozenConfig
@@ -8,6 +10,32 @@ from fer_models.classes.schemes import SCHEMES
 from fer_models.synthetic.config import SyntheticConfig
 
 SYNTHETIC = "synthetic"
+NONE = "none"
+"""Value of a setting in `TableConfig` that switches off what would be recognised."""
+
+
+class TableConfig(FrozenConfig):
+    """Tables of pixels, and tables of labels beside images; empty: recognised by content.
+
+    Example:
+        TableConfig(path="labels.csv", label="mood")
+    """
+
+    path: str = Field(
+        default="",
+        description="The table of labels of a folder or archive of images: a file in it, or on "
+        "this machine. none: labels from the names of folders only.",
+    )
+    image: str = Field(default="", description="Column of the images' paths.")
+    label: str = Field(default="", description="Column of the labels. none: the images have none.")
+    split: str = Field(default="", description="Column of the splits. none: ignore it.")
+    crop: bool = Field(
+        default=True,
+        description="Cut the faces out by the boxes of the table. False: they are cut out already.",
+    )
+    separator: Literal["", ",", ";", "tab", "|"] = Field(
+        default="", description="Between the columns of a text table. Empty: by the header line."
+    )
 
 
 class DataConfig(FrozenConfig):
@@ -34,6 +62,9 @@ class DataConfig(FrozenConfig):
         default="",
         description="What numbers mean as labels: fer2013, ferplus, rafdb, affectnet, ckplus or "
         "expw, or a list of names, number 0 first. Empty: only what the source itself proves.",
+    )
+    table: TableConfig = Field(
+        default=TableConfig(), description="Columns of tables, and the table beside a folder."
     )
     synthetic: SyntheticConfig = Field(
         default=SyntheticConfig(), description="Used by the source 'synthetic' only."

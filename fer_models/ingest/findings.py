@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fer_models.errors import DataError
 
 MAX_SHOWN = 20
+_MAX_PLACES = 3
 _QUARANTINE_HINT = (
     "or quarantine the bad rows with --set data.quarantine_bad_rows=true "
     "(structural faults are rejected all the same)"
@@ -28,6 +29,8 @@ class BadRow:
     problem: str
     has_image: bool
     """Whether the image itself can be used (its label, split or votes can't)."""
+    is_shared: bool = False
+    """Whether rows with the same problem share one line."""
 
 
 @dataclass
@@ -38,10 +41,16 @@ class Findings:
     faults: list[str] = field(default_factory=list)
     """Faults of the source as a whole: never quarantined."""
     bad_rows: list[BadRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What the user should know though nothing is wrong: part of the snapshot's metadata."""
 
     def add_fault(self, fault: str) -> None:
         """Record a fault of the source as a whole."""
         self.faults.append(fault)
+
+    def add_note(self, note: str) -> None:
+        """Record something to state, such as columns that are ignored."""
+        self.notes.append(note)
 
     def add_bad_row(
         self,
@@ -50,18 +59,35 @@ class Findings:
         problems: Sequence[str],
         path: str = "",
         has_image: bool = False,
+        is_shared: bool = False,
     ) -> None:
         """Record a row that can't be used as it is, with all its problems."""
-        self.bad_rows.append(BadRow(row, path, location, "; ".join(problems), has_image))
+        text = "; ".join(problems)
+        self.bad_rows.append(BadRow(row, path, location, text, has_image, is_shared))
 
     def lines(self, with_rows: bool) -> list[str]:
         """One line a finding, at most `MAX_SHOWN` of a kind, then the number of further ones."""
         found = _capped([f"{self.source}: {fault}" for fault in self.faults], self.source)
         if with_rows:
             rows = sorted(self.bad_rows, key=lambda bad: bad.row)
-            lines = [f"{self.source}, {bad.location}: {bad.problem}" for bad in rows]
-            found += _capped(lines, self.source)
+            lines = [
+                f"{self.source}, {bad.location}: {bad.problem}" for bad in rows if not bad.is_shared
+            ]
+            found += _capped(lines, self.source) + self._shared_lines(rows)
         return [_printable(line) for line in found]
+
+    def _shared_lines(self, rows: Sequence[BadRow]) -> list[str]:
+        """One line for all rows that share a problem."""
+        shared: dict[str, list[str]] = {}
+        for bad in rows:
+            if bad.is_shared:
+                shared.setdefault(bad.problem, []).append(bad.location)
+        return [
+            f"{self.source}, {', '.join(places[:_MAX_PLACES])}"
+            f"{f' and {len(places) - _MAX_PLACES:,} more' if len(places) > _MAX_PLACES else ''}: "
+            f"{problem}"
+            for problem, places in sorted(shared.items())
+        ]
 
 
 def raise_if_bad(findings: Iterable[Findings], quarantine_bad_rows: bool) -> None:

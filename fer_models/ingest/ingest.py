@@ -25,11 +25,14 @@ from fer_models.dataset.snapshot import (
     pixel_sha256,
     write_snapshot,
 )
-from fer_models.ingest.config import DataConfig
+from fer_models.ingest.config import DataConfig, TableConfig
 from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.files.folder import list_files
 from fer_models.ingest.files.stat_cache import StatCache
 from fer_models.ingest.findings import Findings, raise_if_bad
+from fer_models.ingest.formats.labels import LabelSettings
+from fer_models.ingest.layouts.image_folder import listed_images
+from fer_models.ingest.layouts.recognise import external_table
 from fer_models.ingest.locate import Source, locate_sources
 from fer_models.ingest.read import ReadSource, read_sources
 from fer_models.ingest.source_table import SourceTable
@@ -155,7 +158,14 @@ def _label_sources(read: Sequence[ReadSource], mapping: ClassMapping) -> list[di
                 for text, name in stated["labels"].items()
                 if (found := mapping.class_of.get(name or "")) != text.casefold()
             }
-            facts.append({"source": one.source.name, "scheme": stated["scheme"], "labels": labels})
+            facts.append(
+                {
+                    "source": one.source.name,
+                    "scheme": stated["scheme"],
+                    "labels": labels,
+                    "notes": one.findings.notes,
+                }
+            )
     return facts
 
 
@@ -233,31 +243,44 @@ def _rejected(read: Sequence[ReadSource]) -> pd.DataFrame:
 def _fingerprint(located: Sequence[tuple[Source, Findings]], config: DataConfig, seed: int) -> str:
     """Hash names and contents of the sources, in order; read errors become faults."""
     digest = hashlib.sha256(_FINGERPRINT_FORMAT + str(config.quarantine_bad_rows).encode())
-    if config.classes is not None or config.label_scheme:
-        digest.update(repr((config.classes, config.label_scheme)).encode())
+    _add_settings(digest, config)
+    settings = LabelSettings(config.label_scheme, config.classes, config.table)
     for source, findings in located:
         digest.update(f"\n{source.kind}\0{source.name}\0{source.stem}\0".encode())
         if source.kind is SourceKind.SYNTHETIC:
             digest.update(f"{seed}\0{config.synthetic.model_dump_json()}".encode())
         elif source.kind is SourceKind.FOLDER:
-            _add_folder(digest, source, findings)
+            _add_files(digest, source, source.path, list_files(source.path, findings))
+        elif source.kind is SourceKind.IMAGE_LIST:
+            _add_file(digest, source.path, findings)
+            listed = listed_images(source.path, settings)
+            _add_files(digest, source, source.path.absolute().parent, listed)
         elif source.kind is not None:
-            _add_file(digest, source, findings)
+            _add_file(digest, source.path, findings)
     return digest.hexdigest()
 
 
-def _add_file(digest: _Digest, source: Source, findings: Findings) -> None:
+def _add_settings(digest: _Digest, config: DataConfig) -> None:
+    if config.table != TableConfig():
+        # Of a table outside the sources the content counts, not the folder that contains it.
+        table = external_table(config.table.path)
+        named = config.table.model_copy(update={"path": table.name}) if table else config.table
+        digest.update(named.model_dump_json().encode() + (_content(table) if table else b""))
+    if config.classes is not None or config.label_scheme:
+        digest.update(repr((config.classes, config.label_scheme)).encode())
+
+
+def _add_file(digest: _Digest, path: Path, findings: Findings) -> None:
     try:
-        digest.update(_sha256(source.path).encode())
+        digest.update(_sha256(path).encode())
     except OSError as error:
         findings.add_fault(f"can't be read ({error.strerror or error})")
 
 
-def _add_folder(digest: _Digest, source: Source, findings: Findings) -> None:
-    files = list_files(source.path, findings)
+def _add_files(digest: _Digest, source: Source, folder: Path, files: Sequence[str]) -> None:
     for done, relative in enumerate(files):
         digest.update(relative.encode("utf-8", errors="surrogateescape") + b"\0")
-        digest.update(_content(source.path / relative))
+        digest.update(_content(folder / relative))
         if done % _REPORT_EVERY_FILES == 0:
             report("ingest", done, len(files), "files", f"fingerprint of {source.name}")
 

@@ -14,6 +14,7 @@ from fer_models.ingest.files.detection import SourceKind, is_utf8, kind_of_conte
 from fer_models.ingest.files.stat_cache import StatCache
 from fer_models.ingest.files.streams import SourceFile, open_stream
 from fer_models.ingest.findings import Findings
+from fer_models.ingest.layouts.annotation_table import is_image_list
 
 _NUM_NEAREST = 3
 _MIN_SIMILARITY = 0.6
@@ -174,6 +175,8 @@ def _detect_file(path: Path, wanted: str) -> _Detected:
     if wanted:
         return _fault(f"{path.name} is not a zip or tar archive; name the file itself")
     kind = kind_of_content(content, path.suffix)
+    if kind is SourceKind.PIXEL_TABLE and is_image_list(path.name, content):
+        kind = SourceKind.IMAGE_LIST
     if isinstance(kind, SourceKind):
         return _Detected(kind, is_compressed=compression is not None)
     return _fault(kind)

@@ -9,10 +9,14 @@ from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings, raise_if_bad
 from fer_models.ingest.formats.ferplus import join_votes, read_votes
-from fer_models.ingest.formats.image_folder import read_image_archive, read_image_folder
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
+from fer_models.ingest.layouts.image_folder import (
+    read_image_archive,
+    read_image_folder,
+    read_image_list,
+)
 from fer_models.ingest.locate import Source, locate_sources
 from fer_models.ingest.source_table import SourceTable
 from fer_models.progress import report
@@ -23,6 +27,7 @@ _READERS: dict[SourceKind, Callable[[SourceFile, Findings, LabelSettings], Sourc
     SourceKind.PARQUET: read_parquet_table,
     SourceKind.FOLDER: read_image_folder,
     SourceKind.IMAGE_ARCHIVE: read_image_archive,
+    SourceKind.IMAGE_LIST: read_image_list,
 }
 # FER+ votes may follow these. A source without a kind has a message of its own.
 _TABLES = (SourceKind.PIXEL_TABLE, SourceKind.PARQUET, None)
@@ -48,7 +53,7 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
         DataError: listing all problems of all sources.
     """
     read: list[ReadSource] = []
-    settings = LabelSettings(config.label_scheme, config.classes)
+    settings = LabelSettings(config.label_scheme, config.classes, config.table)
     for source, findings in locate_sources(config.sources):
         table = None
         if source.kind is SourceKind.SYNTHETIC and not findings.faults:

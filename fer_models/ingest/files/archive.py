@@ -23,7 +23,7 @@ from fer_models.ingest.files.compression import (
     detect_compression,
     translate_decompress_errors,
 )
-from fer_models.ingest.files.detection import is_image, is_table, is_visible
+from fer_models.ingest.files.detection import is_image, is_table, is_visible, may_list
 from fer_models.ingest.files.stat_cache import StatCache
 from fer_models.ingest.files.streams import (
     SourceFile,
@@ -35,12 +35,15 @@ from fer_models.progress import report
 
 _HEAD_BYTES = 4096
 _MAX_HEADS = 1000
+# ExpW's list has 4 MB. Larger ones are read when they are needed.
+_MAX_LIST_BYTES, _MAX_LISTS_BYTES = 8 << 20, 32 << 20
 _REPORT_EVERY = 1000
 _ENCRYPTED = 0x1
 # The record at the end of a zip file holds its number of files, 0xFFFF in very large ones.
 _END_RECORD_BYTES, _END_RECORD_MAGIC = 22 + 0xFFFF, b"PK\x05\x06"
 _COUNT_OFFSET, _MANY = 10, 0xFFFF
 _DOS = 0
+_TWICE = "appears twice in the archive; repack it"
 _NOT_A_FILE = "is a link or device, not a file; pack the files themselves"
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
@@ -61,12 +64,17 @@ class Entry:
 class Member:
     """A file in an archive: relative POSIX path, size in bytes, and its first bytes.
 
-    `head` is empty for images: their suffix identifies them.
+    `head` is empty for images; of small lists it is all, to spare a further pass for them.
     """
 
     name: str
     size: int
     head: bytes
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether `head` is the whole content."""
+        return len(self.head) == self.size
 
 
 @dataclass(frozen=True)
@@ -167,33 +175,33 @@ def walk(path: Path) -> Iterator[Entry]:
 def _list_archive(path: Path) -> Listing:
     members: list[Member] = []
     problems: dict[str, list[str]] = {}
-    num_heads = 0
+    num_heads, room = 0, _MAX_LISTS_BYTES
     for number, entry in enumerate(walk(path)):
         if entry.problem:
             problems.setdefault(entry.problem, []).append(entry.name)
             continue
         head = b""
-        if is_table(entry.name) or (not is_image(entry.name) and num_heads < _MAX_HEADS):
+        if may_list(entry.name) and entry.size <= min(_MAX_LIST_BYTES, room):
+            head = _head(entry, entry.size)
+            room -= len(head)
+        elif is_table(entry.name) or (not is_image(entry.name) and num_heads < _MAX_HEADS):
             num_heads += 1
-            head = _head(entry)
+            head = _head(entry, _HEAD_BYTES)
         members.append(Member(entry.name, entry.size, head))
         if number % _REPORT_EVERY == 0:
             report("ingest", number, 0, "files", f"listing {path.name}")
     counts = Counter(member.name for member in members)
-    for name in sorted(name for name, count in counts.items() if count > 1):
-        problems.setdefault("appears twice in the archive; repack it", []).append(name)
-    faults = tuple(f"{_shown(names)} {problem}" for problem, names in sorted(problems.items()))
+    problems |= {_TWICE: twice} if (twice := sorted(n for n in counts if counts[n] > 1)) else {}
+    faults = tuple(
+        f"{names[0]!a}{f' and {len(names) - 1} more, each' if len(names) > 1 else ''} {problem}"
+        for problem, names in sorted(problems.items())
+    )
     return Listing(tuple(members), faults)
 
 
-def _shown(names: list[str]) -> str:
-    more = f" and {len(names) - 1} more, each" if len(names) > 1 else ""
-    return f"{names[0]!a}{more}"
-
-
-def _head(entry: Entry) -> bytes:
+def _head(entry: Entry, num_bytes: int) -> bytes:
     with translate_decompress_errors(f"{entry.name} in the archive"):
-        return next(_blocks_of(entry, _HEAD_BYTES), b"")
+        return next(_blocks_of(entry, max(num_bytes, 1)), b"")
 
 
 def _content(entry: Entry) -> bytes | None:

@@ -1,6 +1,9 @@
 """File type detection: by file name, and by the first bytes of a file."""
 
+import csv
 import io
+import re
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -10,6 +13,7 @@ from fer_models.ingest.files.compression import detect_compression, unsupported_
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 )
+LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".json", ".jsonl", ".parquet", "_exp.npy")
 # Left behind by file managers in folders of images.
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
@@ -19,6 +23,8 @@ _FERPLUS_COLUMNS = {"neutral", "happiness", "contempt", "nf"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WIDE_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 _MAX_HEADER_BYTES = 1 << 16
+_SEPARATORS = (",", ";", "\t", "|")
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 class SourceKind(StrEnum):
@@ -30,6 +36,7 @@ class SourceKind(StrEnum):
     PIXEL_TABLE = "pixel table"
     PARQUET = "parquet"
     FERPLUS = "FER+ votes"
+    IMAGE_LIST = "list of images"
 
 
 def kind_of_content(content: bytes, suffix: str) -> SourceKind | str:
@@ -56,20 +63,46 @@ def kind_of_content(content: bytes, suffix: str) -> SourceKind | str:
             "expected a csv table, a parquet file or a folder of images, got another binary file; "
             "name one of them (a single image belongs into <folder>/<class>/)"
         )
-    is_ferplus = len(_FERPLUS_COLUMNS & set(columns_of(content))) > 1
+    columns = columns_of(content)
+    is_ferplus = len(_FERPLUS_COLUMNS & set(columns)) > 1 and "pixels" not in columns
     return SourceKind.FERPLUS if is_ferplus else SourceKind.PIXEL_TABLE
 
 
 def columns_of(content: bytes) -> list[str]:
     """The column names of a csv table that begins with `content`."""
-    return read_header(io.BytesIO(content))
+    return read_header(io.BytesIO(content)).names
 
 
-def read_header(stream: BinaryIO) -> list[str]:
-    """Column names of a csv table: its first line, stripped, in lower case."""
+@dataclass(frozen=True)
+class Header:
+    """The first line of a text table: its column names, stripped, in lower case."""
+
+    names: list[str]
+    separator: str
+
+
+def read_header(stream: BinaryIO, separator: str = "") -> Header:
+    """Read the first line of a text table; without a separator, the line decides it."""
     line = stream.readline(_MAX_HEADER_BYTES).removeprefix(_BYTE_ORDER_MARK)
-    names = line.decode("utf-8", errors="replace").strip("\r\n").split(",")
-    return [name.strip().strip('"').strip().lower() for name in names]
+    text = line.decode("utf-8", errors="replace").strip("\r\n")
+    separator = {"tab": "\t"}.get(separator, separator) or _separator_of(text)
+    names = _fields(text, separator)
+    return Header([name.strip().strip('"').strip().lower() for name in names], separator)
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    if '"' in line:
+        try:
+            return next(csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True))
+        except csv.Error:
+            pass
+    return line.split(separator)
+
+
+def _separator_of(line: str) -> str:
+    """The most frequent separator of a line outside quotes; a comma if there is none."""
+    bare = _QUOTED.sub("", line)
+    return max(_SEPARATORS, key=bare.count)
 
 
 def is_visible(path: str) -> bool:
@@ -85,6 +118,11 @@ def is_image(path: str) -> bool:
 def is_table(path: str) -> bool:
     """Whether a file is a table by its suffix."""
     return path.lower().endswith((".csv", ".parquet"))
+
+
+def may_list(path: str) -> bool:
+    """Whether a file may contain labels of images, by its suffix."""
+    return path.lower().endswith(LIST_SUFFIXES)
 
 
 def is_utf8(name: str) -> bool:

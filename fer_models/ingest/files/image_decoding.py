@@ -6,7 +6,7 @@ import struct
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 GreyImage = npt.NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom of a face, in pixels of the upright image."""
 
 # Not every format that Pillow supports: some start other programs, and none of those is common.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
@@ -34,6 +36,7 @@ MAX_FILE_BYTES = 256 << 20
 _DEPTHS = (8, 10, 12, 14, 16)
 _DARK_AT_16_BITS = 64
 _OPAQUE = 255
+_MAX_BEYOND = 0.25
 _TOO_LARGE = "the image is far too large to be a face"
 _REMEDY = "replace or remove it"
 # Exceptions of Pillow's decoders on damaged files, found by fuzzing.
@@ -67,13 +70,17 @@ class _UnsupportedError(ValueError):
     """A valid image whose pixels can't be mapped to grey values."""
 
 
-def decode_image(data: bytes) -> GreyImage | str:
+class _BoxError(ValueError):
+    """A face box outside the image."""
+
+
+def decode_image(data: bytes, box: Box | None = None) -> GreyImage | str:
     """Decode an image file to uint8 48 x 48 grey values.
 
     JPEG, PNG, BMP, GIF, WEBP, TIFF or PPM of any mode and size is rotated as its EXIF data says,
     composited on white where it is transparent, converted to grey (ITU-R 601 luma), and resized
     with Lanczos antialiasing. A 48 x 48 grey image is kept bit for bit; of an animation the first
-    frame is used.
+    frame is used. With a box, only that part of the image is.
 
     Example:
         image = decode_image(Path("face.jpg").read_bytes())
@@ -91,9 +98,11 @@ def decode_image(data: bytes) -> GreyImage | str:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS or max(image.size) > _MAX_SIDE_PX:
                 return f"{_TOO_LARGE} ({image.width} x {image.height}); {_REMEDY}"
-            return _to_grey(image)
+            return _to_grey(image, box)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return f"{_TOO_LARGE}; {_REMEDY}"
+    except _BoxError as error:
+        return str(error)
     except _DECODING_ERRORS as error:
         return f"not a readable image ({_reason(error)}); {_REMEDY}"
 
@@ -105,11 +114,12 @@ def too_many_bytes(size: int) -> str:
     return f"{_TOO_LARGE} ({size:,} bytes); {_REMEDY}"
 
 
-def _to_grey(image: "Image") -> GreyImage:
+def _to_grey(image: "Image", box: Box | None) -> GreyImage:
     from PIL import Image, ImageOps
 
     # JPEG is decoded at a fraction of its size: photographs load several times faster.
-    image.draft("L", (4 * IMAGE_SIZE_PX, 4 * IMAGE_SIZE_PX))
+    if box is None:
+        image.draft("L", (4 * IMAGE_SIZE_PX, 4 * IMAGE_SIZE_PX))
     has_wide_colours = _has_wide_colours(image)
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "F":
@@ -120,7 +130,38 @@ def _to_grey(image: "Image") -> GreyImage:
         upright = Image.fromarray(_to_eight_bits(np.asarray(upright), depth))
     if has_wide_colours and np.asarray(upright.convert("RGB")).max() < _DARK_AT_16_BITS:
         raise _UnsupportedError("16-bit colours in which only low values are used, expected 8 bits")
-    grey = _without_transparency(upright).convert("L")
+    if box is not None:
+        upright = upright.crop(_inside(box, upright.size))
+    return _to_size(_without_transparency(upright).convert("L"))
+
+
+def _inside(box: Box, size: tuple[int, int]) -> Box:
+    """The part of a box that lies in the image; detectors reach a little beyond it."""
+    left, top, right, bottom = box
+    width, height = size
+    slack = _MAX_BEYOND * max(right - left, bottom - top)
+    inner = (max(left, 0), max(top, 0), min(right, width), min(bottom, height))
+    if (
+        max(-left, -top, right - width, bottom - height) > slack
+        or min(inner[2] - inner[0], inner[3] - inner[1]) < 1
+    ):
+        raise _BoxError(
+            f"the face box {','.join(map(str, box))} does not fit into {width} x {height} pixels; "
+            "correct it, or set data.table.crop=false if the faces are cut out already"
+        )
+    return inner
+
+
+def resized(image: GreyImage) -> GreyImage:
+    """A grey image of any size as 48 x 48, as an image file with these pixels would become."""
+    from PIL import Image
+
+    return _to_size(Image.fromarray(image))
+
+
+def _to_size(grey: "Image") -> GreyImage:
+    from PIL import Image
+
     if grey.size != _SIZE:
         grey = grey.resize(_SIZE, Image.Resampling.LANCZOS, reducing_gap=3.0)
     return np.array(grey, dtype=np.uint8)
@@ -164,7 +205,10 @@ def _reason(error: Exception) -> str:
 
 
 def decode_in_order(
-    loaders: Iterable[tuple[str, Loader]], total: int, name: str
+    loaders: Iterable[tuple[str, Loader]],
+    total: int,
+    name: str,
+    boxes: Mapping[str, Sequence[Box | None]] | None = None,
 ) -> Iterator[tuple[str, Outcome]]:
     """Decode images with a thread pool, keep their order, and report progress.
 
@@ -173,9 +217,10 @@ def decode_in_order(
             that prevents it; it is called in a thread.
         total: number of images, for progress.
         name: of the source, for progress.
+        boxes: the faces to cut out of an image, by path; None and by default all of it.
 
     Yields:
-        Path, and the image (uint8 48 x 48 grey values) or its problem.
+        Path, and the image (uint8 48 x 48 grey values) or its problem; once for each box.
     """
     # Decoding releases the interpreter lock, so threads suffice. Images are submitted in groups:
     # handing out small ones one by one costs more than decoding them.
@@ -185,7 +230,7 @@ def decode_in_order(
     with quiet_decoding(), ThreadPoolExecutor(num_threads) as pool:
         while True:
             while len(waiting) < 2 * num_threads and (group := list(islice(todo, _FILES_PER_TASK))):
-                waiting.append(pool.submit(_decode_group, group))
+                waiting.append(pool.submit(_decode_group, group, boxes or {}))
             if not waiting:
                 return
             outcomes = waiting.popleft().result()
@@ -202,9 +247,15 @@ def quiet_decoding() -> Iterator[None]:
         yield
 
 
-def _decode_group(group: list[tuple[str, Loader]]) -> list[tuple[str, Outcome]]:
-    return [(path, _decode(loader())) for path, loader in group]
+def _decode_group(
+    group: list[tuple[str, Loader]], boxes: Mapping[str, Sequence[Box | None]]
+) -> list[tuple[str, Outcome]]:
+    outcomes = []
+    for path, loader in group:
+        loaded = loader()
+        outcomes += [(path, _decode(loaded, box)) for box in boxes.get(path, (None,))]
+    return outcomes
 
 
-def _decode(loaded: bytes | str) -> Outcome:
-    return loaded if isinstance(loaded, str) else decode_image(loaded)
+def _decode(loaded: bytes | str, box: Box | None) -> Outcome:
+    return loaded if isinstance(loaded, str) else decode_image(loaded, box)

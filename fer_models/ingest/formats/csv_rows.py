@@ -1,4 +1,4 @@
-"""Rows of a comma-separated file, read one by one with exact row and line numbers.
+"""Rows of a csv file, also with another separator, read one by one with row and line numbers.
 
 Own code because the messages need, for each row, its line number, whether the file ends inside it,
 and where a quote was left open; neither csv nor pandas reports all of these.
@@ -65,25 +65,31 @@ def shown_name(name: str) -> str:
     return shown if shown.isprintable() else repr(shown)
 
 
-def read_rows(stream: BinaryIO) -> Iterator[TextRow]:
+def read_rows(stream: BinaryIO, separator: str = ",", first_line: int = 2) -> Iterator[TextRow]:
     """Yield the data rows after the header.
+
+    Args:
+        stream: after the header line.
+        separator: one character.
+        first_line: number of the next line, from 1.
 
     Raises:
         BrokenTextError: a line is far too long, most lines are blank, or a quoted field does not
             end in its line (no field of these formats contains a line break).
     """
     row = 0
+    blanks = b" \r\n\f\v" if separator == "\t" else None  # an empty last field ends in a tab
     lines = iter(lambda: stream.readline(_MAX_LINE_BYTES), b"")
-    for line_number, line in enumerate(lines, start=2):
+    for line_number, line in enumerate(lines, start=first_line):
         if len(line) == _MAX_LINE_BYTES:
             raise BrokenTextError(
                 f"line {line_number} is longer than {_MAX_LINE_BYTES:,} bytes (a row of pixels has "
                 "at most 9,500): line ends are missing, or it is another kind of file; save it "
                 "with LF or CRLF line ends"
             )
-        text = line.strip()
+        text = line.strip(blanks)
         if text:
-            fields = [field.strip() for field in _split(text, row, line_number)]
+            fields = [field.strip() for field in _split(text, separator, row, line_number)]
             yield TextRow(row, line_number, fields, not line.endswith(b"\n"))
             row += 1
         elif line_number - row > _MAX_BLANK_LINES:
@@ -93,12 +99,14 @@ def read_rows(stream: BinaryIO) -> Iterator[TextRow]:
             )
 
 
-def _split(text: bytes, row: int, line_number: int) -> list[bytes]:
+def _split(text: bytes, separator: str, row: int, line_number: int) -> list[bytes]:
     if b'"' not in text:
-        return text.split(b",")
+        return text.split(separator.encode())
     try:
         # latin-1 maps every byte to one character and back.
-        [fields] = csv.reader([text.decode("latin-1")], strict=True, skipinitialspace=True)
+        [fields] = csv.reader(
+            [text.decode("latin-1")], delimiter=separator, strict=True, skipinitialspace=True
+        )
     except csv.Error as error:
         raise BrokenTextError(
             f"row {row} (line {line_number}): a quote is opened and not closed: the file is "

@@ -47,18 +47,19 @@ class VoteTable:
 def read_votes(file: SourceFile, findings: Findings) -> VoteTable | None:
     """Read a FER+ file; None if it can't be used as a whole (the findings say why)."""
     with file.open() as stream:
-        columns = read_header(stream)
+        header = read_header(stream)
+        columns = header.names
         if sorted(columns) != sorted(_COLUMNS):
             findings.add_fault(
                 f"expected the FER+ columns Usage,Image name,{','.join(VOTE_NAMES)}, got "
                 f"{','.join(shown_name(column) for column in columns[:15])}; "
-                "correct the header line"
+                "use the file as published, or name the columns so"
             )
             return None
         order = [columns.index(name) for name in _COLUMNS]
         table = VoteTable()
         try:
-            for row in read_rows(stream):
+            for row in read_rows(stream, header.separator):
                 _take(row, order, table, findings)
             report_reading(stream, file.name)
         except BrokenTextError as error:

@@ -1,7 +1,9 @@
 """Fields of FER2013's tables (labels, splits, FER+ votes, row ids) and their error messages."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from fer_models.dataset.snapshot import NO_VOTE, UNASSIGNED
 from fer_models.ingest.formats.labels import LabelReader
@@ -10,7 +12,14 @@ from fer_models.labels import UNLABELLED, FerPlusVote
 USAGE_TO_SPLIT = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 SPLIT_TO_USAGE = {split: usage for usage, split in USAGE_TO_SPLIT.items()}
 
-_SPLITS = {usage.encode(): split for usage, split in USAGE_TO_SPLIT.items()}
+_SPLIT_NAMES = {
+    "train": "train training trainset trainingset traindata fer2013train",
+    "validation": "validation valid val dev validset validationset valset devset publictest "
+    "fer2013valid",
+    "test": "test testing testset testingset testdata privatetest fer2013test",
+}
+_SPLIT_OF = {name: split for split, names in _SPLIT_NAMES.items() for name in names.split()}
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 _REASONS = {"id": "bad_id", "emotion": "bad_label", "usage": "bad_split", "votes": "bad_votes"}
 _SHOWN_BYTES = 30
 NUM_TAGGERS = 10
@@ -20,9 +29,19 @@ _SHOWN_CHARACTERS = 60
 _COUNTS = {str(count).encode(): count for count in range(NUM_TAGGERS + 1)}
 
 
+@lru_cache(maxsize=4096)
+def split_of(text: str) -> str:
+    """The split that a folder name or a value means (`PublicTest`, `val`); else `UNASSIGNED`.
+
+    Example:
+        split_of("train_set")  # "train"
+    """
+    return _SPLIT_OF.get(_BETWEEN_WORDS.sub("", text.casefold()), UNASSIGNED)
+
+
 def parse_usage(text: bytes) -> str:
     """The split of a Usage value; `UNASSIGNED` for any other text."""
-    return _SPLITS.get(text, UNASSIGNED)
+    return split_of(text.decode("utf-8", errors="replace"))
 
 
 @dataclass(frozen=True)
@@ -56,7 +75,10 @@ def reason_of(problems: Collection[str]) -> str:
 
 def usage_problem(value: bytes) -> str:
     """The message for an invalid Usage value."""
-    return f"expected Usage {' or '.join(USAGE_TO_SPLIT)}, got {_shown(value)}; correct it"
+    return (
+        f"expected Usage {' or '.join(USAGE_TO_SPLIT)}, got {_shown(value)}; correct it, or ignore "
+        "the column with data.table.split=none"
+    )
 
 
 def _shown(value: bytes) -> str:

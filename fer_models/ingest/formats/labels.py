@@ -1,5 +1,6 @@
 """Label texts of one source: names of any spelling, or numbers under a known scheme."""
 
+import difflib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,7 @@ from fer_models.classes.schemes import (
     scheme_advice,
     scheme_of,
 )
+from fer_models.ingest.config import TableConfig
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.source_table import SourceTable
 from fer_models.labels import UNLABELLED
@@ -22,18 +24,25 @@ LEFT_OUT = -2
 """Label of an image that the scheme leaves out, such as AffectNet's "no face"."""
 _SHOWN_CHARACTERS = 30
 _NUM_SHOWN = 12
+_MIN_SIMILARITY = 0.75
 
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """What the user says of the labels: `data.label_scheme` and `data.classes`."""
+    """What the user says of the labels: `data.label_scheme`, `data.classes` and `data.table`."""
 
     scheme: str | tuple[str, ...] = ""
     classes: ClassSetting = None
+    table: TableConfig = field(default_factory=TableConfig)
+    """`data.table`: the columns of tables."""
 
     def is_known(self, name: str) -> bool:
         """Whether a name is a basic emotion, or one that the user has named."""
         return name in EMOTIONS or name in named_classes(self.classes)
+
+    def with_table(self, path: str) -> "LabelSettings":
+        """The same settings for a table of labels at this path."""
+        return replace(self, table=self.table.model_copy(update={"path": path}))
 
 
 DEFAULT_LABELS = LabelSettings()
@@ -50,10 +59,13 @@ class LabelReader:
     Args:
         settings: what the user says.
         proven: the scheme that the source itself proves by its columns or files; "" for none.
+        own: names that the source itself gives to its numbers, or the scheme of a published file
+            that has no other: before `data.label_scheme`, which is for sources without.
     """
 
     settings: LabelSettings
     proven: str = ""
+    own: LabelScheme | None = None
     names: list[str] = field(default_factory=list)
     _seen: dict[str, tuple[int, str]] = field(default_factory=dict)
     _texts: Counter[str] = field(default_factory=Counter)
@@ -68,7 +80,9 @@ class LabelReader:
 
     @property
     def scheme(self) -> LabelScheme | None:
-        """The scheme of numbers: the user's, else the proven one."""
+        """The scheme of numbers: the source's own, else the user's, else the proven one."""
+        if self.own:
+            return self.own
         if self.settings.scheme:
             return scheme_of(self.settings.scheme)
         return SCHEMES[self.proven] if self.proven else None
@@ -82,7 +96,17 @@ class LabelReader:
         return found
 
     def finish(self, findings: Findings) -> None:
-        """Report numbers that can't be read, once for the whole source."""
+        """Report numbers that can't be read, once for the whole source, and likely misspellings."""
+        for name, meant in self._near_names():
+            findings.add_note(
+                f"{name} is a class of its own; if it means {meant}, merge them with "
+                f"data.classes={{{meant}: [{meant}, {name}]}}"
+            )
+        if self.own and self.settings.scheme and any(map(_is_number, self._seen)):
+            findings.add_note(
+                f"data.label_scheme does not apply: the source itself says what its numbers mean "
+                f"({self.own.described()})"
+            )
         if not self._foreign:
             return
         numbers = sorted(self._foreign)
@@ -113,11 +137,21 @@ class LabelReader:
             if not problem and label != UNLABELLED
         }
         is_numbered = any(number_of(text) is not None for text in mapping)
-        chosen = self.settings.scheme or self.proven
+        own = next((key for key, scheme in SCHEMES.items() if scheme is self.own), "own")
+        chosen = own if self.own else self.settings.scheme or self.proven
         return {
             "scheme": (chosen if isinstance(chosen, str) else "own") if is_numbered else "",
             "labels": mapping,
         }
+
+    def _near_names(self) -> list[tuple[str, str]]:
+        """Names that are no known class, and the emotion that each may be a misspelling of."""
+        near = []
+        for name in sorted(self.names):
+            if not self.settings.is_known(name):
+                match = difflib.get_close_matches(name, EMOTIONS, 1, _MIN_SIMILARITY)
+                near += [(name, meant) for meant in match]
+        return near
 
     def _read(self, text: str) -> tuple[int, str]:
         number = number_of(text)
@@ -125,7 +159,7 @@ class LabelReader:
             return self._read_name(text)
         if number in self._numbers:
             return self._numbers[number], ""
-        is_ours = bool(self.settings.scheme)
+        is_ours = bool(self.settings.scheme or self.own)
         if not is_ours and (not self.proven or is_class_number(number)):
             self._foreign[number] = None
             return UNLABELLED, ""
@@ -137,7 +171,8 @@ class LabelReader:
         # A table that proves a scheme contains its names, and no others.
         is_foreign = bool(self.proven) and not self.settings.is_known(name)
         if problem or is_foreign:
-            return UNLABELLED, self._problem(text)
+            remedy = "" if problem else ", or name all classes with data.classes"
+            return UNLABELLED, self._problem(text) + remedy
         return self._position(name), ""
 
     def _problem(self, text: str) -> str:
@@ -153,6 +188,10 @@ class LabelReader:
         if name not in self.names:
             self.names.append(name)
         return self.names.index(name)
+
+
+def _is_number(text: str) -> bool:
+    return number_of(text) is not None
 
 
 def _few(numbers: list[int]) -> str:

@@ -1,13 +1,32 @@
-"""FER2013 as parquet: `png` (image bytes), and `emotion`, `Usage`, `row`, `ferplus_*` votes."""
+"""Parquet tables of images: FER2013 (`png`, `emotion`, `Usage`, `ferplus_*`), or of `datasets`.
 
+The library `datasets` stores an image as a struct of bytes and path, a label as its number, and
+the names of the classes in the metadata of the schema.
+"""
+
+import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from fer_models.classes.names import class_name, name_problem
+from fer_models.classes.schemes import LabelScheme
+from fer_models.ingest.config import NONE, TableConfig
 from fer_models.ingest.files.image_decoding import GreyImage, decode_image, quiet_decoding
 from fer_models.ingest.files.streams import SourceFile, decompress_to
 from fer_models.ingest.findings import Findings
+from fer_models.ingest.formats.columns import (
+    ID,
+    LABEL,
+    SPLIT,
+    SPLIT_COLUMNS,
+    ColumnError,
+    chosen_column,
+    chosen_label,
+)
 from fer_models.ingest.formats.fields import (
     VOTE_NAMES,
     RowIds,
@@ -26,10 +45,24 @@ if TYPE_CHECKING:
 
 _VOTES = tuple(f"ferplus_{name}" for name in VOTE_NAMES)
 _ROW_ID = "row"
-_IGNORED = (_ROW_ID, "__index_level_0__")
-_COLUMN_SETS = (["Usage", "emotion", "png"], ["emotion", "png"], ["png"])
+_INDEX = "__index_level_0__"
+_PNG = "png"
+_IMAGE_COLUMNS = (_PNG, "image", "img", "jpg", "jpeg", "image_bytes", "bytes")
+_SHARD = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}")
 _ROWS_PER_BATCH = 512
 _MAX_REASON = 120
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Names of columns; "" for one that is absent."""
+
+    image: str
+    label: str
+    split: str
+    votes: list[str]
+    ignored: list[str]
+    has_id: bool
 
 
 def read_parquet_table(
@@ -37,9 +70,10 @@ def read_parquet_table(
 ) -> SourceTable | None:
     """Read a parquet file of encoded images.
 
-    Columns: `png` (bytes of an image file), with `emotion` and `Usage`, or `emotion`, or neither
-    (unlabelled); all ten `ferplus_*` or none. Values of a column `row` must be unique; rows are
-    numbered by their position in the file.
+    Columns: the bytes of image files (`png`, `image`); labels, splits and all ten `ferplus_*` if
+    there are any. Values of a column `row` must be unique; rows are numbered by their position in
+    the file. Numbers mean what the names in the schema say; without names those of `emotion`
+    beside `png` are FER2013's, and others are not read.
 
     Args:
         file: the file.
@@ -57,11 +91,19 @@ def read_parquet_table(
             _seekable(file) as stream,
             pq.ParquetFile(stream, page_checksum_verification=True) as table,
         ):
-            faults = _column_faults(table.schema_arrow)
+            try:
+                columns = _columns(table.schema_arrow, settings.table)
+            except ColumnError as error:
+                findings.add_fault(str(error))
+                return None
+            faults = _type_faults(table.schema_arrow, columns)
             for fault in faults:
                 findings.add_fault(fault)
-            labels = LabelReader(settings, proven="fer2013")
-            return None if faults else _read_rows(table, file.name, findings, labels)
+            if columns.ignored:
+                findings.add_note(f"columns ignored: {', '.join(columns.ignored)}")
+            proven = "fer2013" if (columns.image, columns.label) == (_PNG, "emotion") else ""
+            labels = LabelReader(settings, proven, _own_names(table.schema_arrow, columns.label))
+            return None if faults else _read_rows(table, columns, file.name, findings, labels)
     except (pa.ArrowException, OSError, ValueError) as error:
         first_line = str(error).partition("\n")[0]
         findings.add_fault(
@@ -84,49 +126,90 @@ def _seekable(file: SourceFile) -> Iterator[IO[bytes]]:
             yield plain
 
 
-def _column_faults(schema: "pa.Schema") -> list[str]:
+def _columns(schema: "pa.Schema", config: TableConfig) -> _Columns:
+    names = {name.lower(): name for name in schema.names}
+    image = chosen_column(list(names), config.image, _IMAGE_COLUMNS, "image")
+    votes = [name for name in schema.names if name in _VOTES]
+    split = chosen_column(list(names), config.split, SPLIT_COLUMNS, "split")
+    label = chosen_label(list(names), config.label, "emotion" if image == _PNG else "")
+    others = [name for name in names if name not in (image, label, split, _ROW_ID, _INDEX)]
+    others = [names[name] for name in others if names[name] not in votes]
+    is_unlabelled = config.label == NONE or not (label or split or votes or others)
+    if not image or len(votes) not in (0, len(_VOTES)) or not (label or is_unlabelled):
+        raise ColumnError(
+            "expected the column png (image bytes) or image (as the library datasets writes it), "
+            f"alone or with emotion, label or another column of labels, and all or none of "
+            f"{','.join(_VOTES)}; got {','.join(schema.names)[:300]}; name the columns with "
+            "data.table.image and data.table.label (none: no labels)"
+        )
+    has_id = _ROW_ID in names
+    return _Columns(names[image], names.get(label, ""), names.get(split, ""), votes, others, has_id)
+
+
+def _type_faults(schema: "pa.Schema", columns: _Columns) -> list[str]:
     import pyarrow.types as types
 
-    names = list(schema.names)
-    votes = [name for name in names if name in _VOTES]
-    others = sorted(name for name in names if name not in (*_VOTES, *_IGNORED))
-    if others not in _COLUMN_SETS or len(votes) not in (0, len(_VOTES)):
-        fault = (
-            "expected the column png (image bytes), alone, with emotion, or with emotion and "
-            f"Usage, and all or none of {','.join(_VOTES)}; got {','.join(names)[:300]}; "
-            "rename or complete the columns"
-        )
-        return [fault]
+    def is_text(kind: "pa.DataType") -> bool:
+        if types.is_dictionary(kind):
+            kind = kind.value_type
+        return bool(types.is_string(kind) or types.is_large_string(kind))
+
+    def is_bytes(kind: "pa.DataType") -> bool:
+        if types.is_struct(kind):
+            return any(field.name == "bytes" and is_bytes(field.type) for field in kind)
+        return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+    def is_label(kind: "pa.DataType") -> bool:
+        return bool(types.is_integer(kind)) or types.is_floating(kind) or is_text(kind)
+
+    is_fer2013 = columns.image == _PNG and columns.label == "emotion"
     expected = {
-        "png": ("bytes", lambda kind: types.is_binary(kind) or types.is_large_binary(kind)),
-        "Usage": ("text", lambda kind: types.is_string(kind) or types.is_large_string(kind)),
-        **dict.fromkeys(("emotion", *_VOTES), ("whole numbers", types.is_integer)),
+        columns.image: ("bytes", is_bytes),
+        columns.label: ("whole numbers", types.is_integer) if is_fer2013 else ("labels", is_label),
+        columns.split: ("text", is_text),
+        **dict.fromkeys(columns.votes, ("whole numbers", types.is_integer)),
     }
     return [
         f"expected {what} in the column {name}, got {schema.field(name).type}; convert it"
         for name, (what, fits) in expected.items()
-        if name in names and not fits(schema.field(name).type)
+        if name and not fits(schema.field(name).type)
     ]
 
 
+def _own_names(schema: "pa.Schema", label: str) -> LabelScheme | None:
+    """The names that the library `datasets` stored for the numbers of a column."""
+    try:
+        stored = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        names = stored["info"]["features"][label]["names"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    if not isinstance(names, list) or any(name_problem(class_name(str(name))) for name in names):
+        return None
+    return LabelScheme("names in the file", dict(enumerate(map(str, names))))
+
+
 def _read_rows(
-    table: "pq.ParquetFile", name: str, findings: Findings, labels: LabelReader
+    table: "pq.ParquetFile", columns: _Columns, name: str, findings: Findings, labels: LabelReader
 ) -> SourceTable:
-    columns = [name for name in table.schema_arrow.names if name not in _IGNORED[1:]]
+    wanted = [columns.image, columns.label, columns.split, *columns.votes]
+    wanted = [*filter(None, wanted), *([_ROW_ID] if columns.has_id else [])]
+    shard = _SHARD.match(name)
+    split = shard[1] if shard and not columns.split else ""
     total, done = table.metadata.num_rows, 0
     if not total:
         findings.add_fault("expected rows, got none; copy the file again")
     builder, row_ids = TableBuilder(), RowIds()
-    for batch in table.iter_batches(batch_size=_ROWS_PER_BATCH, columns=columns):
+    for batch in table.iter_batches(batch_size=_ROWS_PER_BATCH, columns=wanted):
         listed = batch.to_pylist()
         with quiet_decoding():
             # No threads: decoding such small images is faster than submitting tasks.
-            images = [decode_image(values["png"] or b"") for values in listed]
+            images = [decode_image(_bytes(values[columns.image])) for values in listed]
         for row, (values, image) in enumerate(zip(listed, images, strict=True), start=done):
-            id_problem = ""
-            if _ROW_ID in values:
-                id_problem = row_ids.problem(str(values.pop(_ROW_ID)).encode(), row)
-            _add_row(row, values, image, id_problem, builder, findings, labels)
+            texts = _texts(values, columns)
+            problems = {}
+            if columns.has_id and (problem := row_ids.problem(texts[ID], row)):
+                problems[ID] = problem
+            _add_row(row, texts, image, problems, split, builder, findings, labels)
         done += batch.num_rows
         report("ingest", done, total, "images", name)
     if done != total:
@@ -135,26 +218,39 @@ def _read_rows(
             "again"
         )
     labels.finish(findings)
-    read = builder.table(total, has_usage="Usage" in columns, has_votes=_VOTES[0] in columns)
+    read = builder.table(total, has_usage=bool(columns.split), has_votes=bool(columns.votes))
     return labels.named(read)
+
+
+def _bytes(value: Any) -> bytes:
+    """The bytes of an image: of a column of bytes, or of a struct of bytes and path."""
+    content = value.get("bytes") if isinstance(value, dict) else value
+    return content or b""
+
+
+def _texts(values: Mapping[str, Any], columns: _Columns) -> dict[str, bytes]:
+    """The fields of a row by their meaning: LABEL, SPLIT, ID, and the names of the votes."""
+    meaning = {LABEL: columns.label, SPLIT: columns.split, ID: _ROW_ID if columns.has_id else ""}
+    meaning |= {name: name for name in columns.votes}
+    return {key: str(values[name]).encode() for key, name in meaning.items() if name}
 
 
 def _add_row(
     row: int,
-    values: Mapping[str, Any],
+    texts: Mapping[str, bytes],
     image: GreyImage | str,
-    id_problem: str,
+    problems: dict[str, str],
+    split: str,
     builder: TableBuilder,
     findings: Findings,
     labels: LabelReader,
 ) -> None:
     """Add one row's image, or record its problems."""
-    texts = {name.lower(): str(values[name]).encode() for name in values if name != "png"}
     meaning = parse_fields(texts, labels)
-    problems = {**({"id": id_problem} if id_problem else {}), **meaning.problems}
+    problems = {**problems, **meaning.problems}
     votes = NO_VOTES
-    if _VOTES[0] in values:
-        counts = [texts[name.lower()] for name in _VOTES]
+    if _VOTES[0] in texts:
+        counts = [texts[name] for name in _VOTES]
         votes = parse_votes(counts) or NO_VOTES
         if votes == NO_VOTES:
             problems["votes"] = votes_problem(counts)
@@ -165,4 +261,4 @@ def _add_row(
         findings.add_bad_row(row, f"row {row}", [*problems.values()], has_image=True)
     builder.add_images(image[None])
     reason = reason_of(problems)
-    builder.add_fields(row, meaning.label, meaning.split, reason=reason, votes=votes)
+    builder.add_fields(row, meaning.label, meaning.split or split, reason=reason, votes=votes)

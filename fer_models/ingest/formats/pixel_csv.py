@@ -1,84 +1,132 @@
-"""FER2013 as a csv of pixel lists: `fer2013.csv`, `icml_face_data.csv`, `train.csv`, `test.csv`.
+"""A csv of pixel lists: `fer2013.csv`, `icml_face_data.csv`, `train.csv`, `test.csv`, or similar.
 
-Columns, in any order and ignoring blanks around names and values: `pixels`, with `emotion` and
-`Usage` (complete FER2013), with `emotion` only (challenge training set), or alone (unlabelled).
-A column of row ids (`id`, `image_id`, `row`, `index`, or pandas' unnamed first column) is allowed.
+Columns, in any order and ignoring blanks around names and values: `pixels`; labels and split if
+there are any; a column of row ids (`id`, `image_id`, `row`, `index`, or pandas' unnamed first
+column). Others are ignored. The separator is that of the header line.
 """
 
 from dataclasses import dataclass, field
 from itertools import islice
 
+import numpy as np
+
+from fer_models.classes.names import emotion_of
+from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
 from fer_models.ingest.files.detection import read_header
+from fer_models.ingest.files.image_decoding import resized
 from fer_models.ingest.files.streams import SourceFile, SourceStream, report_reading
 from fer_models.ingest.findings import Findings
+from fer_models.ingest.formats.columns import (
+    ID,
+    LABEL,
+    NAME,
+    PIXELS,
+    SPLIT,
+    ColumnError,
+    PixelColumns,
+    pixel_columns,
+)
 from fer_models.ingest.formats.csv_rows import (
     BrokenTextError,
     TextRow,
     read_rows,
     record_bad_row,
-    shown_name,
 )
 from fer_models.ingest.formats.fields import RowIds, parse_fields, reason_of
 from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelSettings
-from fer_models.ingest.formats.pixel_text import parse_pixels
+from fer_models.ingest.formats.pixel_text import parse_pixels, plain_pixels, side_of
 from fer_models.ingest.source_table import SourceTable, TableBuilder
 
 # A chunk's bytes and its few temporary arrays should fit the processor's cache.
 _ROWS_PER_CHUNK = 8
 _REPORT_EVERY_BYTES = 8 << 20
-_ID_COLUMNS = ("id", "image_id", "row", "index", "unnamed: 0")
-_COLUMN_SETS = (
-    {"pixels", "emotion", "usage"},
-    {"pixels", "emotion"},
-    {"pixels"},
-)
-_MAX_SHOWN = 12
-_EXPECTED = "emotion,pixels,Usage or emotion,pixels or pixels"
 
 
 @dataclass
 class _Reader:
-    columns: list[str]
+    columns: PixelColumns
     findings: Findings
     labels: LabelReader
     builder: TableBuilder = field(default_factory=TableBuilder)
     row_ids: RowIds = field(default_factory=RowIds)
     num_rows: int = 0
+    side: int = 0
+    """Of the images in pixels; the first rows decide it."""
+    contradictions: list[str] = field(default_factory=list)
 
     def add_rows(self, rows: list[TextRow]) -> None:
         complete = [row for row in rows if self._has_all_columns(row)]
-        pixels = self.columns.index("pixels")
-        images, bad = parse_pixels([row.fields[pixels] for row in complete])
-        self.builder.add_images(images)
+        pixels = self.columns.roles.index(PIXELS)
+        texts = [plain_pixels(row.fields[pixels]) for row in complete]
+        self.side = self.side or side_of(texts)
+        images, bad = parse_pixels(texts, self.side)
+        self.builder.add_images(_resized(images))
         for position, row in enumerate(complete):
             self._add_fields(row, bad.get(position))
         self.num_rows += len(rows)
 
     def _has_all_columns(self, row: TextRow) -> bool:
-        if len(row.fields) == len(self.columns):
+        roles = self.columns.roles
+        if len(row.fields) == len(roles):
             return True
         problem = (
-            f"expected {len(self.columns)} columns ({','.join(self.columns)}), "
+            f"expected {len(roles)} columns ({','.join(map(self._shown, roles))}), "
             f"got {len(row.fields)}; correct or remove the row"
         )
-        may_be_cut = len(row.fields) < len(self.columns)
+        may_be_cut = len(row.fields) < len(roles)
         record_bad_row(row, [problem], may_be_cut, False, self.findings)
         return False
 
+    def _shown(self, role: str) -> str:
+        shown = {LABEL: self.columns.label, NAME: self.columns.name}
+        return shown.get(role, role.removeprefix("ignored "))
+
     def _add_fields(self, row: TextRow, pixel_problem: str | None) -> None:
-        values = dict(zip(self.columns, row.fields, strict=True))
+        values = dict(zip(self.columns.roles, row.fields, strict=True))
         meaning = parse_fields(values, self.labels)
         problems = dict(meaning.problems)
-        if "id" in values and (problem := self.row_ids.problem(values["id"], row.row)):
-            problems = {"id": problem, **problems}
+        if ID in values and (problem := self.row_ids.problem(values[ID], row.row)):
+            problems = {ID: problem, **problems}
+        if NAME in values and meaning.label >= 0:
+            self._compare(row, values, self.labels.names[meaning.label])
         reason = reason_of(problems)
         if pixel_problem:
-            problems = {"pixels": pixel_problem, **problems}
+            problems = {PIXELS: pixel_problem, **problems}
         if problems:
-            may_be_cut = self.columns[-1] in problems
+            may_be_cut = self.columns.roles[-1] in problems
             record_bad_row(row, [*problems.values()], may_be_cut, not pixel_problem, self.findings)
         if not pixel_problem:
             self.builder.add_fields(row.row, meaning.label, meaning.split, reason=reason)
+
+    def _compare(self, row: TextRow, values: dict[str, bytes], label: str) -> None:
+        name = values[NAME].decode("utf-8", errors="replace")
+        if emotion_of(name) not in ("", label):
+            number = values[LABEL].decode("utf-8", errors="replace")
+            self.contradictions.append(
+                f"{row.location}: {number[:30]} means {label}, the name is {name[:30]}"
+            )
+
+    def finish(self) -> SourceTable:
+        """The table, after the problems and notes of all rows."""
+        columns, findings = self.columns, self.findings
+        if not self.num_rows:
+            findings.add_fault("expected rows after the header line, got none; copy the file again")
+        if self.contradictions:
+            findings.add_fault(
+                f"the columns {columns.label} and {columns.name} contradict each other in "
+                f"{len(self.contradictions)} rows, such as {self.contradictions[0]}; set "
+                f"data.label_scheme to the numbering, or read the names with "
+                f"data.table.label={columns.name}"
+            )
+        if columns.ignored or columns.name:
+            names = [*filter(None, columns.ignored), *([columns.name] if columns.name else [])]
+            findings.add_note(f"columns ignored: {', '.join(names)}")
+        if self.side not in (0, IMAGE_SIZE_PX):
+            findings.add_note(f"images of {self.side} x {self.side} were resized to 48 x 48")
+        self.labels.finish(findings)
+        return self.labels.named(
+            self.builder.table(self.num_rows, has_usage=SPLIT in columns.roles)
+        )
 
 
 def read_pixel_table(
@@ -89,35 +137,30 @@ def read_pixel_table(
     Args:
         file: the file.
         findings: receives all problems.
-        settings: what the user says of the labels; without, numbers are FER2013's.
+        settings: what the user says of the labels and columns; without, the numbers of a column
+            `emotion` are FER2013's, and those of another column are not read.
 
     Returns:
         Its usable images, or None if the file as a whole can't be used.
     """
     with file.open() as stream:
-        names = read_header(stream)
-        columns = _known_columns(names)
-        if columns is None:
-            findings.add_fault(
-                f"expected the columns {_EXPECTED}, got "
-                f"{','.join(shown_name(name) for name in names[:_MAX_SHOWN])}; "
-                f"{_header_remedy(names)}"
-            )
-            return None
-        reader = _Reader(columns, findings, LabelReader(settings, proven="fer2013"))
+        header = read_header(stream, settings.table.separator)
         try:
-            _read_all(reader, stream, file.name)
+            columns = pixel_columns(header.names, settings.table)
+        except ColumnError as error:
+            findings.add_fault(str(error))
+            return None
+        reader = _Reader(columns, findings, LabelReader(settings, proven=columns.proven))
+        try:
+            _read_all(reader, stream, header.separator, file.name)
         except BrokenTextError as error:
             findings.add_fault(str(error))
             return None
-    if not reader.num_rows:
-        findings.add_fault("expected rows after the header line, got none; copy the file again")
-    reader.labels.finish(findings)
-    return reader.labels.named(reader.builder.table(reader.num_rows, has_usage="usage" in columns))
+    return reader.finish()
 
 
-def _read_all(reader: _Reader, stream: SourceStream, name: str) -> None:
-    rows = read_rows(stream)
+def _read_all(reader: _Reader, stream: SourceStream, separator: str, name: str) -> None:
+    rows = read_rows(stream, separator)
     reported = 0
     while chunk := list(islice(rows, _ROWS_PER_CHUNK)):
         reader.add_rows(chunk)
@@ -127,16 +170,10 @@ def _read_all(reader: _Reader, stream: SourceStream, name: str) -> None:
     report_reading(stream, name)
 
 
-def _header_remedy(names: list[str]) -> str:
-    if any("\r" in name for name in names):
-        return "its line ends are CR only: save it with LF or CRLF line ends"
-    return "correct the header line"
-
-
-def _known_columns(names: list[str]) -> list[str] | None:
-    """The names, with the column of row ids renamed to `id`; None for an unknown set of columns."""
-    columns = ["id" if name in _ID_COLUMNS else name for name in names]
-    if columns[0] == "":
-        columns[0] = "id"
-    is_known = {name for name in columns if name != "id"} in _COLUMN_SETS
-    return columns if is_known and len(set(columns)) == len(columns) else None
+def _resized(images: Images) -> Images:
+    if images.shape[1] == IMAGE_SIZE_PX:
+        return images
+    small = np.zeros((len(images), IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
+    for position, image in enumerate(images):
+        small[position] = resized(image)
+    return small

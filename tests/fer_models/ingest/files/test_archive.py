@@ -11,7 +11,7 @@ from fer_models.ingest.files import image_decoding
 from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
-from fer_models.ingest.formats.image_folder import read_image_archive, read_image_folder
+from fer_models.ingest.layouts.image_folder import read_image_archive, read_image_folder
 from fer_models.ingest.locate import Source, locate_sources
 from fer_models.ingest.source_table import SourceTable
 from tests.fer_models.ingest.archives import (
@@ -207,7 +207,7 @@ def test_a_damaged_image_in_a_zip_is_a_bad_file(tmp_path: Path) -> None:
 def test_unreadable_and_huge_images_in_an_archive_are_bad_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_models.ingest.formats.image_folder.MAX_FILE_BYTES", 4000)
+    monkeypatch.setattr("fer_models.ingest.layouts.image_folder.MAX_FILE_BYTES", 4000)
     monkeypatch.setattr(image_decoding, "MAX_FILE_BYTES", 4000)
     files = {**FACES, "train/sad/no.png": b"text", "train/sad/huge.bmp": bytes(5000)}
     table, findings = read_images(write_archive(tmp_path / "a.tar.gz", files))

@@ -44,7 +44,7 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
     columns = parquet_columns(IMAGES, True)
     columns["emotion"][1] = 9
     columns["emotion"][2] = None
-    columns["Usage"][3] = "Test"
+    columns["Usage"][3] = "Tset"
     columns["png"][4] = None
     columns["png"][5] = b"no image"
     columns["ferplus_fear"][6] = 11
@@ -55,7 +55,7 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
         f"a.parquet, row {r}" for r in range(1, 7)
     ]
     for line, part in zip(
-        lines, ["'9'", "'None'", "'Test'", "0 bytes", "not a readable", "FER+ votes"], strict=True
+        lines, ["'9'", "'None'", "'Tset'", "0 bytes", "not a readable", "FER+ votes"], strict=True
     ):
         assert part in line
     assert table.fields["row"].tolist() == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]

@@ -215,7 +215,7 @@ def test_cr_line_ends_are_rejected(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["emotoin,pixels,Usage", "emotion,Usage", "pixels,Usage", "pixels,pixels", "a;b;c", "0,1 2,x"],
+    ["emotoin,pixels,Usage", "emotion,Usage", "pixels,Usage", "pixels,pixels", "a,b,c", "0,1 2,x"],
 )
 def test_wrong_columns_are_reported_with_the_expected_ones(tmp_path: Path, header: str) -> None:
     table, findings = read(write_lines(tmp_path / "x.csv", header, [f"0,{PIXELS},Training"]))

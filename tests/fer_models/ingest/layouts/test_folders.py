@@ -3,8 +3,8 @@
 import pytest
 
 from fer_models.ingest.findings import Findings
-from fer_models.ingest.formats.folder_layout import folder_labels
 from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelSettings
+from fer_models.ingest.layouts.folders import folder_labels
 
 Found = dict[str, tuple[str, str]]
 
@@ -13,8 +13,10 @@ def labels_of(*files: str, settings: LabelSettings = DEFAULT_LABELS) -> tuple[Fo
     """Split and class name of each file, and the faults."""
     findings, labels = Findings("faces"), LabelReader(settings)
     found = folder_labels(sorted(files), findings, labels)
+    numbers = {path: labels.read(one.label)[0] for path, one in found.items()}
+    labels.finish(findings)
     names = [*labels.names, "unlabelled"]
-    named = {path: (one.split, names[one.label]) for path, one in found.items()}
+    named = {path: (one.split, names[numbers[path]]) for path, one in found.items()}
     return named, findings.faults
 
 

@@ -11,8 +11,8 @@ from fer_models.ingest.config import DataConfig
 from fer_models.ingest.files.image_decoding import Loader, decode_in_order
 from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
-from fer_models.ingest.formats.image_folder import read_image_folder
 from fer_models.ingest.ingest import fingerprint_sources
+from fer_models.ingest.layouts.image_folder import read_image_folder
 from fer_models.ingest.source_table import SourceTable
 from tests.fer_models.ingest.builders import random_images, write_folder
 

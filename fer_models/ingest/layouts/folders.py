@@ -13,29 +13,19 @@ from fer_models.classes.schemes import number_of
 from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.files.detection import is_image, is_table, is_utf8
 from fer_models.ingest.findings import Findings
+from fer_models.ingest.formats.fields import split_of
 from fer_models.ingest.formats.labels import LabelReader, LabelSettings
+from fer_models.ingest.layouts.places import Files, Place, Recognised
 
-SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "publictest": "validation",
-    "test": "test",
-    "testing": "test",
-    "privatetest": "test",
-}
 Parts = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class FolderLabel:
-    """Split of an image, and its label as a number of the source's vocabulary."""
+    """Split of an image, and the text of its label."""
 
     split: str
-    label: int
+    label: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +38,15 @@ class Layout:
     class_level: int
     is_certain: bool = True
     """False if several levels could be the classes, and no name on any of them is known."""
+
+
+def recognise_folders(
+    files: Files, settings: LabelSettings, findings: Findings
+) -> Recognised | None:
+    """Every source: what is no other layout has to be this one."""
+    found = folder_labels(files.names, findings, LabelReader(settings))
+    places = [Place(path, one.split, one.label) for path, one in found.items()]
+    return None if findings.faults else Recognised("class folders", places)
 
 
 def folder_labels(
@@ -84,7 +83,6 @@ def folder_labels(
         findings.add_fault(f"{problem} ({len(paths)} files, the first is {paths[0]!a})")
     if not found and not misplaced:
         findings.add_fault(_no_images(files))
-    labels.finish(findings)
     return found
 
 
@@ -131,7 +129,7 @@ def _image_folders(files: Sequence[str], layout: Layout, settings: LabelSettings
 
 def is_split_or_class(folder: str, settings: LabelSettings) -> bool:
     """Whether a folder has the name of a split, or of a class that is known."""
-    return folder.lower() in SPLIT_FOLDERS or _is_known(folder, settings)
+    return split_of(folder) != UNASSIGNED or _is_known(folder, settings)
 
 
 def _common_root(folders: Sequence[Parts], settings: LabelSettings) -> Parts:
@@ -145,10 +143,10 @@ def _common_root(folders: Sequence[Parts], settings: LabelSettings) -> Parts:
 
 def _is_split_level(below: Sequence[Parts], level: int) -> bool:
     """Whether folders on the first level are splits, or all those on the second (`happy/train`)."""
-    names = [parts[level].lower() for parts in below if len(parts) > level]
+    names = [parts[level] for parts in below if len(parts) > level]
     if level == 0:
-        return not SPLIT_FOLDERS.keys().isdisjoint(names)
-    return len(names) == len(below) > 0 and all(name in SPLIT_FOLDERS for name in names)
+        return any(map(split_of, set(names)))
+    return len(names) == len(below) > 0 and all(map(split_of, set(names)))
 
 
 def _score(below: Sequence[Parts], level: int, settings: LabelSettings) -> int:
@@ -174,15 +172,18 @@ def _folder_label(folders: Parts, layout: Layout, labels: LabelReader) -> Folder
     split = UNASSIGNED
     if layout.split_level is not None:
         level = layout.split_level
-        name = below[level].lower() if len(below) > level else ""
-        if name not in SPLIT_FOLDERS:
+        split = split_of(below[level]) if len(below) > level else UNASSIGNED
+        if split == UNASSIGNED:
             what = f"folder {'/'.join(folders)}/" if folders else "images"
             return f"{what} beside split folders; move them into train/, validation/ or test/"
-        split = SPLIT_FOLDERS[name]
     if len(below) <= layout.class_level:
         where = f"in {'/'.join(folders)}/" if folders else "in the folder"
-        return f"images directly {where}; move them into one folder a class, such as happy/"
-    label, problem = labels.read(below[layout.class_level])
+        return (
+            f"images directly {where}; move them into one folder a class, such as happy/, or "
+            "name their table of labels with data.table.path"
+        )
+    label = below[layout.class_level]
+    _, problem = labels.read(label)
     if problem:
         name = "/".join(folders[: start + layout.class_level + 1])
         return f"class folder {name}/: {problem.removesuffix('; correct it')}; rename it"

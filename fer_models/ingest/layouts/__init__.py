@@ -1,0 +1,1 @@
+"""Layouts of images in files: which file says the split, label and face box of each image."""

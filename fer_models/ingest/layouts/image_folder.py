@@ -1,0 +1,206 @@
+"""A folder or archive of face images: its layout says what each is, here they are decoded."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+
+from fer_models.ingest.files.archive import ArchiveMember, list_archive, member_contents
+from fer_models.ingest.files.folder import list_files, read_file
+from fer_models.ingest.files.image_decoding import (
+    DAMAGED_IN_ARCHIVE,
+    MAX_FILE_BYTES,
+    Outcome,
+    decode_in_order,
+    too_many_bytes,
+)
+from fer_models.ingest.files.streams import SourceFile
+from fer_models.ingest.findings import Findings
+from fer_models.ingest.formats.fields import reason_of
+from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelSettings
+from fer_models.ingest.layouts.places import Files, Place
+from fer_models.ingest.layouts.recognise import recognise
+from fer_models.ingest.source_table import NO_VOTES, SourceTable, TableBuilder
+from fer_models.labels import UNLABELLED
+
+_HEAD_BYTES = 1 << 16
+_MAX_LIST_BYTES = 4 << 30
+Load = Callable[[list[str]], Iterator[tuple[str, Callable[[], bytes | str]]]]
+
+
+def read_image_folder(
+    file: SourceFile, findings: Findings, settings: LabelSettings = DEFAULT_LABELS
+) -> SourceTable | None:
+    """Read a folder of images and convert each to grey 48 x 48.
+
+    Args:
+        file: the folder.
+        findings: receives all problems.
+        settings: what the user says of the labels.
+
+    Returns:
+        Its usable images in the order of their relative paths, or None if the folder's layout is
+        not supported.
+    """
+    names = list_files(file.path, findings)
+    if findings.faults and not names:
+        return None
+    return _read(folder_files(file.path, names), file, findings, settings, _folder_loaders(file))
+
+
+def read_image_list(
+    file: SourceFile, findings: Findings, settings: LabelSettings = DEFAULT_LABELS
+) -> SourceTable | None:
+    """Read a table of labels and the images that it names, relative to its folder.
+
+    Args:
+        file: the table.
+        findings: receives all problems.
+        settings: what the user says of the labels.
+
+    Returns:
+        As `read_image_folder`.
+    """
+    folder = SourceFile(file.path.absolute().parent)
+    settings = settings.with_table(file.path.name)
+    names = list_files(folder.path, findings)
+    if findings.faults:
+        return None
+    files = folder_files(folder.path, names)
+    return _read(files, file, findings, settings, _folder_loaders(folder))
+
+
+def read_image_archive(
+    file: SourceFile, findings: Findings, settings: LabelSettings = DEFAULT_LABELS
+) -> SourceTable | None:
+    """Read a folder of images in a zip or tar archive.
+
+    Args:
+        file: the folder in the archive (an `ArchiveMember`).
+        findings: receives all problems.
+        settings: what the user says of the labels.
+
+    Returns:
+        As `read_image_folder`.
+
+    Raises:
+        CompressionError: the archive is damaged.
+    """
+    assert isinstance(file, ArchiveMember)
+    prefix = f"{file.member}/" if file.member else ""
+    members = {
+        member.name.removeprefix(prefix): member
+        for member in list_archive(file.path).members
+        if member.name.startswith(prefix)
+    }
+
+    def read(names: Collection[str]) -> Mapping[str, bytes]:
+        contents = {name: members[name].head for name in names if members[name].is_whole}
+        rest = [prefix + name for name in names if name not in contents]
+        if rest:
+            loaded = member_contents(file.path, rest, _MAX_LIST_BYTES)
+            contents |= {name.removeprefix(prefix): content or b"" for name, content in loaded}
+        return contents
+
+    def load(paths: list[str]) -> Iterator[tuple[str, Callable[[], bytes | str]]]:
+        names = [prefix + path for path in paths]
+        for name, content in member_contents(file.path, names, MAX_FILE_BYTES):
+            path = name.removeprefix(prefix)
+            problem = too_many_bytes(members[path].size) or DAMAGED_IN_ARCHIVE
+            loaded = problem if content is None else content
+            yield path, lambda loaded=loaded: loaded  # type: ignore[misc]
+
+    files = Files(sorted(members), read, lambda name: members[name].head)
+    return _read(files, file, findings, settings, load)
+
+
+def listed_images(path: Path, settings: LabelSettings) -> list[str]:
+    """The images that a table lists, relative to its folder; none if it can't be read."""
+    folder, findings = path.absolute().parent, Findings(path.name)
+    files = folder_files(folder, list_files(folder, findings))
+    found = recognise(files, settings.with_table(path.name), findings)
+    return sorted({place.path for place in found.places if not place.missing}) if found else []
+
+
+def folder_files(root: Path, names: list[str]) -> Files:
+    """The files of a folder; one that can't be opened is empty."""
+
+    def content(name: str, num_bytes: int) -> bytes:
+        path = root / name
+        try:
+            if not path.is_file():  # opening a pipe would block
+                return b""
+            with path.open("rb") as stream:
+                return stream.read(num_bytes)
+        except OSError:
+            return b""
+
+    def read(wanted: Collection[str]) -> Mapping[str, bytes]:
+        return {name: content(name, _MAX_LIST_BYTES) for name in wanted}
+
+    return Files(names, read, lambda name: content(name, _HEAD_BYTES))
+
+
+def _folder_loaders(folder: SourceFile) -> Load:
+    def loader(path: str) -> Callable[[], bytes | str]:
+        return lambda: read_file(folder.path / path)
+
+    return lambda paths: ((path, loader(path)) for path in paths)
+
+
+def _read(
+    files: Files, file: SourceFile, findings: Findings, settings: LabelSettings, load: Load
+) -> SourceTable | None:
+    found = recognise(files, settings, findings)
+    if findings.faults or found is None:
+        return None
+    for note in found.notes:
+        findings.add_note(note)
+    places = sorted(found.places, key=lambda place: place.path)
+    labels = LabelReader(settings, own=found.own)
+    read = [_label(place, labels) for place in places]
+    labels.finish(findings)
+    if findings.faults:
+        return None
+    boxes: dict[str, list[Place]] = {}
+    for place in places:
+        if not place.missing:
+            boxes.setdefault(place.path, []).append(place)
+    wanted = {path: [place.box for place in several] for path, several in boxes.items()}
+    total = sum(map(len, wanted.values()))
+    outcomes: dict[str, list[Outcome]] = {path: [] for path in wanted}
+    for path, outcome in decode_in_order(load(list(wanted)), total, file.name, wanted):
+        outcomes[path].append(outcome)
+    return labels.named(_table(places, read, outcomes, findings))
+
+
+def _label(place: Place, labels: LabelReader) -> tuple[int, dict[str, str]]:
+    """The label's number, and the problems of the image's fields."""
+    if place.label is None:
+        return UNLABELLED, dict(place.problems)
+    label, problem = labels.read(place.label)
+    return label, {**({"emotion": problem} if problem else {}), **place.problems}
+
+
+def _table(
+    places: list[Place],
+    read: list[tuple[int, dict[str, str]]],
+    outcomes: dict[str, list[Outcome]],
+    findings: Findings,
+) -> SourceTable:
+    builder = TableBuilder()
+    remaining = {path: iter(several) for path, several in outcomes.items()}
+    for row, (place, (label, problems)) in enumerate(zip(places, read, strict=True)):
+        where = f"{place.where} ({place.path})" if place.where else place.path
+        if place.missing:
+            findings.add_bad_row(row, where, [place.missing], place.path, is_shared=True)
+            continue
+        outcome = next(remaining[place.path])
+        if isinstance(outcome, str):
+            findings.add_bad_row(row, where, [outcome, *problems.values()], place.path)
+            continue
+        if problems:
+            findings.add_bad_row(row, where, [*problems.values()], place.path, has_image=True)
+        builder.add_images(outcome[None])
+        reason = reason_of(problems)
+        builder.add_fields(row, label, place.split, place.path, reason, place.votes)
+    has_votes = any(place.votes != NO_VOTES for place in places)
+    return builder.table(len(places), has_votes=has_votes)

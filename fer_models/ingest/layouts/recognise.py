@@ -1,0 +1,159 @@
+"""Which layout a folder or archive has: the published ones by their files, then class folders."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from fer_models.classes.names import class_name
+from fer_models.ingest.config import NONE
+from fer_models.ingest.files.archive import Member
+from fer_models.ingest.findings import Findings
+from fer_models.ingest.formats.labels import LabelReader, LabelSettings
+from fer_models.ingest.layouts.affectnet import annotations_in, recognise_affectnet
+from fer_models.ingest.layouts.annotation_table import (
+    is_image_list,
+    list_candidates,
+    recognise_named_table,
+    recognise_tables,
+)
+from fer_models.ingest.layouts.ferplus_images import recognise_ferplus, vote_lists_in
+from fer_models.ingest.layouts.file_names import recognise_file_names
+from fer_models.ingest.layouts.folders import FolderLabel, folder_labels, recognise_folders
+from fer_models.ingest.layouts.label_lists import (
+    label_list_in,
+    read_label_list,
+    recognise_label_list,
+)
+from fer_models.ingest.layouts.places import Files, Recognised, Recogniser
+
+# Those with files of their own first: their labels are certain.
+_BY_FILES: tuple[Recogniser, ...] = (recognise_ferplus, recognise_label_list, recognise_affectnet)
+_BY_CONTENT: tuple[Recogniser, ...] = (recognise_tables, recognise_file_names)
+
+
+def recognise(files: Files, settings: LabelSettings, findings: Findings) -> Recognised | None:
+    """The images of a source and what its layout says of them.
+
+    Args:
+        files: all files of the folder or archive.
+        settings: what the user says of labels and tables.
+        findings: receives the faults of the layout.
+
+    Returns:
+        None if the layout is not supported; the findings say why.
+    """
+    path = settings.table.path
+    if path.lower() == NONE:
+        return recognise_folders(files, settings, findings)
+    if path:
+        return _named(files, settings, findings, path)
+    for recogniser in _BY_FILES:
+        found = recogniser(files, settings, findings)
+        if found or findings.faults:
+            return found
+    for recogniser in _BY_CONTENT:
+        found = recogniser(files, settings, findings)
+        if findings.faults:
+            return None
+        if found:
+            return _unless_folders_differ(found, files, settings, findings)
+    return recognise_folders(files, settings, findings)
+
+
+def label_files(members: Sequence[Member]) -> list[str]:
+    """The files of an archive from which its labels are read, as far as names and heads tell."""
+    heads = {member.name: member.head for member in members}
+    names = [*heads]
+    found = [*vote_lists_in(names), *annotations_in(names)]
+    if (name := label_list_in(names)) or found:
+        return [*found, *([name] if name else [])]
+    return list_candidates(names, lambda name: heads[name])
+
+
+def is_list_of_images(member: Member) -> bool:
+    """Whether a file of an archive lists images, as far as its first bytes tell."""
+    return is_image_list(member.name, member.head)
+
+
+def external_table(path: str) -> Path | None:
+    """The file on this machine that `data.table.path` names, if there is one."""
+    file = Path(path).expanduser()
+    return file if path and path.lower() != NONE and file.is_file() else None
+
+
+def _named(
+    files: Files, settings: LabelSettings, findings: Findings, path: str
+) -> Recognised | None:
+    """By the table that the user names: a file of the source, or one on this machine."""
+    name = PurePosixPath(path).as_posix()
+    outside = external_table(path)
+    if name in files.names:
+        content = files.read([name])[name]
+    elif outside is not None:
+        name, content = outside.name, outside.read_bytes()
+    else:
+        findings.add_fault(
+            f"data.table.path={path}: there is no such file in the source or on this machine; "
+            "name it relative to the source"
+        )
+        return None
+    if label_list_in([name]):
+        return read_label_list(files, settings, findings, name, content)
+    return recognise_named_table(files, settings, findings, name, content)
+
+
+def _unless_folders_differ(
+    found: Recognised, files: Files, settings: LabelSettings, findings: Findings
+) -> Recognised | None:
+    """A layout by tables or file names, after comparing it with folders that are classes, too."""
+    scratch = Findings(findings.source)
+    folders = folder_labels(files.names, scratch, LabelReader(settings))
+    texts = {one.label for one in folders.values()}
+    if scratch.faults or not all(settings.is_known(class_name(text)) for text in texts):
+        return found
+    reason = _why_unusable(found, len(folders), settings, findings)
+    if reason:
+        by_folders = recognise_folders(files, settings, findings)
+        notes = [f"{found.layout}: not read; the folders are the classes, and {reason}"]
+        return replace(by_folders, notes=notes) if by_folders else None
+    differing = _differing(found, folders, settings)
+    if differing:
+        findings.add_fault(
+            f"{found.layout} and the folders give {len(differing):,} images different labels "
+            f"({differing[0]}); choose with data.table.path: the table, or {NONE} for the folders"
+        )
+        return None
+    return found
+
+
+def _why_unusable(
+    found: Recognised, num_in_folders: int, settings: LabelSettings, findings: Findings
+) -> str:
+    """Why class folders are read rather than this layout; "" if it can be read."""
+    labels, check = LabelReader(settings, own=found.own), Findings(findings.source)
+    for place in found.places:
+        if place.label is not None:
+            labels.read(place.label)
+    labels.finish(check)
+    if check.faults:
+        return "its labels are numbers without names"
+    num_listed = len({place.path for place in found.places if not place.missing})
+    if num_listed < num_in_folders:
+        return f"it has only {num_listed:,} of {num_in_folders:,} images"
+    return ""
+
+
+def _differing(
+    found: Recognised, folders: Mapping[str, FolderLabel], settings: LabelSettings
+) -> list[str]:
+    """Images whose folder means another class than the layout says."""
+    labels = LabelReader(settings, own=found.own)
+    differing = []
+    for place in found.places:
+        if place.label is None or place.missing or place.path not in folders:
+            continue
+        number, _ = labels.read(place.label)
+        by_folder = class_name(folders[place.path].label)
+        if number >= 0 and labels.names[number] != by_folder:
+            differing.append(f"{place.path}: {labels.names[number]} and {by_folder}")
+    return differing
