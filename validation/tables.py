@@ -64,7 +64,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 def build_tables(snapshot: DatasetSnapshot) -> dict[str, pd.DataFrame]:
     """All tables of a snapshot except `drift`, by name."""
-    images = snapshot.manifest.assign(**image_columns(snapshot.thumbnails))
+    images = snapshot.manifest.assign(**image_columns(snapshot.images, snapshot.thumbnails))
     images["first_position"] = first_of_group(images["actual_sha256"])
     votes = images[list(VOTE_COLUMNS)].to_numpy(dtype=np.int64)
     images["num_votes"] = votes.clip(min=0).sum(axis=1)
@@ -82,13 +82,13 @@ def build_tables(snapshot: DatasetSnapshot) -> dict[str, pd.DataFrame]:
     }
 
 
-def image_columns(images: Images) -> dict[str, npt.NDArray[Any]]:
-    """Mean and standard deviation (grey values, 0..255) and pixel sha256 of each image."""
+def image_columns(images: Images, thumbnails: Images) -> dict[str, npt.NDArray[Any]]:
+    """Pixel sha256 of each image; mean and standard deviation (0..255) of its thumbnail."""
     digests: list[str] = []
     for _, block in _blocks(images):
         digests += pixel_sha256(block)
         report("validate", len(digests), len(images), "images")
-    mean, std = means_and_stds(images)
+    mean, std = means_and_stds(thumbnails)
     return {"mean": mean, "std": std, "actual_sha256": np.array(digests, dtype=object)}
 
 

@@ -1,8 +1,8 @@
 """`ferflow predict`: predict facial expressions in pictures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -64,6 +64,7 @@ def command(
     ferflow predict faces/ --model champion --store s3://bucket/prefix --out expressions.csv
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     set_quiet_defaults()
+    from fer_models.dataset.image_format import recorded_format
     from fer_models.inference.faces import find_pictures
     from fer_models.inference.predict_faces import predict_faces
     from fer_models.inference.predictions_file import check_target, write_predictions
@@ -77,9 +78,11 @@ def command(
     _raise_all(errors)
     assert pictures is not None
     assert opened is not None
-    model, classes, predict = opened
+    model, facts, predict = opened
     with progress_display():
-        predictions = predict_faces(pictures, predict, classes)
+        predictions = predict_faces(
+            pictures, predict, facts["classes"], image_format=recorded_format(facts)
+        )
     if target is not None:
         write_predictions(predictions.table, target)
     _show(predictions, target)
@@ -132,13 +135,13 @@ def stored_model(store: ArtifactStore, text: str) -> ModelRef:
     return find_model(store, entry.model_id)
 
 
-def open_predictor(name: str, store_url: str | None) -> "tuple[str, Sequence[str], Predictor]":
-    """The full name of a model, its classes, and a function that predicts with it.
+def open_predictor(name: str, store_url: str | None) -> "tuple[str, Mapping[str, Any], Predictor]":
+    """The full name of a model, its preprocessing, and a function that predicts with it.
 
     Raises:
         FerError: the model does not exist or is damaged.
     """
-    from fer_models.evaluation.predictions import model_classes_of
+    from fer_models.evaluation.predictions import model_preprocessing
     from fer_models.inference.bundle import (
         FACTS_SUFFIX,
         WEIGHTS_SUFFIX,
@@ -156,22 +159,22 @@ def open_predictor(name: str, store_url: str | None) -> "tuple[str, Sequence[str
     is_file = name.endswith((FACTS_SUFFIX, WEIGHTS_SUFFIX))
     if is_file or kind == _BUNDLED:
         which = name if is_file else (bundle_name if colon else default_bundle())
-        network, preprocessing, facts = load_bundle(which)
+        network, preprocessing, _ = load_bundle(which)
         label = name if is_file else f"{_BUNDLED}:{which}"
         return (
             label,
-            facts.classes,
+            preprocessing,
             lambda images: predict_probabilities(network, preprocessing, images),
         )
     store = open_store(store_url)
     model = stored_model(store, name)
     if model.kind == ENSEMBLE:
-        classes = model_classes_of(store, model).names
-        return model.id, classes, lambda images: predict_model(store, model, images)
+        facts = model_preprocessing(store, model)
+        return model.id, facts, lambda images: predict_model(store, model, images)
     network, preprocessing = load_network(store, model)
     return (
         model.id,
-        preprocessing["classes"],
+        preprocessing,
         lambda images: predict_probabilities(network, preprocessing, images),
     )
 

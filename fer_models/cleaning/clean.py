@@ -82,7 +82,7 @@ def _apply_decisions(
     """Apply people's decisions; returns how many matched an image."""
     if decisions is None:
         return {}
-    matched = match_decisions(state.manifest, open_decisions(store, decisions))
+    matched = match_decisions(state.manifest, open_decisions(store, decisions), state.classes)
     dropped = _with_copies(state, matched.positions[matched.actions == "drop"])
     state.quarantine(dropped, BY_PERSON)
     is_relabel = matched.actions == "relabel"

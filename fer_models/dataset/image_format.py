@@ -6,10 +6,10 @@ thresholds were measured there, and FER2013's images are their own thumbnails.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,11 @@ class ImageFormat:
         return self.size_px == THUMBNAIL_PX and self.channels == 1
 
     @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to record: 48 px, grey, and nothing was cut or padded."""
+        return self.is_thumbnail and self.fit == "stretch"
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Of one image."""
         return (self.size_px, self.size_px, *((self.channels,) if self.channels > 1 else ()))
@@ -53,6 +58,11 @@ class ImageFormat:
 
 
 THUMBNAIL = ImageFormat()
+
+
+def recorded_format(info: Mapping[str, Any]) -> ImageFormat:
+    """The format in the metadata of a snapshot, or the preprocessing of a network."""
+    return ImageFormat(**info.get("image_format", {}))
 
 
 def format_of(images: Pixels) -> ImageFormat:

@@ -9,7 +9,7 @@ import hashlib
 import io
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from fer_models.dataset.image_format import (
     THUMBNAIL_PX,
     ImageFormat,
     format_of,
+    recorded_format,
     to_thumbnails,
 )
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS
@@ -52,7 +53,7 @@ MANIFEST_DTYPES: dict[str, str] = {
     "status": "str",
     "reason": "str",
 }
-_KEPT_INFO = ("label_sources",)
+_KEPT_INFO = ("label_sources", "image_format")
 _MANIFEST_FILE = "manifest.parquet"
 _IMAGES_FILE = "images.npy"
 _THUMBNAILS_FILE = "thumbnails.npy"
@@ -86,8 +87,8 @@ class DatasetSnapshot:
 
     @property
     def image_format(self) -> ImageFormat:
-        """Side and channels of the images."""
-        return format_of(self.images)
+        """Format of the images, and how those that were not square were fitted to it."""
+        return replace(format_of(self.images), fit=recorded_format(self.info).fit)
 
     @property
     def classes(self) -> ClassList:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from fer_models.dataset.image_format import recorded_format
 from fer_models.drift.config import DriftConfig
 from fer_models.drift.measure import measure_drift
 from fer_models.drift.recent import read_recent
@@ -39,7 +40,8 @@ def champion_drift(
         drift.detected
     """
     model, training = champion_with_snapshot(store, champion)
-    return measure_drift(store, model, training, read_recent(paths), config, seed)
+    image_format = recorded_format(store.info(training))
+    return measure_drift(store, model, training, read_recent(paths, image_format), config, seed)
 
 
 def champion_with_snapshot(

@@ -3,8 +3,6 @@
 N recent images.
 """
 
-import base64
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +12,7 @@ from fer_models.dataset.snapshot import Images
 from fer_models.drift import charts
 from fer_models.drift.evidence import Evidence
 from fer_models.drift.image_measures import STATISTICS
+from fer_models.plotting.embedded import embedded_png
 from fer_models.plotting.page import page_environment
 
 PACKAGE = "fer_models.drift"
@@ -60,7 +59,7 @@ def _furthest(images: Images, names: tuple[str, ...], evidence: Evidence) -> lis
     predicted = evidence.recent_probs_NK.argmax(axis=1)
     return [
         {
-            "source": _data_uri(images[row]),
+            "source": f"data:image/png;base64,{embedded_png(images[row])}",
             "title": f"{evidence.classes[predicted[row]]} "
             f"{100 * evidence.recent_confidence_N[row]:.0f}\u202f%",
             "note": f"distance {evidence.distances_N[row]:.1f}",
@@ -68,11 +67,3 @@ def _furthest(images: Images, names: tuple[str, ...], evidence: Evidence) -> lis
         }
         for row in order
     ]
-
-
-def _data_uri(image: Images) -> str:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "png")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

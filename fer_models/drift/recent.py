@@ -1,6 +1,6 @@
 """Read recent face crops without labels: pictures, folders, archives and tables.
 
-N images, uint8 N x 48 x 48.
+N images, uint8 in the format of the champion's training images.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images, pixel_sha256
+from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
+from fer_models.dataset.snapshot import Images, pixel_sha256
 from fer_models.errors import DataError
 from fer_models.inference.faces import Skipped, find_pictures, read_faces
 from fer_models.ingest.archive_member import SEPARATOR
@@ -18,6 +19,7 @@ from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.detection import SourceKind, is_image
 from fer_models.ingest.files.image_decoding import DAMAGED_IN_ARCHIVE, MAX_FILE_BYTES, decode_image
 from fer_models.ingest.findings import Findings
+from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.locate import Source, locate_sources
@@ -52,7 +54,7 @@ class _Collection:
     problems: list[str] = field(default_factory=list)
 
 
-def read_recent(paths: Sequence[str]) -> RecentImages:
+def read_recent(paths: Sequence[str], image_format: ImageFormat = THUMBNAIL) -> RecentImages:
     """Read every picture of the given files, folders, archives and tables, in order.
 
     Folder names and labels are ignored. Pictures that can't be read are skipped and reported;
@@ -67,11 +69,12 @@ def read_recent(paths: Sequence[str]) -> RecentImages:
     """
     found = _Collection()
     for path in paths:
-        _read_path(path, found)
+        _read_path(path, found, LabelSettings(image_format=image_format, ignored=True))
     if found.problems:
         raise DataError("the recent images can't be read", found.problems)
-    empty = np.zeros((0, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
-    return distinct(np.concatenate([empty, *found.images]), found.names, found.skipped)
+    return distinct(
+        np.concatenate([image_format.none(), *found.images]), found.names, found.skipped
+    )
 
 
 def distinct(images: Images, names: Sequence[str], skipped: Sequence[Skipped] = ()) -> RecentImages:
@@ -95,18 +98,18 @@ def distinct(images: Images, names: Sequence[str], skipped: Sequence[Skipped] = 
     )
 
 
-def _read_path(path: str, found: _Collection) -> None:
+def _read_path(path: str, found: _Collection, settings: LabelSettings) -> None:
     if Path(path).is_dir() or is_image(path):
-        _read_pictures(path, found)
+        _read_pictures(path, found, settings.image_format)
         return
     [(source, findings)] = locate_sources([path])
     try:
         if findings.faults:
             pass
         elif source.kind in _TABLES:
-            _read_table(source, findings, found)
+            _read_table(source, findings, found, settings)
         elif source.kind is SourceKind.IMAGE_ARCHIVE:
-            _read_archive(source, found)
+            _read_archive(source, found, settings.image_format)
         else:
             findings.add_fault(f"expected pictures or a table of pixels, got {source.kind}")
     except (OSError, CompressionError) as error:
@@ -114,31 +117,35 @@ def _read_path(path: str, found: _Collection) -> None:
     found.problems += findings.lines(with_rows=False)
 
 
-def _read_pictures(path: str, found: _Collection) -> None:
+def _read_pictures(path: str, found: _Collection, image_format: ImageFormat) -> None:
     try:
         pictures = find_pictures([path])
     except DataError as error:
         found.problems += error.problems
         return
     found.skipped += pictures.skipped
-    for faces in read_faces(pictures.paths, _BATCH):
+    for faces in read_faces(pictures.paths, _BATCH, image_format):
         found.names += faces.paths
         found.images.append(faces.images)
         found.skipped += faces.skipped
 
 
-def _read_table(source: Source, findings: Findings, found: _Collection) -> None:
+def _read_table(
+    source: Source, findings: Findings, found: _Collection, settings: LabelSettings
+) -> None:
     assert source.kind is not None
-    table = _TABLES[source.kind](source.file, findings)
+    table = _TABLES[source.kind](source.file, findings, settings)
     found.skipped += [Skipped(f"{source.name}, {b.location}", b.problem) for b in findings.bad_rows]
     if table is not None:
         found.names += [f"{source.name}, row {row}" for row in table.fields["row"]]
         found.images.append(table.images)
 
 
-def _read_archive(source: Source, found: _Collection) -> None:
+def _read_archive(source: Source, found: _Collection, image_format: ImageFormat) -> None:
     for name, content in _archive_pictures(source):
-        decoded = DAMAGED_IN_ARCHIVE if content is None else decode_image(content)
+        decoded = (
+            DAMAGED_IN_ARCHIVE if content is None else decode_image(content, target=image_format)
+        )
         if isinstance(decoded, str):
             found.skipped.append(Skipped(f"{source.path.name}{SEPARATOR}{name}", decoded))
         else:

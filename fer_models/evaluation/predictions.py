@@ -52,10 +52,20 @@ def model_classes_of(store: ArtifactStore, model: ModelRef) -> ClassList:
     Raises:
         StoreError: the model, or the first member of an ensemble, is missing or damaged.
     """
+    return ClassList.named(model_preprocessing(store, model)["classes"])
+
+
+def model_preprocessing(store: ArtifactStore, model: ModelRef) -> dict[str, Any]:
+    """The stored preprocessing of a network, or of the first member of an ensemble.
+
+    Raises:
+        StoreError: the model, or the first member of an ensemble, is missing or damaged.
+    """
     if _MEMBERS_FILE in store.describe(model).files:
         first = store.read_json(model, _MEMBERS_FILE)[0]
         model = model_ref(store, str(first["model_id"]))
-    return ClassList.named(store.read_json(model, "preprocessing.json")["classes"])
+    facts: dict[str, Any] = store.read_json(model, "preprocessing.json")
+    return facts
 
 
 def read_predictions(

@@ -1,9 +1,10 @@
-"""Find pictures of single faces and decode them to greyscale images in batches.
+"""Find pictures of single faces and decode them in batches.
 
-N faces; images are uint8 N x 48 x 48.
+N faces; images are uint8 in the format of the model, by default N x 48 x 48.
 """
 
 import errno
+import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
+from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
+from fer_models.dataset.snapshot import Images
 from fer_models.errors import DataError
 from fer_models.ingest.files.detection import is_utf8
 from fer_models.ingest.files.folder import list_files, read_file
-from fer_models.ingest.files.image_decoding import GreyImage, decode_image, quiet_decoding
+from fer_models.ingest.files.image_decoding import PixelImage, decode_image, quiet_decoding
 from fer_models.ingest.findings import Findings
 from fer_models.processes import num_cores
 
@@ -45,7 +47,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Faces:
-    """A batch: paths and images (uint8 N x 48 x 48), and the pictures that can't be read."""
+    """A batch: paths and images (uint8), and the pictures that can't be read."""
 
     paths: tuple[str, ...]
     images: Images
@@ -81,16 +83,19 @@ def find_pictures(paths: Sequence[str]) -> Pictures:
     return Pictures(tuple(path for path in unique if is_utf8(path)), tuple(skipped))
 
 
-def read_faces(paths: Sequence[str], batch_size: int) -> Iterator[Faces]:
+def read_faces(
+    paths: Sequence[str], batch_size: int, target: ImageFormat = THUMBNAIL
+) -> Iterator[Faces]:
     """Decode pictures on all cores, `batch_size` of them at a time; see `decode_image`."""
+    decode_group = functools.partial(_decode_group, target=target)
     with ThreadPoolExecutor(min(num_cores(), _MAX_THREADS)) as pool:
         for start in range(0, len(paths), batch_size):
             batch = paths[start : start + batch_size]
             # One task per small image would cost more than its decoding.
             groups = [batch[i : i + _FILES_PER_TASK] for i in range(0, len(batch), _FILES_PER_TASK)]
             with quiet_decoding():
-                outcomes = [one for group in pool.map(_decode_group, groups) for one in group]
-            yield _faces(batch, outcomes)
+                outcomes = [one for group in pool.map(decode_group, groups) for one in group]
+            yield _faces(batch, outcomes, target)
 
 
 def printable(text: str) -> str:
@@ -120,18 +125,20 @@ def _files_below(folder: str, problems: list[str]) -> list[str]:
     return [str(Path(folder) / file) for file in files]
 
 
-def _decode_group(paths: Sequence[str]) -> list[GreyImage | str]:
-    return [_decode(path) for path in paths]
+def _decode_group(paths: Sequence[str], target: ImageFormat) -> list[PixelImage | str]:
+    return [_decode(path, target) for path in paths]
 
 
-def _decode(path: str) -> GreyImage | str:
+def _decode(path: str, target: ImageFormat) -> PixelImage | str:
     data = read_file(Path(path))
-    return data if isinstance(data, str) else decode_image(data)
+    return data if isinstance(data, str) else decode_image(data, target=target)
 
 
-def _faces(paths: Sequence[str], outcomes: Sequence[GreyImage | str]) -> Faces:
+def _faces(
+    paths: Sequence[str], outcomes: Sequence[PixelImage | str], target: ImageFormat
+) -> Faces:
     read: list[str] = []
-    images: list[GreyImage] = []
+    images: list[PixelImage] = []
     skipped: list[Skipped] = []
     for path, outcome in zip(paths, outcomes, strict=True):
         if isinstance(outcome, str):
@@ -139,5 +146,5 @@ def _faces(paths: Sequence[str], outcomes: Sequence[GreyImage | str]) -> Faces:
         else:
             read.append(path)
             images.append(outcome)
-    empty = np.zeros((0, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
-    return Faces(tuple(read), np.stack(images) if images else empty, tuple(skipped))
+    stacked = np.stack(images) if images else target.none()
+    return Faces(tuple(read), stacked, tuple(skipped))

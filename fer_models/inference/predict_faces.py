@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import DataError
 from fer_models.inference.faces import Pictures, Skipped, printable, read_faces
@@ -21,7 +22,7 @@ MAX_SHOWN = 10
 _BATCH = 1024
 
 Predictor = Callable[[Images], Probabilities]
-"""Maps uint8 images N x 48 x 48 to probabilities N x K."""
+"""Maps uint8 images of the model's format to probabilities N x K."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,16 @@ class FacePredictions:
 
 
 def predict_faces(
-    pictures: Pictures, predict: Predictor, classes: Sequence[str], batch_size: int = _BATCH
+    pictures: Pictures,
+    predict: Predictor,
+    classes: Sequence[str],
+    batch_size: int = _BATCH,
+    image_format: ImageFormat = THUMBNAIL,
 ) -> FacePredictions:
     """Predict pictures of one face each, in order.
 
-    At most `batch_size` images are in memory at a time.
+    At most `batch_size` images are in memory at a time. `classes` are the K names of the model, and
+    `image_format` is the format that it was trained on (`recorded_format` of its preprocessing).
 
     Raises:
         DataError: no picture can be read.
@@ -68,7 +74,7 @@ def predict_faces(
     tables = []
     done, total = 0, len(pictures.paths)
     report("predict", done, total, "pictures")
-    for faces in read_faces(pictures.paths, batch_size):
+    for faces in read_faces(pictures.paths, batch_size, image_format):
         skipped += faces.skipped
         if faces.paths:
             tables.append(_table(faces.paths, predict(faces.images), classes))

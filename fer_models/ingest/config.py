@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from fer_models.base_config import FrozenConfig
 from fer_models.classes.mapping import ClassSetting, setting_problems
 from fer_models.classes.schemes import SCHEMES
+from fer_models.dataset.image_format import MAX_SIZE_PX, Fit
 from fer_models.synthetic.config import SyntheticConfig
 
 SYNTHETIC = "synthetic"
@@ -65,6 +66,18 @@ class DataConfig(FrozenConfig):
     )
     table: TableConfig = Field(
         default=TableConfig(), description="Columns of tables, and the table beside a folder."
+    )
+    image_size_px: int | None = Field(
+        default=None,
+        ge=16,
+        le=MAX_SIZE_PX,
+        description="Side of the stored images, px. None: the median of what came, from 48 to 224; "
+        "48 for FER2013.",
+    )
+    channels: Literal[1, 3] = Field(default=1, description="1 stores grey images, 3 RGB.")
+    fit: Fit = Field(
+        default="crop",
+        description="Images that are not square: crop to the centre, pad with grey, or stretch.",
     )
     synthetic: SyntheticConfig = Field(
         default=SyntheticConfig(), description="Used by the source 'synthetic' only."

@@ -4,11 +4,10 @@ N images. All sources are read and checked before anything is written, and all p
 reported together.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,36 +24,22 @@ from fer_models.dataset.snapshot import (
     pixel_sha256,
     write_snapshot,
 )
-from fer_models.ingest.config import DataConfig, TableConfig
-from fer_models.ingest.files.detection import SourceKind
-from fer_models.ingest.files.folder import list_files
-from fer_models.ingest.files.stat_cache import StatCache
-from fer_models.ingest.findings import Findings, raise_if_bad
-from fer_models.ingest.formats.labels import LabelSettings
-from fer_models.ingest.layouts.image_folder import listed_images
-from fer_models.ingest.layouts.recognise import external_table
-from fer_models.ingest.locate import Source, locate_sources
+from fer_models.ingest.config import DataConfig
+from fer_models.ingest.content_hash import content_hash
+from fer_models.ingest.findings import raise_if_bad
+from fer_models.ingest.image_buffer import joined
+from fer_models.ingest.locate import locate_sources
 from fer_models.ingest.read import ReadSource, read_sources
 from fer_models.ingest.source_table import SourceTable
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS
 from fer_models.progress import report
 from fer_models.storage.refs import SnapshotRef
-from fer_models.storage.store import ArtifactStore, sha256_of_file
+from fer_models.storage.store import ArtifactStore
 
 TRUTH = "truth"
 REJECTED = "rejected"
 DROPPED_CLASS = "dropped_class"
 """Quarantine reason of an image whose label `data.classes` or the numbering leaves out."""
-
-# Increase the number if the same sources must result in another snapshot.
-_FINGERPRINT_FORMAT = b"ferflow-sources-1\n"
-_REPORT_EVERY_FILES = 1000
-# FER2013 has 35,887 images; larger folders than this are hashed again each time.
-_digests = StatCache[str](max_entries=100_000)
-
-
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
 
 
 def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> SnapshotRef:
@@ -80,7 +65,8 @@ def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> Snaps
         StoreError: the store can't be written.
     """
     read = read_sources(config, seed)
-    images = np.concatenate([one.table.images for one in read if one.table is not None])
+    image_format = read[0].image_format
+    images = joined([one.table.images for one in read if one.table is not None], image_format)
     report("ingest", 0, len(images), "images", "finding exact copies")
     mapping = map_classes(_found_names(read), config.classes)
     manifest = _manifest(read, images, mapping)
@@ -94,6 +80,8 @@ def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> Snaps
     }
     for line in label_lines({**info, "classes": mapping.classes.info()}):
         report("ingest", len(images), len(images), "images", line)
+    if not image_format.is_plain:
+        info["image_format"] = asdict(image_format)
     return write_snapshot(
         store, manifest, images, "ingest", tables=tables, info=info, classes=mapping.classes
     )
@@ -119,15 +107,12 @@ def fingerprint_sources(config: DataConfig, seed: int) -> str:
             that every problem is listed, as by `ingest_sources`.
     """
     located = locate_sources(config.sources)
-    fingerprint = _fingerprint(located, config, seed)
+    fingerprint = content_hash(located, config, seed)
     findings = [found for _, found in located]
     if any(found.faults for found in findings):
         read_sources(config, seed)
         raise_if_bad(findings, config.quarantine_bad_rows)
     return fingerprint
-
-
-# -- snapshot ------------------------------------------------------------------------------------
 
 
 def _found_names(read: Sequence[ReadSource]) -> Counter[str]:
@@ -235,65 +220,3 @@ def _rejected(read: Sequence[ReadSource]) -> pd.DataFrame:
         if not bad.has_image
     ]
     return pd.DataFrame(rows, columns=["source", "row", "path", "problem"])
-
-
-# -- fingerprint ---------------------------------------------------------------------------------
-
-
-def _fingerprint(located: Sequence[tuple[Source, Findings]], config: DataConfig, seed: int) -> str:
-    """Hash names and contents of the sources, in order; read errors become faults."""
-    digest = hashlib.sha256(_FINGERPRINT_FORMAT + str(config.quarantine_bad_rows).encode())
-    _add_settings(digest, config)
-    settings = LabelSettings(config.label_scheme, config.classes, config.table)
-    for source, findings in located:
-        digest.update(f"\n{source.kind}\0{source.name}\0{source.stem}\0".encode())
-        if source.kind is SourceKind.SYNTHETIC:
-            digest.update(f"{seed}\0{config.synthetic.model_dump_json()}".encode())
-        elif source.kind is SourceKind.FOLDER:
-            _add_files(digest, source, source.path, list_files(source.path, findings))
-        elif source.kind is SourceKind.IMAGE_LIST:
-            _add_file(digest, source.path, findings)
-            listed = listed_images(source.path, settings)
-            _add_files(digest, source, source.path.absolute().parent, listed)
-        elif source.kind is not None:
-            _add_file(digest, source.path, findings)
-    return digest.hexdigest()
-
-
-def _add_settings(digest: _Digest, config: DataConfig) -> None:
-    if config.table != TableConfig():
-        # Of a table outside the sources the content counts, not the folder that contains it.
-        table = external_table(config.table.path)
-        named = config.table.model_copy(update={"path": table.name}) if table else config.table
-        digest.update(named.model_dump_json().encode() + (_content(table) if table else b""))
-    if config.classes is not None or config.label_scheme:
-        digest.update(repr((config.classes, config.label_scheme)).encode())
-
-
-def _add_file(digest: _Digest, path: Path, findings: Findings) -> None:
-    try:
-        digest.update(_sha256(path).encode())
-    except OSError as error:
-        findings.add_fault(f"can't be read ({error.strerror or error})")
-
-
-def _add_files(digest: _Digest, source: Source, folder: Path, files: Sequence[str]) -> None:
-    for done, relative in enumerate(files):
-        digest.update(relative.encode("utf-8", errors="surrogateescape") + b"\0")
-        digest.update(_content(folder / relative))
-        if done % _REPORT_EVERY_FILES == 0:
-            report("ingest", done, len(files), "files", f"fingerprint of {source.name}")
-
-
-def _content(path: Path) -> bytes:
-    try:
-        if path.is_file():  # opening a pipe would block
-            return _sha256(path).encode()
-    except OSError:
-        pass
-    # Ingest rejects or quarantines the file, so that it can't be read is part of the content.
-    return b"unreadable"
-
-
-def _sha256(path: Path) -> str:
-    return _digests.get(path, lambda: sha256_of_file(path))

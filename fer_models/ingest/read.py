@@ -1,17 +1,20 @@
 """Read all sources in order, each with the reader of its format."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fer_models.dataset.image_format import ImageFormat
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.detection import SourceKind
+from fer_models.ingest.files.image_decoding import convert_all
 from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings, raise_if_bad
 from fer_models.ingest.formats.ferplus import join_votes, read_votes
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
+from fer_models.ingest.image_sizes import choose_format
 from fer_models.ingest.layouts.image_folder import (
     read_image_archive,
     read_image_folder,
@@ -40,6 +43,7 @@ class ReadSource:
     source: Source
     findings: Findings
     table: SourceTable | None
+    image_format: ImageFormat
 
 
 def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
@@ -53,17 +57,20 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
         DataError: listing all problems of all sources.
     """
     read: list[ReadSource] = []
+    located = locate_sources(config.sources)
     settings = LabelSettings(config.label_scheme, config.classes, config.table)
-    for source, findings in locate_sources(config.sources):
+    image_format = choose_format(config, [source for source, _ in located], settings)
+    settings = replace(settings, image_format=image_format)
+    for source, findings in located:
         table = None
         if source.kind is SourceKind.SYNTHETIC and not findings.faults:
             report("ingest", 0, config.synthetic.num_images, "images", source.name)
-            table = _synthetic_table(config.synthetic, seed)
+            table = _synthetic_table(config.synthetic, seed, image_format)
         elif source.kind is SourceKind.FERPLUS:
             _join_votes(source, findings, read)
         elif source.kind in _READERS:
             table = _read_images(source, findings, settings)
-        read.append(ReadSource(source, findings, table))
+        read.append(ReadSource(source, findings, table, image_format))
     if config.quarantine_bad_rows:
         _reject_if_empty(read)
     raise_if_bad([one.findings for one in read], config.quarantine_bad_rows)
@@ -114,10 +121,11 @@ def _reject_if_empty(read: list[ReadSource]) -> None:
         )
 
 
-def _synthetic_table(config: SyntheticConfig, seed: int) -> SourceTable:
+def _synthetic_table(config: SyntheticConfig, seed: int, image_format: ImageFormat) -> SourceTable:
     from fer_models.synthetic.generate import generate_synthetic
 
     faces = generate_synthetic(config, seed)
     fields = faces.manifest_fields[["split", "label", "path"]].reset_index(drop=True)
     fields = fields.assign(row=range(len(fields)), reason="")
-    return SourceTable(fields, faces.images, len(fields), truth=faces.truth)
+    images = convert_all(faces.images, image_format)
+    return SourceTable(fields, images, len(fields), truth=faces.truth)

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from fer_models.dataset.snapshot import IMAGE_SIZE_PX, NO_VOTE, Images
+from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
+from fer_models.dataset.snapshot import NO_VOTE, Images
+from fer_models.ingest.image_buffer import ImageBuffer
 from fer_models.labels import CLASS_NAMES, UNLABELLED, VOTE_COLUMNS
 
 NO_VOTES: tuple[int, ...] = (NO_VOTE,) * len(VOTE_COLUMNS)
@@ -19,7 +20,7 @@ class SourceTable:
 
     `fields` has one row an image: `row` (number in the source, from 0), `path`, `split`, `label`,
     `reason` (of quarantine, else "") and the vote columns. A label is a position in `label_names`,
-    or UNLABELLED. `images` is uint8 n x 48 x 48 in the same order. `num_rows` counts all rows of
+    or UNLABELLED. `images` is uint8 in the same order. `num_rows` counts all rows of
     the source, including unusable ones.
     """
 
@@ -40,12 +41,16 @@ class SourceTable:
 class TableBuilder:
     """Collects the images of one source, chunk by chunk."""
 
+    image_format: ImageFormat = THUMBNAIL
     _rows: list[tuple[Any, ...]] = field(default_factory=list)
-    _chunks: list[Images] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Start without images."""
+        self._buffer = ImageBuffer(self.image_format)
 
     def add_images(self, images: Images) -> None:
-        """Append a chunk (uint8 n x 48 x 48); call `add_fields` for each of its images."""
-        self._chunks.append(images)
+        """Append a chunk of images; call `add_fields` for each of them."""
+        self._buffer.append(images)
 
     def add_fields(
         self,
@@ -59,11 +64,16 @@ class TableBuilder:
         """Append the fields of the next image."""
         self._rows.append((row, path, split, label, reason, *votes))
 
-    def table(self, num_rows: int, has_usage: bool = False, has_votes: bool = False) -> SourceTable:
-        """Return everything collected so far as one table."""
+    def table(
+        self,
+        num_rows: int,
+        has_usage: bool = False,
+        has_votes: bool = False,
+        images: Images | None = None,
+    ) -> SourceTable:
+        """Everything collected as one table; `images`, if they were collected elsewhere."""
         columns = ["row", "path", "split", "label", "reason", *VOTE_COLUMNS]
         fields = pd.DataFrame(self._rows, columns=columns)
-        empty = np.zeros((0, IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
-        images = np.concatenate(self._chunks) if self._chunks else empty
+        images = self._buffer.finish() if images is None else images
         assert len(images) == len(fields)
         return SourceTable(fields, images, num_rows, has_usage, has_votes)

@@ -1,7 +1,5 @@
 """Face images of the page, chosen deterministically."""
 
-import base64
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +7,7 @@ import numpy.typing as npt
 
 from fer_models.dataset.snapshot import KEPT, QUARANTINED, DatasetSnapshot
 from fer_models.evaluation.predictions import Predictions
+from fer_models.plotting.embedded import embedded_png
 
 SAMPLES_PER_CLASS = 12
 MAX_QUARANTINED = 20
@@ -88,11 +87,6 @@ def _label_text(snapshot: DatasetSnapshot, position: int) -> str:
 
 
 def _face(snapshot: DatasetSnapshot, position: int, title: str, note: str) -> FaceImage:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    pixels = np.ascontiguousarray(snapshot.images[position])
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    encoded = base64.b64encode(buffer.getvalue()).decode()
+    encoded = embedded_png(snapshot.images[position])
     image_id = str(snapshot.manifest["image_id"].iloc[position])
     return FaceImage(f"data:image/png;base64,{encoded}", title, note, image_id)

@@ -3,8 +3,6 @@
 N images; row i of the manifest and of the table of cleaning decisions describe image i.
 """
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import pandas as pd
 
 from fer_models.dataset.snapshot import KEPT, NO_VOTE, QUARANTINED, DatasetSnapshot
 from fer_models.labels import VOTE_COLUMNS
+from fer_models.plotting.embedded import embedded_png
 from fer_models.review.decisions_file import RELABEL
 from fer_models.review.matching import MatchedDecisions
 
@@ -67,7 +66,7 @@ def collect_content(
     facts = [_fact(table, reason, related) for reason in FACTS]
     shown = [*items, *(item for fact in facts for item in fact["items"])]
     positions = {item["i"] for item in shown} | {item["of"] for item in shown if "of" in item}
-    pictures = {str(row): _png(snapshot, row) for row in sorted(positions)}
+    pictures = {str(row): embedded_png(snapshot.images[row]) for row in sorted(positions)}
     return PageContent(items, [fact for fact in facts if fact["count"]], pictures)
 
 
@@ -175,12 +174,3 @@ def _fact(table: pd.DataFrame, reason: str, related: Mapping[str, int]) -> dict[
     shown: Sequence[int] = rows[:_MAX_FACTS_SHOWN].tolist()
     items = [_item(table, row, reason, related) for row in shown]
     return {"reason": reason, "count": len(rows), "items": items}
-
-
-def _png(snapshot: DatasetSnapshot, row: int) -> str:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    pixels = np.ascontiguousarray(snapshot.images[row])
-    Image.fromarray(pixels).save(buffer, format="PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode()

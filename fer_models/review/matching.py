@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fer_models.classes.class_list import FER2013_CLASSES, ClassList
+from fer_models.classes.class_list import ClassList
 from fer_models.errors import DataError
 from fer_models.labels import UNLABELLED
 from fer_models.review.decisions_file import KEEP, RELABEL, RESET
@@ -39,7 +39,7 @@ class MatchedDecisions:
 
 
 def match_decisions(
-    manifest: pd.DataFrame, decisions: pd.DataFrame, classes: ClassList = FER2013_CLASSES
+    manifest: pd.DataFrame, decisions: pd.DataFrame, classes: ClassList
 ) -> MatchedDecisions:
     """Find the image of each decision: by its id where the pixels agree, else by its pixels.
 

@@ -109,7 +109,7 @@ def _endless_batches(split: SplitImages, member: MemberConfig, seed: int) -> Ite
     epoch = 0
     batches = TrainBatches(
         split,
-        preprocessing_for(member.network, split.images, split.classes),
+        preprocessing_for(member.network, split.images, split.classes, split.image_format),
         training_targets(split, member.training),
         config=member.training,
         seed=seed,

@@ -1,10 +1,9 @@
 """The HTML report of the data gate: one file, readable without network access."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 
-from fer_models.dataset.snapshot import DatasetSnapshot, Images
+from fer_models.dataset.snapshot import DatasetSnapshot
+from fer_models.plotting.embedded import embedded_png
 from validation.checks import CheckResult, num_failed
 from validation.drift.figures import drift_figures
 from validation.drift.reference import Comparison
@@ -150,15 +149,7 @@ def _pictures(snapshot: DatasetSnapshot, results: Sequence[CheckResult]) -> Mapp
     wanted = {example for result in results if not result.passed for example in result.examples}
     ids = [str(image_id) for image_id in snapshot.manifest["image_id"]]
     return {
-        image_id: _png(snapshot.images, row)
+        image_id: embedded_png(snapshot.images[row])
         for row, image_id in enumerate(ids)
         if image_id in wanted
     }
-
-
-def _png(images: Images, position: int) -> str:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(images[position]).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,4 +1,4 @@
-"""Decode image files of any kind to grey 48 x 48 pixels, on all cores."""
+"""Decode image files of any kind to pixels of one format, on all cores."""
 
 import io
 import os
@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.dataset.snapshot import IMAGE_SIZE_PX
+from fer_models.dataset.image_format import THUMBNAIL, Fit, ImageFormat
 from fer_models.progress import report
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-GreyImage = npt.NDArray[np.uint8]
+PixelImage = npt.NDArray[np.uint8]
+"""uint8 S x S, or S x S x 3."""
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom of a face, in pixels of the upright image."""
 
 # Not every format that Pillow supports: some start other programs, and none of those is common.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-_SIZE = (IMAGE_SIZE_PX, IMAGE_SIZE_PX)
 # Close to Pillow's own warning limit: decoding more would take gigabytes.
 _MAX_PIXELS = 80_000_000
 _MAX_SIDE_PX = 20_000
@@ -37,6 +37,8 @@ _DEPTHS = (8, 10, 12, 14, 16)
 _DARK_AT_16_BITS = 64
 _OPAQUE = 255
 _MAX_BEYOND = 0.25
+_DRAFT_FACTOR = 4
+_PADDING = 128
 _TOO_LARGE = "the image is far too large to be a face"
 _REMEDY = "replace or remove it"
 # Exceptions of Pillow's decoders on damaged files, found by fuzzing.
@@ -61,7 +63,7 @@ _MAX_THREADS = 8
 
 DAMAGED_IN_ARCHIVE = "damaged inside the archive; pack or download it again"
 
-Outcome = GreyImage | str
+Outcome = PixelImage | str
 """An image, or why there is none."""
 Loader = Callable[[], bytes | str]
 
@@ -74,13 +76,16 @@ class _BoxError(ValueError):
     """A face box outside the image."""
 
 
-def decode_image(data: bytes, box: Box | None = None) -> GreyImage | str:
-    """Decode an image file to uint8 48 x 48 grey values.
+def decode_image(
+    data: bytes, box: Box | None = None, target: ImageFormat = THUMBNAIL
+) -> PixelImage | str:
+    """Decode an image file to uint8 pixels of a format, by default 48 x 48 grey values.
 
     JPEG, PNG, BMP, GIF, WEBP, TIFF or PPM of any mode and size is rotated as its EXIF data says,
-    composited on white where it is transparent, converted to grey (ITU-R 601 luma), and resized
-    with Lanczos antialiasing. A 48 x 48 grey image is kept bit for bit; of an animation the first
-    frame is used. With a box, only that part of the image is.
+    composited on white where it is transparent, converted to grey (ITU-R 601 luma) or RGB, made
+    square as `target.fit` says, and resized with Lanczos antialiasing. An image of the right format
+    is kept bit for bit; of an animation the first frame is used. With a box, only that part of the
+    image is.
 
     Example:
         image = decode_image(Path("face.jpg").read_bytes())
@@ -98,7 +103,7 @@ def decode_image(data: bytes, box: Box | None = None) -> GreyImage | str:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS or max(image.size) > _MAX_SIDE_PX:
                 return f"{_TOO_LARGE} ({image.width} x {image.height}); {_REMEDY}"
-            return _to_grey(image, box)
+            return _to_pixels(image, box, target)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return f"{_TOO_LARGE}; {_REMEDY}"
     except _BoxError as error:
@@ -114,12 +119,13 @@ def too_many_bytes(size: int) -> str:
     return f"{_TOO_LARGE} ({size:,} bytes); {_REMEDY}"
 
 
-def _to_grey(image: "Image", box: Box | None) -> GreyImage:
+def _to_pixels(image: "Image", box: Box | None, target: ImageFormat) -> PixelImage:
     from PIL import Image, ImageOps
 
     # JPEG is decoded at a fraction of its size: photographs load several times faster.
     if box is None:
-        image.draft("L", (4 * IMAGE_SIZE_PX, 4 * IMAGE_SIZE_PX))
+        side = _DRAFT_FACTOR * target.size_px
+        image.draft("L" if target.channels == 1 else "RGB", (side, side))
     has_wide_colours = _has_wide_colours(image)
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "F":
@@ -132,7 +138,8 @@ def _to_grey(image: "Image", box: Box | None) -> GreyImage:
         raise _UnsupportedError("16-bit colours in which only low values are used, expected 8 bits")
     if box is not None:
         upright = upright.crop(_inside(box, upright.size))
-    return _to_size(_without_transparency(upright).convert("L"))
+    mode = "L" if target.channels == 1 else "RGB"
+    return _to_format(_without_transparency(upright).convert(mode), target)
 
 
 def _inside(box: Box, size: tuple[int, int]) -> Box:
@@ -152,22 +159,52 @@ def _inside(box: Box, size: tuple[int, int]) -> Box:
     return inner
 
 
-def resized(image: GreyImage) -> GreyImage:
-    """A grey image of any size as 48 x 48, as an image file with these pixels would become."""
+def convert_all(images: PixelImage, target: ImageFormat) -> PixelImage:
+    """Grey images N x S x S in another format; images of that format are returned as they are."""
+    if images.shape[1:] == target.shape:
+        return images
+    result = np.zeros((len(images), *target.shape), dtype=np.uint8)
+    for position, image in enumerate(images):
+        result[position] = _converted(image, target)
+    return result
+
+
+def _converted(image: PixelImage, target: ImageFormat) -> PixelImage:
+    """As an image file with these pixels would become."""
     from PIL import Image
 
-    return _to_size(Image.fromarray(image))
+    grey = Image.fromarray(image)
+    return _to_format(grey if target.channels == 1 else grey.convert("RGB"), target)
 
 
-def _to_size(grey: "Image") -> GreyImage:
+def _to_format(image: "Image", target: ImageFormat) -> PixelImage:
     from PIL import Image
 
-    if grey.size != _SIZE:
-        grey = grey.resize(_SIZE, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return np.array(grey, dtype=np.uint8)
+    size = (target.size_px, target.size_px)
+    if image.size != size:
+        square = _square(image, target.fit)
+        image = square.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return np.array(image, dtype=np.uint8)
 
 
-def _to_eight_bits(values: npt.NDArray[np.integer[Any]], depth: int) -> GreyImage:
+def _square(image: "Image", fit: Fit) -> "Image":
+    """The image to resize: cut to its centre, with grey borders, or as it is."""
+    from PIL import Image
+
+    width, height = image.size
+    if width == height or fit == "stretch":
+        return image
+    if fit == "crop":
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        return image.crop((left, top, left + side, top + side))
+    side = max(width, height)
+    padded = Image.new(image.mode, (side, side), _PADDING if image.mode == "L" else (_PADDING,) * 3)
+    padded.paste(image, ((side - width) // 2, (side - height) // 2))
+    return padded
+
+
+def _to_eight_bits(values: npt.NDArray[np.integer[Any]], depth: int) -> PixelImage:
     """The upper eight of `depth` bits; 0 stands for the depth that the brightest pixel needs."""
     brightest = int(values.max())
     if brightest >> _DEPTHS[-1]:
@@ -209,6 +246,7 @@ def decode_in_order(
     total: int,
     name: str,
     boxes: Mapping[str, Sequence[Box | None]] | None = None,
+    target: ImageFormat = THUMBNAIL,
 ) -> Iterator[tuple[str, Outcome]]:
     """Decode images with a thread pool, keep their order, and report progress.
 
@@ -218,9 +256,10 @@ def decode_in_order(
         total: number of images, for progress.
         name: of the source, for progress.
         boxes: the faces to cut out of an image, by path; None and by default all of it.
+        target: the format of the result.
 
     Yields:
-        Path, and the image (uint8 48 x 48 grey values) or its problem; once for each box.
+        Path, and the image (uint8, of the target format) or its problem; once for each box.
     """
     # Decoding releases the interpreter lock, so threads suffice. Images are submitted in groups:
     # handing out small ones one by one costs more than decoding them.
@@ -230,7 +269,7 @@ def decode_in_order(
     with quiet_decoding(), ThreadPoolExecutor(num_threads) as pool:
         while True:
             while len(waiting) < 2 * num_threads and (group := list(islice(todo, _FILES_PER_TASK))):
-                waiting.append(pool.submit(_decode_group, group, boxes or {}))
+                waiting.append(pool.submit(_decode_group, group, boxes or {}, target))
             if not waiting:
                 return
             outcomes = waiting.popleft().result()
@@ -248,14 +287,16 @@ def quiet_decoding() -> Iterator[None]:
 
 
 def _decode_group(
-    group: list[tuple[str, Loader]], boxes: Mapping[str, Sequence[Box | None]]
+    group: list[tuple[str, Loader]],
+    boxes: Mapping[str, Sequence[Box | None]],
+    target: ImageFormat,
 ) -> list[tuple[str, Outcome]]:
     outcomes = []
     for path, loader in group:
         loaded = loader()
-        outcomes += [(path, _decode(loaded, box)) for box in boxes.get(path, (None,))]
+        outcomes += [(path, _decode(loaded, box, target)) for box in boxes.get(path, (None,))]
     return outcomes
 
 
-def _decode(loaded: bytes | str, box: Box | None) -> Outcome:
-    return loaded if isinstance(loaded, str) else decode_image(loaded, box)
+def _decode(loaded: bytes | str, box: Box | None, target: ImageFormat) -> Outcome:
+    return loaded if isinstance(loaded, str) else decode_image(loaded, box, target)

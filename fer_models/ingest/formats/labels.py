@@ -15,6 +15,7 @@ from fer_models.classes.schemes import (
     scheme_advice,
     scheme_of,
 )
+from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
 from fer_models.ingest.config import TableConfig
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.source_table import SourceTable
@@ -35,6 +36,10 @@ class LabelSettings:
     classes: ClassSetting = None
     table: TableConfig = field(default_factory=TableConfig)
     """`data.table`: the columns of tables."""
+    image_format: ImageFormat = THUMBNAIL
+    """The format of the images of all sources."""
+    ignored: bool = False
+    """Whether all images count as unlabelled, whatever the labels are."""
 
     def is_known(self, name: str) -> bool:
         """Whether a name is a basic emotion, or one that the user has named."""
@@ -89,6 +94,8 @@ class LabelReader:
 
     def read(self, text: str) -> tuple[int, str]:
         """Position of the label in `names` (or UNLABELLED, LEFT_OUT), and its problem or ""."""
+        if self.settings.ignored:
+            return UNLABELLED, ""
         found = self._seen.get(text)
         if found is None:
             found = self._seen[text] = self._read(text)

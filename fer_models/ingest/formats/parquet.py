@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from fer_models.classes.names import class_name, name_problem
 from fer_models.classes.schemes import LabelScheme
 from fer_models.ingest.config import NONE, TableConfig
-from fer_models.ingest.files.image_decoding import GreyImage, decode_image, quiet_decoding
+from fer_models.ingest.files.image_decoding import PixelImage, decode_image, quiet_decoding
 from fer_models.ingest.files.streams import SourceFile, decompress_to
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.columns import (
@@ -113,6 +113,23 @@ def read_parquet_table(
         return None
 
 
+def first_images(
+    file: SourceFile, count: int, settings: LabelSettings = DEFAULT_LABELS
+) -> list[bytes]:
+    """The bytes of the first image files of a table; none if it can't be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with _seekable(file) as stream, pq.ParquetFile(stream) as table:
+            column = _columns(table.schema_arrow, settings.table).image
+            batches = table.iter_batches(batch_size=count, columns=[column])
+            first = next(batches, None)
+            return [] if first is None else [_bytes(row[column]) for row in first.to_pylist()]
+    except (ColumnError, pa.ArrowException, OSError, ValueError):
+        return []
+
+
 @contextmanager
 def _seekable(file: SourceFile) -> Iterator[IO[bytes]]:
     """The file's decompressed bytes; a compressed file is decompressed to a temporary file."""
@@ -198,12 +215,15 @@ def _read_rows(
     total, done = table.metadata.num_rows, 0
     if not total:
         findings.add_fault("expected rows, got none; copy the file again")
-    builder, row_ids = TableBuilder(), RowIds()
+    target = labels.settings.image_format
+    builder, row_ids = TableBuilder(target), RowIds()
     for batch in table.iter_batches(batch_size=_ROWS_PER_BATCH, columns=wanted):
         listed = batch.to_pylist()
         with quiet_decoding():
             # No threads: decoding such small images is faster than submitting tasks.
-            images = [decode_image(_bytes(values[columns.image])) for values in listed]
+            images = [
+                decode_image(_bytes(values[columns.image]), target=target) for values in listed
+            ]
         for row, (values, image) in enumerate(zip(listed, images, strict=True), start=done):
             texts = _texts(values, columns)
             problems = {}
@@ -238,7 +258,7 @@ def _texts(values: Mapping[str, Any], columns: _Columns) -> dict[str, bytes]:
 def _add_row(
     row: int,
     texts: Mapping[str, bytes],
-    image: GreyImage | str,
+    image: PixelImage | str,
     problems: dict[str, str],
     split: str,
     builder: TableBuilder,

@@ -8,12 +8,9 @@ column). Others are ignored. The separator is that of the header line.
 from dataclasses import dataclass, field
 from itertools import islice
 
-import numpy as np
-
 from fer_models.classes.names import emotion_of
-from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
 from fer_models.ingest.files.detection import read_header
-from fer_models.ingest.files.image_decoding import resized
+from fer_models.ingest.files.image_decoding import convert_all
 from fer_models.ingest.files.streams import SourceFile, SourceStream, report_reading
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.columns import (
@@ -47,12 +44,15 @@ class _Reader:
     columns: PixelColumns
     findings: Findings
     labels: LabelReader
-    builder: TableBuilder = field(default_factory=TableBuilder)
     row_ids: RowIds = field(default_factory=RowIds)
     num_rows: int = 0
     side: int = 0
     """Of the images in pixels; the first rows decide it."""
     contradictions: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Collect images of the wanted format."""
+        self.builder = TableBuilder(self.labels.settings.image_format)
 
     def add_rows(self, rows: list[TextRow]) -> None:
         complete = [row for row in rows if self._has_all_columns(row)]
@@ -60,7 +60,7 @@ class _Reader:
         texts = [plain_pixels(row.fields[pixels]) for row in complete]
         self.side = self.side or side_of(texts)
         images, bad = parse_pixels(texts, self.side)
-        self.builder.add_images(_resized(images))
+        self.builder.add_images(convert_all(images, self.labels.settings.image_format))
         for position, row in enumerate(complete):
             self._add_fields(row, bad.get(position))
         self.num_rows += len(rows)
@@ -121,8 +121,12 @@ class _Reader:
         if columns.ignored or columns.name:
             names = [*filter(None, columns.ignored), *([columns.name] if columns.name else [])]
             findings.add_note(f"columns ignored: {', '.join(names)}")
-        if self.side not in (0, IMAGE_SIZE_PX):
-            findings.add_note(f"images of {self.side} x {self.side} were resized to 48 x 48")
+        target = self.labels.settings.image_format
+        if self.side not in (0, target.size_px):
+            findings.add_note(
+                f"images of {self.side} x {self.side} were resized to {target.size_px} x "
+                f"{target.size_px} (data.image_size_px={self.side} keeps them)"
+            )
         self.labels.finish(findings)
         return self.labels.named(
             self.builder.table(self.num_rows, has_usage=SPLIT in columns.roles)
@@ -159,6 +163,20 @@ def read_pixel_table(
     return reader.finish()
 
 
+def table_side(file: SourceFile, settings: LabelSettings = DEFAULT_LABELS) -> int:
+    """The side of the images of a table by its first rows; 0 if it can't be read."""
+    with file.open() as stream:
+        header = read_header(stream, settings.table.separator)
+        try:
+            columns = pixel_columns(header.names, settings.table)
+            rows = list(islice(read_rows(stream, header.separator), _ROWS_PER_CHUNK))
+        except (ColumnError, BrokenTextError):
+            return 0
+    position = columns.roles.index(PIXELS)
+    texts = [row.fields[position] for row in rows if len(row.fields) > position]
+    return side_of(texts) if texts else 0
+
+
 def _read_all(reader: _Reader, stream: SourceStream, separator: str, name: str) -> None:
     rows = read_rows(stream, separator)
     reported = 0
@@ -168,12 +186,3 @@ def _read_all(reader: _Reader, stream: SourceStream, separator: str, name: str) 
             reported = stream.done_bytes
             report_reading(stream, name)
     report_reading(stream, name)
-
-
-def _resized(images: Images) -> Images:
-    if images.shape[1] == IMAGE_SIZE_PX:
-        return images
-    small = np.zeros((len(images), IMAGE_SIZE_PX, IMAGE_SIZE_PX), dtype=np.uint8)
-    for position, image in enumerate(images):
-        small[position] = resized(image)
-    return small

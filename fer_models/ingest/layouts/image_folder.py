@@ -1,14 +1,17 @@
 """A folder or archive of face images: its layout says what each is, here they are decoded."""
 
+import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
+from fer_models.dataset.image_format import ImageFormat
+from fer_models.dataset.snapshot import Images
 from fer_models.ingest.files.archive import ArchiveMember, list_archive, member_contents
 from fer_models.ingest.files.folder import list_files, read_file
 from fer_models.ingest.files.image_decoding import (
     DAMAGED_IN_ARCHIVE,
     MAX_FILE_BYTES,
-    Outcome,
+    Box,
     decode_in_order,
     too_many_bytes,
 )
@@ -16,6 +19,7 @@ from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.fields import reason_of
 from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelSettings
+from fer_models.ingest.image_buffer import compacted, image_array
 from fer_models.ingest.layouts.places import Files, Place
 from fer_models.ingest.layouts.recognise import recognise
 from fer_models.ingest.source_table import NO_VOTES, SourceTable, TableBuilder
@@ -29,7 +33,7 @@ Load = Callable[[list[str]], Iterator[tuple[str, Callable[[], bytes | str]]]]
 def read_image_folder(
     file: SourceFile, findings: Findings, settings: LabelSettings = DEFAULT_LABELS
 ) -> SourceTable | None:
-    """Read a folder of images and convert each to grey 48 x 48.
+    """Read a folder of images and convert each to the format of the settings.
 
     Args:
         file: the folder.
@@ -85,6 +89,20 @@ def read_image_archive(
         CompressionError: the archive is damaged.
     """
     assert isinstance(file, ArchiveMember)
+    files, load = archive_files(file)
+    return _read(files, file, findings, settings, load)
+
+
+def listed_images(path: Path, settings: LabelSettings) -> list[str]:
+    """The images that a table lists, relative to its folder; none if it can't be read."""
+    folder, findings = path.absolute().parent, Findings(path.name)
+    files = folder_files(folder, list_files(folder, findings))
+    found = recognise(files, settings.with_table(path.name), findings)
+    return sorted({place.path for place in found.places if not place.missing}) if found else []
+
+
+def archive_files(file: ArchiveMember) -> tuple[Files, Load]:
+    """The files of a folder in an archive, and the loader of its images."""
     prefix = f"{file.member}/" if file.member else ""
     members = {
         member.name.removeprefix(prefix): member
@@ -108,16 +126,7 @@ def read_image_archive(
             loaded = problem if content is None else content
             yield path, lambda loaded=loaded: loaded  # type: ignore[misc]
 
-    files = Files(sorted(members), read, lambda name: members[name].head)
-    return _read(files, file, findings, settings, load)
-
-
-def listed_images(path: Path, settings: LabelSettings) -> list[str]:
-    """The images that a table lists, relative to its folder; none if it can't be read."""
-    folder, findings = path.absolute().parent, Findings(path.name)
-    files = folder_files(folder, list_files(folder, findings))
-    found = recognise(files, settings.with_table(path.name), findings)
-    return sorted({place.path for place in found.places if not place.missing}) if found else []
+    return Files(sorted(members), read, lambda name: members[name].head), load
 
 
 def folder_files(root: Path, names: list[str]) -> Files:
@@ -160,16 +169,30 @@ def _read(
     labels.finish(findings)
     if findings.faults:
         return None
-    boxes: dict[str, list[Place]] = {}
+    images, broken = _decoded(places, load, file.name, settings.image_format)
+    return labels.named(_table(places, read, images, broken, findings))
+
+
+def _decoded(
+    places: list[Place], load: Load, name: str, target: ImageFormat
+) -> tuple[Images, dict[int, str]]:
+    """The images of all places that have one, in order, and the problems of some by position."""
+    boxes: dict[str, list[Box | None]] = {}
     for place in places:
         if not place.missing:
-            boxes.setdefault(place.path, []).append(place)
-    wanted = {path: [place.box for place in several] for path, several in boxes.items()}
-    total = sum(map(len, wanted.values()))
-    outcomes: dict[str, list[Outcome]] = {path: [] for path in wanted}
-    for path, outcome in decode_in_order(load(list(wanted)), total, file.name, wanted):
-        outcomes[path].append(outcome)
-    return labels.named(_table(places, read, outcomes, findings))
+            boxes.setdefault(place.path, []).append(place.box)
+    following, total = {}, 0
+    for path, several in boxes.items():
+        following[path], total = total, total + len(several)
+    images, broken = image_array(total, target), {}
+    # An archive is read front to back, so its images come in any order.
+    for path, outcome in decode_in_order(load(list(boxes)), total, name, boxes, target):
+        position, following[path] = following[path], following[path] + 1
+        if isinstance(outcome, str):
+            broken[position] = outcome
+        else:
+            images[position] = outcome
+    return images, broken
 
 
 def _label(place: Place, labels: LabelReader) -> tuple[int, dict[str, str]]:
@@ -183,24 +206,26 @@ def _label(place: Place, labels: LabelReader) -> tuple[int, dict[str, str]]:
 def _table(
     places: list[Place],
     read: list[tuple[int, dict[str, str]]],
-    outcomes: dict[str, list[Outcome]],
+    images: Images,
+    broken: dict[int, str],
     findings: Findings,
 ) -> SourceTable:
-    builder = TableBuilder()
-    remaining = {path: iter(several) for path, several in outcomes.items()}
+    """The usable images with their fields; `broken` has the problems of images by position."""
+    builder, kept = TableBuilder(), []
+    positions = itertools.count()
     for row, (place, (label, problems)) in enumerate(zip(places, read, strict=True)):
         where = f"{place.where} ({place.path})" if place.where else place.path
         if place.missing:
             findings.add_bad_row(row, where, [place.missing], place.path, is_shared=True)
             continue
-        outcome = next(remaining[place.path])
-        if isinstance(outcome, str):
-            findings.add_bad_row(row, where, [outcome, *problems.values()], place.path)
+        position = next(positions)
+        if position in broken:
+            findings.add_bad_row(row, where, [broken[position], *problems.values()], place.path)
             continue
         if problems:
             findings.add_bad_row(row, where, [*problems.values()], place.path, has_image=True)
-        builder.add_images(outcome[None])
+        kept.append(position)
         reason = reason_of(problems)
         builder.add_fields(row, label, place.split, place.path, reason, place.votes)
     has_votes = any(place.votes != NO_VOTES for place in places)
-    return builder.table(len(places), has_votes=has_votes)
+    return builder.table(len(places), has_votes=has_votes, images=compacted(images, kept))

@@ -132,7 +132,9 @@ def build_ema(member: MemberConfig) -> EMA | None:
 
 def member_preprocessing(member: MemberConfig, data: TrainingData) -> Preprocessing:
     """Preprocessing and TTA views of the member's images."""
-    preprocessing = preprocessing_for(member.network, data.train.images, data.classes)
+    preprocessing = preprocessing_for(
+        member.network, data.train.images, data.classes, data.train.image_format
+    )
     preprocessing["tta"] = member.tta
     return preprocessing
 

@@ -4,14 +4,14 @@ N images, C channels, S side of the network's input in pixels, K classes, V vote
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from fer_models.classes.class_list import FER2013_CLASSES, ClassList
-from fer_models.dataset.image_format import THUMBNAIL_PX, ImageFormat, format_of
+from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
 from fer_models.dataset.image_stats import pixel_mean_and_std
 from fer_models.dataset.snapshot import DatasetSnapshot, Images
 from fer_models.errors import DataError
@@ -40,10 +40,8 @@ class Preprocessing(TypedDict):
     std: float
     classes: list[str]
     tta: NotRequired[str]
-    source_px: NotRequired[int]
-    """Side of the images that the network was trained on, before resizing; absent: 48."""
-    source_channels: NotRequired[int]
-    """Their channels; absent: 1."""
+    image_format: NotRequired[dict[str, Any]]
+    """Fields of the `ImageFormat` of the training images; absent: 48 px grey."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,7 @@ class SplitImages:
     votes_NV: Votes | None = None
     teacher_probs_NK: Probabilities | None = None
     classes: ClassList = FER2013_CLASSES
+    image_format: ImageFormat = THUMBNAIL
 
     def __len__(self) -> int:
         """Number of images."""
@@ -121,6 +120,7 @@ def split_images(snapshot: DatasetSnapshot, split: str) -> SplitImages:
         snapshot.labels(positions),
         np.maximum(votes_NV, 0),
         classes=snapshot.classes,
+        image_format=snapshot.image_format,
     )
 
 
@@ -158,11 +158,13 @@ def training_data(snapshot: DatasetSnapshot) -> TrainingData:
 
 
 def preprocessing_for(
-    network: NetworkConfig, images: Images, classes: ClassList = FER2013_CLASSES
+    network: NetworkConfig,
+    images: Images,
+    classes: ClassList = FER2013_CLASSES,
+    image_format: ImageFormat = THUMBNAIL,
 ) -> Preprocessing:
     """Preprocessing for `network`, normalised by mean and standard deviation of `images`."""
     mean, std = grey_statistics(images)
-    source = format_of(images)
     preprocessing = Preprocessing(
         image_size_px=network.image_size_px,
         in_channels=network.in_channels,
@@ -170,17 +172,9 @@ def preprocessing_for(
         std=std,
         classes=list(classes.names),
     )
-    if not source.is_thumbnail:
-        preprocessing["source_px"] = source.size_px
-        preprocessing["source_channels"] = source.channels
+    if not image_format.is_plain:
+        preprocessing["image_format"] = asdict(image_format)
     return preprocessing
-
-
-def source_format(preprocessing: Preprocessing) -> ImageFormat:
-    """The format that images must have for a network with this preprocessing."""
-    return ImageFormat(
-        preprocessing.get("source_px", THUMBNAIL_PX), preprocessing.get("source_channels", 1)
-    )
 
 
 def grey_statistics(images: Images) -> tuple[float, float]:

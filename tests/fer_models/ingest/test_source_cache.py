@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fer_models.errors import DataError
-from fer_models.ingest import ingest, locate
+from fer_models.ingest import content_hash, locate
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.files import archive
 from fer_models.ingest.ingest import fingerprint_sources, ingest_sources
@@ -43,7 +43,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     count(locate, "kind_of_content", "detected")
     count(archive, "_list_archive", "listed")
-    count(ingest, "sha256_of_file", "hashed")
+    count(content_hash, "sha256_of_file", "hashed")
     return counts
 
 
@@ -89,7 +89,8 @@ def test_a_table_is_detected_and_hashed_once(
     monkeypatch.setattr(Path, "open", counted)
     check_key_and_ingest(store, config_of(table))
     assert calls == {"detected": 1, "hashed": 1}
-    assert opened.count(table) == 3  # to detect, to hash, and to read it
+    # To detect, to hash, to see the size of its images, and to read it.
+    assert opened.count(table) == 4
 
 
 @pytest.mark.usefixtures("settled")

@@ -7,7 +7,6 @@ import pytest
 
 from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import open_snapshot
-from fer_models.evaluation import metrics
 from fer_models.evaluation.predictions import Predictions
 from fer_models.reporting.collect import RunFacts, RunRefs, collect
 from fer_models.reporting.report import render_page
@@ -35,10 +34,8 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> RunFacts:
 
 
 @pytest.fixture(params=LISTS, ids=lambda one: str(len(one)))
-def classes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ClassList:
+def classes(request: pytest.FixtureRequest) -> ClassList:
     chosen: ClassList = request.param
-    # Metrics that still check for a fixed number of classes.
-    monkeypatch.setattr(metrics, "NUM_CLASSES", len(chosen), raising=False)
     return chosen
 
 

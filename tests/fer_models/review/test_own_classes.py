@@ -73,7 +73,6 @@ def test_decisions_about_several_data_sets_share_a_store(store: ArtifactStore) -
     assert "this data set has no class bored" in other.unmatched["why"].tolist()
 
 
-@pytest.mark.xfail(reason="cleaning does not pass the class list of its snapshot yet", strict=True)
 def test_cleaning_relabels_to_own_classes(store: ArtifactStore) -> None:
     raw = own_snapshot(store, OWN, step="ingest")
     text = f"{HEADER}own-00000,relabel,very bored\n"
