@@ -11,8 +11,6 @@ from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.labels import LabelReader, LabelSettings
 from fer_models.ingest.layouts.affectnet import annotations_in, recognise_affectnet
 from fer_models.ingest.layouts.annotation_table import (
-    is_image_list,
-    list_candidates,
     recognise_named_table,
     recognise_tables,
 )
@@ -25,6 +23,7 @@ from fer_models.ingest.layouts.label_lists import (
     recognise_label_list,
 )
 from fer_models.ingest.layouts.places import Files, Recognised, Recogniser
+from fer_models.ingest.layouts.table_rows import is_image_list, list_candidates
 
 # Those with files of their own first: their labels are certain.
 _BY_FILES: tuple[Recogniser, ...] = (recognise_ferplus, recognise_label_list, recognise_affectnet)
