@@ -53,7 +53,8 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
         DataError: listing all problems of all sources.
     """
     read: list[ReadSource] = []
-    settings = LabelSettings(config.label_scheme, config.classes, config.table)
+    several = len(config.sources) > 1
+    settings = LabelSettings(config.label_scheme, config.classes, config.table, several)
     for source, findings in locate_sources(config.sources):
         table = None
         if source.kind is SourceKind.SYNTHETIC and not findings.faults:

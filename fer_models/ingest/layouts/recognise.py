@@ -86,7 +86,10 @@ def _named(
     """By the table that the user names: a file of the source, or one on this machine."""
     name = PurePosixPath(path).as_posix()
     outside = external_table(path)
-    if name in files.names:
+    fits = [own for own in files.names if f"/{own}".endswith(f"/{name}")]
+    fits = fits or [own for own in files.names if name.endswith(f"/{own}")]
+    if name in files.names or len(fits) == 1:
+        name = name if name in files.names else fits[0]
         content = files.read([name])[name]
     elif outside is not None:
         name, content = outside.name, outside.read_bytes()

@@ -69,13 +69,14 @@ def is_image_list(name: str, head: bytes) -> bool:
     if head.lstrip()[:1] in (b"{", b"["):
         return any(f'"{column}"'.encode() in head.lower() for column in PATH_COLUMNS)
     try:
-        rows = read_table(head[: head.find(b"\n") + 1] or head)
+        rows = read_table(b"\n".join(head.split(b"\n", 2)[:2]))
     except TableError:
         return False
     is_other = "pixels" in rows.columns or {"neutral", "nf"} <= set(rows.columns)  # FER+ votes
     if is_other or len(rows.columns) < _MIN_COLUMNS:
         return False
-    return not rows.has_header or any(column in rows.columns for column in PATH_COLUMNS)
+    has_paths = any(names_image(text) for row in rows.rows for text in row)
+    return not rows.has_header or has_paths or any(c in rows.columns for c in PATH_COLUMNS)
 
 
 def _is_parquet_list(content: bytes) -> bool:

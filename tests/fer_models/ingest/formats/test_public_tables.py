@@ -192,3 +192,16 @@ def test_a_likely_misspelling_is_stated(tmp_path: Path) -> None:
     [note] = findings.notes
     assert note.startswith("happpy is a class of its own; if it means happy, merge them with")
     assert "data.classes={happy: [happy, happpy]}" in note
+
+
+def test_of_several_sources_one_with_fer2013s_columns_keeps_its_numbers(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.csv", "emotion,pixels", rows("{n},{p}"))
+    for several, first in ((False, "neutral"), (True, "angry")):
+        settings = LabelSettings("affectnet", has_several_sources=several)
+        findings = Findings("a")
+        table = read_pixel_table(SourceFile(path), findings, settings)
+        assert table is not None
+        assert names_of(table)[0] == first
+        [note] = findings.notes
+        assert ("data.label_scheme does not apply" in note) == several
+        assert ("the numbers are read as data.label_scheme says" in note) != several

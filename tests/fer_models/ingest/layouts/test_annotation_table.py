@@ -29,8 +29,7 @@ def test_columns_have_several_names(tmp_path: Path, header: str) -> None:
 
 
 def test_any_column_is_recognised_by_its_paths(tmp_path: Path) -> None:
-    path = folder(tmp_path, table_text("photo,label"))
-    assert labels_of(read(path, {"path": "labels.csv"})) == [*NAMES]
+    assert labels_of(read(folder(tmp_path, table_text("photo,label")))) == [*NAMES]
 
 
 def test_other_columns_are_named_by_settings(tmp_path: Path) -> None:
@@ -116,6 +115,7 @@ def test_a_table_elsewhere_is_named_by_a_setting(tmp_path: Path) -> None:
     path = folder(tmp_path, table_text())
     table = (path / "labels.csv").rename(tmp_path / "mine.csv")
     assert labels_of(read(path, {"path": str(table)})) == [*NAMES]
+    assert labels_of(read(folder(tmp_path / "2", table_text(), name="a/b.csv"), {"path": "b.csv"}))
     [problem] = problems(path, {"path": "absent.csv"})
     assert "data.table.path=absent.csv: there is no such file" in problem
 
