@@ -151,12 +151,8 @@ class LabelReader:
         if not (self.settings.scheme and scheme and any(map(_is_number, self._seen))):
             return []
         if scheme != scheme_of(self.settings.scheme):
-            return [
-                (
-                    "data.label_scheme does not apply: the source itself says what its numbers mean "
-                    f"({scheme.described()})"
-                )
-            ]
+            meaning = scheme.described()
+            return [f"data.label_scheme does not apply, the source has its own numbers: {meaning}"]
         if self.proven and not _agree(SCHEMES[self.proven], scheme):
             known = SCHEMES[self.proven].title
             return [f"the columns are {known}'s, the numbers are read as data.label_scheme says"]
