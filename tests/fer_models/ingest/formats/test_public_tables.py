@@ -136,12 +136,13 @@ def test_the_number_of_values_decides_the_size(tmp_path: Path, side: int) -> Non
     assert f"images of {side} x {side} were resized to 48 x 48" in findings.notes
 
 
-def test_all_rows_have_the_size_of_most(tmp_path: Path) -> None:
-    small = pixel_text(np.asarray(Image.fromarray(IMAGES[0]).resize((40, 40))))
-    lines = [f"0,{small}", *rows("{n},{p}")]
+@pytest.mark.parametrize("side", [40, 56])
+def test_all_rows_have_the_size_of_most(tmp_path: Path, side: int) -> None:
+    other = pixel_text(np.asarray(Image.fromarray(IMAGES[0]).resize((side, side))))
+    lines = [f"0,{other}", *rows("{n},{p}")]
     _, findings = read(write_lines(tmp_path / "a.csv", "emotion,pixels", lines))
     [line] = findings.lines(with_rows=True)
-    assert "row 0 (line 2): expected 2304 pixel values (48 x 48), got 1600" in line
+    assert f"row 0 (line 2): expected 2304 pixel values (48 x 48), got {side * side}" in line
 
 
 def test_an_unknown_column_of_labels_is_named_by_a_setting(tmp_path: Path) -> None:

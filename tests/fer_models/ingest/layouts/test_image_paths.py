@@ -60,6 +60,12 @@ def test_a_name_in_two_folders_is_decided_by_the_split_or_refused(tmp_path: Path
     assert labels_of(one) == [*NAMES, *NAMES]
 
 
+def test_a_name_in_two_folders_is_refused_without_a_split(tmp_path: Path) -> None:
+    names = ["a/0.png", "a/1.png", "b/1.png", "b/2.png", "c/3.png", "c/4.png"]
+    [problem] = problems(folder(tmp_path, table_text("file,label", "{i}.png,{name}"), names))
+    assert "1.png fits 2 files, such as a/1.png and b/1.png" in problem
+
+
 def test_folders_that_fit_equally_well_are_ambiguous(tmp_path: Path) -> None:
     names = [f"{folder}/{i}.png" for folder in ("small", "large") for i in range(5)]
     [problem] = problems(folder(tmp_path, table_text("file,label", "{i}.png,{name}"), names))
