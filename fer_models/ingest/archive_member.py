@@ -12,6 +12,7 @@ from fer_models.ingest.files.detection import (
     is_image,
     is_table,
     kind_of_content,
+    may_list,
 )
 from fer_models.ingest.formats.labels import DEFAULT_LABELS
 from fer_models.ingest.layouts.folders import is_split_or_class
@@ -47,7 +48,7 @@ def choose(listing: Listing, wanted: str, archive: str) -> Choice | str:
         return "the archive contains no files; repack or download it"
     if wanted:
         return _named(listing.members, wanted.strip("/"), archive)
-    lists = label_files(listing.members)
+    lists = label_files(listing.members) or _unknown_lists(listing.members)
     tables = [m for m in listing.members if m.name not in lists and _holds_table(m)]
     images = [member.name for member in listing.members if is_image(member.name)]
     if not (tables or images):  # images without a suffix, as in a plain folder
@@ -58,6 +59,13 @@ def choose(listing: Listing, wanted: str, archive: str) -> Choice | str:
     if images:
         return Choice(SourceKind.IMAGE_ARCHIVE, _image_root([*images, *lists]))
     return _table(tables, listing.members, archive)
+
+
+def _unknown_lists(members: Sequence[Member]) -> list[str]:
+    """Files that data.table.path may name, in an archive whose folders are no known classes."""
+    if any(_is_in_class_folder(member.name) for member in members if is_image(member.name)):
+        return []
+    return [m.name for m in members if may_list(m.name) and not _holds_table(m)]
 
 
 def _named(members: Sequence[Member], wanted: str, archive: str) -> Choice | str:

@@ -27,9 +27,21 @@ class TableConfig(FrozenConfig):
         description="The table of labels of a folder or archive of images: a file in it, or on "
         "this machine. none: labels from the names of folders only.",
     )
-    image: str = Field(default="", description="Column of the images' paths.")
-    label: str = Field(default="", description="Column of the labels. none: the images have none.")
-    split: str = Field(default="", description="Column of the splits. none: ignore it.")
+    image: str = Field(
+        default="",
+        coerce_numbers_to_str=True,
+        description="Column of the images, by its name, or by its number from 1 without a header.",
+    )
+    label: str = Field(
+        default="",
+        coerce_numbers_to_str=True,
+        description="Column of the labels. none: the images have none.",
+    )
+    split: str = Field(
+        default="",
+        coerce_numbers_to_str=True,
+        description="Column of the splits. none: ignore it.",
+    )
     crop: bool = Field(
         default=True,
         description="Cut the faces out by the boxes of the table. False: they are cut out already.",

@@ -14,7 +14,7 @@ from fer_models.ingest.files.detection import SourceKind, is_utf8, kind_of_conte
 from fer_models.ingest.files.stat_cache import StatCache
 from fer_models.ingest.files.streams import SourceFile, open_stream
 from fer_models.ingest.findings import Findings
-from fer_models.ingest.layouts.annotation_table import is_image_list
+from fer_models.ingest.layouts.table_rows import is_image_list
 
 _NUM_NEAREST = 3
 _MIN_SIMILARITY = 0.6

@@ -58,7 +58,12 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
     """
     read: list[ReadSource] = []
     located = locate_sources(config.sources)
-    settings = LabelSettings(config.label_scheme, config.classes, config.table)
+    settings = LabelSettings(
+        config.label_scheme,
+        config.classes,
+        config.table,
+        has_several_sources=len(config.sources) > 1,
+    )
     image_format = choose_format(config, [source for source, _ in located], settings)
     settings = replace(settings, image_format=image_format)
     for source, findings in located:

@@ -71,11 +71,6 @@ class Member:
     size: int
     head: bytes
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether `head` is the whole content."""
-        return len(self.head) == self.size
-
 
 @dataclass(frozen=True)
 class Listing:
@@ -191,9 +186,10 @@ def _list_archive(path: Path) -> Listing:
         if number % _REPORT_EVERY == 0:
             report("ingest", number, 0, "files", f"listing {path.name}")
     counts = Counter(member.name for member in members)
-    problems |= {_TWICE: twice} if (twice := sorted(n for n in counts if counts[n] > 1)) else {}
+    if twice := sorted(name for name, count in counts.items() if count > 1):
+        problems[_TWICE] = twice
     faults = tuple(
-        f"{names[0]!a}{f' and {len(names) - 1} more, each' if len(names) > 1 else ''} {problem}"
+        f"{names[0]!a}{f' and {more} more, each' if (more := len(names) - 1) else ''} {problem}"
         for problem, names in sorted(problems.items())
     )
     return Listing(tuple(members), faults)

@@ -40,6 +40,8 @@ class LabelSettings:
     """The format of the images of all sources."""
     ignored: bool = False
     """Whether all images count as unlabelled, whatever the labels are."""
+    has_several_sources: bool = False
+    """A scheme is then for those sources that prove no other one."""
 
     def is_known(self, name: str) -> bool:
         """Whether a name is a basic emotion, or one that the user has named."""
@@ -88,9 +90,12 @@ class LabelReader:
         """The scheme of numbers: the source's own, else the user's, else the proven one."""
         if self.own:
             return self.own
-        if self.settings.scheme:
-            return scheme_of(self.settings.scheme)
-        return SCHEMES[self.proven] if self.proven else None
+        proven = SCHEMES[self.proven] if self.proven else None
+        if not self.settings.scheme:
+            return proven
+        chosen = scheme_of(self.settings.scheme)
+        is_kept = proven is not None and self.settings.has_several_sources
+        return proven if is_kept and proven and not _agree(proven, chosen) else chosen
 
     def read(self, text: str) -> tuple[int, str]:
         """Position of the label in `names` (or UNLABELLED, LEFT_OUT), and its problem or ""."""
@@ -109,11 +114,7 @@ class LabelReader:
                 f"{name} is a class of its own; if it means {meant}, merge them with "
                 f"data.classes={{{meant}: [{meant}, {name}]}}"
             )
-        if self.own and self.settings.scheme and any(map(_is_number, self._seen)):
-            findings.add_note(
-                f"data.label_scheme does not apply: the source itself says what its numbers mean "
-                f"({self.own.described()})"
-            )
+        findings.notes.extend(self._scheme_notes())
         if not self._foreign:
             return
         numbers = sorted(self._foreign)
@@ -151,6 +152,19 @@ class LabelReader:
             "labels": mapping,
         }
 
+    def _scheme_notes(self) -> list[str]:
+        """Which of two schemes was used, if the user names another one than the source proves."""
+        scheme = self.scheme
+        if not (self.settings.scheme and scheme and any(map(_is_number, self._seen))):
+            return []
+        if scheme != scheme_of(self.settings.scheme):
+            meaning = scheme.described()
+            return [f"data.label_scheme does not apply, the source has its own numbers: {meaning}"]
+        if self.proven and not _agree(SCHEMES[self.proven], scheme):
+            known = SCHEMES[self.proven].title
+            return [f"the columns are {known}'s, the numbers are read as data.label_scheme says"]
+        return []
+
     def _near_names(self) -> list[tuple[str, str]]:
         """Names that are no known class, and the emotion that each may be a misspelling of."""
         near = []
@@ -166,7 +180,9 @@ class LabelReader:
             return self._read_name(text)
         if number in self._numbers:
             return self._numbers[number], ""
-        is_ours = bool(self.settings.scheme or self.own)
+        is_ours = self.scheme is not None and not (
+            self.proven and self.scheme is SCHEMES[self.proven]
+        )
         if not is_ours and (not self.proven or is_class_number(number)):
             self._foreign[number] = None
             return UNLABELLED, ""
@@ -195,6 +211,11 @@ class LabelReader:
         if name not in self.names:
             self.names.append(name)
         return self.names.index(name)
+
+
+def _agree(proven: LabelScheme, chosen: LabelScheme) -> bool:
+    """Whether a scheme says the same of all numbers of another one."""
+    return all(chosen.names.get(number) == name for number, name in proven.names.items())
 
 
 def _is_number(text: str) -> bool:

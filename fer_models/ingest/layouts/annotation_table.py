@@ -5,14 +5,13 @@ Covers own tables, `metadata.csv` of Hugging Face's image folders, and the lists
 
 import itertools
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fer_models.classes.names import class_name
 from fer_models.classes.schemes import SCHEMES, number_of
 from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.config import TableConfig
-from fer_models.ingest.files.detection import may_list
 from fer_models.ingest.files.image_decoding import Box
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.columns import (
@@ -37,18 +36,19 @@ from fer_models.ingest.layouts.places import (
     unlisted_note,
     without_repetitions,
 )
-from fer_models.ingest.layouts.table_rows import TableError, TableRows, names_image, read_table
-
-AFFECTNET_PATH = "subdirectory_filepath"
-PATH_COLUMNS = (
-    *("path", "file", "filename", "file_name", "file name", "filepath", "file_path", "image"),
-    *("image_path", "image_name", "image name", "imagename", "img", "img_path", "img_name", "pth"),
-    *("image_file", "image_id", "name", "id", AFFECTNET_PATH),
+from fer_models.ingest.layouts.table_rows import (
+    AFFECTNET_PATH,
+    PATH_COLUMNS,
+    TableError,
+    TableRows,
+    list_candidates,
+    names_image,
+    read_table,
 )
+
 _BOX_COLUMNS = ("face_x", "face_y", "face_width", "face_height")
 _SPLIT_COLUMNS = (*SPLIT_COLUMNS, "fold", "dataset")
 _NO_FACES = tuple(str(number) for number, name in SCHEMES["affectnet"].names.items() if not name)
-_MAX_TABLES = 50
 _SAMPLE = 200
 _NUM_SHOWN = 3
 
@@ -94,20 +94,9 @@ def recognise_tables(
     files: Files, settings: LabelSettings, findings: Findings
 ) -> Recognised | None:
     """The images of all tables among the files that list at least one of them."""
-    candidates = list_candidates(files.names, files.head)[:_MAX_TABLES]
-    tables, problems = [], []
-    index = ImageIndex(files.names)
-    for name, content in sorted(files.read(candidates).items()):
-        try:
-            table = _table(name, read_table(content, settings.table.separator), settings.table)
-            if any(_found(table, index)):
-                tables.append(table)
-        except (TableError, ColumnError, AmbiguousPathError) as error:
-            problems.append(f"{name}: {error}")
-    labelled = [table for table in tables if table.label]
-    if not labelled and not problems:
-        return None
-    if problems and not labelled:
+    candidates = list_candidates(files.names, files.head)
+    labelled, problems = _labelled(candidates, files, settings) if candidates else ([], [])
+    if not labelled:
         for problem in problems:
             findings.add_fault(problem)
         return None
@@ -118,38 +107,20 @@ def recognise_tables(
         return None
 
 
-def list_candidates(names: Sequence[str], head: Callable[[str], bytes]) -> list[str]:
-    """The files that may be tables of images, by their first bytes."""
-    return [name for name in names if may_list(name) and is_image_list(name, head(name))]
-
-
-def is_image_list(name: str, head: bytes) -> bool:
-    r"""Whether a file that begins with `head` may be a table of image paths and labels.
-
-    Example:
-        is_image_list("labels.csv", b"path,label\n")  # True
-    """
-    if not head.strip() or name.lower().endswith((".npy", ".lst")):
-        return False
-    if name.lower().endswith(".parquet"):
-        return _is_parquet_list(head)
-    if head.lstrip()[:1] in (b"{", b"["):
-        return any(f'"{column}"'.encode() in head.lower() for column in PATH_COLUMNS)
-    try:
-        rows = read_table(head[: head.find(b"\n") + 1] or head)
-    except TableError:
-        return False
-    if "pixels" in rows.columns or len(rows.columns) < 2:
-        return False
-    return not rows.has_header or any(column in rows.columns for column in PATH_COLUMNS)
-
-
-def _is_parquet_list(content: bytes) -> bool:
-    try:
-        columns = read_table(content).columns
-    except TableError:
-        return False
-    return any(column in columns for column in PATH_COLUMNS)
+def _labelled(
+    candidates: Sequence[str], files: Files, settings: LabelSettings
+) -> tuple[list[_Table], list[str]]:
+    """The tables with labels of at least one image, and the problems of the others."""
+    tables, problems = [], []
+    index = ImageIndex(files.names)
+    for name, content in sorted(files.read(candidates).items()):
+        try:
+            table = _table(name, read_table(content, settings.table.separator), settings.table)
+            if any(_found(table, index)) and table.label:
+                tables.append(table)
+        except (TableError, ColumnError, AmbiguousPathError) as error:
+            problems.append(f"{name}: {error}")
+    return tables, problems
 
 
 def _table(name: str, rows: TableRows, config: TableConfig) -> _Table:

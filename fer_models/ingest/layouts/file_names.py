@@ -34,12 +34,11 @@ def recognise_file_names(
     """JAFFE or KDEF, by the names of all images."""
     images = files.images()
     for title, (pattern, meaning) in _PATTERNS.items():
-        matches = [pattern.fullmatch(posixpath.basename(path)) for path in images]
-        if images and all(matches):
+        if images and all(pattern.fullmatch(posixpath.basename(path)) for path in images):
+            codes = [pattern.sub(r"\1", posixpath.basename(path)).upper() for path in images]
             places = [
-                Place(path, split_of_folders(path), meaning[match[1].upper()])
-                for path, match in zip(images, matches, strict=True)
-                if match
+                Place(path, split_of_folders(path), meaning[code])
+                for path, code in zip(images, codes, strict=True)
             ]
             return Recognised(f"{title}'s file names", places, notes=[f"labels by {title}'s names"])
     return None

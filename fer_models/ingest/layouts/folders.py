@@ -4,7 +4,7 @@ The root and the level of the class folders are found from the paths alone, so t
 archive of it are read the same way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -18,6 +18,7 @@ from fer_models.ingest.formats.labels import LabelReader, LabelSettings
 from fer_models.ingest.layouts.places import Files, Place, Recognised
 
 Parts = tuple[str, ...]
+_MAX_DEPTH = 12
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,8 @@ def folder_labels(
         labels: reads the names of the class folders.
     """
     layout = find_layout(files, labels.settings)
-    if not layout.is_certain:
-        findings.add_fault(
-            "which folders are the classes? None has the name of an emotion; name them with "
-            "data.classes=[first,second,...], or name the folder just above them as the source"
-        )
+    if doubt := _doubt(files, layout, labels.settings):
+        findings.add_fault(doubt)
         return {}
     with_images = _image_folders(files, layout, labels.settings)
     found: dict[str, FolderLabel] = {}
@@ -134,11 +132,76 @@ def is_split_or_class(folder: str, settings: LabelSettings) -> bool:
 
 def _common_root(folders: Sequence[Parts], settings: LabelSettings) -> Parts:
     root: list[str] = []
-    for level in zip(*folders, strict=False):
-        if len(set(level)) > 1 or is_split_or_class(level[0], settings):
+    for depth, level in enumerate(zip(*folders, strict=False)):
+        if len(set(level)) > 1 or split_of(level[0]) != UNASSIGNED:
+            break
+        if _is_known(level[0], settings) and not _has_classes_below(folders, depth, settings):
             break
         root.append(level[0])
     return tuple(root)
+
+
+def _has_classes_below(folders: Sequence[Parts], depth: int, settings: LabelSettings) -> bool:
+    """Whether a level below has several names, one of them known: the folder above is no class.
+
+    A data set may itself have the name of an emotion (`joyful/train/angry/...`).
+    """
+    levels = _levels_below(set(folders), depth)
+    return any(len(names) > 1 and _known_names(names, settings) for names in levels)
+
+
+def _levels_below(folders: Collection[Parts], depth: int) -> Iterator[set[str]]:
+    """The names of the folders on each level below a folder, without splits."""
+    for level in range(depth + 1, _MAX_DEPTH):
+        names = {parts[level] for parts in folders if len(parts) > level}
+        yield {name for name in names if split_of(name) == UNASSIGNED}
+
+
+def _known_names(folders: Iterable[str], settings: LabelSettings) -> set[str]:
+    return {name for name in map(class_name, folders) if settings.is_known(name)}
+
+
+def _doubt(files: Sequence[str], layout: Layout, settings: LabelSettings) -> str:
+    """Why it can't be decided which folders are the classes, and what decides it; "" if it can."""
+    if not layout.is_certain:
+        return (
+            "which folders are the classes? None has the name of an emotion; name them with "
+            "data.classes=[first,second,...], or name the folder just above them as the source"
+        )
+    if rival := _rival_level(files, layout, settings):
+        return (
+            f"two levels of folders have the names of classes, and they differ ({rival!a}); name "
+            "the folder just above the classes as the source, or rename the others"
+        )
+    depth = len(layout.root) + layout.class_level
+    folders = {parts for p in files if len(parts := PurePosixPath(p).parts[:-1]) > depth}
+    classes = {parts[depth] for parts in folders}
+    if len(classes) == 1 and any(len(names) > 1 for names in _levels_below(folders, depth)):
+        [only] = classes
+        return (
+            f"all images lie in {only}/: if that is a data set whose folders are the classes, name "
+            f"{only} itself as the source; if it is a class, move its images directly into it"
+        )
+    return ""
+
+
+def _rival_level(files: Sequence[str], layout: Layout, settings: LabelSettings) -> str:
+    """An image that lies in folders of two classes, where both levels could be the classes."""
+    start = len(layout.root) + layout.class_level
+    folders = {path: PurePosixPath(path).parts[:-1] for path in files if is_image(path)}
+    for level in range(start + 1, _MAX_DEPTH):
+        pairs = {
+            (class_name(parts[start]), class_name(parts[level])): path
+            for path, parts in folders.items()
+            if len(parts) > level
+        }
+        rivals = _known_names({inner for _, inner in pairs}, settings)
+        if len(rivals) > 1 and len(_known_names({outer for outer, _ in pairs}, settings)) > 1:
+            differing = [
+                path for (outer, inner), path in pairs.items() if inner in rivals and inner != outer
+            ]
+            return min(differing, default="")
+    return ""
 
 
 def _is_split_level(below: Sequence[Parts], level: int) -> bool:

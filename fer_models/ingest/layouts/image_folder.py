@@ -111,7 +111,8 @@ def archive_files(file: ArchiveMember) -> tuple[Files, Load]:
     }
 
     def read(names: Collection[str]) -> Mapping[str, bytes]:
-        contents = {name: members[name].head for name in names if members[name].is_whole}
+        heads = {name: members[name].head for name in names}
+        contents = {name: head for name, head in heads.items() if len(head) == members[name].size}
         rest = [prefix + name for name in names if name not in contents]
         if rest:
             loaded = member_contents(file.path, rest, _MAX_LIST_BYTES)

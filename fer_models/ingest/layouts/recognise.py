@@ -11,8 +11,6 @@ from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.labels import LabelReader, LabelSettings
 from fer_models.ingest.layouts.affectnet import annotations_in, recognise_affectnet
 from fer_models.ingest.layouts.annotation_table import (
-    is_image_list,
-    list_candidates,
     recognise_named_table,
     recognise_tables,
 )
@@ -25,6 +23,7 @@ from fer_models.ingest.layouts.label_lists import (
     recognise_label_list,
 )
 from fer_models.ingest.layouts.places import Files, Recognised, Recogniser
+from fer_models.ingest.layouts.table_rows import is_image_list, list_candidates
 
 # Those with files of their own first: their labels are certain.
 _BY_FILES: tuple[Recogniser, ...] = (recognise_ferplus, recognise_label_list, recognise_affectnet)
@@ -87,7 +86,10 @@ def _named(
     """By the table that the user names: a file of the source, or one on this machine."""
     name = PurePosixPath(path).as_posix()
     outside = external_table(path)
-    if name in files.names:
+    fits = [own for own in files.names if f"/{own}".endswith(f"/{name}")]
+    fits = fits or [own for own in files.names if name.endswith(f"/{own}")]
+    if name in files.names or len(fits) == 1:
+        name = name if name in files.names else fits[0]
         content = files.read([name])[name]
     elif outside is not None:
         name, content = outside.name, outside.read_bytes()

@@ -2,13 +2,22 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fer_models.ingest.files.detection import IMAGE_SUFFIXES, read_header
+from fer_models.ingest.files.detection import IMAGE_SUFFIXES, may_list, read_header
 from fer_models.ingest.formats.csv_rows import BrokenTextError, read_rows
 
+AFFECTNET_PATH = "subdirectory_filepath"
+PATH_COLUMNS = (
+    *("path", "file", "filename", "file_name", "file name", "filepath", "file_path", "image"),
+    *("image_path", "image_name", "image name", "imagename", "img", "img_path", "img_name", "pth"),
+    *("image_file", "image_id", "name", "id", AFFECTNET_PATH),
+)
+# Some data sets have a text file an image.
+_MAX_TABLES = 200
+_MIN_COLUMNS = 2
 _PARQUET_MAGIC = b"PAR1"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _AFFECTNET = (
@@ -41,6 +50,43 @@ class TableRows:
         return [row[position] for row in self.rows]
 
 
+def list_candidates(names: Sequence[str], head: Callable[[str], bytes]) -> list[str]:
+    """The files that may be tables of images, by their first bytes; the outermost ones."""
+    lists = sorted(filter(may_list, names), key=lambda name: name.count("/"))
+    return sorted(name for name in lists[:_MAX_TABLES] if is_image_list(name, head(name)))
+
+
+def is_image_list(name: str, head: bytes) -> bool:
+    r"""Whether a file that begins with `head` may be a table of image paths and labels.
+
+    Example:
+        is_image_list("labels.csv", b"path,label\n")  # True
+    """
+    if not head.strip() or name.lower().endswith((".npy", ".lst")):
+        return False
+    if name.lower().endswith(".parquet"):
+        return _is_parquet_list(head)
+    if head.lstrip()[:1] in (b"{", b"["):
+        return any(f'"{column}"'.encode() in head.lower() for column in PATH_COLUMNS)
+    try:
+        rows = read_table(b"\n".join(head.split(b"\n", 2)[:2]))
+    except TableError:
+        return False
+    is_other = "pixels" in rows.columns or {"neutral", "nf"} <= set(rows.columns)  # FER+ votes
+    if is_other or len(rows.columns) < _MIN_COLUMNS:
+        return False
+    has_paths = any(names_image(text) for row in rows.rows for text in row)
+    return not rows.has_header or has_paths or any(c in rows.columns for c in PATH_COLUMNS)
+
+
+def _is_parquet_list(content: bytes) -> bool:
+    try:
+        columns = read_table(content).columns
+    except TableError:
+        return False
+    return any(column in columns for column in PATH_COLUMNS)
+
+
 def read_table(content: bytes, separator: str = "") -> TableRows:
     """Read a table of any of the formats, recognised by its content.
 
@@ -63,6 +109,10 @@ def _text(content: bytes, separator: str) -> TableRows:
     stream = io.BytesIO(content)
     header = read_header(stream, separator)
     columns, first_line = header.names, 2
+    first = content[: content.find(b"\n") + 1] or content
+    words = first.decode("utf-8", errors="replace").split()
+    if len(columns) == 1 and len(words) > 1 and any(map(names_image, words)):
+        return _by_blanks(content, len(words))
     has_header = not any(map(names_image, columns))
     if not has_header:
         stream.seek(len(_BYTE_ORDER_MARK) if content.startswith(_BYTE_ORDER_MARK) else 0)
@@ -79,6 +129,19 @@ def _text(content: bytes, separator: str) -> TableRows:
     except BrokenTextError as error:
         raise TableError(str(error)) from error
     return table
+
+
+def _by_blanks(content: bytes, num_columns: int) -> TableRows:
+    """A list without header line whose columns are separated by blanks (`images/1.jpg 3`)."""
+    lines = enumerate(content.decode("utf-8", errors="replace").splitlines(), 1)
+    rows = [(f"line {number}", line.split()) for number, line in lines if line.strip()]
+    return TableRows(
+        [str(number) for number in range(1, num_columns + 1)],
+        [row for _, row in rows if len(row) == num_columns],
+        [where for where, row in rows if len(row) == num_columns],
+        has_header=False,
+        ragged=[where for where, row in rows if len(row) != num_columns],
+    )
 
 
 def _without_header(first: Sequence[str]) -> list[str]:

@@ -137,12 +137,13 @@ def test_the_number_of_values_decides_the_size(tmp_path: Path, side: int) -> Non
     assert note.startswith(f"images of {side} x {side} were resized to 48 x 48")
 
 
-def test_all_rows_have_the_size_of_most(tmp_path: Path) -> None:
-    small = pixel_text(np.asarray(Image.fromarray(IMAGES[0]).resize((40, 40))))
-    lines = [f"0,{small}", *rows("{n},{p}")]
+@pytest.mark.parametrize("side", [40, 56])
+def test_all_rows_have_the_size_of_most(tmp_path: Path, side: int) -> None:
+    other = pixel_text(np.asarray(Image.fromarray(IMAGES[0]).resize((side, side))))
+    lines = [f"0,{other}", *rows("{n},{p}")]
     _, findings = read(write_lines(tmp_path / "a.csv", "emotion,pixels", lines))
     [line] = findings.lines(with_rows=True)
-    assert "row 0 (line 2): expected 2304 pixel values (48 x 48), got 1600" in line
+    assert f"row 0 (line 2): expected 2304 pixel values (48 x 48), got {side * side}" in line
 
 
 def test_an_unknown_column_of_labels_is_named_by_a_setting(tmp_path: Path) -> None:
@@ -193,3 +194,16 @@ def test_a_likely_misspelling_is_stated(tmp_path: Path) -> None:
     [note] = findings.notes
     assert note.startswith("happpy is a class of its own; if it means happy, merge them with")
     assert "data.classes={happy: [happy, happpy]}" in note
+
+
+def test_of_several_sources_one_with_fer2013s_columns_keeps_its_numbers(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.csv", "emotion,pixels", rows("{n},{p}"))
+    for several, first in ((False, "neutral"), (True, "angry")):
+        settings = LabelSettings("affectnet", has_several_sources=several)
+        findings = Findings("a")
+        table = read_pixel_table(SourceFile(path), findings, settings)
+        assert table is not None
+        assert names_of(table)[0] == first
+        [note] = findings.notes
+        assert ("data.label_scheme does not apply" in note) == several
+        assert ("the numbers are read as data.label_scheme says" in note) != several

@@ -1,54 +1,21 @@
-"""Tables of labels beside images: columns, paths, and what is reported."""
+"""Tables of labels beside images: columns, places, and what is reported."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from fer_models.errors import DataError
 from fer_models.ingest.config import DataConfig, TableConfig
 from fer_models.ingest.ingest import fingerprint_sources
-from fer_models.ingest.read import ReadSource, read_sources
-from tests.fer_models.ingest.builders import image_bytes, write_folder
-from tests.fer_models.ingest.layouts.published import EMOTIONS, face, framed
-
-NAMES = EMOTIONS[:5]
-
-
-def folder(
-    tmp_path: Path, table: str, names: Sequence[str] | None = None, name: str = "labels.csv"
-) -> Path:
-    """Five images of angry to sad (or these names) and a table beside them."""
-    names = names or [f"images/{number}.png" for number in range(5)]
-    files = {path: image_bytes(face(number)) for number, path in enumerate(names)}
-    return write_folder(tmp_path / "faces", {**files, name: table.encode()})  # type: ignore[arg-type]
-
-
-def table_text(header: str = "path,label", template: str = "images/{i}.png,{name}") -> str:
-    rows = [template.format(i=i, name=name) for i, name in enumerate(NAMES)]
-    return "\n".join([header, *rows])
-
-
-def read(path: Path | str, table: Mapping[str, object] | None = None, **more: object) -> ReadSource:
-    config = DataConfig(sources=(str(path),), table=TableConfig(**(table or {})), **more)  # type: ignore[arg-type]
-    [one] = read_sources(config, seed=0)
-    return one
-
-
-def labels_of(one: ReadSource) -> list[str]:
-    """The labels in the order of the images' numbers."""
-    assert one.table is not None
-    return [one.table.label_names[n] if n >= 0 else "" for n in one.table.fields["label"]]
-
-
-def problems(
-    path: Path | str, table: Mapping[str, object] | None = None, **more: object
-) -> list[str]:
-    with pytest.raises(DataError) as caught:
-        read(path, table, **more)
-    return list(caught.value.problems)
-
+from tests.fer_models.ingest.builders import image_bytes
+from tests.fer_models.ingest.layouts.published import face
+from tests.fer_models.ingest.layouts.table_sources import (
+    NAMES,
+    folder,
+    labels_of,
+    problems,
+    read,
+    table_text,
+)
 
 # -- columns -------------------------------------------------------------------------------------
 
@@ -62,8 +29,7 @@ def test_columns_have_several_names(tmp_path: Path, header: str) -> None:
 
 
 def test_any_column_is_recognised_by_its_paths(tmp_path: Path) -> None:
-    path = folder(tmp_path, table_text("photo,label"))
-    assert labels_of(read(path, {"path": "labels.csv"})) == [*NAMES]
+    assert labels_of(read(folder(tmp_path, table_text("photo,label")))) == [*NAMES]
 
 
 def test_other_columns_are_named_by_settings(tmp_path: Path) -> None:
@@ -80,6 +46,13 @@ def test_other_columns_are_named_by_settings(tmp_path: Path) -> None:
 def test_a_table_without_header_line_is_read(tmp_path: Path) -> None:
     text = table_text().partition("\n")[2]
     assert labels_of(read(folder(tmp_path, text))) == [*NAMES]
+
+
+def test_a_list_separated_by_blanks_is_read(tmp_path: Path) -> None:
+    text = table_text(template="images/{i}.png {name}").partition("\n")[2]
+    assert labels_of(read(folder(tmp_path, text, name="list.txt"))) == [*NAMES]
+    [problem] = problems(folder(tmp_path / "2", text + " x", name="list.txt"))
+    assert "expected 2 columns in every row, got another number in 1 (line 5)" in problem
 
 
 def test_names_are_read_before_numbers(tmp_path: Path) -> None:
@@ -135,62 +108,6 @@ def test_an_image_without_label_is_a_problem_unless_none_has_one(tmp_path: Path)
     assert set(labels_of(read(path, {"label": "none", "path": "labels.csv"}))) == {""}
 
 
-# -- paths ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "template",
-    [
-        "./images/{i}.png,{name}",
-        "/home/me/faces/images/{i}.png,{name}",
-        "C:\\data\\images\\{i}.png,{name}",
-        "{i}.png,{name}",
-        "Images/{i}.PNG,{name}",
-        "old/pictures/../images/{i}.png,{name}",
-    ],
-)
-def test_paths_may_begin_anywhere(tmp_path: Path, template: str) -> None:
-    assert labels_of(read(folder(tmp_path, table_text(template=template)))) == [*NAMES]
-
-
-def test_ids_are_names_without_suffix(tmp_path: Path) -> None:
-    path = folder(tmp_path, table_text("id,label", "{i},{name}"))
-    assert labels_of(read(path)) == [*NAMES]
-
-
-def test_names_alone_are_found_in_folders_of_classes(tmp_path: Path) -> None:
-    names = [f"DATASET/train/{6 - i}/train_{i}_aligned.png" for i in range(5)]
-    text = table_text("image,label", "train_{i}_aligned.png,{name}")
-    one = read(folder(tmp_path, text, names, "train_labels.csv"))
-    assert labels_of(one) == [*reversed(NAMES)]  # the images are in the order of their paths
-    assert one.table is not None
-    assert set(one.table.fields["split"]) == {"train"}
-
-
-def test_a_name_in_two_folders_is_decided_by_the_split_or_refused(tmp_path: Path) -> None:
-    names = [f"{split}/{k}/{i}.png" for k in "ab" for split in ("train", "test") for i in range(5)]
-    del names[5:15]
-    rows = [f"{i}.png,{name},train" for i, name in enumerate(NAMES)]
-    rows += [f"{i}.png,{name},test" for i, name in enumerate(NAMES)]
-    path = folder(tmp_path, "\n".join(["file,label,split", *rows]), names)
-    one = read(path)
-    assert one.table is not None
-    assert one.table.fields["split"].tolist() == ["test"] * 5 + ["train"] * 5
-    assert labels_of(one) == [*NAMES, *NAMES]
-
-
-def test_folders_that_fit_equally_well_are_ambiguous(tmp_path: Path) -> None:
-    names = [f"{folder}/{i}.png" for folder in ("small", "large") for i in range(5)]
-    [problem] = problems(folder(tmp_path, table_text("file,label", "{i}.png,{name}"), names))
-    assert "the paths fit the images of large and small" in problem
-
-
-def test_a_file_elsewhere_is_not_taken_for_a_missing_one(tmp_path: Path) -> None:
-    names = ["images/0.png", "images/1.png", "images/2.png", "images/3.png", "other/4.png"]
-    [problem] = problems(folder(tmp_path, table_text(), names))
-    assert "labels.csv row 4 (line 6) (images/4.png): no such image" in problem
-
-
 # -- where the table is --------------------------------------------------------------------------
 
 
@@ -198,6 +115,7 @@ def test_a_table_elsewhere_is_named_by_a_setting(tmp_path: Path) -> None:
     path = folder(tmp_path, table_text())
     table = (path / "labels.csv").rename(tmp_path / "mine.csv")
     assert labels_of(read(path, {"path": str(table)})) == [*NAMES]
+    assert labels_of(read(folder(tmp_path / "2", table_text(), name="a/b.csv"), {"path": "b.csv"}))
     [problem] = problems(path, {"path": "absent.csv"})
     assert "data.table.path=absent.csv: there is no such file" in problem
 
@@ -305,45 +223,3 @@ def test_numbers_or_a_part_of_the_images_do_not_replace_class_folders(
     one = read(folder(tmp_path, table_text(template=template), IN_CLASSES))
     assert labels_of(one) == [*NAMES]
     assert "labels.csv: not read; the folders are the classes, and" in one.findings.notes[0]
-
-
-# -- face boxes ----------------------------------------------------------------------------------
-
-BOXES = "path,face_x,face_y,face_width,face_height,label"
-
-
-def test_faces_are_cut_out_by_their_boxes(tmp_path: Path) -> None:
-    files = {"a.png": framed(face(1), 10, 20), "b.png": framed(face(2), 60, 40)}
-    rows = [BOXES, "a.png,10,20,48,48,happy", "b.png,60.2,39.8,48,48,sad"]
-    root = write_folder(tmp_path / "faces", {**files, "t.csv": "\n".join(rows).encode()})
-    one = read(root)
-    assert one.table is not None
-    np.testing.assert_array_equal(one.table.images, [face(1), face(2)])
-    whole = read(root, {"crop": False})
-    assert whole.table is not None
-    assert not np.array_equal(whole.table.images[0], face(1))
-
-
-def test_a_box_of_another_picture_is_refused_with_the_setting_for_cut_faces(tmp_path: Path) -> None:
-    rows = [BOXES, "a.png,134,134,899,899,happy", "b.png,,,,,sad"]
-    files = {"a.png": image_bytes(face(1)), "b.png": image_bytes(face(2))}
-    root = write_folder(tmp_path / "faces", {**files, "t.csv": "\n".join(rows).encode()})
-    large, none = problems(root)
-    assert "the face box 134,134,1033,1033 does not fit into 48 x 48 pixels" in large
-    assert "no face box" in none
-    for problem in (large, none):
-        assert "data.table.crop=false" in problem
-    one = read(root, {"crop": False})
-    assert one.table is not None
-    np.testing.assert_array_equal(one.table.images, [face(1), face(2)])
-
-
-def test_two_faces_of_a_picture_are_two_images(tmp_path: Path) -> None:
-    picture = np.full((100, 120), 128, dtype=np.uint8)
-    picture[:48, :48], picture[50:98, 60:108] = face(1), face(2)
-    rows = [BOXES, "a.png,0,0,48,48,happy", "a.png,60,50,48,48,sad"]
-    files = {"a.png": image_bytes(picture), "t.csv": "\n".join(rows).encode()}
-    one = read(write_folder(tmp_path / "faces", files))  # type: ignore[arg-type]
-    assert one.table is not None
-    assert labels_of(one) == ["happy", "sad"]
-    np.testing.assert_array_equal(one.table.images, [face(1), face(2)])

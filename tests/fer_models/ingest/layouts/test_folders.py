@@ -68,6 +68,25 @@ def test_the_class_is_the_first_folder_below_the_split() -> None:
     assert not faults
 
 
+@pytest.mark.parametrize("split", ["", "train/"])
+def test_a_folder_of_several_classes_may_have_the_name_of_a_class(split: str) -> None:
+    labels, faults = labels_of(f"joyful/{split}sad/1.png", f"joyful/{split}fear/2.png")
+    assert [name for _, name in labels.values()] == ["fear", "sad"]
+    assert not faults
+    labels, [fault] = labels_of(f"joyful/{split}bored/1.png", f"joyful/{split}calm/2.png")
+    assert not labels
+    assert "all images lie in joyful/: if that is a data set" in fault
+
+
+def test_two_levels_with_names_of_classes_that_differ_are_ambiguous() -> None:
+    labels, [fault] = labels_of("happy/sad/1.png", "sad/happy/2.png")
+    assert not labels
+    assert "two levels of folders have the names of classes, and they differ" in fault
+    labels, faults = labels_of("happy/happy/1.png", "sad/sad/2.png")
+    assert [name for _, name in labels.values()] == ["happy", "sad"]
+    assert not faults
+
+
 def test_any_folder_name_is_a_class() -> None:
     labels, faults = labels_of("train/happy/1.png", "train/Very_Bored/2.png", "test/0_angry/3.png")
     assert [name for _, name in labels.values()] == ["angry", "very bored", "happy"]

@@ -1,5 +1,6 @@
 """Every published layout is read alike as a folder, a zip and a tar.gz, with the right labels."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,12 @@ import pandas as pd
 import pytest
 
 from fer_models.ingest.config import DataConfig
+from fer_models.ingest.files import archive
 from fer_models.ingest.read import ReadSource, read_sources
 from fer_models.ingest.source_table import SourceTable
 from tests.fer_models.ingest.archives import write_archive
 from tests.fer_models.ingest.builders import write_folder
-from tests.fer_models.ingest.layouts.published import LAYOUTS, Built
+from tests.fer_models.ingest.layouts.published import LAYOUTS, Built, own_table, rafdb
 
 
 def read_one(path: Path | str, **settings: object) -> ReadSource:
@@ -54,6 +56,31 @@ def prefix_of(path: Path, built: Built) -> str:
 
     [(source, _)] = locate_sources([str(path)])
     return f"{source.member}/" if source.member else ""
+
+
+@pytest.mark.parametrize("packing", ["", ".zip", ".tar.gz"])
+def test_a_table_with_unknown_columns_is_named_by_settings(tmp_path: Path, packing: str) -> None:
+    built = own_table("key,mood,split").under("set/")
+    built.files["set/labels.csv"] = built.files["set/labels.csv"].replace(b".png", b"")
+    settings = {"path": "labels.csv", "image": "key", "label": "mood"}
+    path = packed(tmp_path, built, packing)
+    assert_true(table_of(path, table=settings), built, prefix_of(path, built))
+
+
+def test_a_tar_is_read_once_to_list_it_and_once_for_its_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: None
+) -> None:
+    path = packed(tmp_path, rafdb(), ".tar.gz")
+    passes: list[Path] = []
+    plain_walk = archive.walk
+
+    def counted(path: Path) -> Iterator[archive.Entry]:
+        passes.append(path)
+        return plain_walk(path)
+
+    monkeypatch.setattr(archive, "walk", counted)
+    table_of(path)
+    assert len(passes) == 2
 
 
 @pytest.mark.parametrize("packing", ["", ".zip", ".tar.gz"])
