@@ -16,15 +16,14 @@ from fer_models.cleaning.state import (
     BLANK,
     CONFLICTING_LABEL,
     EXACT_DUPLICATE,
-    LABEL_ERROR,
     LEAK,
     NEAR_DUPLICATE,
-    NOT_A_FACE,
     CleaningState,
     Rows,
 )
 from fer_models.dataset.image_stats import grey_sums
 from fer_models.dataset.near_duplicates import find_near_duplicates
+from fer_models.dataset.snapshot import LABEL_ERROR, NOT_A_FACE
 from fer_models.labels import UNLABELLED, FerPlusVote
 from fer_models.progress import report
 

@@ -9,7 +9,15 @@ import pandas as pd
 
 from fer_models.classes.class_list import FER2013_CLASSES, ClassList
 from fer_models.dataset.similarity_cache import SimilarityCache
-from fer_models.dataset.snapshot import KEPT, NO_VOTE, QUARANTINED, UNASSIGNED, Images
+from fer_models.dataset.snapshot import (
+    KEPT,
+    LABEL_ERROR,
+    NO_VOTE,
+    NOT_A_FACE,
+    QUARANTINED,
+    UNASSIGNED,
+    Images,
+)
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS
 from fer_models.quality.scores import probability_columns
 
@@ -22,8 +30,6 @@ LEAK = "leak"
 EXACT_DUPLICATE = "exact_duplicate"
 CONFLICTING_LABEL = "conflicting_label"
 NEAR_DUPLICATE = "near_duplicate"
-NOT_A_FACE = "not_a_face"
-LABEL_ERROR = "label_error"
 REASONS = (
     BLANK,
     LEAK,

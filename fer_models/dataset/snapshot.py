@@ -36,6 +36,10 @@ UNASSIGNED = ""
 KEPT = "kept"
 QUARANTINED = "quarantined"
 NO_VOTE = -1
+NOT_A_FACE = "not_a_face"
+LABEL_ERROR = "label_error"
+JUDGED = (NOT_A_FACE, LABEL_ERROR)
+"""Reasons of the quarantine that networks decide, or votes; never for held-out images."""
 
 # Column -> dtype, in file order. `split` is "" if the source has none; `label` is -1 for an
 # unlabelled image; votes are -1 if there are none; `duplicate_group` is the position of the first

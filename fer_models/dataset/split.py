@@ -10,7 +10,9 @@ import pandas as pd
 from fer_models.classes.class_list import ClassList
 from fer_models.dataset.config import SplittingConfig
 from fer_models.dataset.snapshot import (
+    JUDGED,
     KEPT,
+    QUARANTINED,
     SPLITS,
     UNASSIGNED,
     open_snapshot,
@@ -33,6 +35,8 @@ class _Assignment:
     splits: Splits
     drawn: tuple[str, ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
+    restored: Mask | None = None
+    """Held-out images that are no longer quarantined."""
 
 
 def split_snapshot(
@@ -45,6 +49,10 @@ def split_snapshot(
     splits but no test split gets none, because nothing is taken from official training data for
     it. Strategy `stratified` ignores the source's splits. Draws are stratified by class and keep
     images with equal pixels together.
+
+    Cleaning has judged an image without a split as a training image. If it is drawn for validation
+    or test, a quarantine because of its label score, face score or votes ends: without the images
+    that networks find hard, held-out accuracy would be too high.
 
     Example:
         config = SplittingConfig(strategy="stratified", test_fraction=0.2)
@@ -59,6 +67,8 @@ def split_snapshot(
     rng = np.random.default_rng(seed)
     assigned = _assign(opened.manifest, config, rng)
     manifest = opened.manifest.assign(split=pd.Series(assigned.splits, dtype="str"))
+    if assigned.restored is not None:
+        manifest.loc[assigned.restored, ["status", "reason"]] = KEPT, ""
     _check(manifest, assigned, snapshot, opened.classes)
     return write_snapshot(
         store,
@@ -126,6 +136,8 @@ def _assign(
 def _draw_all(
     manifest: pd.DataFrame, splits: Splits, config: SplittingConfig, rng: np.random.Generator
 ) -> _Assignment:
+    judged = ((manifest["status"] == QUARANTINED) & manifest["reason"].isin(JUDGED)).to_numpy()
+    manifest = manifest.assign(status=np.where(judged, KEPT, manifest["status"]))
     everything = np.ones(len(manifest), dtype=bool)
     test = draw_groups(manifest, everything, config.test_fraction, rng)
     # The validation fraction is of all images, and the test images are no longer candidates.
@@ -134,7 +146,9 @@ def _draw_all(
     splits[:] = "train"
     splits[validation] = "validation"
     splits[test] = "test"
-    return _Assignment(splits, drawn=("validation", "test"))
+    restored = judged & (splits != "train")
+    notes = {"restored": int(restored.sum())} if judged.any() else {}
+    return _Assignment(splits, ("validation", "test"), notes, restored)
 
 
 def _groups(manifest: pd.DataFrame, rows: Mask) -> pd.DataFrame:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from fer_models.classes.class_list import ClassList
-from fer_models.cleaning.state import LABEL_ERROR
 from fer_models.dataset.snapshot import (
     KEPT,
+    LABEL_ERROR,
     SPLITS,
     UNASSIGNED,
     DatasetSnapshot,

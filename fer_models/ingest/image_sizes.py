@@ -32,12 +32,13 @@ def choose_format(
 
     Without `data.image_size_px` it is the median of the shorter sides of up to 200 faces a source,
     from 48 to 224; for the published FER2013 and synthetic faces that is 48.
-    `data.fit` counts only if one of those is not square.
+    `data.fit` counts only if one of those is not square. With the setting nothing is sampled.
     """
+    if config.image_size_px:
+        return ImageFormat(config.image_size_px, config.channels, config.fit)
     sizes = [size for source in sources for size in sampled_sizes(source, settings)]
     fit = config.fit if any(width != height for width, height in sizes) else "stretch"
-    size_px = config.image_size_px or _median(sizes)
-    return ImageFormat(size_px, config.channels, fit)
+    return ImageFormat(_median(sizes), config.channels, fit)
 
 
 def sampled_sizes(source: Source, settings: LabelSettings) -> list[Size]:

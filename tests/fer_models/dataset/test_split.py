@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from fer_models.cleaning.clean import clean_snapshot
 from fer_models.cleaning.config import CleaningConfig
 from fer_models.dataset.config import SplittingConfig
-from fer_models.dataset.snapshot import KEPT, MANIFEST_DTYPES, open_snapshot, open_table
+from fer_models.dataset.snapshot import (
+    KEPT,
+    LABEL_ERROR,
+    MANIFEST_DTYPES,
+    QUARANTINED,
+    open_snapshot,
+    open_table,
+    write_snapshot,
+)
 from fer_models.dataset.split import draw_groups, split_snapshot
 from fer_models.errors import DataError
 from fer_models.labels import NUM_CLASSES
@@ -58,6 +66,26 @@ def test_training_alone_gets_validation_and_no_test(store: ArtifactStore) -> Non
 def test_a_source_without_splits_gets_all_three(store: ArtifactStore) -> None:
     counts = split_of(store, faces_in("", 140))["split"].value_counts()
     assert counts.to_dict() == {"train": 112, "validation": 14, "test": 14}
+
+
+def test_held_out_images_are_not_chosen_by_what_networks_find_hard(store: ArtifactStore) -> None:
+    raw = open_snapshot(store, snapshot_of(store, faces_in("", 140)))
+    hard = np.arange(140) % 3 == 0
+    manifest = raw.manifest.assign(
+        status=np.where(hard, QUARANTINED, KEPT), reason=np.where(hard, LABEL_ERROR, "")
+    )
+    manifest.loc[[0, 3], "reason"] = "blank"
+    cleaned = write_snapshot(store, manifest, raw.images, "clean", parent=raw.ref)
+    result = split_snapshot(store, cleaned, SOURCE, 0)
+    opened = open_snapshot(store, result)
+    held_out = opened.manifest["split"] != "train"
+    judged = hard & (manifest["reason"] == LABEL_ERROR).to_numpy()
+    assert (opened.manifest["status"][judged & held_out] == KEPT).all()
+    assert (opened.manifest["reason"][judged & held_out] == "").all()
+    assert (opened.manifest["status"][judged & ~held_out] == QUARANTINED).all()
+    assert opened.manifest["reason"].iloc[[0, 3]].tolist() == ["blank", "blank"]
+    assert opened.info["restored"] == int((judged & held_out).sum()) > 5
+    assert (judged & held_out)[opened.positions("test")].sum() > 0
 
 
 def test_unassigned_images_beside_assigned_ones_go_to_training(store: ArtifactStore) -> None:

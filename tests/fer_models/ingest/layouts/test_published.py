@@ -67,7 +67,7 @@ def test_a_table_with_unknown_columns_is_named_by_settings(tmp_path: Path, packi
     assert_true(table_of(path, table=settings), built, prefix_of(path, built))
 
 
-def test_a_tar_is_read_once_to_list_it_and_once_for_its_images(
+def test_a_tar_is_read_once_to_list_it_once_for_sizes_and_once_for_its_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: None
 ) -> None:
     path = packed(tmp_path, rafdb(), ".tar.gz")
@@ -80,7 +80,7 @@ def test_a_tar_is_read_once_to_list_it_and_once_for_its_images(
 
     monkeypatch.setattr(archive, "walk", counted)
     table_of(path)
-    assert len(passes) == 2
+    assert len(passes) == 3
 
 
 @pytest.mark.parametrize("packing", ["", ".zip", ".tar.gz"])
