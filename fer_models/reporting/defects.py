@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fer_models.cleaning import state as reasons
-from fer_models.dataset.snapshot import QUARANTINED
+from fer_models.dataset.snapshot import LABEL_ERROR, NOT_A_FACE, QUARANTINED
 from fer_models.synthetic import generate as synthetic
 
 _PAIRED = (synthetic.EXACT_DUPLICATE, synthetic.NEAR_DUPLICATE)
 _REASON_OF = {
     synthetic.BLANK: reasons.BLANK,
     synthetic.EXACT_DUPLICATE: reasons.EXACT_DUPLICATE,
-    synthetic.LABEL_ERROR: reasons.LABEL_ERROR,
+    synthetic.LABEL_ERROR: LABEL_ERROR,
     synthetic.LEAK: reasons.LEAK,
     synthetic.NEAR_DUPLICATE: reasons.NEAR_DUPLICATE,
-    synthetic.NON_FACE: reasons.NOT_A_FACE,
+    synthetic.NON_FACE: NOT_A_FACE,
 }
 
 
