@@ -43,6 +43,8 @@ def test_json_is_one_line_on_stdout_and_all_else_goes_to_stderr(tmp_path: Path) 
         "fer2013-gpu",
         "fer2013-quick",
         "fer2013-single",
+        "folder",
+        "folder-quick",
         "seed-baselines",
     ]
     assert "compact_cnn" in done.stderr
