@@ -5,7 +5,6 @@ import io
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from fer_models.ingest.files.compression import detect_compression, unsupported_compression
@@ -112,7 +111,14 @@ def is_visible(path: str) -> bool:
 
 def is_image(path: str) -> bool:
     """Whether a file is an image by its suffix."""
-    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+    # Not pathlib, which takes as long as decoding a small image.
+    stem, dot, suffix = path.rpartition(".")
+    return bool(stem) and f"{dot}{suffix}".lower() in IMAGE_SUFFIXES
+
+
+def folders_of(path: str) -> tuple[str, ...]:
+    """The folders of a relative POSIX path, outermost first."""
+    return tuple(path.split("/")[:-1])
 
 
 def is_table(path: str) -> bool:

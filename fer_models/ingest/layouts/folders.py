@@ -6,12 +6,11 @@ archive of it are read the same way.
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from fer_models.classes.names import class_name
 from fer_models.classes.schemes import number_of
 from fer_models.dataset.snapshot import UNASSIGNED
-from fer_models.ingest.files.detection import is_image, is_table, is_utf8
+from fer_models.ingest.files.detection import folders_of, is_image, is_table, is_utf8
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.fields import split_of
 from fer_models.ingest.formats.labels import LabelReader, LabelSettings
@@ -70,7 +69,7 @@ def folder_labels(
     for path in files:
         if _class_path(path, layout) not in with_images and not is_image(path):
             continue  # a README, or a folder of notes beside the class folders
-        label = _folder_label(PurePosixPath(path).parts[:-1], layout, labels)
+        label = _folder_label(folders_of(path), layout, labels)
         if isinstance(label, FolderLabel) and is_utf8(path):
             found[path] = label
         elif isinstance(label, FolderLabel):
@@ -92,7 +91,7 @@ def find_layout(files: Sequence[str], settings: LabelSettings) -> Layout:
     emotion, a number, or one of `data.classes`), else the first level at all.
     """
     images = [path for path in files if is_image(path)] or list(files)
-    folders = [PurePosixPath(path).parts[:-1] for path in images]
+    folders = [folders_of(path) for path in images]
     root = _common_root(folders, settings)
     below = [parts[len(root) :] for parts in folders]
     split_level = next((k for k in (0, 1) if _is_split_level(below, k)), None)
@@ -111,7 +110,7 @@ def find_layout(files: Sequence[str], settings: LabelSettings) -> Layout:
 def _class_path(path: str, layout: Layout) -> Parts:
     """The folders of a file down to its class folder."""
     depth = len(layout.root) + layout.class_level + 1
-    return PurePosixPath(path).parts[:-1][:depth]
+    return folders_of(path)[:depth]
 
 
 def _image_folders(files: Sequence[str], layout: Layout, settings: LabelSettings) -> set[Parts]:
@@ -174,7 +173,7 @@ def _doubt(files: Sequence[str], layout: Layout, settings: LabelSettings) -> str
             "the folder just above the classes as the source, or rename the others"
         )
     depth = len(layout.root) + layout.class_level
-    folders = {parts for p in files if len(parts := PurePosixPath(p).parts[:-1]) > depth}
+    folders = {parts for p in files if len(parts := folders_of(p)) > depth}
     classes = {parts[depth] for parts in folders}
     if len(classes) == 1 and any(len(names) > 1 for names in _levels_below(folders, depth)):
         [only] = classes
@@ -188,7 +187,7 @@ def _doubt(files: Sequence[str], layout: Layout, settings: LabelSettings) -> str
 def _rival_level(files: Sequence[str], layout: Layout, settings: LabelSettings) -> str:
     """An image that lies in folders of two classes, where both levels could be the classes."""
     start = len(layout.root) + layout.class_level
-    folders = {path: PurePosixPath(path).parts[:-1] for path in files if is_image(path)}
+    folders = {path: folders_of(path) for path in files if is_image(path)}
     for level in range(start + 1, _MAX_DEPTH):
         pairs = {
             (class_name(parts[start]), class_name(parts[level])): path

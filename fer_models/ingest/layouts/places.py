@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 
 from fer_models.classes.names import class_name
 from fer_models.classes.schemes import LabelScheme
 from fer_models.dataset.snapshot import UNASSIGNED
-from fer_models.ingest.files.detection import is_image
+from fer_models.ingest.files.detection import folders_of, is_image
 from fer_models.ingest.files.image_decoding import Box
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.fields import split_of
@@ -77,7 +76,7 @@ Recogniser = Callable[[Files, LabelSettings, Findings], Recognised | None]
 
 def split_of_folders(path: str) -> str:
     """The split that the folders of a path name, if exactly one split; else `UNASSIGNED`."""
-    splits = {split_of(folder) for folder in PurePosixPath(path).parts[:-1]} - {UNASSIGNED}
+    splits = {split_of(folder) for folder in folders_of(path)} - {UNASSIGNED}
     return splits.pop() if len(splits) == 1 else UNASSIGNED
 
 
