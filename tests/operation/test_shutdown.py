@@ -61,6 +61,8 @@ def test_after_a_kill_the_server_and_the_run_end_and_the_run_is_marked_crashed(
         print(f"kill -9: all processes ended after {seconds:.1f} s")
     with served(workspace, *options) as up:
         assert up.states(run_id)[-1] == "Crashed"
+        _, tasks = up.below(run_id)
+        assert not [each.name for each in tasks if each.state and not each.state.is_final()]
         again = up.start_run("run-pipeline", overrides=LONG)
         _goes_on(workspace, up, again)
 
