@@ -34,6 +34,7 @@ def test_a_stopped_up_leaves_a_true_state_and_the_next_one_resumes(
         print(f"{number.name}: ferflow up ended after {seconds:.1f} s")
         seconds_until_gone(processes, 5)
         assert does_not_answer(up.facts["api"])
+        assert "Error logging to API" not in up.log.read_text()
 
     with served(workspace, *options) as up:
         assert up.facts["schedule"] == "0 3 * * 1"
