@@ -1,4 +1,4 @@
-"""Clean-up after a killed process: flow runs that stay `Running`.
+"""Clean-up after a killed process: flow runs and task runs that stay `Running`.
 
 A run that stays `Running` forever holds its deployment's concurrency slot and can't be retried.
 A run carries the tag of its process as a label. The next start of `ferflow run` or `ferflow up`
@@ -6,43 +6,73 @@ marks the runs of dead processes as `Crashed`. `ferflow up` also watches the run
 heartbeats (`deployments.automations.heartbeat`).
 """
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from fer_models.processes import PROCESS_LABEL, is_dead
 
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+_MESSAGE = "The process died; run it again to resume."
+
 
 def mark_crashed_runs() -> list[str]:
-    """Mark unfinished flow runs of dead processes on this host as crashed; return their names."""
+    """Mark unfinished flow runs of dead processes on this host as crashed; return their names.
+
+    Task runs are marked, too, also those of a flow run that was marked before, by its heartbeats.
+    """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
         FlowRunFilter,
         FlowRunFilterState,
         FlowRunFilterStateType,
+        TaskRunFilter,
+        TaskRunFilterState,
+        TaskRunFilterStateType,
     )
     from prefect.client.schemas.objects import State, StateType
     from prefect.states import Crashed
 
     # A paused run waits for a review inside its process.
     unfinished = [StateType.RUNNING, StateType.PENDING, StateType.PAUSED]
-    running = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=unfinished)))
+    flows = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=unfinished)))
+    tasks = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=unfinished)))
+    state: State[None] = Crashed(message=_MESSAGE)
     with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(flow_run_filter=running)
-        parents = {
-            run.id: client.read_task_run(run.parent_task_run_id).flow_run_id
-            for run in runs
-            if run.parent_task_run_id is not None
-        }
-        dead = _with_subflows(
-            {run.id for run in runs if is_dead(str(run.labels.get(PROCESS_LABEL, "")))}, parents
-        )
-        for run_id in dead:
-            state: State[None] = Crashed(message="The process died; run it again to resume.")
-            client.set_flow_run_state(run_id, state, force=True)
-    return [run.name for run in runs if run.id in dead]
+        processes = _Processes(client)
+        runs = client.read_flow_runs(flow_run_filter=flows)
+        open_tasks = client.read_task_runs(task_run_filter=tasks)
+        dead = [run for run in runs if processes.is_dead(run)]
+        for run in dead:
+            client.set_flow_run_state(run.id, state, force=True)
+        for task in open_tasks:
+            if task.flow_run_id is not None and processes.is_dead_by_id(task.flow_run_id):
+                client.set_task_run_state(task.id, state, force=True)
+    return [run.name for run in dead]
 
 
-def _with_subflows(dead: set[UUID], parents: Mapping[UUID, UUID | None]) -> set[UUID]:
-    """The dead runs and all runs they called, directly or not; `parents` maps run to caller."""
-    children = {run for run, parent in parents.items() if parent in dead} - dead
-    return _with_subflows(dead | children, parents) if children else dead
+class _Processes:
+    """Whether the process of a run is dead; what a run called, directly or not, is in the same."""
+
+    def __init__(self, client: "SyncPrefectClient") -> None:
+        self._client = client
+        self._known: dict[UUID, bool] = {}
+
+    def is_dead(self, run: "FlowRun") -> bool:
+        if run.id not in self._known:
+            self._known[run.id] = self._find(run)
+        return self._known[run.id]
+
+    def is_dead_by_id(self, run_id: UUID) -> bool:
+        if run_id not in self._known:
+            self._known[run_id] = self._find(self._client.read_flow_run(run_id))
+        return self._known[run_id]
+
+    def _find(self, run: "FlowRun") -> bool:
+        label = str(run.labels.get(PROCESS_LABEL, ""))
+        if label or run.parent_task_run_id is None:
+            return is_dead(label)
+        caller = self._client.read_task_run(run.parent_task_run_id).flow_run_id
+        return caller is not None and self.is_dead_by_id(caller)

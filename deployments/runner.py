@@ -4,7 +4,10 @@ import asyncio
 import signal
 from typing import Any
 
+from prefect.logging.handlers import APILogWorker
 from prefect.runner import Runner
+
+_LOG_TIMEOUT_S = 5.0
 
 
 class ServingRunner(Runner):
@@ -26,9 +29,13 @@ class ServingRunner(Runner):
         loop.call_soon_threadsafe(lambda: loop.create_task(self.astop()))
 
     def serve(self) -> None:
-        """Serve until a signal comes; call it in the main thread."""
+        """Serve until a signal comes; call it in the main thread.
+
+        All of its log is on the server when this returns: the server may be stopped next.
+        """
         earlier = signal.signal(signal.SIGINT, self.handle_sigterm)
         try:
             asyncio.run(self.start())
         finally:
             signal.signal(signal.SIGINT, earlier)
+            APILogWorker.drain_all(timeout=_LOG_TIMEOUT_S)

@@ -1,8 +1,9 @@
 """Watch the sources of the data, and say when their content changes.
 
-A poll compares names, sizes and times of the files, which opens none of them. Only when these
-differ, and have stopped changing, the content is hashed. So a touched file or one that is being
-copied is no change, and a source that is missing for a while is waited for.
+A poll compares names, sizes and times of the files, which opens none of them; of a bucket, it lists
+keys, sizes and ETags. Only when these differ, and have stopped changing, the content is hashed. So
+a touched file or one that is being copied is no change, and a source that is missing for a while is
+waited for.
 """
 
 import logging
@@ -17,13 +18,14 @@ from fer_models.errors import ConfigError, FerError
 from fer_models.ingest.archive_member import SEPARATOR
 from fer_models.ingest.config import SYNTHETIC, DataConfig
 from fer_models.ingest.files.folder import list_files
+from fer_models.ingest.files.remote import is_url, object_states
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.ingest import fingerprint_sources
 
 DEFAULT_POLL_S = 60.0
 POLL_VARIABLE = "FERFLOW_WATCH_POLL_S"
 _LOGGER = logging.getLogger(__name__)
-_FileState = tuple[str, int, int, int]
+_FileState = tuple[str | int, ...]
 Signature = tuple[_FileState, ...]
 
 
@@ -116,13 +118,15 @@ class SourceWatch:
         return fingerprint
 
     def _signature(self) -> Signature | None:
-        """Name, size and times of all files; None while a source is missing."""
+        """What tells that files and objects have changed; None while a source is missing."""
         states: list[_FileState] = []
         try:
             for source in self._sources.sources:
-                if source != SYNTHETIC:
+                if is_url(source):
+                    states += _object_states(source)
+                elif source != SYNTHETIC:
                     states += _file_states(_path_of(source))
-        except OSError:
+        except (OSError, FerError):
             return None
         return tuple(states)
 
@@ -155,6 +159,16 @@ def _file_states(path: Path) -> list[_FileState]:
     if findings.faults:
         raise OSError(findings.faults[0])
     return [_state(path / file) for file in files]
+
+
+def _object_states(url: str) -> list[_FileState]:
+    """The states of the objects of a source in a bucket.
+
+    Raises:
+        FerError: there are none, or the bucket can't be used.
+    """
+    states = object_states(url.partition(SEPARATOR)[0])
+    return [(url, key, state.size, state.etag) for key, state in states.items()]
 
 
 def _state(path: Path) -> _FileState:

@@ -35,7 +35,8 @@ def check_config(config: PipelineConfig, *, all_rows: bool = False) -> None:
     Args:
         config: the full configuration.
         all_rows: whether to hash the sources, and to read those with faults in full, so that all
-            problems are listed; otherwise no image is read.
+            problems are listed; otherwise no image is read. Sources in buckets are never
+            downloaded here: it is only checked that there is something.
 
     Raises:
         ConfigError: unknown network, wrong gate settings, or several kinds of problems.
@@ -75,12 +76,14 @@ def _check_networks(config: PipelineConfig) -> None:
 
 
 def _check_sources(config: PipelineConfig, all_rows: bool) -> None:
+    from fer_models.ingest.files.remote import is_url
     from fer_models.ingest.findings import raise_if_bad
     from fer_models.ingest.ingest import fingerprint_sources
     from fer_models.ingest.locate import locate_sources
 
-    if all_rows:
+    if all_rows and not any(is_url(source) for source in config.data.sources):
         fingerprint_sources(config.data, config.seed)
     else:
-        found = [findings for _, findings in locate_sources(config.data.sources)]
+        located = locate_sources(config.data.sources, download=False)
+        found = [findings for _, findings in located]
         raise_if_bad(found, quarantine_bad_rows=True)

@@ -5,17 +5,21 @@ from typing import Any
 
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.ingest import fingerprint_sources, ingest_sources
+from fer_models.progress import listening
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_table
 from tasks.artifacts.tables import snapshot_rows
 from tasks.completion import Parameters
+from tasks.listeners import LogListener
 from tasks.stage import stage
 
 
 def _sources_fingerprint(parameters: Mapping[str, Any]) -> str:
-    return fingerprint_sources(parameters["config"], parameters["seed"])
+    # Sources in a bucket are downloaded here, which may take a while.
+    with listening(LogListener()):
+        return fingerprint_sources(parameters["config"], parameters["seed"])
 
 
 def _publish(snapshot: SnapshotRef, parameters: Parameters) -> None:

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "infra").glob("*.md")])
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 MOST_MODULES = 13
-_ROOM = re.compile(r"^( {6}| {8})([a-z_]+)/ ", re.MULTILINE)
+_ROOM = re.compile(r"^( {6}| {8})([a-z0-9_]+)/ ", re.MULTILINE)
 
 
 def _rooms() -> set[str]:

@@ -1,6 +1,7 @@
 """Automations that send notifications about runs, champions and drift."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -13,18 +14,25 @@ if TYPE_CHECKING:
     from prefect.events.schemas.automations import EventTrigger
 
 ON_FAILURE = "ferflow: notify of failed runs"
+ON_CRASH = "ferflow: notify of crashed runs"
 ON_PROMOTION = "ferflow: notify of a new champion"
 ON_DRIFT = "ferflow: notify of drift"
 
+CONFIRM_S = 60
+"""A run may pass through `Crashed` on its way to another state: when a person cancels it while it
+starts, for example. Its process has 30 seconds to end."""
+
+_ENDED = (
+    "ferflow: run {{ flow_run.name }} {{ flow_run.state.name }}",
+    (
+        "{{ flow.name }} / {{ flow_run.name }} ended {{ flow_run.state.name }}: "
+        "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+    ),
+)
 # Automation -> subject and body, which Prefect renders with the event.
 _MESSAGES: Mapping[str, tuple[str, str]] = {
-    ON_FAILURE: (
-        "ferflow: run {{ flow_run.name }} {{ flow_run.state.name }}",
-        (
-            "{{ flow.name }} / {{ flow_run.name }} ended {{ flow_run.state.name }}: "
-            "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
-        ),
-    ),
+    ON_FAILURE: _ENDED,
+    ON_CRASH: _ENDED,
     ON_PROMOTION: (
         "ferflow: new champion {{ event.payload.champion }}",
         (
@@ -42,11 +50,12 @@ _MESSAGES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def ensure_notifications(block: str) -> None:
+def ensure_notifications(block: str, confirm_s: int = CONFIRM_S) -> None:
     """Create the automations that notify through a block, or bring them up to date.
 
     Args:
         block: `type/name` of a notification block document, such as `slack-webhook/team`.
+        confirm_s: seconds for which a run must stay crashed before it is notified, at least 10.
 
     Raises:
         ConfigError: the server has no such block.
@@ -57,10 +66,10 @@ def ensure_notifications(block: str) -> None:
     """
     block_id = _block_id(block)
     for name in _MESSAGES:
-        ensure_automation(_notify(name, block_id))
+        ensure_automation(_notify(name, block_id, confirm_s))
 
 
-def _notify(name: str, block_id: UUID) -> "Automation":
+def _notify(name: str, block_id: UUID, confirm_s: int) -> "Automation":
     from prefect.automations import Automation
     from prefect.events.actions import SendNotification
 
@@ -68,28 +77,41 @@ def _notify(name: str, block_id: UUID) -> "Automation":
     return Automation(
         name=name,
         description="Created by ferflow up --notify.",
-        trigger=_trigger(name),
+        trigger=_trigger(name, confirm_s),
         actions=[SendNotification(block_document_id=block_id, subject=subject, body=body)],
     )
 
 
-def _trigger(name: str) -> "EventTrigger":
+def _trigger(name: str, confirm_s: int) -> "EventTrigger":
     from prefect.events.schemas.automations import EventTrigger, Posture
     from prefect.events.schemas.events import ResourceSpecification
 
-    if name != ON_FAILURE:
+    if name in (ON_PROMOTION, ON_DRIFT):
         event = CHAMPION_PROMOTED if name == ON_PROMOTION else DRIFT_DETECTED
         return EventTrigger(expect={event}, posture=Posture.Reactive, threshold=1)
+    runs = ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]})
+    # Runs that a deployment of ours started; not the flows that these call.
+    ours = [
+        ResourceSpecification({"prefect.resource.id": ["prefect.tag.ferflow"]}),
+        ResourceSpecification({"prefect.resource.role": ["deployment"]}),
+    ]
+    if name == ON_FAILURE:
+        return EventTrigger(
+            expect={"prefect.flow-run.Failed"},
+            match=runs,
+            match_related=ours,
+            posture=Posture.Reactive,
+            threshold=1,
+        )
     return EventTrigger(
-        expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
-        match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-        # Runs that a deployment of ours started; not the flows that these call.
-        match_related=[
-            ResourceSpecification({"prefect.resource.id": ["prefect.tag.ferflow"]}),
-            ResourceSpecification({"prefect.resource.role": ["deployment"]}),
-        ],
-        posture=Posture.Reactive,
+        after={"prefect.flow-run.Crashed"},
+        expect={"prefect.flow-run.*"},
+        match=runs,
+        match_related=ours,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
         threshold=1,
+        within=timedelta(seconds=confirm_s),
     )
 
 

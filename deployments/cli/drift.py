@@ -30,9 +30,9 @@ _DRIFT_EXIT_CODE = 3
 def command(paths: tuple[str, ...], fail: bool, emit_event: bool, **options: Any) -> Produced:
     """Compare the recent images of PATH... with the champion's training data.
 
-    PATH is a picture, a folder or archive of face crops, or a table of pixels; labels are not
-    needed. Without PATH, the recipe's retraining.recent_images are read. Prints all measures with
-    their thresholds, and writes a page with figures to the store.
+    PATH is a picture, a folder or archive of face crops, or a table of pixels, also in a bucket
+    (s3://...); labels are not needed. Without PATH, the recipe's retraining.recent_images are read.
+    Prints all measures with their thresholds, and writes a page with figures to the store.
 
     \b
     ferflow drift /data/last-week

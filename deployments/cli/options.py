@@ -30,7 +30,7 @@ def config_options(function: F) -> F:
             "sources",
             multiple=True,
             metavar="PATH",
-            help="Table or folder of images, or 'synthetic'; repeatable.",
+            help="Table, archive or folder of images, also s3://..., or 'synthetic'; repeatable.",
         ),
         store_option,
         click.option("--seed", type=click.IntRange(min=0), help="Random seed."),

@@ -17,7 +17,7 @@ from deployments.cli.options import config_options, notify_option, request_from
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
-from deployments.loopback import AUTH_VARIABLE, LOOPBACK, LOOPBACK_NAMES, configured_auth
+from deployments.loopback import LOOPBACK, accepted_names, check_exposure, configured_auth
 from deployments.pages.server import PageServer
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
 from deployments.server.process import answers, start_lasting_server
@@ -92,7 +92,9 @@ def command(
     store = ArtifactStore(config.store)
     home = use_project_home(store)
     _check_cron(cron)
-    _check_host(host)
+    check_exposure(
+        host, configured_auth(), "other machines could run commands through Prefect's API"
+    )
     check_config(config)
     store.check_writable()
     pages = PageServer(store.config, host=host, port=pages_port, auth=configured_auth())
@@ -181,8 +183,7 @@ def _server(home: Path, host: str, port: int, verbose: bool) -> Iterator[str]:
         yield configured
         return
     with only_one(home):
-        names = LOOPBACK_NAMES if host in LOOPBACK_NAMES else (*LOOPBACK_NAMES, *_names(host))
-        server = start_lasting_server(home, host, port, names, verbose)
+        server = start_lasting_server(home, host, port, accepted_names(host), verbose)
         try:
             click.echo(f"starting Prefect on {host}:{port} ...", err=True)
             server.wait()
@@ -202,23 +203,6 @@ def _client_of(api_url: str) -> Iterator[None]:
     auth = os.environ.get("PREFECT_API_AUTH_STRING")
     with temporary_settings({PREFECT_API_URL: api_url, PREFECT_API_AUTH_STRING: auth}):
         yield
-
-
-def _names(host: str) -> tuple[str, ...]:
-    """What browsers may call a server beyond loopback: its address and this machine's names."""
-    import socket
-
-    extra = os.environ.get("FERFLOW_HOSTS", "").split(",")
-    return tuple(name for name in (host, socket.gethostname(), socket.getfqdn(), *extra) if name)
-
-
-def _check_host(host: str) -> None:
-    if host in LOOPBACK_NAMES or configured_auth():
-        return
-    raise ConfigError(
-        f"--host {host}: other machines could run commands through Prefect's API; set a password "
-        f"with {AUTH_VARIABLE}=user:password, or bind {LOOPBACK}"
-    )
 
 
 def _schedule_in_force(full_name: str) -> str | None:

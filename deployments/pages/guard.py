@@ -3,16 +3,14 @@
 import base64
 import binascii
 import hmac
-import ipaddress
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.loopback import AUTH_VARIABLE
+from deployments.loopback import AUTH_VARIABLE, HOSTS_VARIABLE, requested_name
 from deployments.pages.lists import message_page
-from fer_models.errors import ConfigError
 
 # Pages are self-contained: inline script, style and images, and no connection to anywhere.
 _POLICY = (
@@ -34,8 +32,7 @@ class Guard:
 
     Args:
         app: the application.
-        names: accepted host names, without ports. Any other name is rejected: a page elsewhere
-            could point its own name at this server (DNS rebinding) and read what it serves.
+        names: accepted host names, without ports; any other is rejected.
         auth: `user:password` for HTTP basic authentication; None for none.
     """
 
@@ -58,10 +55,9 @@ class Guard:
         await (refusal or self._app)(scope, receive, send_with_headers)
 
     def _refusal(self, method: str, headers: Headers) -> Response | None:
-        hosts = headers.getlist("host")
-        if len(hosts) != 1 or host_name(hosts[0]) not in self._names:
+        if requested_name(headers.raw) not in self._names:
             known = ", ".join(sorted(self._names))
-            text = f"This server answers to {known}. Start it with --name for another name."
+            text = f"This server answers to {known}. Add further names with {HOSTS_VARIABLE}."
             return _refuse(421, "Unknown host name", text)
         if self._auth is not None and not _is_authorized(headers, self._auth):
             text = f"User and password are those of {AUTH_VARIABLE}."
@@ -71,37 +67,6 @@ class Guard:
             text = "This server is read-only: expected GET or HEAD."
             return _refuse(405, "Method not allowed", text, {"Allow": "GET, HEAD"})
         return None
-
-
-def host_name(host: str) -> str:
-    """The name in a Host header, without the port; an IPv6 address keeps its brackets."""
-    name, separator, port = host.lower().rpartition(":")
-    return name if separator and (port.isdigit() or not port) else host.lower()
-
-
-def check_exposure(host: str, auth: str | None) -> None:
-    """Check that a server beyond this machine asks for a password.
-
-    Raises:
-        ConfigError: a host beyond loopback without authentication, or a malformed `auth`.
-    """
-    if auth is not None:
-        user, _, password = auth.partition(":")
-        if not user or not password:
-            raise ConfigError(f"{AUTH_VARIABLE}: expected user:password, such as admin:secret")
-    elif not is_loopback(host):
-        raise ConfigError(
-            f"host {host}: pages that other machines can read need a password; set "
-            f"{AUTH_VARIABLE}=user:password, or use host 127.0.0.1"
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server bound to `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _refuse(

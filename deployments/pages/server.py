@@ -1,7 +1,5 @@
 """The page server: the web application on a port, in a thread."""
 
-import contextlib
-import ipaddress
 import socket
 import threading
 import time
@@ -11,9 +9,16 @@ from typing import Self
 
 import uvicorn
 
-from deployments.loopback import LOOPBACK, LOOPBACK_NAMES
+from deployments.loopback import (
+    LOOPBACK,
+    accepted_names,
+    address_family,
+    check_exposure,
+    configured_names,
+    is_loopback,
+    reachable,
+)
 from deployments.pages.app import build_app
-from deployments.pages.guard import check_exposure
 from fer_models.errors import ConfigError, FerError
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
@@ -31,7 +36,8 @@ class PageServer:
         host: address to bind; beyond loopback `auth` is required.
         port: port to bind; 0 for any free one.
         auth: `user:password` for HTTP basic authentication; None for none.
-        names: further host names under which browsers reach the server.
+        names: further host names under which browsers reach the server, besides those of
+            FERFLOW_HOSTS.
 
     Raises:
         ConfigError: a host beyond loopback without `auth`, or a malformed `auth`.
@@ -51,10 +57,11 @@ class PageServer:
         auth: str | None = None,
         names: Sequence[str] = (),
     ) -> None:
-        check_exposure(host, auth)
-        self._host, self._port, self._names = host, port, tuple(names)
-        accepted = {*LOOPBACK_NAMES, _in_address(host), *names}
-        app = build_app(ArtifactStore(store), accepted, auth)
+        check_exposure(host, auth, "other machines could read the pages")
+        elsewhere = () if is_loopback(host) else configured_names()
+        self._name = next(iter((*names, *elsewhere)), reachable(host))
+        self._host, self._port = host, port
+        app = build_app(ArtifactStore(store), {*accepted_names(host), *names}, auth)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -72,8 +79,7 @@ class PageServer:
     @property
     def url(self) -> str:
         """The address for a browser, without a trailing slash; the port is known after `start`."""
-        name = self._names[0] if self._names else _reachable(self._host)
-        return f"http://{name}:{self._port}"
+        return f"http://{self._name}:{self._port}"
 
     def start(self) -> Self:
         """Bind the port and serve; returns when requests are answered.
@@ -116,8 +122,7 @@ class PageServer:
         self.stop()
 
     def _bind(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener = socket.socket(address_family(self._host), socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((self._host, self._port))
@@ -128,15 +133,3 @@ class PageServer:
                 f"({error.strerror or error}); choose another port, or 0 for any free one"
             ) from error
         return listener
-
-
-def _in_address(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _reachable(host: str) -> str:
-    """A name of this machine under which a server bound to `host` is reached."""
-    with contextlib.suppress(ValueError):
-        if ipaddress.ip_address(host).is_unspecified:
-            return LOOPBACK
-    return _in_address(host)

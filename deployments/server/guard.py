@@ -9,6 +9,8 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
+from deployments.loopback import HOSTS_VARIABLE, requested_name
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -28,13 +30,17 @@ class HostGuard:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 421."""
-        if scope["type"] == "lifespan" or _host(scope) in self._hosts:
+        name = "" if scope["type"] == "lifespan" else requested_name(scope["headers"])
+        if scope["type"] == "lifespan" or name in self._hosts:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
             known = ", ".join(sorted(self._hosts))
-            text = f"expected the Host header to be one of {known}, got {_host(scope)!r}"
+            text = (
+                f"expected the Host header to be one of {known}, got {name!r}; add further names "
+                f"with {HOSTS_VARIABLE}"
+            )
             await _answer(send, 421, {"detail": text})
 
 
@@ -92,12 +98,6 @@ class ParameterGuard:
         except FerError as error:
             return str(error)
         return ""
-
-
-def _host(scope: Message) -> str:
-    value = next((value for name, value in scope["headers"] if name == b"host"), b"")
-    host: str = value.decode("latin-1").lower()
-    return re.sub(r":\d+$", "", host)
 
 
 async def _body(receive: Receive) -> bytes:

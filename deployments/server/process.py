@@ -12,7 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployments.loopback import AUTH_VARIABLE, LOOPBACK, LOOPBACK_NAMES
+from deployments.loopback import (
+    AUTH_VARIABLE,
+    LOOPBACK,
+    LOOPBACK_NAMES,
+    address_family,
+    reachable,
+)
 from deployments.server.home import database_is_migrated, prepare_database
 from fer_models.errors import ConfigError, FerError
 
@@ -87,7 +93,12 @@ def start_lasting_server(
         ConfigError: the port is used, or the address is not one of this machine.
     """
     try:
-        listening = socket.create_server((host, port))
+        listening = socket.create_server(
+            (host, port),
+            family=address_family(host),
+            # "::" stands for all addresses of this machine, also the old ones.
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+        )
     except OSError as error:
         raise ConfigError(
             f"port {port} of {host} can't be used ({error.strerror or error}); choose another "
@@ -141,5 +152,4 @@ def _start(
     )
     host = listening.getsockname()[0]
     listening.close()
-    shown = LOOPBACK if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-    return ServerProcess(f"http://{shown}:{port}/api", process, home, auth)
+    return ServerProcess(f"http://{reachable(host)}:{port}/api", process, home, auth)

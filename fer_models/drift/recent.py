@@ -1,8 +1,9 @@
-"""Read recent face crops without labels: pictures, folders, archives and tables.
+"""Read recent face crops without labels: pictures, folders, archives and tables, also in buckets.
 
 N images, uint8 in the format of the champion's training images.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from fer_models.ingest.files.archive import list_archive, member_contents
 from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.detection import SourceKind, is_image
 from fer_models.ingest.files.image_decoding import DAMAGED_IN_ARCHIVE, MAX_FILE_BYTES, decode_image
+from fer_models.ingest.files.remote import is_url, local_copy, without_credentials
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
@@ -61,7 +63,7 @@ def read_recent(paths: Sequence[str], image_format: ImageFormat = THUMBNAIL) -> 
     repeated pictures count once, because copies would make any difference look certain.
 
     Example:
-        recent = read_recent(["/data/last-week", "faces.zip", "test.csv"])
+        recent = read_recent(["/data/last-week", "faces.zip", "s3://bucket/test.csv"])
         len(recent), recent.skipped
 
     Raises:
@@ -98,11 +100,28 @@ def distinct(images: Images, names: Sequence[str], skipped: Sequence[Skipped] = 
     )
 
 
-def _read_path(path: str, found: _Collection, settings: LabelSettings) -> None:
-    if Path(path).is_dir() or is_image(path):
-        _read_pictures(path, found, settings.image_format)
+def _read_path(named: str, found: _Collection, settings: LabelSettings) -> None:
+    findings = Findings(without_credentials(named))
+    path = _local_path(named, findings)
+    if path is not None and (path.is_dir() or is_image(path.name)):
+        _read_pictures(path, named if is_url(named) else str(path), found, settings.image_format)
         return
-    [(source, findings)] = locate_sources([path])
+    if not findings.faults:
+        [(source, findings)] = locate_sources([named])
+        _read_source(source, findings, found, settings)
+    found.problems += findings.lines(with_rows=False)
+
+
+def _local_path(named: str, findings: Findings) -> Path | None:
+    """The named file or folder, or its copy from a bucket; None for a part of an archive there."""
+    if is_url(named):
+        return None if SEPARATOR in named else local_copy(named, findings)
+    return Path(os.path.expanduser(named))  # noqa: PTH111 - "~name" of an unknown user is a path
+
+
+def _read_source(
+    source: Source, findings: Findings, found: _Collection, settings: LabelSettings
+) -> None:
     try:
         if findings.faults:
             pass
@@ -114,20 +133,25 @@ def _read_path(path: str, found: _Collection, settings: LabelSettings) -> None:
             findings.add_fault(f"expected pictures or a table of pixels, got {source.kind}")
     except (OSError, CompressionError) as error:
         findings.add_fault(f"reading stopped ({error}); check the file")
-    found.problems += findings.lines(with_rows=False)
 
 
-def _read_pictures(path: str, found: _Collection, image_format: ImageFormat) -> None:
+def _read_pictures(path: Path, named: str, found: _Collection, image_format: ImageFormat) -> None:
+    """Read a picture or a folder of them; in all messages it is called `named`."""
+
+    def shown(picture: str) -> str:
+        return named.rstrip("/") + picture[len(str(path)) :]
+
     try:
-        pictures = find_pictures([path])
+        pictures = find_pictures([str(path)])
     except DataError as error:
         found.problems += error.problems
         return
-    found.skipped += pictures.skipped
+    skipped = [*pictures.skipped]
     for faces in read_faces(pictures.paths, _BATCH, image_format):
-        found.names += faces.paths
+        found.names += map(shown, faces.paths)
         found.images.append(faces.images)
-        found.skipped += faces.skipped
+        skipped += faces.skipped
+    found.skipped += [Skipped(shown(one.path), one.reason) for one in skipped]
 
 
 def _read_table(

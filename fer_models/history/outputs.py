@@ -1,11 +1,14 @@
 """The outputs of the steps of a run, as the references that later steps take."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from fer_models.ensembling.ensemble import ENSEMBLE_FILE
 from fer_models.errors import StoreError
 from fer_models.evaluation.predictions import model_ref
 from fer_models.history.record import RunArtifacts, RunRecord
+from fer_models.history.runs import latest_with_ensemble
+from fer_models.storage.latest import recall_if_any
 from fer_models.storage.refs import (
     ArtifactRef,
     EnsembleRef,
@@ -13,6 +16,7 @@ from fer_models.storage.refs import (
     ModelRef,
     PromotionRef,
     RunRef,
+    TuningRef,
     ValidationRef,
 )
 from fer_models.storage.store import ArtifactStore
@@ -74,6 +78,41 @@ def output_of(
         )
     assert isinstance(ref, ref_type)
     return ref
+
+
+def tuning_behind(
+    store: ArtifactStore, models: Sequence[ModelRef], ensemble: EnsembleRef
+) -> TuningRef | None:
+    """The search whose result the models were trained with; None without one.
+
+    It is that of the last run with this ensemble step. Models that were trained step by step belong
+    to no run: the latest search is theirs if the model of its member has its best setting.
+
+    Args:
+        store: holds the artifacts.
+        models: the members' models.
+        ensemble: the step that they were combined in.
+
+    Raises:
+        StoreError: an artifact is missing or damaged.
+    """
+    record = latest_with_ensemble(store, ensemble.id)
+    if record is not None:
+        return output_of(store, record, "tune", TuningRef)
+    latest = recall_if_any(store, "tune", TuningRef)
+    if latest is None or not store.exists(latest):
+        return None
+    member = store.info(latest)["member"]
+    tuned = [model for model in models if model.name == member]
+    return latest if tuned and _has_best_setting(store, tuned[0], latest) else None
+
+
+def _has_best_setting(store: ArtifactStore, model: ModelRef, tuning: TuningRef) -> bool:
+    from fer_models.training.config import MemberConfig
+    from fer_models.tuning.tune import apply_tuning
+
+    trained = MemberConfig.model_validate(store.read_json(model, "config.json"))
+    return apply_tuning(store, trained, tuning) == trained
 
 
 def _ref(store: ArtifactStore, ref_type: type[ArtifactRef], artifact_id: str) -> ArtifactRef:

@@ -109,6 +109,17 @@ def find_run(store: ArtifactStore, text: str) -> RunRecord:
     raise RunNotFoundError(f"{store.url}: {found}; {_available(matches or runs)}")
 
 
+def latest_with_ensemble(store: ArtifactStore, ensemble_id: str) -> RunRecord | None:
+    """The newest recorded run that chose its candidate in this ensemble step, among the last 20.
+
+    Raises:
+        StoreError: the store can't be listed.
+    """
+    runs = list_runs(store, limit=_MAX_LOOKED_AT).runs
+    chose = (run for run in runs if run.recorded and run.artifacts.ensemble == ensemble_id)
+    return next(chose, None)
+
+
 def latest_with_candidate(store: ArtifactStore) -> RunRecord | None:
     """The newest recorded run that has a model to compare with, among the last 20; else None.
 

@@ -61,9 +61,9 @@ class DataConfig(FrozenConfig):
     sources: tuple[str, ...] = Field(
         default=(SYNTHETIC,),
         min_length=1,
-        description="Files, folders and archives to join, in order, or 'synthetic'. Compressed "
-        "files are fine; a.zip::member selects part of an archive. A FER+ vote file belongs to "
-        "the FER2013 table named before it.",
+        description="Files, folders and archives to join, in order, also in buckets (s3://...), or "
+        "'synthetic'. Compressed files are fine; a.zip::member selects part of an archive. A FER+ "
+        "vote file belongs to the FER2013 table named before it.",
     )
     classes: ClassSetting = Field(
         default=None,

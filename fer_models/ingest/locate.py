@@ -11,6 +11,12 @@ from fer_models.ingest.config import SYNTHETIC
 from fer_models.ingest.files.archive import ArchiveMember, list_archive
 from fer_models.ingest.files.compression import Compression, CompressionError, detect_compression
 from fer_models.ingest.files.detection import SourceKind, is_utf8, kind_of_content
+from fer_models.ingest.files.remote import (
+    check_exists,
+    is_url,
+    local_copy,
+    without_credentials,
+)
 from fer_models.ingest.files.stat_cache import StatCache
 from fer_models.ingest.files.streams import SourceFile, open_stream
 from fer_models.ingest.findings import Findings
@@ -42,7 +48,7 @@ class Source:
 
     named: str
     path: Path
-    """Meaningless for synthetic faces."""
+    """Local, also that of a URL. Meaningless for synthetic faces."""
     name: str
     """File or folder name, and the part of an archive (`a.zip::b.csv`); never a local path."""
     stem: str
@@ -60,17 +66,21 @@ class Source:
         return SourceFile(self.path)
 
 
-def locate_sources(named_sources: Sequence[str]) -> list[tuple[Source, Findings]]:
+def locate_sources(
+    named_sources: Sequence[str], *, download: bool = True
+) -> list[tuple[Source, Findings]]:
     """Find every source and its format.
 
-    A file is only opened if it has changed since it was last located in this process.
+    A file is only opened if it has changed since it was last located in this process. Of a URL, the
+    local copy is brought up to date; the source is that copy, under the name of the URL.
 
     Example:
         [(source, findings)] = locate_sources(["archive.zip::train"])
         source.kind, findings.faults
 
     Args:
-        named_sources: paths, `<archive>::<member>`, or `synthetic`.
+        named_sources: paths, `s3://` URLs, `<archive>::<member>` of both, or `synthetic`.
+        download: False to see only whether URLs have something; their sources have no kind then.
 
     Returns:
         Each source with new findings, which hold its faults.
@@ -78,23 +88,34 @@ def locate_sources(named_sources: Sequence[str]) -> list[tuple[Source, Findings]
     located: list[tuple[Source, Findings]] = []
     stems: set[str] = set()
     for number, named in enumerate(named_sources):
-        findings = Findings(named or "''")
+        findings = Findings(without_credentials(named) or "''")
         if named == SYNTHETIC:
             source = Source(named, Path(), SYNTHETIC, SYNTHETIC, SourceKind.SYNTHETIC)
             if named in named_sources[:number]:
                 findings.add_fault("named twice; name it once and raise data.synthetic.num_images")
         else:
-            source = _locate(named, findings)
+            source = _locate(named, findings, download)
         source = replace(source, stem=_unique(source.stem, stems))
         stems.add(source.stem)
         located.append((source, findings))
     return located
 
 
-def _locate(named: str, findings: Findings) -> Source:
+def _locate(named: str, findings: Findings, download: bool) -> Source:
     path, wanted = _split_member(named)
+    shown = str(path)
+    if is_url(named):
+        shown, _, wanted = named.partition(SEPARATOR)
+        copy = None
+        if download:
+            copy = local_copy(shown, findings)
+        else:
+            check_exists(shown, wanted, findings)
+        if copy is None:
+            return Source(findings.source, Path(), path.name, path.name, None)
+        path = copy
     try:
-        detected = _detect(named, path, wanted)
+        detected = _detect(named, path, wanted, shown)
     except OSError as error:
         reason = error.strerror or error
         detected = _fault(f"can't be read ({reason}); check the path and the access rights")
@@ -105,7 +126,8 @@ def _locate(named: str, findings: Findings) -> Source:
     # Not resolve(): the user knows a link by its own name.
     name = PurePath(os.path.normpath(path.absolute())).name or "root"
     full_name = f"{name}{SEPARATOR}{detected.member}" if detected.member else name
-    return Source(named, path, full_name, _stem(name, detected), detected.kind, detected.member)
+    stem = _stem(name, detected)
+    return Source(findings.source, path, full_name, stem, detected.kind, detected.member)
 
 
 def _split_member(named: str) -> tuple[Path, str]:
@@ -145,33 +167,31 @@ def _unique(stem: str, taken: set[str]) -> str:
     return candidate
 
 
-def _detect(named: str, path: Path, wanted: str) -> _Detected:
+def _detect(named: str, path: Path, wanted: str, shown: str) -> _Detected:
     if not named.strip():
         return _fault("expected a file or folder, got an empty name; name one")
-    if "://" in named:
-        return _fault("expected a file or folder on this machine; download it and name that")
     if not is_utf8(path.name):
         return _fault("expected a name in UTF-8; rename it")
     if not path.exists():
         return _fault(_missing(path))
     if path.is_dir():
         if wanted:
-            return _fault(f"{path} is a folder, not an archive; name its content by path")
+            return _fault(f"{shown} is a folder, not an archive; name its content by path")
         return _Detected(SourceKind.FOLDER)
     if not path.is_file():
         return _fault("expected a file or folder, got a device, pipe or socket; name another")
     # Messages contain the path as the user wrote it, so it is part of the key.
-    return _cache.get(path, lambda: _detect_file(path, wanted), str(path), wanted)
+    return _cache.get(path, lambda: _detect_file(path, wanted, shown), shown, wanted)
 
 
-def _detect_file(path: Path, wanted: str) -> _Detected:
+def _detect_file(path: Path, wanted: str, shown: str) -> _Detected:
     stream, compression = open_stream(path)
     with stream:
         inner = detect_compression(stream.head())
         is_archive = inner is Compression.TAR or (inner is Compression.ZIP and compression is None)
         content = b"" if is_archive else stream.read(_HEAD_BYTES)
     if is_archive:
-        return _detect_member(path, wanted)
+        return _detect_member(path, wanted, shown)
     if wanted:
         return _fault(f"{path.name} is not a zip or tar archive; name the file itself")
     kind = kind_of_content(content, path.suffix)
@@ -182,11 +202,11 @@ def _detect_file(path: Path, wanted: str) -> _Detected:
     return _fault(kind)
 
 
-def _detect_member(path: Path, wanted: str) -> _Detected:
+def _detect_member(path: Path, wanted: str, shown: str) -> _Detected:
     listing = list_archive(path)
     if listing.faults:
         return _fault(*listing.faults)
-    choice = choose(listing, wanted, str(path))
+    choice = choose(listing, wanted, shown)
     if isinstance(choice, Choice) and not is_utf8(choice.member):
         choice = f"{choice.member!a} in the archive: expected names in UTF-8; rename it and repack"
     if isinstance(choice, str):

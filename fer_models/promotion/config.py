@@ -41,8 +41,9 @@ class RetrainingConfig(FrozenConfig):
     )
     recent_images: tuple[str, ...] = Field(
         default=(),
-        description="Folders, archives and tables of recent face crops, without labels, that are "
-        "compared with the champion's training data; empty switches the criterion drift off.",
+        description="Folders, archives and tables of recent face crops, without labels, also in "
+        "buckets (s3://...), that are compared with the champion's training data; empty switches "
+        "the criterion drift off.",
     )
     drift: DriftConfig = Field(
         default=DriftConfig(), description="When the recent images count as drifted."

@@ -3,11 +3,33 @@
 import fcntl
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fer_models.errors import StoreError
 from fer_models.storage.backend import FileEntry, damaged_message, matches
+
+
+def default_cache_dir() -> Path:
+    """The local cache of remote files (`$XDG_CACHE_HOME/ferflow`)."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "ferflow"
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Create a folder of the cache and hold its lock, which leaves no lock file.
+
+    Raises:
+        StoreError: the cache can't be written.
+    """
+    lock = _opened(folder)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)  # releases it
 
 
 def cached_download(
@@ -27,14 +49,7 @@ def cached_download(
         StoreError: the cache can't be written, or the download does not match the entry.
     """
     target = folder / entry.sha256[:2] / entry.sha256
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(target.parent, os.O_RDONLY)  # a lock on the folder leaves no lock file
-    except OSError as error:
-        raise StoreError(
-            f"{target.parent}: can't cache downloads: {error}; set XDG_CACHE_HOME to a folder that "
-            "this user may write"
-        ) from error
+    lock = _opened(target.parent)
     try:
         if target.is_file() and matches(target, entry):
             return target
@@ -44,6 +59,18 @@ def cached_download(
         return target
     finally:
         os.close(lock)  # releases it
+
+
+def _opened(folder: Path) -> int:
+    """A file descriptor of the folder, which is created."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: can't cache downloads: {error}; set XDG_CACHE_HOME to a folder that "
+            "this user may write"
+        ) from error
 
 
 def _download(target: Path, url: str, entry: FileEntry, download: Callable[[Path], None]) -> None:

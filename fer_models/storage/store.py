@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict
 from fer_models.errors import StoreError
 from fer_models.storage.backend import Backend, FileEntry, sha256_of_file
 from fer_models.storage.config import StoreConfig
+from fer_models.storage.download_cache import default_cache_dir
 from fer_models.storage.folder import FolderBackend
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ArtifactRef
-from fer_models.storage.s3 import S3Backend, default_cache_dir
+from fer_models.storage.s3.backend import S3Backend
 
 __all__ = [
     "ARTIFACT_FILE",

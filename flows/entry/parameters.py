@@ -23,7 +23,7 @@ Data = Annotated[
     Field(
         title="Data",
         description="Files, folders or archives of labelled faces on the machine that runs the "
-        "flow; several are joined in order. Empty: those of the recipe.",
+        "flow, or s3:// URLs; several are joined in order. Empty: those of the recipe.",
         examples=[["/data/fer2013.csv"]],
     ),
 ]

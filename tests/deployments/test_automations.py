@@ -160,7 +160,7 @@ class TestOnARealServer:
         _deploy()
         ensure_automations("custom-webhook/receiver")
         before = _automations()
-        assert len(before) == 6
+        assert len(before) == 7
         updates: list[str] = []
         original = ensure._complete
 
@@ -244,6 +244,31 @@ class TestOnARealServer:
         )
         assert failed.name in message["subject"]
         assert "out of memory" in message["body"]
+
+    def test_only_a_run_that_stays_crashed_is_notified(self, received: Any) -> None:
+        from prefect.client.orchestration import get_client
+        from prefect.states import Cancelled, Crashed, Running
+
+        from deployments.automations.notifications import ensure_notifications
+
+        ensure_notifications("custom-webhook/receiver", confirm_s=10)
+        messages = received[1]
+        with get_client(sync_client=True) as client:
+            deployment_id = client.read_deployment_by_name(DEPLOYMENT).id
+            cancelled, dead = (
+                client.create_flow_run_from_deployment(deployment_id) for _ in range(2)
+            )
+            for run in (cancelled, dead):
+                client.set_flow_run_state(run.id, Running(), force=True)
+                client.set_flow_run_state(run.id, Crashed(message="no heartbeat"), force=True)
+            client.set_flow_run_state(cancelled.id, Cancelled(), force=True)
+        [message] = _wait_for(
+            lambda: [m for m in messages if "Crashed" in m["subject"]], "the crash"
+        )
+        assert dead.name in message["subject"]
+        assert "no heartbeat" in message["body"]
+        time.sleep(10)
+        assert not [m for m in messages if cancelled.name in m["subject"]]
 
     def test_a_recreated_deployment_is_found_again_and_a_pause_kept(self) -> None:
         from prefect.client.orchestration import get_client

@@ -1,11 +1,12 @@
 import subprocess
 import sys
+from uuid import uuid4
 
 import pytest
 from prefect import flow, task
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun
-from prefect.states import Paused, Running
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.states import Completed, Crashed, Paused, Running
 
 from deployments.crashed import mark_crashed_runs
 from fer_models.processes import PROCESS_LABEL, is_dead, process_tag
@@ -45,25 +46,40 @@ def _running(client: SyncPrefectClient, process: str) -> FlowRun:
     return run
 
 
+def _task(client: SyncPrefectClient, run: FlowRun, state: State[None] | None = None) -> TaskRun:
+    return client.create_task_run(call, run.id, dynamic_key=str(uuid4()), state=state)
+
+
 @pytest.mark.usefixtures("prefect_server")
-def test_runs_of_dead_processes_are_marked_together_with_their_subflows() -> None:
+def test_runs_of_dead_processes_are_marked_together_with_all_below() -> None:
     with get_client(sync_client=True) as client:
         dead = _running(client, _tag_of_a_dead_process())
         alive = _running(client, process_tag())
         other = _running(client, "somebody-elses")
-        caller = client.create_task_run(call, dead.id, dynamic_key="0")
+        caller = _task(client, dead, Running())
         child = client.create_flow_run(inner, parent_task_run_id=caller.id, state=Paused())
+        ended = _task(client, dead, Completed())
+        open_tasks = [_task(client, run, Running()) for run in (child, alive, other)]
 
         assert sorted(mark_crashed_runs()) == sorted([dead.name, child.name])
 
-        def is_crashed(run: FlowRun) -> bool:
-            state = client.read_flow_run(run.id).state
-            return state is not None and state.is_crashed()
+        def names(kind: str, *runs: FlowRun | TaskRun) -> list[str | None]:
+            read = getattr(client, f"read_{kind}_run")
+            return [read(run.id).state_name for run in runs]
 
-        assert [is_crashed(run) for run in (dead, child, alive, other)] == [
-            True,
-            True,
-            False,
-            False,
-        ]
+        expected = ["Crashed", "Crashed", "Running", "Running"]
+        assert names("flow", dead, child, alive, other) == expected
+        assert names("task", caller, ended) == ["Crashed", "Completed"]
+        assert names("task", *open_tasks) == ["Crashed", "Running", "Running"]
         assert mark_crashed_runs() == []
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_what_is_below_a_run_that_its_heartbeats_marked_is_marked() -> None:
+    with get_client(sync_client=True) as client:
+        run = _running(client, _tag_of_a_dead_process())
+        caller = _task(client, run, Running())
+        child = client.create_flow_run(inner, parent_task_run_id=caller.id, state=Running())
+        client.set_flow_run_state(run.id, Crashed(), force=True)
+        assert mark_crashed_runs() == [child.name]
+        assert client.read_task_run(caller.id).state_name == "Crashed"

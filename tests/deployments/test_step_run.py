@@ -17,11 +17,19 @@ from fer_models.history.runs import find_run, record_run
 from fer_models.history.settings import setting_changes
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.latest import remember
-from fer_models.storage.refs import EnsembleRef, ExplorationRef, PromotionRef, ValidationRef
+from fer_models.storage.refs import (
+    EnsembleRef,
+    ExplorationRef,
+    PromotionRef,
+    SnapshotRef,
+    TuningRef,
+    ValidationRef,
+)
 from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
 from flows.pipeline_config import DEMO_MEMBERS, PipelineConfig
 from tests.fer_models.builders import build_snapshot
-from tests.fer_models.history.builders import BuiltRun, build_run
+from tests.fer_models.history.builders import MEMBERS, BuiltRun, build_run
 from tests.fer_models.review.builders import CASES, cleaned_snapshot
 
 HOUR_S = 3600.0
@@ -88,6 +96,45 @@ def test_promote_and_report_are_those_of_the_run(
     lineage = reported(shared, first, "--run", "A")
     assert not setting_changes(lineage["config"], first.config.model_dump(mode="json"))
     assert lineage["artifacts"]["promotion"] == first.outcome.promotion.id
+
+
+def _search(store: ArtifactStore, snapshot: SnapshotRef, best: dict[str, Any]) -> TuningRef:
+    """The latest search of the store, for the first member, with this best setting."""
+    files = {"best.json": json.dumps(best).encode(), "trials.json": b"[]"}
+    info = {"member": MEMBERS[0], "snapshot_id": snapshot.id, "best_trial": "0", "plots": []}
+    tuning = store.put(TuningRef, f"search-{len(store.list_ids(TuningRef))}", files, info)
+    remember(store, "tune", tuning)
+    return tuning
+
+
+def _remember_all(store: ArtifactStore, run: BuiltRun) -> None:
+    trained = run.outcome.trained
+    remember(store, "split", trained.prepared.snapshot)
+    remember(store, "validate", trained.prepared.validation)
+    remember(store, "ensemble", trained.ensemble)
+    remember(store, "promote", run.outcome.promotion)
+    for model in trained.models:
+        remember(store, f"train-{model.name}", model)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_report_leaves_out_a_search_that_its_models_did_not_use(
+    store: ArtifactStore, recorded: bool
+) -> None:
+    run = build_run(store, 1, members=DEMO_MEMBERS, recorded=recorded)
+    _remember_all(store, run)
+    _search(store, run.outcome.trained.prepared.snapshot, {"training.learning_rate": 0.123})
+    assert reported(store, run)["artifacts"]["tuning"] is None
+
+
+def test_a_report_of_single_steps_has_the_search_that_its_models_used(store: ArtifactStore) -> None:
+    run = build_run(store, 1, members=DEMO_MEMBERS, recorded=False)
+    _remember_all(store, run)
+    model = run.outcome.trained.models[0]
+    rate = MemberConfig.model_validate(store.read_json(model, "config.json")).training.learning_rate
+    data = run.outcome.trained.prepared.snapshot
+    tuning = _search(store, data, {"training.learning_rate": rate})
+    assert reported(store, run)["artifacts"]["tuning"] == tuning.id
 
 
 def reported(store: ArtifactStore, run: BuiltRun, *options: str) -> dict[str, Any]:

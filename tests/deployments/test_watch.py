@@ -17,6 +17,7 @@ from deployments.watch import (
 from fer_models.errors import ConfigError
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.ingest import fingerprint_sources
+from tests.fer_models.storage.buckets import put_objects, remove_objects
 
 
 def _csv(path: Path, *greys: int) -> None:
@@ -130,3 +131,38 @@ def test_the_interval_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(POLL_VARIABLE, wrong)
         with pytest.raises(ConfigError, match="expected seconds"):
             poll_interval_s()
+
+
+@pytest.mark.s3
+def test_a_bucket_is_watched_by_its_listing(
+    s3_store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "1.csv", tmp_path / "2.csv"
+    _csv(first, 10, 20)
+    _csv(second, 10, 20, 30)
+    url = f"{s3_store_url}/faces.csv"
+    watch = SourceWatch(DataConfig(sources=(url,)))
+    assert watch.poll() is None
+    put_objects(url, {"": first.read_bytes()})
+    assert any(watch.poll() for _ in range(3))  # its arrival
+
+    put_objects(url, {"": first.read_bytes()})
+    assert [watch.poll() for _ in range(3)] == [None] * 3  # rewritten with equal content
+
+    put_objects(url, {"": second.read_bytes()})
+    assert watch.poll() is None  # it may still be written
+    assert watch.poll() == fingerprint_sources(DataConfig(sources=(url,)), 0)
+    assert watch.poll() is None
+
+    remove_objects(url, [""])
+    assert [watch.poll() for _ in range(3)] == [None] * 3  # waited for
+
+
+@pytest.mark.s3
+def test_an_unchanged_bucket_is_only_listed(
+    s3_store_url: str, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_objects(s3_store_url, {"faces.csv": source.read_bytes()})
+    watch = SourceWatch(DataConfig(sources=(f"{s3_store_url}/faces.csv",)))
+    monkeypatch.setattr(watch, "_content", lambda: pytest.fail("the content was read"))
+    assert [watch.poll() for _ in range(3)] == [None] * 3

@@ -12,6 +12,7 @@ from flows.checks import check_config, checked
 from flows.recipes import load_config, recipe_names, save_recipe, saved_recipes
 from flows.recipes.assign import differences, merged
 from flows.request import RunRequest, request_of
+from tests.fer_models.storage.buckets import put_objects
 
 
 def test_a_request_resolves_the_same_after_it_was_a_flow_s_parameters(tmp_path: Path) -> None:
@@ -119,3 +120,17 @@ def test_differences_lead_from_one_configuration_to_the_other(
     complete = merged(base, settings)  # a configuration never loses a key
     assert merged(base, differences(base, complete)) == complete
     assert differences(complete, complete) == {}
+
+
+@pytest.mark.s3
+def test_no_check_downloads_a_bucket(
+    s3_store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_objects(f"{s3_store_url}/faces", {"happy/1.png": b"x"})
+    present, absent = f"{s3_store_url}/faces", f"{s3_store_url}/absent"
+    config = checked(RunRequest(data=(present,), store=str(tmp_path)))
+    assert config.data.sources == (present,)
+    check_config(config, all_rows=True)
+    with pytest.raises(DataError, match="no object or folder of that name"):
+        checked(RunRequest(data=(present, absent), store=str(tmp_path)))
+    assert not (tmp_path / "cache").exists()

@@ -43,6 +43,7 @@ def test_cancelling_a_search_ends_it_all_the_way_down(tmp_path: Path) -> None:
         seconds = seconds_until_gone(started, 120)
         print(f"the processes of the run ended after {seconds:.1f} s")
         assert up.ended(run_id, 120).is_cancelled()
+        assert "Crashed" not in up.states(run_id)  # a notification would be sent
         assert seconds < on_this_machine(ENDED_WITHIN_S)
         _all_below_are_cancelled(up, run_id)
         [record] = records(workspace, store)
@@ -54,6 +55,19 @@ def test_cancelling_a_search_ends_it_all_the_way_down(tmp_path: Path) -> None:
             assert limit.active_slots == 0
         after = up.start_run("run-pipeline")
         assert up.ended(after).is_completed()
+
+
+def test_a_cancelled_training_was_never_crashed(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    options = ("--recipe", "tiny.yaml", "--store", str(tmp_path / "store"))
+    with served(workspace, *options) as up:
+        run_id = up.start_run("train-models", overrides=["members.1.training.epochs=2000"])
+        up.task_is_running(run_id, "train-scratch_cnn")
+        wait_until(lambda: "scratch_cnn: loss" in up.logs(run_id), 300, "an epoch is done")
+        with up.client() as client:
+            client.set_flow_run_state(run_id, Cancelling(message="by the test"))
+        assert up.ended(run_id, 120).is_cancelled()
+        assert "Crashed" not in up.states(run_id)  # a notification would be sent
 
 
 def _all_below_are_cancelled(up: Up, run_id: UUID) -> None:

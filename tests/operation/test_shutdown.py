@@ -34,6 +34,7 @@ def test_a_stopped_up_leaves_a_true_state_and_the_next_one_resumes(
         print(f"{number.name}: ferflow up ended after {seconds:.1f} s")
         seconds_until_gone(processes, 5)
         assert does_not_answer(up.facts["api"])
+        assert "Error logging to API" not in up.log.read_text()
 
     with served(workspace, *options) as up:
         assert up.facts["schedule"] == "0 3 * * 1"
@@ -61,6 +62,8 @@ def test_after_a_kill_the_server_and_the_run_end_and_the_run_is_marked_crashed(
         print(f"kill -9: all processes ended after {seconds:.1f} s")
     with served(workspace, *options) as up:
         assert up.states(run_id)[-1] == "Crashed"
+        _, tasks = up.below(run_id)
+        assert not [each.name for each in tasks if each.state and not each.state.is_final()]
         again = up.start_run("run-pipeline", overrides=LONG)
         _goes_on(workspace, up, again)
 

@@ -11,6 +11,7 @@ from deployments.cli.output import reporting_command as reporting
 from deployments.cli.outputs import run_option
 from deployments.cli.task.step import Step, model_option, number, short, snapshot_option
 from fer_models.errors import ConfigError, StoreError
+from fer_models.history.outputs import tuning_behind
 from fer_models.storage.latest import remember
 from fer_models.storage.refs import (
     EnsembleRef,
@@ -200,7 +201,12 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
     config = step.config
     snapshot = step.snapshot(snapshot_id, "split")
     built = step.recall("ensemble", EnsembleRef)
-    models = (*step.models(()), *built.ensembles)
+    members = step.models(())
+    models = (*members, *built.ensembles)
+    if step.run is None:
+        tuning = tuning_behind(step.store, members, built)
+    else:
+        tuning = step.recall_if_any("tune", TuningRef)
     with progress_display():
         evaluations: list[EvaluationRef] = [
             evaluate_stage.fn(snapshot, model, config.evaluation, config.store) for model in models
@@ -209,7 +215,7 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
             config,
             snapshot,
             step.recall("validate", ValidationRef),
-            step.recall_if_any("tune", TuningRef),
+            tuning,
             evaluations,
             built,
             step.recall("promote", PromotionRef),

@@ -2,6 +2,8 @@
 
 import math
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -176,3 +178,20 @@ def copied_weights(network: torch.nn.Module) -> dict[str, Tensor]:
         name: value.detach().cpu().clone().contiguous()
         for name, value in network.state_dict().items()
     }
+
+
+class KeepSigterm(pl.Callback):
+    """Keeps a handler of SIGTERM that was set before the training.
+
+    Lightning replaces it by one that calls both. Prefect then no longer recognises its own, and a
+    run that a person cancels is first reported as crashed.
+    """
+
+    def on_fit_start(self, *_: object) -> None:
+        """Remember the handler; Lightning sets its own after this."""
+        self._handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, *_: object) -> None:
+        """Set it again."""
+        if callable(self._handler) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._handler)

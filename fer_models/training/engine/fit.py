@@ -15,7 +15,7 @@ from torch import nn
 from fer_models.errors import ConfigError
 from fer_models.models.factory import build_network
 from fer_models.training.config import MemberConfig
-from fer_models.training.engine.callbacks import CheckpointCallback
+from fer_models.training.engine.callbacks import CheckpointCallback, KeepSigterm
 from fer_models.training.engine.ema import EMA
 from fer_models.training.engine.module import FerModule
 from fer_models.training.engine.results import EpochResult, StepResult
@@ -233,7 +233,7 @@ def _trainer(
         precision=precision,
         gradient_clip_val=member.training.gradient_clip or None,
         accumulate_grad_batches=member.training.accumulate,
-        callbacks=callback.callbacks,
+        callbacks=[KeepSigterm(), *callback.callbacks],
         logger=False,
         enable_checkpointing=True,
         enable_progress_bar=False,

@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import logging
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deployments.pages.guard import host_name
 from deployments.pages.server import PageServer
 from fer_models.errors import ConfigError
 from fer_models.storage.config import StoreConfig
@@ -180,12 +180,22 @@ def test_only_known_host_names_are_answered(store: ArtifactStore) -> None:
             assert get(local, "/", Host=unknown).status == 421, unknown
 
 
-@pytest.mark.parametrize(
-    ("header", "name"),
-    [("[::1]:42", "[::1]"), ("[::1]", "[::1]"), ("A.b:1", "a.b"), ("a:b:1", "a:b"), ("x", "x")],
-)
-def test_the_name_is_read_from_a_host_header(header: str, name: str) -> None:
-    assert host_name(header) == name
+def test_the_names_of_the_environment_are_answered(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERFLOW_HOSTS", "fer.example.org, b.example")
+    with PageServer(store.config, host="0.0.0.0", port=0, auth="me:pw") as server:
+        port = server.url.rpartition(":")[2]
+        assert server.url == f"http://fer.example.org:{port}"  # the links of others
+        local = f"http://127.0.0.1:{port}"
+        for known in ("fer.example.org", f"b.example:{port}", socket.gethostname(), "localhost:"):
+            answer = get(local, "/", Host=known, Authorization=_basic("me:pw"))
+            assert answer.status == 200, known
+        refused = get(local, "/", Host="c.example", Authorization=_basic("me:pw"))
+        assert refused.status == 421
+        assert "FERFLOW_HOSTS" in refused.text
+    with PageServer(store.config, port=0) as server:
+        assert server.url.startswith("http://127.0.0.1:")
 
 
 def _basic(auth: str) -> str:
@@ -212,8 +222,8 @@ def test_a_password_is_asked_for(store: ArtifactStore) -> None:
 @pytest.mark.parametrize(
     ("host", "auth", "message"),
     [
-        ("0.0.0.0", None, "need a password; set PREFECT_SERVER_API_AUTH_STRING=user:password"),
-        ("fer.example.org", None, "need a password"),
+        ("0.0.0.0", None, "set a password with PREFECT_SERVER_API_AUTH_STRING=user:password"),
+        ("fer.example.org", None, "other machines could read the pages; set a password"),
         ("127.0.0.1", "no-colon", "expected user:password"),
         ("127.0.0.1", "me:", "expected user:password"),
     ],

@@ -11,6 +11,7 @@ from PIL import Image
 from fer_models.drift.recent import read_recent
 from fer_models.errors import DataError
 from tests.fer_models.builders import draw_faces
+from tests.fer_models.storage.buckets import put_objects
 
 
 @pytest.fixture
@@ -72,3 +73,38 @@ def test_a_folder_without_a_readable_picture_gives_no_image(tmp_path: Path) -> N
     recent = read_recent([str(tmp_path), str(tmp_path / "empty")])
     assert len(recent) == 0
     assert len(recent.skipped) == 2
+
+
+@pytest.mark.s3
+def test_a_bucket_is_read_like_the_same_local_files(
+    s3_store_url: str, tmp_path: Path, faces: np.ndarray
+) -> None:
+    folder = _folder(tmp_path / "recent", faces)
+    contents = {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.png")
+    }
+    put_objects(f"{s3_store_url}/recent", {**contents, "broken.png": b"no picture"})
+    with zipfile.ZipFile(tmp_path / "recent.zip", "w") as archive:
+        archive.writestr("a/0.png", contents["any/depth/0.png"])
+    put_objects(s3_store_url, {"recent.zip": (tmp_path / "recent.zip").read_bytes()})
+
+    recent = read_recent([f"{s3_store_url}/recent/"])
+    np.testing.assert_array_equal(recent.images, faces)
+    assert recent.names[0] == f"{s3_store_url}/recent/any/depth/0.png"
+    assert [one.path for one in recent.skipped] == [f"{s3_store_url}/recent/broken.png"]
+
+    others = [f"{s3_store_url}/recent/any/depth/1.png", f"{s3_store_url}/recent.zip::a"]
+    recent = read_recent(others)
+    np.testing.assert_array_equal(recent.images, faces[[1, 0]])
+    assert recent.names == (others[0], "recent.zip::a/0.png")
+    with pytest.raises(DataError) as caught:
+        read_recent([f"{s3_store_url}/absent", "https://example.org/a.zip"])
+    assert len(caught.value.problems) == 2
+
+
+def test_the_home_folder_can_be_named(
+    tmp_path: Path, faces: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _folder(tmp_path / "recent", faces)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(read_recent(["~/recent"])) == 4

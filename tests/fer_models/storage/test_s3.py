@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from fer_models.errors import StoreError
-from fer_models.storage import s3
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.s3 import backend, connection
 from fer_models.storage.store import ArtifactStore
 
 # The time-out is for clients that wait without a limit: by default they do for many minutes.
@@ -83,7 +83,7 @@ def test_a_dead_endpoint_is_reported_soon(
 def test_an_endpoint_that_never_answers_is_reported_soon(
     s3_store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "_FIRST_REQUEST_LIMIT_S", 1.0)
+    monkeypatch.setattr(connection, "_FIRST_REQUEST_LIMIT_S", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
@@ -101,7 +101,7 @@ def test_a_large_file_round_trips_as_a_multipart_upload(
     s3_store: ArtifactStore, tmp_path: Path
 ) -> None:
     large = tmp_path / "weights"
-    large.write_bytes(os.urandom(2 * s3._PART_BYTES + 12345))
+    large.write_bytes(os.urandom(2 * backend._PART_BYTES + 12345))
     ref = s3_store.put(ModelRef, "m", {"weights": large}, {}, name="m")
     assert s3_store.fetch(ref, "weights").read_bytes() == large.read_bytes()
 

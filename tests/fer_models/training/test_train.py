@@ -1,5 +1,6 @@
 import io
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,24 @@ def test_training_improves_and_keeps_the_best_epoch(trained: Trained) -> None:
     assert info["best_epoch"] == ranked["epoch"].iloc[0]
     assert info["validation_accuracy"] == pytest.approx(ranked["validation_accuracy"].iloc[0])
     assert info["validation_accuracy"] > 0.3
+
+
+def test_a_handler_of_sigterm_stays_in_force_during_the_training(
+    store: ArtifactStore,
+) -> None:
+    """Prefect takes a cancellation only while its own handler is set."""
+
+    def ours(number: int, frame: object) -> None: ...
+
+    seen: list[object] = []
+    earlier = signal.signal(signal.SIGTERM, ours)
+    try:
+        with listening(lambda _: seen.append(signal.getsignal(signal.SIGTERM))):
+            train_member(store, write_faces(store), with_training(epochs=2), 3, UNTRACKED)
+        assert len(seen) > 2
+        assert all(handler is ours for handler in seen)
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def test_the_same_training_gives_the_same_model(store: ArtifactStore, trained: Trained) -> None:

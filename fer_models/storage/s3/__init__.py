@@ -1,0 +1,1 @@
+"""S3-compatible object stores: the connection, the backend of a store, mirrors of sources."""
