@@ -21,6 +21,7 @@ from fer_models.storage.refs import (
     TuningRef,
 )
 from fer_models.storage.store import ArtifactStore
+from tasks.artifacts.digits import percent
 from tasks.artifacts.links import comparison_link, markdown_link
 from tasks.artifacts.markdown import cell, table
 from tasks.artifacts.publish import publish_markdown
@@ -115,8 +116,8 @@ def _leaderboard(
 def _interval(metrics: Mapping[str, Any] | None) -> str:
     if metrics is None or not metrics["n"]:
         return "-"
-    low, high = metrics["accuracy_low"], metrics["accuracy_high"]
-    return f"{metrics['accuracy']:.4f} [{low:.4f}, {high:.4f}] n={metrics['n']:,}"
+    low, high = 100 * metrics["accuracy_low"], 100 * metrics["accuracy_high"]
+    return f"{percent(metrics['accuracy'])} [{low:.1f} \u2013 {high:.1f}] n={metrics['n']:,}"
 
 
 def _data(store: ArtifactStore, snapshot: SnapshotRef) -> str:
