@@ -14,7 +14,8 @@ Recipe = Annotated[
         title="Recipe",
         min_length=1,
         description="How to clean, train and evaluate. A built-in recipe (demo, fer2013, "
-        "seed-baselines, ...), one saved with `ferflow recipes save`, or the path of a YAML file.",
+        "seed-baselines, ...) or one saved with `ferflow recipes save`; without a form also the "
+        "path of a YAML file.",
         examples=["fer2013"],
     ),
 ]
