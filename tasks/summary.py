@@ -84,7 +84,9 @@ def summary_text(
     confidence = f"{100 * config.evaluation.confidence:g} % interval"
     sections = {
         "Pages": "\n".join(_links(store, refs, exploration, run, run_id)),
-        "Models": _leaderboard(store, refs.evaluations, refs.ensemble.candidate, confidence),
+        f"Models, with {confidence}": _leaderboard(
+            store, refs.evaluations, refs.ensemble.candidate
+        ),
         "Data": _data(store, refs.snapshot),
         "Configuration": "\n".join(
             ["Run it again with `ferflow run --recipe FILE`.", "", _configuration(config)]
@@ -101,10 +103,10 @@ def _verdict(candidate: ModelRef, promotion: PromotionRef) -> str:
 
 
 def _leaderboard(
-    store: ArtifactStore, evaluations: Sequence[EvaluationRef], candidate: ModelRef, confidence: str
+    store: ArtifactStore, evaluations: Sequence[EvaluationRef], candidate: ModelRef
 ) -> str:
     """A row per model; the candidate, selected on validation, has a star."""
-    rows = [["model", *(f"{split} accuracy [{confidence}]" for split in _SPLITS), "parameters"]]
+    rows = [["model", *(f"{split} accuracy" for split in _SPLITS), "parameters"]]
     for evaluation in evaluations:
         metrics = store.read_json(evaluation, "metrics.json")
         star = " ★" if metrics["model_id"] == candidate.id else ""

@@ -138,7 +138,8 @@ def _serve(
     }
     os.environ[PARENT_VARIABLE] = str(os.getpid())
     write_facts(home, ready)
-    click.echo(f"Prefect UI   {ready['ui']}/deployments")
+    # Its front page opens the version of the UI that the browser prefers; other pages do not.
+    click.echo(f"Prefect UI   {ready['ui']}")
     click.echo(f"reports      {ready['pages']}")
     click.echo(f"other shells export PREFECT_API_URL={api_url}")
     click.echo("trigger      prefect deployment run run-pipeline/run-pipeline")

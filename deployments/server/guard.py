@@ -90,7 +90,8 @@ class ParameterGuard:
             parameters = {**deployment.get("parameters", {}), **given}
             await asyncio.to_thread(self._check, parameters, entrypoint)
         except FerError as error:
-            return str(error)
+            # A message of the UI is one paragraph: lines of a list would run into each other.
+            return f"{error.message} {'; '.join(error.problems)}".rstrip()
         return ""
 
 
