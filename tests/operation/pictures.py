@@ -25,8 +25,8 @@ HEIGHTS_PX = {
     "ui-summary": 900,
     "ui-report": 900,
     "ui-comparison": 900,
-    "ui-cancelled": 780,
-    "ui-retrain": 780,
+    "ui-cancelled": 560,
+    "ui-retrain": 560,
     "ui-schedule": 420,
 }
 
