@@ -22,7 +22,7 @@ HEIGHTS_PX = {
     "ui-refusal": 900,
     "ui-form": 900,
     "ui-run": 780,
-    "ui-summary": 900,
+    "ui-summary": 980,
     "ui-report": 900,
     "ui-comparison": 900,
     "ui-cancelled": 560,
