@@ -57,13 +57,13 @@ class ParameterGuard:
         if scope["type"] != "http" or scope["method"] != "POST" or match is None:
             await self._app(scope, receive, send)
             return
-        body = await _body(receive)
+        body = await read_body(receive)
         deployment = await self._deployment(scope, match[1])
         problem = await self._problem(deployment, body)
         if problem:
             await _answer(send, 409, {"detail": problem})
         else:
-            await self._app(scope, _replay(body, receive), send)
+            await self._app(scope, replay(body, receive), send)
 
     async def _deployment(self, scope: Message, deployment_id: str) -> dict[str, Any]:
         """The deployment as the API shows it to this client; empty if it does not."""
@@ -101,7 +101,8 @@ def _host(scope: Message) -> str:
     return re.sub(r":\d+$", "", host)
 
 
-async def _body(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """The body of a request, or its first MiB and a little more."""
     parts: list[bytes] = []
     while True:
         message = await receive()
@@ -110,7 +111,8 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives this body first."""
     sent = False
 
     async def replayed() -> Message:

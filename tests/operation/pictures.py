@@ -40,7 +40,7 @@ class Camera:
 
     def look(self, name: str, page: Page) -> None:
         """Take a picture; an animation that runs is waited for."""
-        page.wait_for_timeout(1500)
+        page.wait_for_timeout(3000)
         height = HEIGHTS_PX[name]
         # Prefect's pages have a menu on their left; those of the page server do not.
         content = page.locator("main").bounding_box()

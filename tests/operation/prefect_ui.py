@@ -64,6 +64,7 @@ class PrefectUi:
 
     def fields(self) -> list[str]:
         """The labels of all fields of the form."""
+        expect(self.page.get_by_text("overrides (Optional)")).to_be_visible()
         return self.page.locator("form label").all_inner_texts()
 
     def recipes(self) -> list[str]:
@@ -143,6 +144,10 @@ class PrefectUi:
         dialog = self.page.get_by_role("alertdialog")
         dialog.get_by_role("button", name="Cancel Flow Run").click()
         expect(dialog).to_have_count(0)
+
+    def lists_run(self, name: str) -> None:
+        """Wait until the page of a deployment lists a run of that name."""
+        expect(self.page.get_by_role("main").get_by_role("link", name=name).first).to_be_visible()
 
     @property
     def schedule(self) -> Locator:

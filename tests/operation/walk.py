@@ -67,6 +67,7 @@ class Walk:
         self.cancel_a_long_run()
         retrained = self.force_a_retrain()
         self.compare_with_the_run_before(retrained)
+        self.find_it_in_the_list(retrained)
         self.edit_the_schedule()
 
     def refuse_a_wrong_value(self) -> None:
@@ -168,6 +169,11 @@ class Walk:
         expect(page.locator("body")).to_contain_text("McNemar")
         expect(page.locator("body")).to_contain_text("1\nsetting differs", use_inner_text=True)
         self._look("ui-comparison", page)
+
+    def find_it_in_the_list(self, run_id: UUID) -> None:
+        """The page of the deployment lists the run, whatever the name of its state."""
+        self.ui.open_deployment("retrain")
+        self.ui.lists_run(self.up.run(run_id).name)
 
     def edit_the_schedule(self) -> None:
         """The schedule of `retrain` is edited in its box."""
