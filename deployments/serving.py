@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flows.recipes import recipe_names, saved_recipes
+from deployments.choices import offer, recipe_choices
 from flows.request import RunRequest
 
 if TYPE_CHECKING:
@@ -80,14 +80,9 @@ def build_deployments(
             description=str(flow.description).partition("\n\n")[0],
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-        # The form of the UI offers the recipes in a list.
-        schema = deployment._parameter_openapi_schema  # noqa: SLF001 - no public way to extend it
-        schema.properties["recipe"]["enum"] = choices
+        schema = deployment._parameter_openapi_schema  # noqa: SLF001 - no public way to change it
+        offer(choices, schema.properties)
+        # The form has Prefect's own field for the name of a run; two would be one too many.
+        schema.properties.pop("run_name")
         deployments.append(deployment)
     return deployments
-
-
-def recipe_choices(request: RunRequest) -> list[str]:
-    """What can be chosen as recipe: the request's own, the built-in ones, and saved ones."""
-    saved = saved_recipes(request.opened_store())
-    return list(dict.fromkeys([request.recipe, *recipe_names(), *saved]))

@@ -21,6 +21,7 @@ from fer_models.storage.refs import (
     TuningRef,
 )
 from fer_models.storage.store import ArtifactStore
+from tasks.artifacts.digits import percent
 from tasks.artifacts.links import comparison_link, markdown_link
 from tasks.artifacts.markdown import cell, table
 from tasks.artifacts.publish import publish_markdown
@@ -83,7 +84,9 @@ def summary_text(
     confidence = f"{100 * config.evaluation.confidence:g} % interval"
     sections = {
         "Pages": "\n".join(_links(store, refs, exploration, run, run_id)),
-        "Models": _leaderboard(store, refs.evaluations, refs.ensemble.candidate, confidence),
+        f"Models, with {confidence}": _leaderboard(
+            store, refs.evaluations, refs.ensemble.candidate
+        ),
         "Data": _data(store, refs.snapshot),
         "Configuration": "\n".join(
             ["Run it again with `ferflow run --recipe FILE`.", "", _configuration(config)]
@@ -100,10 +103,10 @@ def _verdict(candidate: ModelRef, promotion: PromotionRef) -> str:
 
 
 def _leaderboard(
-    store: ArtifactStore, evaluations: Sequence[EvaluationRef], candidate: ModelRef, confidence: str
+    store: ArtifactStore, evaluations: Sequence[EvaluationRef], candidate: ModelRef
 ) -> str:
     """A row per model; the candidate, selected on validation, has a star."""
-    rows = [["model", *(f"{split} accuracy [{confidence}]" for split in _SPLITS), "parameters"]]
+    rows = [["model", *(f"{split} accuracy" for split in _SPLITS), "parameters"]]
     for evaluation in evaluations:
         metrics = store.read_json(evaluation, "metrics.json")
         star = " ★" if metrics["model_id"] == candidate.id else ""
@@ -115,8 +118,8 @@ def _leaderboard(
 def _interval(metrics: Mapping[str, Any] | None) -> str:
     if metrics is None or not metrics["n"]:
         return "-"
-    low, high = metrics["accuracy_low"], metrics["accuracy_high"]
-    return f"{metrics['accuracy']:.4f} [{low:.4f}, {high:.4f}] n={metrics['n']:,}"
+    low, high = 100 * metrics["accuracy_low"], 100 * metrics["accuracy_high"]
+    return f"{percent(metrics['accuracy'])} [{low:.1f} \u2013 {high:.1f}] n={metrics['n']:,}"
 
 
 def _data(store: ArtifactStore, snapshot: SnapshotRef) -> str:

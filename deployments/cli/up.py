@@ -110,6 +110,7 @@ def _serve(
     from prefect.exceptions import TerminationSignal
 
     from deployments.automations.setup import ensure_automations
+    from deployments.choices import fresh_choices
     from deployments.crashed import mark_crashed_runs
     from deployments.runner import ServingRunner
     from deployments.schedules import catch_up, keep_edits, missed_runs
@@ -139,14 +140,18 @@ def _serve(
     }
     os.environ[PARENT_VARIABLE] = str(os.getpid())
     write_facts(home, ready)
-    click.echo(f"Prefect UI   {ready['ui']}/deployments")
+    # Its front page opens the version of the UI that the browser prefers; other pages do not.
+    click.echo(f"Prefect UI   {ready['ui']}")
     click.echo(f"reports      {ready['pages']}")
     click.echo(f"other shells export PREFECT_API_URL={api_url}")
     click.echo("trigger      prefect deployment run run-pipeline/run-pipeline")
     click.echo(f"retraining   {ready['schedule'] or 'off'}   (stop with Ctrl-C)")
     announce(ready | {"state": "ready"})
     sys.stdout.flush()
-    with _watched(request, poll_s), contextlib.suppress(KeyboardInterrupt, TerminationSignal):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_watched(request, poll_s))
+        stack.enter_context(fresh_choices(request.absolute(), ready["deployments"]))
+        stack.enter_context(contextlib.suppress(KeyboardInterrupt, TerminationSignal))
         runner.serve()
     click.echo("stopping", err=True)
     return ready | {"state": "stopped"}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployments.server.guard import App, HostGuard, ParameterGuard
+from deployments.server.states import StateNames
 from flows.checks import checked
 from flows.request import request_of
 
@@ -41,7 +42,7 @@ def guarded_app(hosts: Sequence[str]) -> App:
     from prefect.server.api.server import create_app
 
     app: App = create_app(final=True)
-    return HostGuard(ParameterGuard(app, check_parameters), hosts)
+    return HostGuard(StateNames(ParameterGuard(app, check_parameters)), hosts)
 
 
 def main(listening_fd: int, hosts: Sequence[str]) -> None:

@@ -63,13 +63,13 @@ class ParameterGuard:
         if scope["type"] != "http" or scope["method"] != "POST" or match is None:
             await self._app(scope, receive, send)
             return
-        body = await _body(receive)
+        body = await read_body(receive)
         deployment = await self._deployment(scope, match[1])
         problem = await self._problem(deployment, body)
         if problem:
             await _answer(send, 409, {"detail": problem})
         else:
-            await self._app(scope, _replay(body, receive), send)
+            await self._app(scope, replay(body, receive), send)
 
     async def _deployment(self, scope: Message, deployment_id: str) -> dict[str, Any]:
         """The deployment as the API shows it to this client; empty if it does not."""
@@ -96,11 +96,13 @@ class ParameterGuard:
             parameters = {**deployment.get("parameters", {}), **given}
             await asyncio.to_thread(self._check, parameters, entrypoint)
         except FerError as error:
-            return str(error)
+            # A message of the UI is one paragraph: lines of a list would run into each other.
+            return f"{error.message} {'; '.join(error.problems)}".rstrip()
         return ""
 
 
-async def _body(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """The body of a request, or its first MiB and a little more."""
     parts: list[bytes] = []
     while True:
         message = await receive()
@@ -109,7 +111,8 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives this body first."""
     sent = False
 
     async def replayed() -> Message:

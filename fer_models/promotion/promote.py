@@ -200,25 +200,33 @@ def _verdict(
     problems = []
     if accuracy < config.min_accuracy:
         problems.append(
-            f"validation accuracy {accuracy:.4f} is below min_accuracy {config.min_accuracy:g}"
+            f"validation accuracy {_percent(accuracy)} is below min_accuracy "
+            f"{_percent(config.min_accuracy)}"
         )
     if compared is None:
         if problems:
             return False, "; ".join(problems)
         return True, (
-            f"first champion: validation accuracy {accuracy:.4f} reaches "
-            f"min_accuracy {config.min_accuracy:g}"
+            f"first champion: validation accuracy {_percent(accuracy)} reaches "
+            f"min_accuracy {_percent(config.min_accuracy)}"
         )
     versus = (
-        f"{compared.candidate_accuracy:.4f} against the champion's "
-        f"{compared.champion_accuracy:.4f} on the same {compared.n} validation images "
+        f"{_percent(compared.candidate_accuracy)} against the champion's "
+        f"{_percent(compared.champion_accuracy)} on the same {compared.n} validation images "
         f"(McNemar p = {compared.p_value:.3g})"
     )
     # Compared as counts of images, so that rounding decides no tie.
     lost = compared.only_champion_correct - compared.only_candidate_correct
     if lost > config.max_regression * compared.n:
-        problems.append(f"{versus}: more than max_regression {config.max_regression:g} below")
+        problems.append(
+            f"{versus}: more than max_regression {_percent(config.max_regression)} below"
+        )
     return not problems, "; ".join(problems) or f"{versus}: within max_regression"
+
+
+def _percent(share: float) -> str:
+    """A share (0..1) in percent; two decimals tell apart accuracies that differ by few images."""
+    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + " %"
 
 
 def _write_decision(store: ArtifactStore, decision: dict[str, Any]) -> PromotionRef:

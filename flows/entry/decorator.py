@@ -18,13 +18,12 @@ from flows.entry.parent import end_with_parent
 from flows.entry.recording import record
 from flows.entry.slot import slot_of_this_run
 from flows.entry.started import StartedRun, current_run
+from flows.entry.states import SKIPPED_STATE
 from flows.request import request_of
 from tasks.training_slot import training_slot
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-SKIPPED_STATE = "Skipped"
 
 
 def entry_flow(

@@ -12,8 +12,16 @@ _GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma "
     "tau upsilon phi chi psi omega"
 )
-# `quick-otter` by Prefect's client, `xi5-mordan-sector` or `tau-miri` by its UI.
-_GENERATED = re.compile(rf"[a-z]+-[a-z]+|(?:{'|'.join(_GREEK.split())})\d*-[a-z]+(?:-[a-z]+)?")
+_ADJECTIVES = (
+    "Awesome Fantastic Generic Gorgeous Handcrafted Handmade Incredible Intelligent Ergonomic "
+    "Licensed Practical Rustic Sleek Small Tasty Unbranded Refined"
+)
+# `quick-otter` by Prefect's client, `xi5-mordan-sector` or `tau-miri` by its UI, `Sleek-Otter` by
+# the second version of its UI.
+_GENERATED = re.compile(
+    rf"[a-z]+-[a-z]+|(?:{'|'.join(_GREEK.split())})\d*-[a-z]+(?:-[a-z]+)?"
+    rf"|(?:{'|'.join(_ADJECTIVES.split())})-[A-Z][A-Za-z ]{{1,5}}"
+)
 
 
 def data_label(sources: tuple[str, ...]) -> str:
@@ -41,7 +49,7 @@ def run_title(flow_name: str, recipe: str, data: str, now: dt.datetime) -> str:
 
 
 def is_generated(name: str) -> bool:
-    """Whether Prefect made the name up: two lowercase words, or a star with a Greek letter."""
+    """Whether Prefect made the name up: two words, or a star with a Greek letter."""
     return _GENERATED.fullmatch(name) is not None
 
 

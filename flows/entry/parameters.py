@@ -14,7 +14,8 @@ Recipe = Annotated[
         title="Recipe",
         min_length=1,
         description="How to clean, train and evaluate. A built-in recipe (demo, fer2013, "
-        "seed-baselines, ...), one saved with `ferflow recipes save`, or the path of a YAML file.",
+        "seed-baselines, ...) or one saved with 'ferflow recipes save'; without a form also the "
+        "path of a YAML file.",
         examples=["fer2013"],
     ),
 ]
@@ -59,7 +60,7 @@ Overrides = Annotated[
     Field(
         title="Overrides",
         description="Changed settings, each as path.to.field=value, like --set of the command "
-        "line. `ferflow recipes show NAME` shows all paths.",
+        "line; 'ferflow recipes show NAME' shows all paths.",
         examples=[["members.0.training.epochs=3"]],
     ),
 ]

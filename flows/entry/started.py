@@ -14,6 +14,7 @@ from fer_models.history.record import new_run_id
 from fer_models.processes import PROCESS_LABEL, process_tag
 from fer_models.reporting.collect import RunRefs
 from flows.entry.names import data_label, is_generated, run_title, tags_of
+from flows.entry.states import NOT_PROMOTED_STATE, NOTHING_TO_DO_STATE, PROMOTED_STATE
 from flows.pipeline_config import PipelineConfig
 from flows.request import RunRequest
 from flows.results import Outcome
@@ -21,9 +22,6 @@ from tasks.summary import publish_configuration, publish_summary
 
 PROMOTED = "promoted"
 NOT_PROMOTED = "not-promoted"
-PROMOTED_STATE = "Promoted"
-NOT_PROMOTED_STATE = "Not promoted"
-NOTHING_TO_DO_STATE = "Nothing to do"
 
 
 def current_run() -> FlowRun | None:

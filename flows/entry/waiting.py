@@ -6,9 +6,8 @@ from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.states import Running
 
+from flows.entry.states import WAITING_STATE
 from tasks.training_slot import LIMIT_NAME, Waiting
-
-WAITING_STATE = "Waiting for another training"
 
 
 class WaitingState(Waiting):

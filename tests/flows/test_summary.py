@@ -1,5 +1,6 @@
 """The summary of a run, published by a real flow from references only."""
 
+import re
 from pathlib import Path
 from uuid import UUID
 
@@ -85,7 +86,7 @@ def test_a_run_is_summarised_on_one_page(
     assert "compact\\_cnn: promoted to champion" in text
     assert "first champion" in text
     assert text.count(" ★ | ") == 1
-    assert "n=" in text
+    assert re.search(r"\| \d+\.\d % \\\[\d+\.\d \u2013 \d+\.\d\\\] n=\d+ \|", text)
     info = ArtifactStore(config.store).info(outcome.trained.prepared.snapshot)
     assert f"| images | {info['num_images']:,} |" in text
     for reason, count in info["reasons"].items():

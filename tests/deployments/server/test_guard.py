@@ -77,7 +77,9 @@ def test_a_bad_parameter_is_refused_before_a_run_exists_and_the_field_is_named()
     bad = {"parameters": {"overrides": ["tuning.num_trail=3"]}}
     answer = _request(app, "POST", _NEW_RUN, json=bad)
     assert answer.status_code == 409
-    assert "overrides tuning.num_trail" in answer.json()["detail"]
+    message = answer.json()["detail"]
+    assert message.startswith("invalid configuration (recipe demo): overrides tuning.num_trail: ")
+    assert "\n" not in message  # the UI shows it as one paragraph
     assert api.bodies == []
 
 

@@ -53,7 +53,7 @@ def test_first_candidate_below_the_minimum_is_rejected(
     model = build_model(store, snapshot, skill=-5.0)
     promotion = promote_candidate(store, snapshot, model, CONFIG)
     assert not promotion.promoted
-    assert "below min_accuracy 0.3" in promotion.reason
+    assert "below min_accuracy 30 %" in promotion.reason
     assert _current(store) is None
 
 
@@ -76,7 +76,7 @@ def test_worse_candidate_leaves_the_champion(
     worse = build_model(store, snapshot, "worse", 1.2, 2)
     promotion = promote_candidate(store, snapshot, worse, CONFIG)
     assert not promotion.promoted
-    assert "more than max_regression 0 below" in promotion.reason
+    assert "more than max_regression 0 % below" in promotion.reason
     assert _current(store) == champion.id
 
 

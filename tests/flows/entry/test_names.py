@@ -7,13 +7,16 @@ from flows.pipeline_config import PipelineConfig
 
 
 @pytest.mark.parametrize(
-    "name", ["significant-poodle", "xi5-mordan-sector", "tau-miri", "mu3-rana"]
+    "name",
+    ["significant-poodle", "xi5-mordan-sector", "tau-miri", "mu3-rana", "Sleek-Otter", "Small-Ox"],
 )
 def test_names_that_prefect_makes_up_are_recognised(name: str) -> None:
     assert is_generated(name)
 
 
-@pytest.mark.parametrize("name", ["wider network", "run 7", "fer2013", "a-b-c", "Try-again"])
+@pytest.mark.parametrize(
+    "name", ["wider network", "run 7", "fer2013", "a-b-c", "Try-again", "Small-batch"]
+)
 def test_names_that_people_give_are_kept(name: str) -> None:
     assert not is_generated(name)
 

@@ -6,8 +6,9 @@ from tasks.artifacts.digits import shown, shown_row
 @pytest.mark.parametrize(
     ("column", "value", "expected"),
     [
-        ("validation_accuracy", 0.7123456789012345, "0.7123"),
-        ("accuracy_low", 1.0, "1.0000"),
+        ("validation_accuracy", 0.7123456789012345, "71.2 %"),
+        ("accuracy_low", 1.0, "100.0 %"),
+        ("calibration_error", 0.0625, "6.2 %"),
         ("macro_f1", 0.5, "0.5000"),
         ("log_loss", 1.23456, "1.2346"),
         ("train_seconds", 12.3456, "12.3"),
