@@ -30,6 +30,7 @@ from tasks.stage import DONE, FROM_CACHE
 from tasks.train import train
 from tasks.tune import tune
 from tasks.validate import validate
+from tests.fer_models.builders import build_snapshot
 from validation.config import ValidationConfig
 
 CACHED = {
@@ -103,10 +104,13 @@ def test_validate_runs_again_when_the_expectations_change(tmp_path: Path) -> Non
 
 def test_promote_runs_again_when_another_model_is_champion(store: ArtifactStore) -> None:
     candidate = store.ref(ModelRef, "candidate", name="candidate")
-    before = _key(promote, candidate=candidate, store=store.config)
-    assert _key(promote, candidate=candidate, store=store.config) == before
+    given = {"candidate": candidate, "snapshot": build_snapshot(store), "store": store.config}
+    before = _key(promote, **given)
+    assert _key(promote, **given) == before
+    Registry(store).set("champion@other", "another", "of other classes")
+    assert _key(promote, **given) == before
     Registry(store).set(CHAMPION, "another", "promoted by a test")
-    assert _key(promote, candidate=candidate, store=store.config) != before
+    assert _key(promote, **given) != before
 
 
 @pytest.mark.parametrize("task", [train, tune], ids=["train", "tune"])

@@ -76,7 +76,7 @@ def test_a_result_from_the_cache_publishes_and_is_remembered_like_an_executed_on
         shown = published(run_id)
         assert shown.keys() == {"numbers", "page"}
         assert all(artifact.task_run_id for artifact in shown.values())
-        assert '"accuracy": "0.1235"' in str(shown["numbers"].data)
+        assert '"accuracy": "12.3 %"' in str(shown["numbers"].data)
         assert shown["numbers"].description == "small"
         assert recall(store, "work-small", SnapshotRef) == snapshot
         store.remove_folder("latest")

@@ -32,23 +32,23 @@ def snapshot(store: ArtifactStore) -> SnapshotRef:
 def test_nothing_is_measured_without_images_or_without_a_champion(
     store: ArtifactStore, snapshot: SnapshotRef, config: RetrainingConfig
 ) -> None:
-    assert drift.fn(config, 0, store.config) is None
+    assert drift.fn(snapshot, config, 0, store.config) is None
     Registry(store).set(CHAMPION, build_model(store, snapshot).id, "by a test")
-    assert drift.fn(RetrainingConfig(), 0, store.config) is None
+    assert drift.fn(snapshot, RetrainingConfig(), 0, store.config) is None
 
 
 def test_nothing_is_measured_with_a_damaged_champion(
-    store: ArtifactStore, config: RetrainingConfig
+    store: ArtifactStore, snapshot: SnapshotRef, config: RetrainingConfig
 ) -> None:
     Registry(store).set(CHAMPION, "gone-1", "by a test")
-    assert drift.fn(config, 0, store.config) is None
+    assert drift.fn(snapshot, config, 0, store.config) is None
 
 
 def test_the_decision_takes_the_measurement(
     store: ArtifactStore, snapshot: SnapshotRef, config: RetrainingConfig
 ) -> None:
     Registry(store).set(CHAMPION, build_model(store, snapshot).id, "by a test")
-    found = drift.fn(config, 0, store.config)
+    found = drift.fn(snapshot, config, 0, store.config)
     assert found is not None
     assert (found.judged, found.num_images) == (False, 5)
     decision = decide_retraining.fn(snapshot, config, store.config, found)
