@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from fer_models.errors import ConfigError
+from fer_models.models.names import OWN_NAMES
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
@@ -117,10 +118,14 @@ def open_store(store_url: str | None) -> ArtifactStore:
 def _weights_overrides(
     members: tuple[MemberConfig, ...], weights_dir: str | None
 ) -> tuple[str, ...]:
-    """`weights_dir` as a setting of those members that have pretrained weights."""
+    """`weights_dir` as a setting of those members that have pretrained weights of timm."""
     if not weights_dir:
         return ()
-    pretrained = [number for number, member in enumerate(members) if member.network.pretrained]
+    pretrained = [
+        number
+        for number, member in enumerate(members)
+        if member.network.pretrained and member.network.name not in OWN_NAMES
+    ]
     if not pretrained:
         raise ConfigError(
             f"--weights-dir {weights_dir}: expected a member with network.pretrained=true, but all "

@@ -34,7 +34,11 @@ def history(store_url: str | None) -> Produced:
     store = open_store(store_url)
     entries = [entry for entry in Registry(store).history() if is_champion_alias(entry.alias)]
     current = {alias: entry.model_id for alias, entry in all_champions(store).items()}
-    rows = [[str(e.number), e.model_id, moment(e.time_s), e.reason] for e in entries]
+    # With several class lists, each champion has its alias below it.
+    names = {
+        e.number: f"{e.model_id}\n{e.alias}" if len(current) > 1 else e.model_id for e in entries
+    }
+    rows = [[str(e.number), names[e.number], moment(e.time_s), e.reason] for e in entries]
     print_table(f"Champions of {store.url}", ["entry", "model", "since (UTC)", "reason"], rows)
     return {
         "champion": entries[-1].model_id if entries else None,
