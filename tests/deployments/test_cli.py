@@ -103,7 +103,7 @@ def test_the_store_can_be_set_in_the_environment(
     monkeypatch.setenv("FERFLOW_STORE", str(tmp_path / "elsewhere"))
     result = _ferflow("models", "history", "--json")
     assert result.exit_code == 0
-    assert result.output.endswith('{"champion": null, "history": []}\n')
+    assert result.output.endswith('{"champion": null, "champions": {}, "history": []}\n')
 
 
 def test_doctor_reports_an_unreachable_prefect_server(

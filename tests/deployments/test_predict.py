@@ -27,6 +27,8 @@ from tests.fer_models.ingest.builders import random_images, write_folder
 
 IMAGES = random_images(3)
 
+PROBABILITIES = tuple(f"p_{name}" for name in CLASS_NAMES)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -88,7 +90,7 @@ def test_an_exported_bundle_predicts_what_its_model_does(place: Place, tmp_path:
     out = tmp_path / "out.csv"
     done = ferflow("predict", str(place.faces), "--model", str(place.bundle), "--out", str(out))
     assert done.exit_code == 0, done.output
-    assert [tuple(row) for row in rows(out)] == [COLUMNS] * 3
+    assert [tuple(row) for row in rows(out)] == [COLUMNS + PROBABILITIES] * 3
     assert [row["path"] for row in rows(out)] == [f"{place.faces}/{i}.png" for i in range(3)]
     np.testing.assert_allclose(probabilities(out).sum(1), 1, atol=1e-5)
     expected = predict_model(place.store, place.models["small-0"], IMAGES)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deployments.cli.review import command
+from fer_models.classes.class_list import FER2013_CLASSES
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.review.decisions import (
     match_decisions,
@@ -156,7 +157,7 @@ def test_decisions_by_mouse_and_keyboard_are_saved_and_read_back(
     }
     assert table.loc["hand/000000", "note"] == 'not, "angry"'
     manifest = open_snapshot(store, cleaned_snapshot(store)).manifest
-    assert match_decisions(manifest, read_decisions(path)).unmatched.empty
+    assert match_decisions(manifest, read_decisions(path), FER2013_CLASSES).unmatched.empty
 
 
 @pytest.mark.browser

@@ -6,6 +6,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deployments.cli import main
+from fer_models.labels import CLASS_NAMES
+from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
@@ -15,7 +17,8 @@ from fer_models.storage.store import ArtifactStore
 def champions(store: ArtifactStore) -> ArtifactStore:
     """A store with the models first, second and rival; second replaced first as the champion."""
     for name in ("first", "second", "rival"):
-        store.put(ModelRef, name, {}, {"name": name, "kind": "network"}, name=name)
+        files = {"preprocessing.json": json_bytes({"classes": list(CLASS_NAMES)})}
+        store.put(ModelRef, name, files, {"name": name, "kind": "network"}, name=name)
     for name in ("first", "second"):
         Registry(store).set(CHAMPION, name, "promoted")
     return store

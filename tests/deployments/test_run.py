@@ -89,10 +89,10 @@ def test_single_steps_run_in_order_without_a_server(tmp_path: Path) -> None:
 
 def test_bad_rows_are_reported_without_a_traceback_and_nothing_is_written(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    rows = [f"7,{' '.join(['1'] * 2304)},Training", f"1,{' '.join(['1'] * 2303)},Nowhere"]
+    rows = [f"9,{' '.join(['1'] * 2304)},Training", f"1,{' '.join(['1'] * 2303)},Nowhere"]
     (workspace.folder / "bad.csv").write_text("\n".join(["emotion,pixels,Usage", *rows, ""]))
     answer = workspace.run("run", "--data", "bad.csv", expect=2)
     problems = "\n".join(answer["problems"])
-    for part in ("row 0", "'7'", "row 1", "got 2303", "'Nowhere'"):
+    for part in ("row 0", "'9'", "row 1", "got 2303", "'Nowhere'"):
         assert part in problems
     assert not list((workspace.folder / ".ferflow").rglob("artifact.json"))

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from fer_models.classes.class_list import FER2013_CLASSES
 from fer_models.errors import DataError
 from fer_models.review.matching import (
     DUPLICATE,
@@ -10,11 +11,16 @@ from fer_models.review.matching import (
     NO_IMAGE,
     OTHER_PIXELS,
     TEST_PIXELS,
+    MatchedDecisions,
     match_decisions,
 )
 from tests.fer_models.review.test_decisions import table
 
 SHAS = {name: name * 64 for name in "0123456789"}
+
+
+def matched(images: pd.DataFrame, decisions: pd.DataFrame) -> MatchedDecisions:
+    return match_decisions(images, decisions, FER2013_CLASSES)
 
 
 def manifest(*images: str) -> pd.DataFrame:
@@ -36,7 +42,7 @@ IMAGES = manifest(
 
 
 def test_ids_match_if_the_pixels_agree_or_are_missing() -> None:
-    found = match_decisions(
+    found = matched(
         IMAGES, table(f"u,{SHAS['5']},drop,,", "b,,relabel,sad,", f"a,{SHAS['1']},keep,,")
     )
     assert found.positions.tolist() == [0, 1, 5]
@@ -46,12 +52,12 @@ def test_ids_match_if_the_pixels_agree_or_are_missing() -> None:
 
 
 def test_a_renamed_image_is_found_by_its_pixels() -> None:
-    found = match_decisions(IMAGES, table(f"other/1,{SHAS['2']},drop,,", f"a,{SHAS['5']},drop,,"))
+    found = matched(IMAGES, table(f"other/1,{SHAS['2']},drop,,", f"a,{SHAS['5']},drop,,"))
     assert found.positions.tolist() == [1, 5]
 
 
 def test_unmatched_decisions_are_reported_with_the_reason() -> None:
-    found = match_decisions(
+    found = matched(
         IMAGES,
         table(
             "nobody,,drop,,",
@@ -74,22 +80,22 @@ def test_unmatched_decisions_are_reported_with_the_reason() -> None:
 
 
 def test_the_id_selects_among_equal_images() -> None:
-    found = match_decisions(IMAGES, table(f"d,{SHAS['3']},drop,,"))
+    found = matched(IMAGES, table(f"d,{SHAS['3']},drop,,"))
     assert found.positions.tolist() == [3]
 
 
 def test_decisions_about_test_images_are_rejected_and_listed() -> None:
     with pytest.raises(DataError, match="got 1 about test images; remove them") as caught:
-        match_decisions(IMAGES, table("a,,keep,,", f"t,{SHAS['4']},drop,,"))
+        matched(IMAGES, table("a,,keep,,", f"t,{SHAS['4']},drop,,"))
     assert caught.value.problems == ("t",)
 
 
 def test_relabelling_to_the_same_label_counts_as_keeping() -> None:
-    found = match_decisions(IMAGES, table("a,,relabel,angry,"))
+    found = matched(IMAGES, table("a,,relabel,angry,"))
     assert (found.actions.tolist(), found.labels.tolist()) == (["keep"], [-1])
 
 
 def test_no_decisions_match_nothing() -> None:
-    found = match_decisions(IMAGES, table("a,,reset,,"))
+    found = matched(IMAGES, table("a,,reset,,"))
     assert found.positions.tolist() == []
     assert found.unmatched.empty
