@@ -16,7 +16,7 @@ from tests.operation.walk import Walk
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MAX_BYTES = 150 * 1024
-COLOURS = 64
+COLOURS = 256
 # The height of what a picture shows, from the top of the page.
 HEIGHTS_PX = {
     "ui-refusal": 900,
@@ -50,7 +50,7 @@ class Camera:
         self._write(name, page.screenshot(clip=clip, animations="disabled"))  # type: ignore[arg-type]
 
     def _write(self, name: str, png: bytes) -> None:
-        picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS)
+        picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, kmeans=3)
         path = self.folder / f"{name}.png"
         picture.save(path, optimize=True)
         size = path.stat().st_size
