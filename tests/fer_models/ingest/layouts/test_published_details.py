@@ -9,6 +9,7 @@ from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import DataError
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.ingest import DROPPED_CLASS, ingest_sources
+from fer_models.ingest.layouts.affectnet import npy_label
 from fer_models.ingest.read import ReadSource, read_sources
 from fer_models.labels import VOTE_COLUMNS
 from fer_models.storage.config import StoreConfig
@@ -175,6 +176,13 @@ def test_an_annotation_that_is_no_number_is_a_fault(tmp_path: Path, content: byt
     built.files["train_set/annotations/3_exp.npy"] = content
     [problem] = problems(tmp_path, built)
     assert "3_exp.npy: expected one number (npy), got another file" in problem
+
+
+@pytest.mark.parametrize(
+    "value", ["3", 3, [3], np.array(3, dtype=">i4"), np.uint8(3), 3.0, np.array(b"3")]
+)
+def test_an_annotation_may_have_any_type(value: object) -> None:
+    assert float(npy_label(npy(np.array(value)))) == 3
 
 
 def test_an_annotation_never_runs_code(tmp_path: Path) -> None:
