@@ -20,6 +20,7 @@ from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
 from deployments.server.running import running_facts
+from fer_models.classes.class_list import ClassList
 from fer_models.cluster_address import LOCAL_VARIABLE, check_cluster
 from fer_models.progress import Progress, listening, report
 from fer_models.storage.store import ArtifactStore
@@ -198,6 +199,7 @@ def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
     trained, promotion = outcome.trained, outcome.promotion
     return {
         "snapshot": trained.prepared.snapshot.id,
+        "classes": ClassList.from_info(store.info(trained.prepared.snapshot)).names,
         "exploration": trained.prepared.exploration.report_url,
         "models": [_model_facts(store, evaluation) for evaluation in trained.evaluations],
         "candidate": promotion.candidate_id,

@@ -25,12 +25,13 @@ def label_lines(info: Mapping[str, Any]) -> list[str]:
 
 
 def source_lines(info: Mapping[str, Any]) -> list[str]:
-    """One line for each source whose labels were numbers, or had other names than their classes."""
+    """What became of numbers and other names in each source, and what reading it noted."""
     lines = []
     for source in info.get("label_sources", ()):
         parts = [_numbering(source), _renaming(source["labels"])]
         if any(parts):
             lines.append(f"{source['source']}: {'; '.join(part for part in parts if part)}")
+        lines += [f"{source['source']}: {note}" for note in source.get("notes", ())]
     return lines
 
 

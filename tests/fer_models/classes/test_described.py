@@ -21,6 +21,9 @@ def test_numbers_are_stated_with_their_order() -> None:
 
 def test_other_spellings_and_left_out_labels_are_stated_once() -> None:
     labels = {"Suprise": "surprise", "joy": "happy", "contempt": None}
-    sources = [{"source": "faces", "scheme": "", "labels": labels}]
-    [line] = label_lines({"label_sources": sources})
-    assert line == "faces: read Suprise as surprise, joy as happy; left out contempt"
+    notes = ["columns ignored: quality"]
+    sources = [{"source": "faces", "scheme": "", "labels": labels, "notes": notes}]
+    assert label_lines({"label_sources": sources}) == [
+        "faces: read Suprise as surprise, joy as happy; left out contempt",
+        "faces: columns ignored: quality",
+    ]
