@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployments.server.guard import App, HostGuard, ParameterGuard
+from deployments.server.retry import BusyRetry
 from deployments.server.states import StateNames
 from flows.checks import checked
 from flows.request import request_of
@@ -38,11 +39,11 @@ def check_parameters(parameters: dict[str, Any], entrypoint: str) -> None:
 
 
 def guarded_app(hosts: Sequence[str]) -> App:
-    """Prefect's app (API and UI) behind the guards."""
+    """Prefect's app (API and UI) behind the guards and the repetition of busy requests."""
     from prefect.server.api.server import create_app
 
     app: App = create_app(final=True)
-    return HostGuard(StateNames(ParameterGuard(app, check_parameters)), hosts)
+    return HostGuard(StateNames(ParameterGuard(BusyRetry(app), check_parameters)), hosts)
 
 
 def main(listening_fd: int, hosts: Sequence[str]) -> None:
