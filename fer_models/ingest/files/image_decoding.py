@@ -58,8 +58,7 @@ _DECODING_ERRORS = (
 )
 
 _FILES_PER_TASK = 32
-# One image may take hundreds of megabytes while it is decoded.
-_MAX_THREADS = 8
+_MAX_THREADS = 8  # one image may take hundreds of megabytes while it is decoded
 
 DAMAGED_IN_ARCHIVE = "damaged inside the archive; pack or download it again"
 
@@ -69,7 +68,7 @@ Loader = Callable[[], bytes | str]
 
 
 class _UnsupportedError(ValueError):
-    """A valid image whose pixels can't be mapped to grey values."""
+    """A valid image whose pixels can't be mapped to 8 bits."""
 
 
 class _BoxError(ValueError):
@@ -261,8 +260,7 @@ def decode_in_order(
     Yields:
         Path, and the image (uint8, of the target format) or its problem; once for each box.
     """
-    # Decoding releases the interpreter lock, so threads suffice. Images are submitted in groups:
-    # handing out small ones one by one costs more than decoding them.
+    # Decoding releases the interpreter lock. Groups, because small images decode so fast.
     todo, done = iter(loaders), 0
     num_threads = min(os.cpu_count() or 1, _MAX_THREADS)
     waiting: deque[Future[list[tuple[str, Outcome]]]] = deque()
