@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 THUMBNAIL_PX = 48
 MAX_SIZE_PX = 224
+# Pillow reduces by whole factors down to twice the size first: half the time of a full Lanczos.
+REDUCING_GAP = 2.0
 Fit = Literal["stretch", "pad", "crop"]
 Pixels = npt.NDArray[np.uint8]
 _IMAGES_PER_TASK = 256
@@ -107,4 +109,4 @@ def _thumbnail(image: Pixels) -> Pixels:
 
     size = (THUMBNAIL_PX, THUMBNAIL_PX)
     grey = Image.fromarray(np.ascontiguousarray(image)).convert("L")
-    return np.asarray(grey.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+    return np.asarray(grey.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP))

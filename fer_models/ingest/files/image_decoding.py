@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.dataset.image_format import THUMBNAIL, Fit, ImageFormat
+from fer_models.dataset.image_format import REDUCING_GAP, THUMBNAIL, Fit, ImageFormat
 from fer_models.progress import report
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _to_format(image: "Image", target: ImageFormat) -> PixelImage:
     size = (target.size_px, target.size_px)
     if image.size != size:
         square = _square(image, target.fit)
-        image = square.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        image = square.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
     return np.array(image, dtype=np.uint8)
 
 
