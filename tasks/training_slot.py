@@ -60,7 +60,7 @@ class TrainingSlot:
             LIMIT_NAME, max_retries=0, strict=True, raise_on_lease_renewal_failure=False
         )
         try:
-            self._taken.enter_context(slot)
+            self._taken.enter_context(_in_own_thread(slot))
         except ConcurrencySlotAcquisitionError as error:
             if not _was_taken(error):
                 raise
@@ -80,6 +80,42 @@ class TrainingSlot:
             return False
         self._taken.callback(file.close)
         return True
+
+
+@contextmanager
+def _in_own_thread(block: AbstractContextManager[None]) -> Iterator[None]:
+    """Enter and leave `block` in a thread of its own.
+
+    Entered in a task, Prefect's slot was free again when that task ended, and the next member
+    trained without one.
+    """
+    from prefect.context import SettingsContext
+
+    entered, leave = threading.Event(), threading.Event()
+    failures: list[BaseException] = []
+    current = SettingsContext.get()
+    assert current is not None
+
+    def hold() -> None:
+        try:
+            with SettingsContext(profile=current.profile, settings=current.settings), block:
+                entered.set()
+                leave.wait()
+        except BaseException as error:  # noqa: BLE001 - raised in the waiting thread
+            failures.append(error)
+        finally:
+            entered.set()
+
+    thread = threading.Thread(target=hold, name="training-slot", daemon=True)
+    thread.start()
+    entered.wait()
+    if failures:
+        raise failures[0]
+    try:
+        yield
+    finally:
+        leave.set()
+        thread.join()
 
 
 def _has_free_slot() -> bool:
