@@ -1,8 +1,6 @@
-"""Class orders: the only place that maps numbers to expressions."""
+"""FER2013's classes and FER+'s votes, in the order of their files."""
 
 from enum import IntEnum
-
-from fer_models.errors import DataError
 
 
 class Expression(IntEnum):
@@ -47,31 +45,3 @@ VOTE_TO_EXPRESSION: dict[FerPlusVote, Expression] = {
     FerPlusVote.DISGUST: Expression.DISGUST,
     FerPlusVote.FEAR: Expression.FEAR,
 }
-
-_SYNONYMS: dict[str, Expression] = {
-    "anger": Expression.ANGRY,
-    "disgusted": Expression.DISGUST,
-    "fearful": Expression.FEAR,
-    "afraid": Expression.FEAR,
-    "happiness": Expression.HAPPY,
-    "sadness": Expression.SAD,
-    "surprised": Expression.SURPRISE,
-}
-
-
-def parse_expression(text: str) -> Expression:
-    """The class of a folder name or label: `happy`, `Happiness` or `3`.
-
-    Raises:
-        DataError: the class is unknown; the message lists the known ones.
-    """
-    label = text.strip().lower()
-    if label in _SYNONYMS:
-        return _SYNONYMS[label]
-    if label in CLASS_NAMES:
-        return Expression[label.upper()]
-    if label.isdecimal() and int(label) < NUM_CLASSES:
-        return Expression(int(label))
-    raise DataError(
-        f"expected one of {', '.join(CLASS_NAMES)} or 0..{NUM_CLASSES - 1}, got {text!r}"
-    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fer_models.classes.class_list import ClassList
-from fer_models.classes.schemes import SCHEMES, number_of
+from fer_models.classes.schemes import SCHEMES, is_number
 
 _NUM_SHOWN = 12
 
@@ -41,13 +41,13 @@ def _numbering(source: Mapping[str, Any]) -> str:
         return ""
     if scheme in SCHEMES:
         return f"numbers read as {SCHEMES[scheme].title}'s ({SCHEMES[scheme].described()})"
-    numbers = {text: name for text, name in source["labels"].items() if _is_number(text)}
+    numbers = {text: name for text, name in source["labels"].items() if is_number(text)}
     read = ", ".join(f"{text} {name}" for text, name in sorted(numbers.items()) if name)
     return f"numbers read by data.label_scheme ({read})"
 
 
 def _renaming(labels: Mapping[str, str | None]) -> str:
-    words = {text: name for text, name in labels.items() if not _is_number(text)}
+    words = {text: name for text, name in labels.items() if not is_number(text)}
     renamed = [f"{text} as {name}" for text, name in words.items() if name is not None]
     dropped = [text for text, name in labels.items() if name is None]
     parts = []
@@ -62,7 +62,3 @@ def _few(texts: list[str]) -> str:
     shown = ", ".join(texts[:_NUM_SHOWN])
     more = len(texts) - _NUM_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _is_number(text: str) -> bool:
-    return number_of(text) is not None

@@ -62,6 +62,11 @@ def number_of(text: str) -> int | None:
     return int(text.partition(".")[0]) if _NUMBER.fullmatch(text) else None
 
 
+def is_number(text: str) -> bool:
+    """Whether a label is a number, and so needs a scheme."""
+    return number_of(text) is not None
+
+
 def is_class_number(number: int) -> bool:
     """Whether any known scheme has a class of this number."""
     return any(scheme.names.get(number) for scheme in SCHEMES.values())

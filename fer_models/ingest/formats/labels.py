@@ -11,6 +11,7 @@ from fer_models.classes.schemes import (
     SCHEMES,
     LabelScheme,
     is_class_number,
+    is_number,
     number_of,
     scheme_advice,
     scheme_of,
@@ -155,7 +156,7 @@ class LabelReader:
     def _scheme_notes(self) -> list[str]:
         """Which of two schemes was used, if the user names another one than the source proves."""
         scheme = self.scheme
-        if not (self.settings.scheme and scheme and any(map(_is_number, self._seen))):
+        if not (self.settings.scheme and scheme and any(map(is_number, self._seen))):
             return []
         if scheme != scheme_of(self.settings.scheme):
             meaning = scheme.described()
@@ -216,10 +217,6 @@ class LabelReader:
 def _agree(proven: LabelScheme, chosen: LabelScheme) -> bool:
     """Whether a scheme says the same of all numbers of another one."""
     return all(chosen.names.get(number) == name for number, name in proven.names.items())
-
-
-def _is_number(text: str) -> bool:
-    return number_of(text) is not None
 
 
 def _few(numbers: list[int]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fer_models.classes.names import class_name
-from fer_models.classes.schemes import number_of
+from fer_models.classes.schemes import is_number
 from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.files.detection import folders_of, is_image, is_table, is_utf8
 from fer_models.ingest.findings import Findings
@@ -214,15 +214,11 @@ def _is_split_level(below: Sequence[Parts], level: int) -> bool:
 def _score(below: Sequence[Parts], level: int, settings: LabelSettings) -> int:
     """Images whose folder on this level has a known name; names count more than numbers."""
     names = [parts[level] for parts in below if len(parts) > level]
-    return sum(2 if settings.is_known(class_name(name)) else _is_number(name) for name in names)
+    return sum(2 if settings.is_known(class_name(name)) else is_number(name) for name in names)
 
 
 def _is_known(folder: str, settings: LabelSettings) -> bool:
-    return _is_number(folder) or settings.is_known(class_name(folder))
-
-
-def _is_number(folder: str) -> bool:
-    return number_of(folder) is not None
+    return is_number(folder) or settings.is_known(class_name(folder))
 
 
 def _folder_label(folders: Parts, layout: Layout, labels: LabelReader) -> FolderLabel | str:
