@@ -1,13 +1,12 @@
 """Keep the recipes that the form offers up to date while `ferflow up` runs."""
 
-import contextvars
-import functools
 import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from deployments.background import in_background
 from flows.recipes import recipe_names, saved_recipes
 from flows.request import RunRequest
 
@@ -42,16 +41,8 @@ def fresh_choices(
         full_names: `flow/deployment` of each deployment that is registered on the server.
         poll_s: seconds between two looks at the store.
     """
-    stop = threading.Event()
-    follow = functools.partial(_follow, request, full_names, poll_s, stop)
-    # With the settings of this thread: the server that serves the form.
-    run = functools.partial(contextvars.copy_context().run, follow)
-    thread = threading.Thread(target=run, name="recipes", daemon=True)
-    thread.start()
-    try:
+    with in_background("recipes", lambda stop: _follow(request, full_names, poll_s, stop)):
         yield
-    finally:
-        stop.set()
 
 
 def _follow(

@@ -1,8 +1,6 @@
 """`ferflow up`: a Prefect server with its UI on loopback, serving the deployments."""
 
 import contextlib
-import contextvars
-import functools
 import os
 import sys
 import threading
@@ -13,6 +11,7 @@ from typing import Any
 
 import click
 
+from deployments.background import in_background
 from deployments.cli.options import config_options, notify_option, request_from
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
@@ -163,16 +162,12 @@ def _watched(request: RunRequest, poll_s: float) -> Iterator[None]:
     from deployments.watch import emit_data_changed, watch_sources
 
     config = request.resolve()
-    stop = threading.Event()
-    arguments = (config.data, poll_s, emit_data_changed, stop, config.seed)
-    # With the settings of this thread: the server that events go to.
-    watch = functools.partial(contextvars.copy_context().run, watch_sources, *arguments)
-    thread = threading.Thread(target=watch, name="watch", daemon=True)
-    thread.start()
-    try:
+
+    def watch(stop: threading.Event) -> None:
+        watch_sources(config.data, poll_s, emit_data_changed, stop, config.seed)
+
+    with in_background("watch", watch):
         yield
-    finally:
-        stop.set()
 
 
 @contextmanager
