@@ -26,7 +26,7 @@ _ENTRY = "fer_models.reporting.report"
 
 REPORT_FILE = "report.html"
 LINEAGE_FILE = "lineage.json"
-_PACKAGE = "fer_models.reporting"
+PACKAGE = "fer_models.reporting"
 
 
 def write_report(
@@ -101,7 +101,7 @@ def render_page(facts: RunFacts, run_id: str) -> str:
     """The self-contained HTML of the report."""
     from fer_models.reporting.view import FILTERS, page_context
 
-    environment = page_environment(_PACKAGE)
+    environment = page_environment(PACKAGE)
     environment.filters |= FILTERS
     return environment.get_template("report.html.j2").render(run_id=run_id, **page_context(facts))
 
@@ -111,7 +111,7 @@ def _run_id(config: RunConfig, refs: RunRefs) -> str:
     settings = config.model_dump(mode="json", exclude={"store", "tracking"})
     digest = hashlib.sha256(json.dumps([settings, refs.ids()], sort_keys=True).encode())
     digest.update(source_hash(_ENTRY).encode())
-    digest.update(templates_hash(_PACKAGE).encode())
+    digest.update(templates_hash(PACKAGE).encode())
     return digest.hexdigest()[:24]
 
 
