@@ -86,7 +86,7 @@ class RunRequest(FrozenConfig):
         """The command that runs the pipeline as asked for.
 
         Example:
-            RunRequest(recipe="fer2013", seed=1).command()  # "ferflow run --recipe fer2013 --seed 1"
+            RunRequest(recipe="demo", seed=1).command()  # "ferflow run --recipe demo --seed 1"
         """
         words = ["ferflow", "run", "--recipe", self.recipe]
         for source in self.data:

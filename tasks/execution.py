@@ -71,7 +71,8 @@ def step_name(task_name: str, parameters: Mapping[str, Any]) -> str:
         step_name("train", {"member": member})  # "train-compact_cnn"
     """
     subject = parameters.get("member") or parameters.get("model")
-    return f"{task_name}-{subject.name}" if hasattr(subject, "name") else task_name
+    name = getattr(subject, "name", "")
+    return f"{task_name}-{name}" if name else task_name
 
 
 def execution_so_far(store: ArtifactStore, now_s: float) -> Execution | None:

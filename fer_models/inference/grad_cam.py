@@ -1,9 +1,10 @@
 """Grad-CAM: which places of an image a network's score for a class depends on.
 
 Selvaraju et al. 2017 (https://arxiv.org/abs/1610.02391): the feature maps of a late layer, weighted
-by the mean gradient of the class score, summed over channels; negative sums are 0.
+by the mean gradient of the class score, summed over channels; negative sums are 0. Computed by the
+library grad-cam; what it needs to know is which layer has feature maps.
 
-N images of S x S px, C channels of feature maps of h x w, K classes.
+N images of S x S px.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ from fer_models.dataset.snapshot import Images
 from fer_models.training.inputs.batches import as_float, to_inputs, uint8_tensor
 from fer_models.training.inputs.data import Preprocessing
 
+Heat = npt.NDArray[np.float32]
+Layer = tuple[nn.Module, bool]
+"""A layer, and whether the channels of its maps come last."""
 # Deeper maps are about the class, larger ones about the place: the deepest map of at least this
 # side is taken, or the deepest with any extent.
 _WANTED_SIDE = 4
@@ -33,7 +37,7 @@ def grad_cam(
     preprocessing: Preprocessing,
     images: Images,
     classes: npt.NDArray[np.int64],
-) -> npt.NDArray[np.float32] | None:
+) -> Heat | None:
     """Heat maps of single classes, one for each image.
 
     Example:
@@ -54,23 +58,32 @@ def grad_cam(
     layer = _feature_layer(network, inputs[:1])
     if layer is None:
         return None
+    return _library_maps(network, layer, inputs, classes, images.shape[1])
+
+
+def _library_maps(
+    network: nn.Module, layer: Layer, inputs: Tensor, classes: npt.NDArray[np.int64], side_px: int
+) -> Heat:
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
     module, channels_last = layer
-    with torch.enable_grad():
-        maps_NChw, scores_NK = _forward(network, module, inputs.detach().requires_grad_())
-        picked = scores_NK.gather(1, torch.as_tensor(classes)[:, None]).sum()
-        (gradients,) = torch.autograd.grad(picked, maps_NChw)
-    maps, gradients = maps_NChw.detach().float(), gradients.float()
-    if channels_last:
-        maps, gradients = maps.permute(0, 3, 1, 2), gradients.permute(0, 3, 1, 2)
-    weights = gradients.mean((2, 3), keepdim=True)
-    heat_Nhw = functional.relu((weights * maps).sum(1, keepdim=True))
-    side_px = images.shape[1]
-    heat = functional.interpolate(heat_Nhw, size=(side_px, side_px), mode="bilinear")[:, 0]
-    heat = heat / heat.amax((1, 2), keepdim=True).clamp_min(1e-12)
-    return np.asarray(heat.numpy(), dtype=np.float32)
+    transform = _channels_first if channels_last else None
+    with (
+        torch.enable_grad(),
+        GradCAM(network, target_layers=[module], reshape_transform=transform) as method,
+    ):
+        heat = method(inputs, targets=[ClassifierOutputTarget(int(k)) for k in classes])
+    maps_N1hw = torch.as_tensor(heat)[:, None].float()
+    resized = functional.interpolate(maps_N1hw, (side_px, side_px), mode="bilinear")
+    return np.asarray(resized[:, 0].numpy(), dtype=np.float32)
 
 
-def _feature_layer(network: nn.Module, image: Tensor) -> tuple[nn.Module, bool] | None:
+def _channels_first(maps: Tensor) -> Tensor:
+    return maps.permute(0, 3, 1, 2)
+
+
+def _feature_layer(network: nn.Module, image: Tensor) -> Layer | None:
     """The layer whose maps are used, and whether their channels come last; None without one."""
     stages = _timm_stages(network)
     known = stages or {module: None for module in network.modules() if module is not network}
@@ -108,20 +121,6 @@ def _timm_stages(network: nn.Module) -> dict[nn.Module, int | None]:
         except (AttributeError, KeyError, TypeError):
             continue
     return stages
-
-
-def _forward(network: nn.Module, layer: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """The maps of the layer, and the logits that follow from them."""
-    kept: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: Any, features: Tensor) -> Tensor:
-        # A layer that works in place would change the maps after they were taken.
-        kept.append(features)
-        return features.clone()
-
-    with _hooked([layer], keep):
-        logits = network(inputs)
-    return kept[-1], logits
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """One execution of a run: when, where, with which command, and how long each step took.
 
-It is no part of a run's identity: a report that exists already keeps the facts of the execution that
-wrote it.
+It is no part of a run's identity: a report that exists already keeps the facts of the execution
+that wrote it.
 """
 
 from pydantic import BaseModel, ConfigDict, Field

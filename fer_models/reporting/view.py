@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_models.classes.described import source_lines
-from fer_models.evaluation.metrics import reliability_bins
+from fer_models.evaluation.metrics import ReliabilityBins, calibration_error, reliability_bins
 from fer_models.evaluation.results import TEST, TEST_WITHOUT_LEAKS, VALIDATION, SplitMetrics
-from fer_models.reporting import charts, gallery
-from fer_models.reporting.collect import RunFacts
+from fer_models.evaluation.temperature import apply_temperature
+from fer_models.plotting.svg import NUM_SERIES_COLOURS
+from fer_models.reporting import gallery
+from fer_models.reporting.charts import classes as class_charts
+from fer_models.reporting.charts import models as model_charts
+from fer_models.reporting.charts.data import counts_chart
+from fer_models.reporting.collect import ModelRow, RunFacts
+from fer_models.reporting.curves import class_curves
 from fer_models.reporting.defects import DefectRow, score_cleaning
+from fer_models.reporting.model_card.markdown import MODEL_CARD_FILE
+from fer_models.reporting.run_facts import duration, run_section
 from fer_models.tuning.charts import MAX_CURVES, lineage, search_charts
 
 THIN_SPACE = "\u202f"
@@ -53,6 +61,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "interval": interval,
     "short_count": short_count,
     "value_text": value_text,
+    "duration": duration,
 }
 
 
@@ -62,6 +71,7 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
     return {
         "facts": facts,
         "rows": facts.rows,
+        "board": _ranked(facts),
         "candidate": facts.candidate,
         "headline": headline,
         "confidence_text": f"{round(100 * facts.config.evaluation.confidence, 1):g}",
@@ -77,6 +87,8 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "defects": _defects(facts),
         "rejected": _rejected(facts),
         "charts": _charts(facts),
+        "reliability_caption": _reliability_caption(facts),
+        "worst_note": _worst_note(len(headline.per_class)),
         "schedule": _schedule(facts),
         "max_curves": MAX_CURVES,
         "curve_rows": [row for row in facts.rows if row.curve is not None],
@@ -85,7 +97,9 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "mistakes": gallery.confident_mistakes(facts.snapshot, facts.predictions),
         "num_mistakes": int((~facts.predictions.correct).sum()),
         "confusions": _worst_confusions(headline),
-        "lineage": _lineage(facts),
+        "card_file": MODEL_CARD_FILE,
+        "run": run_section(facts),
+        "heat": facts.heat,
         "config_json": facts.config.model_dump_json(indent=2),
     }
 
@@ -95,6 +109,18 @@ def _verdict(facts: RunFacts) -> dict[str, str]:
     if facts.refs.promotion.promoted:
         return {"kind": "pass", "title": f"{name} is the champion", "label": "promoted"}
     return {"kind": "fail", "title": f"{name} was not promoted", "label": "not promoted"}
+
+
+def _ranked(facts: RunFacts) -> list[ModelRow]:
+    """The models, best first by the metric and split that chose the candidate."""
+    metric = facts.choice["metric"]
+    order = {entry["model_id"]: entry["validation"] for entry in facts.choice["candidates"]}
+    sign = 1 if metric == "log_loss" else -1
+
+    def rank(row: ModelRow) -> tuple[bool, float]:
+        return not row.is_candidate, sign * order[row.metrics.model_id][metric]
+
+    return sorted(facts.rows, key=rank)
 
 
 def _confusion(scores: SplitMetrics) -> list[tuple[str, int, list[HeatCell]]]:
@@ -143,24 +169,56 @@ def _rejected(facts: RunFacts) -> list[Any]:
 
 
 def _charts(facts: RunFacts) -> dict[str, str]:
-    bins = reliability_bins(
-        facts.predictions.probs_NK,
-        facts.predictions.labels,
-        facts.config.evaluation.calibration_bins,
-    )
+    curves = class_curves(facts.predictions, tuple(facts.candidate.headline.per_class))
     rendered = {
-        "accuracy": charts.accuracy_chart(facts.rows),
-        "classes": charts.class_chart(facts.candidate.headline),
-        "reliability": charts.reliability_chart(bins),
-        "counts": charts.counts_chart(facts.snapshot),
+        "accuracy": model_charts.accuracy_chart(facts.rows),
+        "classes": class_charts.class_chart(facts.candidate.headline),
+        "reliability": class_charts.reliability_chart(_reliability(facts)),
+        "counts": counts_chart(facts.snapshot),
     }
+    if curves:
+        rendered["roc"] = class_charts.roc_chart(curves)
+        rendered["precision_recall"] = class_charts.precision_recall_chart(curves)
     curve_rows = [row for row in facts.rows if row.curve is not None]
     if curve_rows:
-        rendered["curves"] = charts.curves_chart(curve_rows)
+        rendered["curves"] = model_charts.curves_chart(curve_rows)
     if facts.trials:
         figures = search_charts(facts.trials, facts.config.tuning.search_space)
         rendered |= {figure.name: figure.svg for figure in figures}
     return rendered
+
+
+def _reliability(facts: RunFacts) -> dict[str, ReliabilityBins]:
+    """Reliability of the probabilities as they are, and after temperature scaling."""
+    given, num_bins = facts.predictions, facts.config.evaluation.calibration_bins
+    scaled_NK = apply_temperature(given.probs_NK, facts.temperature)
+    return {
+        "as predicted": reliability_bins(given.probs_NK, given.labels, num_bins),
+        f"at T = {facts.temperature:.2f}": reliability_bins(scaled_NK, given.labels, num_bins),
+    }
+
+
+def _reliability_caption(facts: RunFacts) -> str:
+    before, after = (
+        calibration_error(
+            probs_NK, facts.predictions.labels, facts.config.evaluation.calibration_bins
+        )
+        for probs_NK in (
+            facts.predictions.probs_NK,
+            apply_temperature(facts.predictions.probs_NK, facts.temperature),
+        )
+    )
+    scaled = "fitted on the validation split" if facts.has_test else "fitted on these same images"
+    return (
+        "Below the dashed line the model is overconfident, above it underconfident. Calibration "
+        f"error {percent(before)}, after temperature scaling (T = {facts.temperature:.2f}, "
+        f"{scaled}) {percent(after)}."
+    )
+
+
+def _worst_note(num_classes: int) -> str:
+    shown = NUM_SERIES_COLOURS
+    return f" The {shown} classes with the lowest figures." if num_classes > shown else ""
 
 
 def _schedule(facts: RunFacts) -> list[dict[str, Any]]:
@@ -172,21 +230,4 @@ def _schedule(facts: RunFacts) -> list[dict[str, Any]]:
         entry
         for number, entry in enumerate(entries)
         if not number or entry["copied_from"] is not None
-    ]
-
-
-def _lineage(facts: RunFacts) -> list[tuple[str, str]]:
-    source = facts.candidate.lineage
-    code = source.get("code") or {}
-    revision = code.get("revision") or "not a git checkout"
-    packages = source.get("packages") or {}
-    return [
-        ("dataset", facts.snapshot.ref.id),
-        ("code revision", revision + (" (with uncommitted changes)" if code.get("dirty") else "")),
-        ("seed", str(facts.config.seed)),
-        ("ferflow", str(source.get("ferflow"))),
-        ("Python", str(source.get("python"))),
-        ("platform", str(source.get("platform"))),
-        ("packages", ", ".join(f"{name} {v}" for name, v in packages.items() if v)),
-        ("store", facts.refs.snapshot.store_url),
     ]

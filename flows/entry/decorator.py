@@ -65,9 +65,9 @@ def entry_flow(
                 record(started, state="skipped", message=why)
                 return Completed(name=SKIPPED_STATE, message=why)
             slot = training_slot(slot_of_this_run())
-            with _recorded_if_it_fails(started), slot, _only_own_heartbeat():
-                with executing(started.execution):
-                    result = body(started)
+            steps = executing(started.execution)
+            with _recorded_if_it_fails(started), slot, _only_own_heartbeat(), steps:
+                result = body(started)
             record(started, result)
             return started.final_state(result) or result
 
