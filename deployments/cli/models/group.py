@@ -3,6 +3,7 @@
 import click
 
 from deployments.cli.latest import find_model
+from deployments.cli.models.card import card
 from deployments.cli.models.export import export
 from deployments.cli.models.stored import list_models
 from deployments.cli.networks.summary import hidden_summary
@@ -75,6 +76,7 @@ def rollback(model_id: str | None, store_url: str | None, reason: str) -> Produc
     return {"champion": model.id, "entry": entry.number, "previous": entry.previous_id}
 
 
+command.add_command(card)
 command.add_command(export)
 command.add_command(list_models)
 command.add_command(hidden_summary)
