@@ -10,6 +10,10 @@ from fer_models.storage.store import ArtifactStore
 
 COLUMNS_TABLE = "columns"
 IMAGE_ID = "image_id"
+FACE_SIZE = "face_size_px"
+"""Shorter side of the face box in the original image; kept where a source has boxes."""
+RESERVED_COLUMNS = ("", IMAGE_ID, FACE_SIZE, "class", "brightness", "contrast", "sharpness")
+"""Names that no user column can have."""
 
 
 def open_columns(store: ArtifactStore, snapshot: DatasetSnapshot) -> pd.DataFrame:

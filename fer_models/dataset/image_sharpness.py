@@ -5,7 +5,8 @@ import numpy.typing as npt
 
 from fer_models.dataset.snapshot import Images
 
-_IMAGES_PER_BLOCK = 1024
+_IMAGES_PER_BLOCK = 128
+"""So that the temporary arrays fit the processor's cache."""
 
 
 def sharpness(images: Images) -> npt.NDArray[np.float64]:
