@@ -15,14 +15,13 @@ from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import measure_model, read_evaluation
 from fer_models.evaluation.predictions import Predictions, model_ref, read_predictions
 from fer_models.evaluation.results import TEST, VALIDATION, ModelMetrics, SplitMetrics
-from fer_models.evaluation.temperature import fit_temperature
 from fer_models.promotion.promote import DECISION_FILE
 from fer_models.reporting.attention import HeatPanel, heat_panel
-from fer_models.reporting.cost import multiply_adds
 from fer_models.reporting.execution import Execution
 from fer_models.reporting.model_card.card import ModelCard, model_card
 from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.reporting.model_card.facts import card_facts
+from fer_models.reporting.versus import Versus, compare_with_champion
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
@@ -109,7 +108,7 @@ class ModelRow:
     train_seconds: float | None
     """Training time; of an ensemble that of its weighted members together; None if unknown."""
     multiply_adds: int | None
-    """For one image; None if the network is unknown to this version."""
+    """For one image, over all TTA views; None if unknown."""
 
     @property
     def headline(self) -> SplitMetrics:
@@ -141,8 +140,8 @@ class RunFacts:
     has_test: bool
     heat: HeatPanel
     """Heat maps of the candidate, or of the strongest member of an ensemble."""
-    temperature: float
-    """That fits the candidate's confidence on the validation split best."""
+    versus: Versus | None
+    """The candidate against the champion before it; None without one."""
     card: ModelCard
     """Of the candidate."""
     execution: Execution | None
@@ -191,8 +190,8 @@ def collect(
         heat=heat_panel(
             store, snapshot, network, read_predictions(store, snapshot, network)[split]
         ),
-        temperature=fit_temperature(
-            predictions[VALIDATION].probs_NK, predictions[VALIDATION].labels
+        versus=compare_with_champion(
+            store, snapshot, predictions[split], split, refs.promotion.champion_id
         ),
         card=_card(store, config, rows),
         execution=execution,
@@ -253,7 +252,7 @@ def _rows(
                 curve=_curve(store, model),
                 lineage=store.read_json(model, LINEAGE_FILE),
                 train_seconds=store.info(model).get("train_seconds"),
-                multiply_adds=multiply_adds(store, [*used] or [model.id]),
+                multiply_adds=entry.get("multiply_adds"),
             )
         )
     return tuple(rows)

@@ -5,17 +5,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_models.classes.described import source_lines
-from fer_models.evaluation.metrics import ReliabilityBins, calibration_error, reliability_bins
-from fer_models.evaluation.results import TEST, TEST_WITHOUT_LEAKS, VALIDATION, SplitMetrics
+from fer_models.evaluation.metrics import ReliabilityBins, reliability_bins
+from fer_models.evaluation.results import (
+    TEST,
+    TEST_WITHOUT_NEAR_COPIES,
+    VALIDATION,
+    VALIDATION_WITHOUT_NEAR_COPIES,
+    SplitMetrics,
+)
 from fer_models.evaluation.temperature import apply_temperature
 from fer_models.plotting.svg import NUM_SERIES_COLOURS
 from fer_models.reporting import gallery
 from fer_models.reporting.charts import classes as class_charts
+from fer_models.reporting.charts import ensemble as ensemble_charts
 from fer_models.reporting.charts import models as model_charts
 from fer_models.reporting.charts.data import counts_chart
 from fer_models.reporting.collect import ModelRow, RunFacts
 from fer_models.reporting.curves import class_curves
 from fer_models.reporting.defects import DefectRow, score_cleaning
+from fer_models.reporting.ensemble_panel import ensemble_panel
+from fer_models.reporting.figures import figure_table, slice_cards
 from fer_models.reporting.model_card.markdown import MODEL_CARD_FILE
 from fer_models.reporting.run_facts import duration, run_section
 from fer_models.tuning.charts import MAX_CURVES, lineage, search_charts
@@ -77,7 +86,12 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "confidence_text": f"{round(100 * facts.config.evaluation.confidence, 1):g}",
         "split": TEST if facts.has_test else VALIDATION,
         "has_test": facts.has_test,
-        "splits": {"validation": VALIDATION, "test": TEST, "unleaked": TEST_WITHOUT_LEAKS},
+        "splits": {"validation": VALIDATION, "test": TEST, "unique": _unique(facts)},
+        "figures": figure_table(facts.candidate.metrics),
+        "slices": slice_cards(facts.candidate.metrics),
+        "criteria": facts.decision.get("criteria", ()),
+        "versus": facts.versus,
+        "ensemble": ensemble_panel(facts.choice),
         "verdict": _verdict(facts),
         "classes": tuple(headline.per_class),
         "label_lines": source_lines(facts.snapshot.info),
@@ -109,6 +123,11 @@ def _verdict(facts: RunFacts) -> dict[str, str]:
     if facts.refs.promotion.promoted:
         return {"kind": "pass", "title": f"{name} is the champion", "label": "promoted"}
     return {"kind": "fail", "title": f"{name} was not promoted", "label": "not promoted"}
+
+
+def _unique(facts: RunFacts) -> str:
+    """The headline set without near copies of training images."""
+    return TEST_WITHOUT_NEAR_COPIES if facts.has_test else VALIDATION_WITHOUT_NEAR_COPIES
 
 
 def _ranked(facts: RunFacts) -> list[ModelRow]:
@@ -179,6 +198,11 @@ def _charts(facts: RunFacts) -> dict[str, str]:
     if curves:
         rendered["roc"] = class_charts.roc_chart(curves)
         rendered["precision_recall"] = class_charts.precision_recall_chart(curves)
+    panel = ensemble_panel(facts.choice)
+    if panel is not None and panel.points:
+        rendered["cost"] = ensemble_charts.cost_chart(panel.points)
+    if panel is not None and panel.gains:
+        rendered["gains"] = ensemble_charts.gains_chart(panel.gains, panel.gain_metric)
     curve_rows = [row for row in facts.rows if row.curve is not None]
     if curve_rows:
         rendered["curves"] = model_charts.curves_chart(curve_rows)
@@ -191,29 +215,23 @@ def _charts(facts: RunFacts) -> dict[str, str]:
 def _reliability(facts: RunFacts) -> dict[str, ReliabilityBins]:
     """Reliability of the probabilities as they are, and after temperature scaling."""
     given, num_bins = facts.predictions, facts.config.evaluation.calibration_bins
-    scaled_NK = apply_temperature(given.probs_NK, facts.temperature)
-    return {
-        "as predicted": reliability_bins(given.probs_NK, given.labels, num_bins),
-        f"at T = {facts.temperature:.2f}": reliability_bins(scaled_NK, given.labels, num_bins),
-    }
+    series = {"as predicted": reliability_bins(given.probs_NK, given.labels, num_bins)}
+    temperature = facts.candidate.metrics.temperature
+    if temperature is not None:
+        scaled_NK = apply_temperature(given.probs_NK, temperature)
+        bins = reliability_bins(scaled_NK, given.labels, num_bins)
+        series[f"at T = {temperature:.2f}"] = bins
+    return series
 
 
 def _reliability_caption(facts: RunFacts) -> str:
-    before, after = (
-        calibration_error(
-            probs_NK, facts.predictions.labels, facts.config.evaluation.calibration_bins
-        )
-        for probs_NK in (
-            facts.predictions.probs_NK,
-            apply_temperature(facts.predictions.probs_NK, facts.temperature),
-        )
-    )
-    scaled = "fitted on the validation split" if facts.has_test else "fitted on these same images"
-    return (
-        "Below the dashed line the model is overconfident, above it underconfident. Calibration "
-        f"error {percent(before)}, after temperature scaling (T = {facts.temperature:.2f}, "
-        f"{scaled}) {percent(after)}."
-    )
+    headline, temperature = facts.candidate.headline, facts.candidate.metrics.temperature
+    text = "Below the dashed line the model is overconfident, above it underconfident. "
+    text += f"Calibration error {percent(headline.calibration_error)}"
+    if temperature is not None and headline.calibration_error_scaled is not None:
+        scaled = percent(headline.calibration_error_scaled)
+        text += f"; after temperature scaling (fitted on validation) {scaled}"
+    return f"{text}."
 
 
 def _worst_note(num_classes: int) -> str:

@@ -103,10 +103,7 @@ def _details(facts: CardFacts, config: ModelCardConfig) -> Sequence[Block]:
             f"Input: a cropped face, resized to {size}, "
             f"{'grey' if facts.in_channels == 1 else 'three channels'}"
         ),
-        (
-            f"Output: the probabilities of {len(facts.classes)} classes "
-            f"({', '.join(facts.classes)})"
-        ),
+        (f"Output: the probabilities of {len(facts.classes)} classes ({', '.join(facts.classes)})"),
         f"Made with: ferflow {facts.ferflow or 'of unknown version'}"
         + (f", git revision {facts.revision}" if facts.revision else ""),
         f"Training: seed {facts.seed}"
