@@ -49,7 +49,9 @@ def own_facts(store: ArtifactStore, facts: RunFacts, classes: ClassList) -> RunF
     probs = probabilities(labels, len(classes))
     scores = split_metrics(classes, labels, probs)
     rows = tuple(
-        replace(row, metrics=row.metrics.model_copy(update={"splits": {"test": scores}}))
+        replace(
+            row, metrics=row.metrics.model_copy(update={"splits": {"test": scores}, "slices": ()})
+        )
         for row in facts.rows
     )
     predictions = Predictions(positions, labels, probs)
