@@ -71,7 +71,11 @@ def heat_panel(
     answers = predictions.probs_NK.argmax(axis=1)[rows]
     labels = predictions.labels[rows]
     images = np.ascontiguousarray(snapshot.images[predictions.positions[rows]])
-    heats = _heat_maps(store, network, images, (answers, labels))
+    try:
+        heats = _heat_maps(store, network, images, (answers, labels))
+    except ImportError as error:
+        # A machine that only trains and predicts needs neither the library nor OpenCV.
+        return HeatPanel(network.name, missing=f"The library grad-cam can't be loaded ({error}).")
     if heats is None:
         return HeatPanel(
             network.name,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_models.classes.described import source_lines
+from fer_models.evaluation.command import evaluation_command
 from fer_models.evaluation.metrics import ReliabilityBins, reliability_bins
 from fer_models.evaluation.results import (
     TEST,
@@ -87,6 +88,12 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "split": TEST if facts.has_test else VALIDATION,
         "has_test": facts.has_test,
         "splits": {"validation": VALIDATION, "test": TEST, "unique": _unique(facts)},
+        "commands": {
+            row.metrics.model_id: evaluation_command(
+                facts.refs.snapshot.store_url, row.metrics.model_id, row.metrics.settings
+            )
+            for row in facts.rows
+        },
         "figures": figure_table(facts.candidate.metrics),
         "slices": slice_cards(facts.candidate.metrics),
         "criteria": facts.decision.get("criteria", ()),

@@ -6,7 +6,14 @@ The same content is written as Markdown (`markdown`) and shown in the report.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fer_models.evaluation.results import ModelMetrics, SplitMetrics
+from fer_models.evaluation.results import (
+    TEST,
+    TEST_WITHOUT_NEAR_COPIES,
+    VALIDATION,
+    VALIDATION_WITHOUT_NEAR_COPIES,
+    ModelMetrics,
+    SplitMetrics,
+)
 from fer_models.reporting.model_card import texts
 from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.reporting.model_card.facts import CardFacts
@@ -171,15 +178,7 @@ def _analyses(metrics: ModelMetrics | None) -> Sequence[Block]:
     if metrics is None:
         return [Paragraph("The dataset is not in the store any more: no figures.")]
     overall = Table(
-        (
-            "Images",
-            "n",
-            "Accuracy",
-            "Interval",
-            "Balanced accuracy",
-            "Macro F1",
-            "Calibration error",
-        ),
+        ("Images", "n", "Accuracy", "Interval", "Balanced accuracy", "Macro F1", "Calibration error"),
         tuple(_overall_row(name, scores) for name, scores in metrics.splits.items()),
         "Unitary results",
     )
@@ -192,7 +191,23 @@ def _analyses(metrics: ModelMetrics | None) -> Sequence[Block]:
         ),
         f"By expression ({name.replace('_', ' ')})",
     )
-    return [overall, by_class]
+    return [overall, by_class, *_by_factor(metrics)]
+
+
+def _by_factor(metrics: ModelMetrics) -> Sequence[Block]:
+    rows = tuple(
+        (
+            f"{column.column.replace('_', ' ')}: {one.name}",
+            f"{one.n:,}",
+            f"{one.accuracy:.3f}",
+            f"{one.low:.3f} to {one.high:.3f}",
+        )
+        for column in metrics.slices
+        if column.column != "class"
+        for one in column.slices
+    )
+    head = ("Images", "n", "Accuracy", "Interval")
+    return [Table(head, rows, f"By factor ({metrics.sliced_split})")] if rows else []
 
 
 def _overall_row(name: str, scores: SplitMetrics) -> tuple[str, ...]:
@@ -208,6 +223,7 @@ def _overall_row(name: str, scores: SplitMetrics) -> tuple[str, ...]:
 
 
 def _most_honest(metrics: ModelMetrics) -> tuple[str, SplitMetrics]:
-    """The test images if there are any, else those of validation."""
-    name = next(name for name in ("test", "validation") if name in metrics.splits)
+    """The images that say most about new ones: of test, without copies of training images."""
+    order = (TEST_WITHOUT_NEAR_COPIES, TEST, VALIDATION_WITHOUT_NEAR_COPIES, VALIDATION)
+    name = next(name for name in order if name in metrics.splits)
     return name, metrics.splits[name]

@@ -14,6 +14,7 @@ from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 _ENSEMBLE = "ensemble"
+_CLASS = "class"
 _MEMBERS_FILE = "members.json"
 _CONFIG_FILE = "config.json"
 _LINEAGE_FILE = "lineage.json"
@@ -97,9 +98,14 @@ def card_facts(
         class_counts=_in_order(data.get("kept_class_counts", {}), preprocessing["classes"]),
         split_counts=data.get("split_counts", {}),
         metrics=metrics,
-        slice_names=(),
+        slice_names=_slice_names(metrics),
         confidence_text=f"{round(100 * evaluation.confidence, 1):g}",
     )
+
+
+def _slice_names(metrics: ModelMetrics | None) -> tuple[str, ...]:
+    columns = metrics.slices if metrics else ()
+    return tuple(one.column.replace("_", " ") for one in columns if one.column != _CLASS)
 
 
 def _networks(store: ArtifactStore, model: ModelRef) -> tuple[str, ...]:

@@ -32,8 +32,13 @@ def test_the_figures_are_those_of_the_evaluation(store: ArtifactStore) -> None:
     test = card.facts.metrics.splits["test"]
     interval = f"{test.accuracy_low:.3f} to {test.accuracy_high:.3f}"
     assert f"| test | {test.n} | {test.accuracy:.3f} | {interval} |" in markdown(card)
-    for name, one in test.per_class.items():
+    honest = card.facts.metrics.splits["test_without_near_copies"]
+    for name, one in honest.per_class.items():
         assert f"| {name} | {one.n} | {one.recall:.3f} |" in markdown(card)
+    [brightness] = [one for one in card.facts.metrics.slices if one.column == "brightness"]
+    for part in brightness.slices:
+        assert f"| brightness: {part.name} | {part.n} | {part.accuracy:.3f} |" in markdown(card)
+    assert "Measured: expression, brightness, contrast, sharpness." in markdown(card)
 
 
 def test_hugging_face_reads_the_front_matter(store: ArtifactStore) -> None:
