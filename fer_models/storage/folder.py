@@ -11,6 +11,7 @@ from typing import Any
 
 from fer_models.errors import StoreError
 from fer_models.storage.backend import FileEntry, damaged_message, matches
+from fer_models.user_input import user_path
 
 # Error codes of file systems without hard links (FAT, some network mounts).
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -20,8 +21,19 @@ class FolderBackend:
     """Objects are files; each is written to a temporary file and renamed atomically."""
 
     def __init__(self, folder: str) -> None:
-        """Use `folder` (`~` is expanded); the first write creates it."""
-        self.root = Path(folder).expanduser().absolute()
+        """Use `folder` (`~` is expanded); the first write creates it.
+
+        Raises:
+            StoreError: no folder is named, or the home of an unknown user.
+        """
+        root = user_path(folder)
+        if not folder or (root.parts[:1] and root.parts[0].startswith("~")):
+            problem = "the home of an unknown user" if folder else "no folder"
+            raise StoreError(
+                f"store {folder!r}: expected a folder, got {problem}; name one (--store), "
+                "such as .ferflow/store or file:///data/ferflow"
+            )
+        self.root = root.absolute()
         self.url = f"file://{self.root.as_posix().rstrip('/')}"
 
     def has(self, key: str) -> bool:

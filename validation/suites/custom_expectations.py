@@ -9,11 +9,9 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from fer_models.user_input import parse_yaml, user_path
 from validation.checks import Check
 from validation.expectations import gxe
 from validation.suites.row_condition import parse_row_condition
@@ -71,11 +69,11 @@ def _entries(file: str) -> tuple[list[Any], list[str]]:
     if not file:
         return [], []
     try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        content = parse_yaml(user_path(file).read_bytes())
     except OSError as error:
         return [], [f"{file}: can't be read: {error.strerror or error}"]
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        return [], [f"{file}: can't be read as YAML: {' '.join(str(error).split())}"]
+    except ValueError as error:
+        return [], [f"{file}: can't be read as YAML: {error}"]
     if not isinstance(content, list) or not content:
         return [], [f"{file}: expected a list of expectations, got {_kind(content)}"]
     return content, []
