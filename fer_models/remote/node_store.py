@@ -81,9 +81,10 @@ class ServedFolder:
         self.url = url
         self._server = server
 
-    def has(self, key: str) -> bool:
+    def size(self, key: str) -> int | None:
         """See `Backend`."""
-        return bool(self._call("has", key))
+        size: int | None = self._call("size", key)
+        return size
 
     def read(self, key: str) -> bytes:
         """See `Backend`."""

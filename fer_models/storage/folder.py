@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.errors import StoreError
-from fer_models.storage.backend import FileEntry, damaged_message, matches
+from fer_models.storage.backend import REPAIR, FileEntry, damaged_message, matches
 from fer_models.user_input import user_path
 
 # Error codes of file systems without hard links (FAT, some network mounts).
@@ -36,10 +36,11 @@ class FolderBackend:
         self.root = root.absolute()
         self.url = f"file://{self.root.as_posix().rstrip('/')}"
 
-    def has(self, key: str) -> bool:
+    def size(self, key: str) -> int | None:
         """See `Backend`."""
+        path = self.root / key
         with self._store_errors():
-            return (self.root / key).is_file()
+            return path.stat().st_size if path.is_file() else None
 
     def read(self, key: str) -> bytes:
         """See `Backend`."""
@@ -103,9 +104,7 @@ class FolderBackend:
         """See `Backend`: the object itself."""
         path = self.root / entry.key
         if not path.is_file():
-            raise StoreError(
-                f"{self.url}/{entry.key}: the file is missing; rerun the step with --no-cache"
-            )
+            raise StoreError(f"{self.url}/{entry.key}: the file is missing; {REPAIR}")
         with self._store_errors(entry.key):
             intact = matches(path, entry)
         if not intact:

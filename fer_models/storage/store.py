@@ -129,7 +129,7 @@ class ArtifactStore:
         linked: Mapping[str, FileEntry] | None = None,
         **ref_fields: Any,
     ) -> RefT:
-        """Write an artifact: its files first, `artifact.json` last. A complete one is kept.
+        """Write an artifact: its files first, `artifact.json` last. A whole one is kept.
 
         Args:
             ref_type: the kind of artifact; determines the folder.
@@ -144,7 +144,7 @@ class ArtifactStore:
         """
         ref = self.ref(ref_type, artifact_id, **ref_fields)
         prefix = self._prefix(ref)
-        if self.exists(ref):
+        if self.is_whole(ref):
             return ref
         entries = dict(linked or {})
         for name, content in files.items():
@@ -154,8 +154,25 @@ class ArtifactStore:
         return ref
 
     def exists(self, ref: ArtifactRef) -> bool:
-        """Whether the artifact is complete in this store."""
+        """Whether the artifact was written completely; `is_whole` checks its files, too."""
         return self.has(f"{self._prefix(ref)}/{ARTIFACT_FILE}")
+
+    def is_whole(self, ref: ArtifactRef) -> bool:
+        """Whether the artifact and all its files are in this store, each of the described size.
+
+        Their bytes are not read; `fetch` compares their sha256.
+
+        Raises:
+            StoreError: the store can't be reached.
+        """
+        key = f"{self._prefix(ref)}/{ARTIFACT_FILE}"
+        if not self.has(key):
+            return False
+        try:
+            artifact = Artifact.model_validate_json(self.read_bytes(key))
+        except ValueError:
+            return False
+        return all(self._backend.size(file.key) == file.size for file in artifact.files.values())
 
     def describe(self, ref: ArtifactRef) -> Artifact:
         """The artifact's files and metadata.
@@ -213,7 +230,7 @@ class ArtifactStore:
         Raises:
             StoreError: the store can't be reached.
         """
-        return self._backend.has(key)
+        return self._backend.size(key) is not None
 
     def read_bytes(self, key: str) -> bytes:
         """The object's bytes.

@@ -33,14 +33,15 @@ class S3Backend:
         self._connection = S3Connection(self._root.partition("/")[0], "--store", self.url)
         self._cache_dir = cache_dir
 
-    def has(self, key: str) -> bool:
+    def size(self, key: str) -> int | None:
         """See `Backend`."""
         with self._errors():
             # Not isfile(): that returns False when the store can't be reached, too.
             try:
-                return bool(self._connection.fs.info(self._path(key))["type"] == "file")
+                found: dict[str, Any] = self._connection.fs.info(self._path(key))
             except FileNotFoundError:
-                return False
+                return None
+        return int(found["size"]) if found["type"] == "file" else None
 
     def read(self, key: str) -> bytes:
         """See `Backend`."""
@@ -66,7 +67,9 @@ class S3Backend:
             except FileExistsError:
                 return False
             except OSError:
-                if self.has(key):  # Swift's "412 Precondition Failed" is raised as EINVAL
+                if (
+                    self.size(key) is not None
+                ):  # Swift's "412 Precondition Failed" is raised as EINVAL
                     return False
                 raise
             return True
