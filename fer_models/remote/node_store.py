@@ -90,6 +90,10 @@ class ServedFolder:
         """See `Backend`."""
         return bytes(self._call("read", key))
 
+    def sha256(self, key: str) -> str:
+        """See `Backend`."""
+        return str(self._call("sha256", key))
+
     def write(self, key: str, data: bytes) -> None:
         """See `Backend`."""
         self._call("write", key, data)

@@ -35,6 +35,9 @@ class Backend(Protocol):
     def read(self, key: str) -> bytes:
         """The object's bytes; StoreError if it does not exist."""
 
+    def sha256(self, key: str) -> str:
+        """Hex sha256 of the object's stored bytes, without a cache; StoreError if there is none."""
+
     def write(self, key: str, data: bytes) -> None:
         """Write an object atomically: a reader sees the old bytes or the new ones."""
 

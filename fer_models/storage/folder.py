@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.errors import StoreError
-from fer_models.storage.backend import REPAIR, FileEntry, damaged_message, matches
+from fer_models.storage.backend import REPAIR, FileEntry, damaged_message, matches, sha256_of_file
 from fer_models.user_input import user_path
 
 # Error codes of file systems without hard links (FAT, some network mounts).
@@ -46,6 +46,11 @@ class FolderBackend:
         """See `Backend`."""
         with self._store_errors(key):
             return (self.root / key).read_bytes()
+
+    def sha256(self, key: str) -> str:
+        """See `Backend`."""
+        with self._store_errors(key):
+            return sha256_of_file(self.root / key)
 
     def write(self, key: str, data: bytes) -> None:
         """See `Backend`."""

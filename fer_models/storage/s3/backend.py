@@ -1,5 +1,6 @@
 """S3 backend: artifacts in a bucket of an S3-compatible object store."""
 
+import hashlib
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,14 @@ class S3Backend:
             data: bytes = self._connection.fs.cat_file(self._path(key))
             return data
 
+    def sha256(self, key: str) -> str:
+        """See `Backend`."""
+        digest = hashlib.sha256()
+        with self._errors(key), self._connection.fs.open(self._path(key), "rb") as stream:
+            while block := stream.read(_PART_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
+
     def write(self, key: str, data: bytes) -> None:
         """See `Backend`."""
         with self._errors():
@@ -67,9 +76,8 @@ class S3Backend:
             except FileExistsError:
                 return False
             except OSError:
-                if (
-                    self.size(key) is not None
-                ):  # Swift's "412 Precondition Failed" is raised as EINVAL
+                # Swift's "412 Precondition Failed" is raised as EINVAL.
+                if self.size(key) is not None:
                     return False
                 raise
             return True
