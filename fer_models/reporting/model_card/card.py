@@ -178,7 +178,15 @@ def _analyses(metrics: ModelMetrics | None) -> Sequence[Block]:
     if metrics is None:
         return [Paragraph("The dataset is not in the store any more: no figures.")]
     overall = Table(
-        ("Images", "n", "Accuracy", "Interval", "Balanced accuracy", "Macro F1", "Calibration error"),
+        (
+            "Images",
+            "n",
+            "Accuracy",
+            "Interval",
+            "Balanced accuracy",
+            "Macro F1",
+            "Calibration error",
+        ),
         tuple(_overall_row(name, scores) for name, scores in metrics.splits.items()),
         "Unitary results",
     )
