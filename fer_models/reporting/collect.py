@@ -35,6 +35,7 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.tuning.config import TuningConfig
 
 _CURVE_FILE = "curve.csv"
+_ENSEMBLE = "ensemble"
 
 
 class RunConfig(Protocol):
@@ -101,14 +102,21 @@ class ModelRow:
     metrics: ModelMetrics
     is_candidate: bool
     weights: tuple[tuple[str, float], ...]
-    """Name and weight of each weighted member of an ensemble; empty for a member."""
+    """Name and weight of each weighted member; empty for a network, and for stacking."""
     curve: pd.DataFrame | None
     """Training curve by epoch; None for an ensemble."""
     lineage: dict[str, Any]
     train_seconds: float | None
     """Training time; of an ensemble that of its weighted members together; None if unknown."""
+    cross_validated: dict[str, dict[str, float]]
+    """`value`, `low` and `high` by metric, on validation; empty for older artifacts."""
     multiply_adds: int | None
     """For one image, over all TTA views; None if unknown."""
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it combines networks."""
+        return self.metrics.kind == _ENSEMBLE
 
     @property
     def headline(self) -> SplitMetrics:
@@ -208,9 +216,12 @@ def _card(store: ArtifactStore, config: RunConfig, rows: Sequence[ModelRow]) -> 
 def strongest_network(store: ArtifactStore, rows: Sequence[ModelRow]) -> ModelRef:
     """The candidate, or the member of it that is best on the validation split."""
     candidate = next(row for row in rows if row.is_candidate)
-    members = {name for name, _ in candidate.weights}
-    networks = [row for row in rows if not row.weights and row.metrics.model_name in members]
-    best = max(networks, key=lambda row: row.metrics.splits[VALIDATION].accuracy, default=candidate)
+    best = candidate
+    if candidate.is_ensemble:
+        networks = [row for row in rows if not row.is_ensemble]
+        weighted = {name for name, _ in candidate.weights}
+        used = [row for row in networks if row.metrics.model_name in weighted] or networks
+        best = max(used, key=lambda row: row.metrics.splits[VALIDATION].accuracy)
     return model_ref(store, best.metrics.model_id)
 
 
@@ -252,6 +263,7 @@ def _rows(
                 curve=_curve(store, model),
                 lineage=store.read_json(model, LINEAGE_FILE),
                 train_seconds=store.info(model).get("train_seconds"),
+                cross_validated=entry.get("cross_validated") or {},
                 multiply_adds=entry.get("multiply_adds"),
             )
         )

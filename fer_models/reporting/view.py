@@ -82,6 +82,7 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "facts": facts,
         "rows": facts.rows,
         "board": _ranked(facts),
+        "is_cross_validated": all(row.cross_validated for row in facts.rows),
         "candidate": facts.candidate,
         "headline": headline,
         "confidence_text": f"{round(100 * facts.config.evaluation.confidence, 1):g}",
@@ -138,13 +139,15 @@ def _unique(facts: RunFacts) -> str:
 
 
 def _ranked(facts: RunFacts) -> list[ModelRow]:
-    """The models, best first by the metric and split that chose the candidate."""
+    """The models, best first by the metric that chose the candidate; of equals the candidate."""
     metric = facts.choice["metric"]
-    order = {entry["model_id"]: entry["validation"] for entry in facts.choice["candidates"]}
+    plain = {entry["model_id"]: entry["validation"] for entry in facts.choice["candidates"]}
     sign = 1 if metric == "log_loss" else -1
 
-    def rank(row: ModelRow) -> tuple[bool, float]:
-        return not row.is_candidate, sign * order[row.metrics.model_id][metric]
+    def rank(row: ModelRow) -> tuple[float, bool]:
+        fitted = plain[row.metrics.model_id][metric]
+        score = row.cross_validated.get(metric, {"value": fitted})["value"]
+        return sign * score, not row.is_candidate
 
     return sorted(facts.rows, key=rank)
 

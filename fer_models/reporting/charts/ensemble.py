@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fer_models.plotting.svg import (
     CARD,
     HALF_WIDTH_IN,
@@ -17,6 +19,9 @@ from fer_models.plotting.svg import (
 )
 from fer_models.reporting.ensemble_panel import CostPoint, GainRow
 
+_PREFIX = "ensemble-"
+# Names of points that are closer than this part of the chart would overlap.
+_NEAR = 0.16
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
@@ -50,7 +55,7 @@ def cost_chart(points: Sequence[CostPoint]) -> str:
             )
         _name_points(axes, points)
         axes.set_xscale("log")
-        axes.margins(x=0.16, y=0.12)
+        axes.margins(x=0.3, y=0.14)
         axes.set_xlabel("multiply-adds per image")
         axes.set_ylabel("accuracy, cross-validated")
         axes.xaxis.set_major_formatter(lambda value, _: _short(value))
@@ -98,21 +103,44 @@ def _undominated(points: Sequence[CostPoint]) -> list[CostPoint]:
 
 
 def _name_points(axes: Any, points: Sequence[CostPoint]) -> None:
-    """Names beside the points; those at the same place share a line each."""
-    places: dict[tuple[int, float], list[CostPoint]] = {}
-    for one in points:
-        places.setdefault((one.multiply_adds, one.accuracy), []).append(one)
-    for (cost, accuracy), here in places.items():
-        bold = any(one.is_candidate for one in here)
+    """Names beside the points; those of neighbours are listed together, the best first."""
+    for here in _neighbours(points):
+        cost = max(one.multiply_adds for one in here)
+        middle = (max(one.accuracy for one in here) + min(one.accuracy for one in here)) / 2
+        names = [one.name.removeprefix(_PREFIX) for one in here]
         axes.annotate(
-            "\n".join(short_name(one.name) for one in here),
-            (cost, accuracy),
-            xytext=(7, 0),
+            "\n".join(short_name(name) for name in names),
+            (cost, middle),
+            xytext=(9, 0),
             textcoords="offset points",
             va="center",
             fontsize=8,
-            fontweight="bold" if bold else "normal",
+            fontweight="bold" if any(one.is_candidate for one in here) else "normal",
         )
+
+
+def _neighbours(points: Sequence[CostPoint]) -> list[list[CostPoint]]:
+    """Groups of points whose names would overlap, each sorted by accuracy."""
+    costs = np.log10([one.multiply_adds for one in points])
+    accuracies = np.array([one.accuracy for one in points])
+    width, height = max(float(np.ptp(costs)), 1e-9), max(float(np.ptp(accuracies)), 1e-9)
+    groups: list[list[int]] = []
+    for number in range(len(points)):
+        near = [
+            group
+            for group in groups
+            if any(
+                abs(costs[number] - costs[other]) < _NEAR * width
+                and abs(accuracies[number] - accuracies[other]) < _NEAR * height
+                for other in group
+            )
+        ]
+        joined = [number, *(member for group in near for member in group)]
+        groups = [*(group for group in groups if group not in near), joined]
+    return [
+        sorted((points[number] for number in group), key=lambda one: -one.accuracy)
+        for group in groups
+    ]
 
 
 def _short(value: float) -> str:
