@@ -20,8 +20,8 @@ from fer_models.plotting.svg import (
 from fer_models.reporting.ensemble_panel import CostPoint, GainRow
 
 _PREFIX = "ensemble-"
-# Names of points that are closer than this part of the chart would overlap.
-_NEAR = 0.16
+# Names of points that are closer than these parts of the width and the height would overlap.
+_NEAR_WIDTH, _NEAR_HEIGHT = 0.34, 0.09
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
@@ -41,7 +41,7 @@ def cost_chart(points: Sequence[CostPoint]) -> str:
             linestyle="--",
             zorder=1,
         )
-        for one in points:
+        for one in sorted(points, key=lambda point: point.is_candidate):
             colour = series_colour(0 if one.is_ensemble else 1)
             axes.errorbar(
                 one.multiply_adds,
@@ -89,7 +89,7 @@ def gains_chart(gains: Sequence[GainRow], metric: str) -> str:
 
     values = ", ".join(f"{one.name} {scale * one.value:+.2f}" for one in gains)
     label = f"Gain in {metric} by each member: {values}"
-    size_in = (HALF_WIDTH_IN, max(rows_height_in(len(gains), 3.2, 0.36), 1.9))
+    size_in = (HALF_WIDTH_IN, max(rows_height_in(len(gains), 3.9, 0.36), 3.0))
     return render_svg("gains", label, size_in, plot)
 
 
@@ -130,8 +130,8 @@ def _neighbours(points: Sequence[CostPoint]) -> list[list[CostPoint]]:
             group
             for group in groups
             if any(
-                abs(costs[number] - costs[other]) < _NEAR * width
-                and abs(accuracies[number] - accuracies[other]) < _NEAR * height
+                abs(costs[number] - costs[other]) < _NEAR_WIDTH * width
+                and abs(accuracies[number] - accuracies[other]) < _NEAR_HEIGHT * height
                 for other in group
             )
         ]
