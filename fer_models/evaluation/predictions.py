@@ -15,6 +15,7 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 
 PROBABILITIES_FILE = "probabilities.npz"
+OUT_OF_FOLD_FILE = "out_of_fold.npz"
 _MEMBERS_FILE = "members.json"
 _SPLITS = ("validation", "test")
 
@@ -26,6 +27,8 @@ class Predictions:
     positions: Ints
     labels: Ints
     probs_NK: npt.NDArray[np.float64]
+    folds: Ints | None = None
+    """Of each image, for out-of-fold predictions: its network was trained on the other folds."""
 
     @property
     def correct(self) -> Any:
@@ -77,13 +80,8 @@ def read_predictions(
         DataError: they belong to another snapshot, or are not probabilities; lists all problems.
         StoreError: the model is missing or damaged.
     """
-    trained_on = store.info(model).get("snapshot_id")
-    if trained_on != snapshot.ref.id:
-        raise DataError(
-            f"model {model.id} was trained on another snapshot: expected {snapshot.ref.id}, "
-            f"got {trained_on}; use that snapshot, or train the model on this one"
-        )
-    arrays = _load_arrays(store, model)
+    _check_snapshot(store, snapshot, model)
+    arrays = _load_arrays(store, model, PROBABILITIES_FILE)
     positions = {split: snapshot.positions(split) for split in _SPLITS}
     problems = [
         f"{split}: {problem}"
@@ -117,20 +115,86 @@ def probabilities_bytes(validation: Floats, test: Floats) -> bytes:
     return buffer.getvalue()
 
 
-def _load_arrays(store: ArtifactStore, model: ModelRef) -> dict[str, Floats]:
+def read_out_of_fold(
+    store: ArtifactStore, snapshot: DatasetSnapshot, model: ModelRef
+) -> Predictions | None:
+    """Predictions of the training images by networks that were not trained on them.
+
+    Rows are in the order of `snapshot.positions("train")`; `folds` has the fold of each image.
+
+    Returns:
+        None if the model has none, because its member was trained without `out_of_fold`.
+
+    Raises:
+        DataError: they belong to another snapshot, or are not probabilities; lists all problems.
+        StoreError: the model is missing or damaged.
+
+    Example:
+        predictions = read_out_of_fold(store, snapshot, model)
+        if predictions is not None:
+            accuracy = predictions.correct.mean()  # of images that no network was trained on
+    """
+    if OUT_OF_FOLD_FILE not in store.describe(model).files:
+        return None
+    _check_snapshot(store, snapshot, model)
+    arrays = _load_arrays(store, model, OUT_OF_FOLD_FILE)
+    positions = snapshot.positions("train")
+    problems = _array_problems(arrays, "probabilities", len(positions), len(snapshot.classes))
+    folds = arrays.get("folds")
+    if folds is None:
+        problems.append("array folds is missing")
+    elif folds.shape != (len(positions),) or folds.dtype.kind not in "iu" or (folds < 0).any():
+        problems.append(f"folds: expected {len(positions)} fold numbers, got {folds.shape}")
+    if problems or folds is None:
+        raise DataError(
+            f"{model.url}/{OUT_OF_FOLD_FILE} does not fit snapshot {snapshot.ref.id}; "
+            "train the model again (--no-cache)",
+            problems,
+        )
+    return Predictions(
+        positions=positions,
+        labels=snapshot.labels(positions),
+        probs_NK=arrays["probabilities"].astype(np.float64),
+        folds=folds.astype(np.int64),
+    )
+
+
+def out_of_fold_bytes(probs_NK: Floats, folds_N: Ints) -> bytes:
+    """Content of `out_of_fold.npz`: `probabilities` (float32, N x K) and `folds` (int8, N).
+
+    Rows are the training images in the order of `snapshot.positions("train")`.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        probabilities=np.ascontiguousarray(probs_NK, dtype=np.float32),
+        folds=np.ascontiguousarray(folds_N, dtype=np.int8),
+    )
+    return buffer.getvalue()
+
+
+def _check_snapshot(store: ArtifactStore, snapshot: DatasetSnapshot, model: ModelRef) -> None:
+    trained_on = store.info(model).get("snapshot_id")
+    if trained_on != snapshot.ref.id:
+        raise DataError(
+            f"model {model.id} was trained on another snapshot: expected {snapshot.ref.id}, "
+            f"got {trained_on}; use that snapshot, or train the model on this one"
+        )
+
+
+def _load_arrays(store: ArtifactStore, model: ModelRef, file: str) -> dict[str, npt.NDArray[Any]]:
     try:
-        path = store.fetch(model, PROBABILITIES_FILE)
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(store.fetch(model, file), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except ValueError as error:
         raise StoreError(
-            f"{model.url}/{PROBABILITIES_FILE}: expected numpy arrays: {error}; "
+            f"{model.url}/{file}: expected numpy arrays: {error}; "
             "train the model again (--no-cache)"
         ) from error
 
 
 def _array_problems(
-    arrays: dict[str, Floats], split: str, num_rows: int, num_classes: int
+    arrays: dict[str, npt.NDArray[Any]], split: str, num_rows: int, num_classes: int
 ) -> list[str]:
     if split not in arrays:
         return [f"array missing; the file contains {', '.join(arrays) or 'none'}"]
