@@ -112,4 +112,17 @@ def _teacher_problems(members: tuple[MemberConfig, ...]) -> list[str]:
                 f"teachers of {member.name}: expected members listed before it "
                 f"({', '.join(earlier) or 'none'}), got {', '.join(invalid)}"
             )
+        problems += _fold_problems(member, members[:number])
     return problems
+
+
+def _fold_problems(member: MemberConfig, earlier: tuple[MemberConfig, ...]) -> list[str]:
+    """A fold is taught by the teachers' networks for the same fold, so these must exist."""
+    folds = member.out_of_fold.folds
+    return [
+        f"{member.name} has {folds} folds, its teacher {teacher.name} {teacher.out_of_fold.folds}: "
+        f"expected the same number; set members.{teacher.name}.out_of_fold.folds={folds}, or "
+        f"members.{member.name}.out_of_fold.folds=0"
+        for teacher in earlier
+        if folds and teacher.name in member.teachers and teacher.out_of_fold.folds != folds
+    ]

@@ -15,6 +15,8 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 
 PROBABILITIES_FILE = "probabilities.npz"
+FINAL_FIT_OF = "final_fit_of"
+"""In the metadata of a final fit: the id of the model that it repeats on more images."""
 OUT_OF_FOLD_FILE = "out_of_fold.npz"
 _MEMBERS_FILE = "members.json"
 _SPLITS = ("validation", "test")
@@ -104,13 +106,17 @@ def read_predictions(
     }
 
 
-def probabilities_bytes(validation: Floats, test: Floats) -> bytes:
-    """Content of `probabilities.npz`: compressed float32 arrays `validation` and `test`, N x K."""
+def probabilities_bytes(validation: Floats | None, test: Floats) -> bytes:
+    """Content of `probabilities.npz`: compressed float32 arrays `validation` and `test`, N x K.
+
+    A final fit has no `validation` (None), because it was trained on these images.
+    """
+    arrays = {"test": test} if validation is None else {"validation": validation, "test": test}
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        validation=np.ascontiguousarray(validation, dtype=np.float32),
-        test=np.ascontiguousarray(test, dtype=np.float32),
+        allow_pickle=False,
+        **{name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()},
     )
     return buffer.getvalue()
 

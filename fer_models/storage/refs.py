@@ -78,6 +78,16 @@ class ModelRef(ArtifactRef):
     kind: str = "network"
 
 
+class FoldRef(ArtifactRef):
+    """A member's network for one fold, with its predictions of the images that it did not see."""
+
+    folder: ClassVar[str] = "folds"
+    name: str
+    """The member."""
+    fold: int
+    """0.. of the fold that was left out."""
+
+
 class EvaluationRef(ArtifactRef):
     """Metrics of one model on one snapshot."""
 
@@ -148,6 +158,7 @@ ARTIFACT_KINDS: tuple[type[ArtifactRef], ...] = (
     ExplorationRef,
     ValidationRef,
     TuningRef,
+    FoldRef,
     ModelRef,
     EvaluationRef,
     EnsembleRef,
