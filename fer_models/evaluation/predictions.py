@@ -1,6 +1,7 @@
 """A model's stored probabilities: the file format, and reading them aligned with the snapshot."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,21 +74,59 @@ def model_preprocessing(store: ArtifactStore, model: ModelRef) -> dict[str, Any]
     return facts
 
 
+def final_fit_of(store: ArtifactStore, model: ModelRef) -> str | None:
+    """The id of the model that a final fit repeats on training and validation images together.
+
+    None for any other model. That model was selected on the validation images and can be measured
+    on them; the final fit has learned from them.
+
+    Raises:
+        StoreError: the model is missing or damaged.
+    """
+    base = store.info(model).get(FINAL_FIT_OF)
+    return None if base is None else str(base)
+
+
+def held_out_splits(store: ArtifactStore, model: ModelRef) -> tuple[str, ...]:
+    """The splits that a model has predictions of: `validation` and `test`, a final fit `test`.
+
+    Raises:
+        StoreError: the model is missing or damaged.
+    """
+    return _SPLITS if final_fit_of(store, model) is None else ("test",)
+
+
 def read_predictions(
-    store: ArtifactStore, snapshot: DatasetSnapshot, model: ModelRef
+    store: ArtifactStore,
+    snapshot: DatasetSnapshot,
+    model: ModelRef,
+    splits: Sequence[str] = _SPLITS,
 ) -> dict[str, Predictions]:
     """The model's predictions by split (`validation` and `test`; either may have no images).
 
+    Args:
+        store: holds the model.
+        snapshot: that it was trained on.
+        model: a network or an ensemble.
+        splits: those to read, see `held_out_splits`.
+
     Raises:
-        DataError: they belong to another snapshot, or are not probabilities; lists all problems.
+        DataError: they belong to another snapshot, or are not probabilities, or the model is a
+            final fit, which has none of the validation images; lists all problems.
         StoreError: the model is missing or damaged.
     """
     _check_snapshot(store, snapshot, model)
+    base = final_fit_of(store, model)
+    if base is not None and "validation" in splits:
+        raise DataError(
+            f"model {model.id} is the final fit of {base}: it was trained on the validation "
+            f"images, so nothing can be measured on them; use {base}"
+        )
     arrays = _load_arrays(store, model, PROBABILITIES_FILE)
-    positions = {split: snapshot.positions(split) for split in _SPLITS}
+    positions = {split: snapshot.positions(split) for split in splits}
     problems = [
         f"{split}: {problem}"
-        for split in _SPLITS
+        for split in splits
         for problem in _array_problems(arrays, split, len(positions[split]), len(snapshot.classes))
     ]
     if problems:
@@ -102,7 +141,7 @@ def read_predictions(
             labels=snapshot.labels(positions[split]),
             probs_NK=arrays[split].astype(np.float64),
         )
-        for split in _SPLITS
+        for split in splits
     }
 
 

@@ -31,7 +31,9 @@ from fer_models.training.inputs.data import Preprocessing, Probabilities, split_
 from fer_models.training.predict import predict_probabilities
 
 _ID_LENGTH = 12
-_FINAL = "final"
+_FINAL_SUFFIX = "-final"
+TRAINING_KEY = "training_key"
+"""In the metadata of a final fit: a hash of everything that it depends on."""
 FOLDS = "folds"
 """In the lineage of a model with out-of-fold predictions: the ids of its folds."""
 
@@ -55,7 +57,7 @@ class Origin:
 
     `pretrained` is the fingerprint of the pretrained weights, `teachers` are the models that it was
     distilled from, `initial` is the one whose weights it started from, `final_fit_of` the one that
-    was trained without the validation images.
+    was trained without the validation images. A final fit is found again by its `training_key`.
     """
 
     pretrained: str | None = None
@@ -63,6 +65,7 @@ class Origin:
     initial: ModelRef | None = None
     out_of_fold: OutOfFold | None = None
     final_fit_of: ModelRef | None = None
+    training_key: str = ""
 
     def lineage(self) -> dict[str, Any]:
         """Its part of `lineage.json`."""
@@ -75,6 +78,7 @@ class Origin:
             facts[FOLDS] = list(self.out_of_fold.fold_ids)
         if self.final_fit_of is not None:
             facts[FINAL_FIT_OF] = self.final_fit_of.id
+            facts["trained_on"] = ["train", "validation"]
         return facts
 
 
@@ -109,7 +113,7 @@ def write_model(
     files[PROBABILITIES_FILE] = probabilities_bytes(validation, probabilities["test"])
     facts = {**lineage(snapshot.ref.id, seed), **origin.lineage()}
     files["lineage.json"] = json_bytes(facts, allow_nan=True)
-    name = member.name if base is None else f"{member.name}-{_FINAL}"
+    name = member.name if base is None else final_name(member.name)
     info = {
         "name": name,
         "kind": "network",
@@ -121,7 +125,7 @@ def write_model(
         "best_epoch": trained.best.epoch,
     }
     if base is not None:
-        info[FINAL_FIT_OF] = base.id
+        info |= {FINAL_FIT_OF: base.id, TRAINING_KEY: origin.training_key}
     if origin.out_of_fold is not None:
         files[OUT_OF_FOLD_FILE] = origin.out_of_fold.content
         info["out_of_fold_accuracy"] = origin.out_of_fold.accuracy
@@ -129,6 +133,11 @@ def write_model(
         info["node"] = {"id": node.id, "host": node.host}
     model_id = f"{name}-{_digest(parts)[:_ID_LENGTH]}"
     return store.put(ModelRef, model_id, files, info, name=name)
+
+
+def final_name(name: str) -> str:
+    """The name of the final fit of a model."""
+    return f"{name}{_FINAL_SUFFIX}"
 
 
 def network_files(member: MemberConfig, trained: TrainedNetwork) -> dict[str, bytes]:

@@ -1,11 +1,12 @@
 """One training that can be interrupted: tracked, and resumed from its last checkpoint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fer_models.progress import report
+from fer_models.storage.refs import FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
 from fer_models.tracking.track import Tracker, track_run
@@ -13,7 +14,9 @@ from fer_models.training.checkpoint_dir import CheckpointDir, checkpoint_dir
 from fer_models.training.config import MemberConfig
 from fer_models.training.engine.fit import TrainedNetwork, epochs_done, fit
 from fer_models.training.engine.results import EpochResult, StepResult
+from fer_models.training.initial import initial_weights
 from fer_models.training.inputs.data import TrainingData
+from fer_models.training.objective.distillation import distill
 from fer_models.training.stored_checkpoint import StoredCheckpoint, stored_checkpoint
 
 
@@ -29,6 +32,34 @@ class Training:
     seed: int
     key: str
     label: str
+
+
+def started_data(
+    store: ArtifactStore,
+    data: TrainingData,
+    member: MemberConfig,
+    teachers: Sequence[ModelRef | FoldRef] = (),
+    initial: ModelRef | None = None,
+) -> TrainingData:
+    """The data with the initial weights and the teachers' predictions, if there are any.
+
+    Raises:
+        ConfigError: the initial weights are those of another network.
+        StoreError: a model is missing or damaged.
+    """
+    epochs = data.stop_epoch or member.training.epochs
+    if member.training.auxiliary_head_weight and not data.train.num_with_votes:
+        note = f"{member.name}: no image has FER+ votes; training without the auxiliary head"
+        report("train", 0, epochs, "epochs", note=note)
+    if initial is not None:
+        weights = initial_weights(store, initial, member.network, data.classes)
+        data = replace(data, initial_weights=weights)
+        report("train", 0, epochs, "epochs", note=f"{member.name}: starting from {initial.id}")
+    if not teachers:
+        return data
+    names = ", ".join(teacher.name for teacher in teachers)
+    report("train", 0, epochs, "epochs", note=f"{member.name}: predicting with {names}")
+    return distill(store, data, teachers)
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """Train one member: the entry point of this package, which loads torch and Lightning lazily."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fer_models.cluster_address import uses_cluster
 from fer_models.progress import report
@@ -10,11 +8,6 @@ from fer_models.storage.refs import FoldRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import MemberConfig
-from fer_models.training.initial import initial_weights
-
-if TYPE_CHECKING:
-    from fer_models.dataset.snapshot import DatasetSnapshot
-    from fer_models.training.inputs.data import TrainingData
 
 
 def train_member(
@@ -77,7 +70,22 @@ def train_member(
 
         arguments = (store, snapshot, member, seed, tracking, teachers, initial, folds)
         return train_on_node(member, member.name, train_member, *arguments)
-    seed += member.seed_offset
+    return _train_here(
+        store, snapshot, member, seed + member.seed_offset, tracking, teachers, initial, folds
+    )
+
+
+def _train_here(
+    store: ArtifactStore,
+    snapshot: SnapshotRef,
+    member: MemberConfig,
+    seed: int,
+    tracking: TrackingConfig,
+    teachers: Sequence[ModelRef],
+    initial: ModelRef | None,
+    folds: Sequence[FoldRef],
+) -> ModelRef:
+    """Train the member's own network in this process, or on workers."""
     report("train", 0, member.training.epochs, "epochs", note=f"{member.name}: loading")
     from fer_models.dataset.snapshot import open_snapshot
     from fer_models.evaluation.metrics import confusion_matrix
@@ -87,10 +95,11 @@ def train_member(
     from fer_models.training.artifact import Origin, write_model
     from fer_models.training.checkpoint_dir import training_key
     from fer_models.training.folds.stored import merge_folds
-    from fer_models.training.resumable import Training, trained_network
+    from fer_models.training.inputs.data import training_data
+    from fer_models.training.resumable import Training, started_data, trained_network
 
     opened = open_snapshot(store, snapshot)
-    data = _load_data(store, opened, member, teachers, initial)
+    data = started_data(store, training_data(opened), member, teachers, initial)
     origin = Origin(
         # Before the training: the weights folder may be gone after it.
         pretrained_fingerprint(member.network),
@@ -107,30 +116,3 @@ def train_member(
         confusion_KK = confusion_matrix(validation.probs_NK, validation.labels)
         run.log_confusion(confusion_KK, opened.classes.names)
     return model
-
-
-def _load_data(
-    store: ArtifactStore,
-    snapshot: "DatasetSnapshot",
-    member: MemberConfig,
-    teachers: Sequence[ModelRef],
-    initial: ModelRef | None,
-) -> "TrainingData":
-    """The snapshot's images, with initial weights and predictions of teachers, if any."""
-    from fer_models.training.inputs.data import training_data
-    from fer_models.training.objective.distillation import distill
-
-    epochs = member.training.epochs
-    data = training_data(snapshot)
-    if member.training.auxiliary_head_weight and not data.train.num_with_votes:
-        note = f"{member.name}: no image has FER+ votes; training without the auxiliary head"
-        report("train", 0, epochs, "epochs", note=note)
-    if initial is not None:
-        weights = initial_weights(store, initial, member.network, snapshot.classes)
-        data = replace(data, initial_weights=weights)
-        report("train", 0, epochs, "epochs", note=f"{member.name}: starting from {initial.id}")
-    if not teachers:
-        return data
-    names = ", ".join(teacher.name for teacher in teachers)
-    report("train", 0, epochs, "epochs", note=f"{member.name}: predicting with {names}")
-    return distill(store, data, teachers)

@@ -93,8 +93,7 @@ def _trained_fold(
     from fer_models.lineage import lineage
     from fer_models.training.checkpoint_dir import training_key
     from fer_models.training.inputs.data import training_data
-    from fer_models.training.objective.distillation import distill
-    from fer_models.training.resumable import Training, trained_network
+    from fer_models.training.resumable import Training, started_data, trained_network
 
     fold, label = named
     base = training_key(snapshot.ref, member, seed, teachers)
@@ -106,7 +105,7 @@ def _trained_fold(
         return ref
     everything = training_data(snapshot)
     data = replace(everything, train=everything.train.at((folds != fold).nonzero()[0]))
-    data = distill(store, data, teachers)
+    data = started_data(store, data, member, teachers)
     training = Training(member, seed, key, label)
     facts = {**lineage(snapshot.ref.id, seed), "fold": fold}
     with trained_network(store, data, training, tracking, facts) as (trained, _):
