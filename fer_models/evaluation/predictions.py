@@ -87,6 +87,19 @@ def final_fit_of(store: ArtifactStore, model: ModelRef) -> str | None:
     return None if base is None else str(base)
 
 
+def selected_model(store: ArtifactStore, model: ModelRef) -> ModelRef:
+    """The model that was selected on the validation images: the given one, or what it repeats.
+
+    Comparisons on validation images need it in place of a final fit, and so does whatever must not
+    have learned from them.
+
+    Raises:
+        StoreError: a model is missing or damaged.
+    """
+    base = final_fit_of(store, model)
+    return model if base is None else model_ref(store, base)
+
+
 def held_out_splits(store: ArtifactStore, model: ModelRef) -> tuple[str, ...]:
     """The splits that a model has predictions of: `validation` and `test`, a final fit `test`.
 

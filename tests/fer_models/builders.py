@@ -178,6 +178,28 @@ def build_model(
     )
 
 
+def build_final_fit(store: ArtifactStore, model: ModelRef, skill: float = 2.0) -> ModelRef:
+    """An untrained final fit of a network from `build_model`: predictions of test images alone."""
+    info = store.info(model)
+    opened = open_snapshot(store, store.ref(SnapshotRef, info["snapshot_id"]))
+    test = draw_probabilities(_labels(opened, "test"), skill, int(info["seed"]) + 50)
+    lineage = store.read_json(model, "lineage.json") | {"final_fit_of": model.id}
+    name = f"{model.name}-final"
+    return store.put(
+        ModelRef,
+        f"{name}-{model.id.rpartition('-')[2]}",
+        {
+            "config.json": store.read_file(model, "config.json"),
+            "preprocessing.json": store.read_file(model, "preprocessing.json"),
+            "probabilities.npz": npz(test=test.astype(np.float32)),
+            "lineage.json": json.dumps(lineage).encode(),
+        },
+        {**info, "name": name, "validation_accuracy": None, "final_fit_of": model.id},
+        name=name,
+        kind="network",
+    )
+
+
 def build_validation(store: ArtifactStore, snapshot: SnapshotRef, failed: int = 0) -> ValidationRef:
     """A result of the data gate with one warning and `failed` errors."""
 
