@@ -18,7 +18,7 @@ from fer_models.promotion.config import PromotionConfig, RetrainingConfig
 from fer_models.quality.config import ScoringConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.tracking.config import TrackingConfig
-from fer_models.training.config import MemberConfig, TrainingConfig
+from fer_models.training.config import FinalFitConfig, MemberConfig, TrainingConfig
 from fer_models.tuning.config import TuningConfig
 from validation.config import ValidationConfig
 
@@ -63,6 +63,10 @@ class PipelineConfig(FrozenConfig):
     evaluation: EvaluationConfig = Field(default=EvaluationConfig(), description="Metrics.")
     ensemble: EnsembleConfig = Field(default=EnsembleConfig(), description="Ensembles to build.")
     promotion: PromotionConfig = Field(default=PromotionConfig(), description="Promotion gate.")
+    final_fit: FinalFitConfig = Field(
+        default=FinalFitConfig(),
+        description="Training of a promoted candidate on training and validation images.",
+    )
     retraining: RetrainingConfig = Field(
         default=RetrainingConfig(), description="Conditions for retraining."
     )

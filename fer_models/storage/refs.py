@@ -114,11 +114,14 @@ class PromotionRef(ArtifactRef):
     champion_id: str | None
     """The champion that the candidate was compared with."""
     reason: str
+    final_fit_id: str | None = None
+    """The candidate's final fit, if that one was promoted."""
 
     @property
     def champion_now(self) -> str | None:
         """The champion after the decision."""
-        return self.candidate_id if self.promoted else self.champion_id
+        promoted_id = self.final_fit_id or self.candidate_id
+        return promoted_id if self.promoted else self.champion_id
 
 
 class ReviewRef(ArtifactRef):

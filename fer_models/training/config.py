@@ -208,6 +208,19 @@ class TrainingConfig(FrozenConfig):
         return self
 
 
+class FinalFitConfig(FrozenConfig):
+    """The final fit of a candidate that has passed the promotion gate.
+
+    It is trained once more on the training and validation images, for the epochs that were chosen.
+    """
+
+    enabled: bool = Field(
+        default=False,
+        description="Train it before the promotion, and make it the champion in place of the "
+        "candidate. Only the test split is left to measure it on.",
+    )
+
+
 class OutOfFoldConfig(FrozenConfig):
     """Predictions of the training images by networks that were not trained on them.
 

@@ -69,6 +69,13 @@ def model_rows(store: ArtifactStore, model: ModelRef) -> list[Row]:
     return [{"id": model.id, **{column: info.get(column) for column in columns}, **more}]
 
 
+def final_rows(store: ArtifactStore, model: ModelRef) -> list[Row]:
+    """One row: the final fit, what it repeats and its size; it has no validation accuracy."""
+    info = store.info(model)
+    columns = ("name", "final_fit_of", "parameters", "train_seconds", "seed")
+    return [{"id": model.id, **{column: info.get(column) for column in columns}}]
+
+
 def evaluation_rows(store: ArtifactStore, evaluation: EvaluationRef) -> list[Row]:
     """One row per split."""
     metrics = store.read_json(evaluation, "metrics.json")
