@@ -179,8 +179,9 @@ def build_model(
 
 
 def build_final_fit(store: ArtifactStore, model: ModelRef, skill: float = 2.0) -> ModelRef:
-    """An untrained final fit of a network from `build_model`: predictions of test images alone."""
-    info = store.info(model)
+    """A final fit without a training: the network's files, and predictions of test images alone."""
+    info, files = store.info(model), store.describe(model).files
+    own = ("probabilities.npz", "lineage.json", "curve.csv")
     opened = open_snapshot(store, store.ref(SnapshotRef, info["snapshot_id"]))
     test = draw_probabilities(_labels(opened, "test"), skill, int(info["seed"]) + 50)
     lineage = store.read_json(model, "lineage.json") | {"final_fit_of": model.id}
@@ -189,12 +190,11 @@ def build_final_fit(store: ArtifactStore, model: ModelRef, skill: float = 2.0) -
         ModelRef,
         f"{name}-{model.id.rpartition('-')[2]}",
         {
-            "config.json": store.read_file(model, "config.json"),
-            "preprocessing.json": store.read_file(model, "preprocessing.json"),
             "probabilities.npz": npz(test=test.astype(np.float32)),
             "lineage.json": json.dumps(lineage).encode(),
         },
         {**info, "name": name, "validation_accuracy": None, "final_fit_of": model.id},
+        {file: entry for file, entry in files.items() if file not in own},
         name=name,
         kind="network",
     )
