@@ -17,6 +17,7 @@ from fer_models.evaluation.predictions import (
     FINAL_FIT_OF,
     PROBABILITIES_FILE,
     final_fit_of,
+    final_name,
     model_ref,
     probabilities_bytes,
     read_predictions,
@@ -25,7 +26,6 @@ from fer_models.lineage import lineage
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.artifact import final_name
 
 _TEST = "test"
 # What a final ensemble has of its own; its other files are those of the ensemble that it repeats.

@@ -18,6 +18,7 @@ from fer_models.storage.store import ArtifactStore
 PROBABILITIES_FILE = "probabilities.npz"
 FINAL_FIT_OF = "final_fit_of"
 """In the metadata of a final fit: the id of the model that it repeats on more images."""
+_FINAL_SUFFIX = "-final"
 OUT_OF_FOLD_FILE = "out_of_fold.npz"
 _MEMBERS_FILE = "members.json"
 _SPLITS = ("validation", "test")
@@ -72,6 +73,11 @@ def model_preprocessing(store: ArtifactStore, model: ModelRef) -> dict[str, Any]
         model = model_ref(store, str(first["model_id"]))
     facts: dict[str, Any] = store.read_json(model, "preprocessing.json")
     return facts
+
+
+def final_name(name: str) -> str:
+    """The name of the final fit of a model."""
+    return f"{name}{_FINAL_SUFFIX}"
 
 
 def final_fit_of(store: ArtifactStore, model: ModelRef) -> str | None:

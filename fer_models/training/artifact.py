@@ -14,6 +14,7 @@ from fer_models.evaluation.predictions import (
     FINAL_FIT_OF,
     OUT_OF_FOLD_FILE,
     PROBABILITIES_FILE,
+    final_name,
     probabilities_bytes,
 )
 from fer_models.lineage import lineage
@@ -31,7 +32,6 @@ from fer_models.training.inputs.data import Preprocessing, Probabilities, split_
 from fer_models.training.predict import predict_probabilities
 
 _ID_LENGTH = 12
-_FINAL_SUFFIX = "-final"
 TRAINING_KEY = "training_key"
 """In the metadata of a final fit: a hash of everything that it depends on."""
 FOLDS = "folds"
@@ -133,11 +133,6 @@ def write_model(
         info["node"] = {"id": node.id, "host": node.host}
     model_id = f"{name}-{_digest(parts)[:_ID_LENGTH]}"
     return store.put(ModelRef, model_id, files, info, name=name)
-
-
-def final_name(name: str) -> str:
-    """The name of the final fit of a model."""
-    return f"{name}{_FINAL_SUFFIX}"
 
 
 def network_files(member: MemberConfig, trained: TrainedNetwork) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_models.cluster_address import uses_cluster
 from fer_models.errors import ConfigError, StoreError
-from fer_models.evaluation.predictions import FINAL_FIT_OF, model_ref
+from fer_models.evaluation.predictions import FINAL_FIT_OF, final_name, model_ref
 from fer_models.progress import report
 from fer_models.storage.json_bytes import json_key
 from fer_models.storage.refs import ModelRef, SnapshotRef
@@ -128,7 +128,7 @@ def _origin(store: ArtifactStore, model: ModelRef, member: MemberConfig) -> "Ori
 
 def _existing(store: ArtifactStore, member: MemberConfig, key: str) -> ModelRef | None:
     """The stored final fit of the same training, if there is one."""
-    from fer_models.training.artifact import TRAINING_KEY, final_name
+    from fer_models.training.artifact import TRAINING_KEY
 
     prefix = f"{final_name(member.name)}-"
     for model_id in store.list_ids(ModelRef):

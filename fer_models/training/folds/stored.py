@@ -5,6 +5,7 @@ N training images, n of them in a fold, K classes.
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,9 @@ from fer_models.errors import DataError
 from fer_models.evaluation.predictions import out_of_fold_bytes
 from fer_models.storage.refs import FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.artifact import FOLDS, OutOfFold
+
+if TYPE_CHECKING:
+    from fer_models.training.artifact import OutOfFold
 
 PREDICTIONS_FILE = "predictions.npz"
 _LINEAGE_FILE = "lineage.json"
@@ -33,6 +36,8 @@ def folds_of(store: ArtifactStore, model: ModelRef) -> list[FoldRef]:
     Raises:
         StoreError: the model or a fold is missing or damaged.
     """
+    from fer_models.training.artifact import FOLDS
+
     ids = store.read_json(model, _LINEAGE_FILE).get(FOLDS, [])
     bare = [store.ref(FoldRef, str(fold_id), name="", fold=0) for fold_id in ids]
     infos = [store.info(ref) for ref in bare]
@@ -44,13 +49,15 @@ def folds_of(store: ArtifactStore, model: ModelRef) -> list[FoldRef]:
 
 def merge_folds(
     store: ArtifactStore, snapshot: DatasetSnapshot, folds: Sequence[FoldRef]
-) -> OutOfFold:
+) -> "OutOfFold":
     """The predictions of all folds of a member, one row for each training image.
 
     Raises:
         DataError: the folds are not those of the snapshot's training images, each image in one.
         StoreError: a fold is missing or damaged.
     """
+    from fer_models.training.artifact import OutOfFold
+
     positions = snapshot.positions("train")
     probs_NK = np.zeros((len(positions), len(snapshot.classes)), dtype=np.float32)
     numbers = np.full(len(positions), -1, dtype=np.int64)
