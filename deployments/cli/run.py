@@ -198,14 +198,15 @@ def _without_heartbeats() -> AbstractContextManager[object]:
 
 def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
     trained, promotion = outcome.trained, outcome.promotion
+    final = (outcome.final_evaluation,) if outcome.final_evaluation else ()
     return {
         "snapshot": trained.prepared.snapshot.id,
         "classes": ClassList.from_info(store.info(trained.prepared.snapshot)).names,
         "exploration": trained.prepared.exploration.report_url,
-        "models": [_model_facts(store, evaluation) for evaluation in trained.evaluations],
+        "models": [_model_facts(store, e) for e in (*trained.evaluations, *final)],
         "candidate": promotion.candidate_id,
         "champion": promotion.champion_now,
-        "final_fit": _final_facts(store, outcome),
+        "final_fit": promotion.final_fit_id,
         "promoted": promotion.promoted,
         "reason": promotion.reason,
         "run": outcome.run.id,
@@ -213,18 +214,6 @@ def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
         "store": store.url,
         "exit_code": 0 if promotion.promoted else 3,
     }
-
-
-def _final_facts(store: ArtifactStore, outcome: "Outcome") -> Produced | None:
-    """The final fit, measured on test images if there are any; None without one."""
-    final_id, evaluation = outcome.promotion.final_fit_id, outcome.final_evaluation
-    if final_id is None:
-        return None
-    facts: Produced = {"id": final_id, "splits": {}}
-    if evaluation is not None:
-        facts = _model_facts(store, evaluation)
-    test = _interval(facts["splits"].get("test"))
-    return {**facts, "text": f"{final_id}, trained on validation images, too; test {test}"}
 
 
 def _model_facts(store: ArtifactStore, evaluation: "EvaluationRef") -> Produced:
@@ -271,7 +260,7 @@ def _show(produced: Produced, config: PipelineConfig) -> None:
         {
             "candidate": f"{produced['candidate']}: {verdict}",
             "reason": produced["reason"],
-            **({"final fit": produced["final_fit"]["text"]} if produced["final_fit"] else {}),
+            "champion": str(produced["champion"]),
             "report": produced["report_file"],
             "data": produced["exploration_file"],
             "tasks": f"{done} executed, {cached} from the cache, {produced['seconds']} s",

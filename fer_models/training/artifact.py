@@ -35,7 +35,7 @@ _ID_LENGTH = 12
 TRAINING_KEY = "training_key"
 """In the metadata of a final fit: a hash of everything that it depends on."""
 FOLDS = "folds"
-"""In the lineage of a model with out-of-fold predictions: the ids of its folds."""
+"""In lineage and metadata of a model with out-of-fold predictions: the ids of its folds."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,7 @@ def write_model(
     if origin.out_of_fold is not None:
         files[OUT_OF_FOLD_FILE] = origin.out_of_fold.content
         info["out_of_fold_accuracy"] = origin.out_of_fold.accuracy
+        info[FOLDS] = list(origin.out_of_fold.fold_ids)
     if (node := current_node()) is not None:
         info["node"] = {"id": node.id, "host": node.host}
     model_id = f"{name}-{_digest(parts)[:_ID_LENGTH]}"

@@ -12,8 +12,9 @@ from fer_models.drift.results import read_measures
 from fer_models.errors import DataError
 from fer_models.storage.refs import DriftRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tests.fer_models.builders import build_final_fit, build_snapshot
+from tests.fer_models.builders import build_snapshot
 from tests.fer_models.drift.conftest import draw, recent_of
+from tests.fer_models.final_fits import build_final_fit
 
 CONFIG = DriftConfig()
 

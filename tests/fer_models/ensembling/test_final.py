@@ -15,7 +15,8 @@ from fer_models.evaluation.evaluate import measure_model
 from fer_models.evaluation.predictions import model_ref, read_predictions
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tests.fer_models.builders import build_final_fit, build_model, build_snapshot
+from tests.fer_models.builders import build_model, build_snapshot
+from tests.fer_models.final_fits import build_final_fit
 
 
 def build_ensemble(store: ArtifactStore, snapshot: SnapshotRef) -> ModelRef:

@@ -26,7 +26,6 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.inputs.data import split_images
 from fer_models.training.predict import load_network, predict_probabilities
-from tests.fer_models.builders import build_final_fit
 from tests.fer_models.inference.builders import MEMBER, stored_ensemble, stored_network
 from tests.fer_models.inference.conftest import Exported
 from tests.fer_models.ingest.builders import random_images
@@ -120,18 +119,6 @@ def test_without_its_images_the_recorded_accuracy_is_used(store: ArtifactStore) 
     assert set(facts.accuracy) == {"validation"}
     assert facts.accuracy["validation"].n == 42
     assert facts.accuracy["validation"].accuracy == store.info(model)["validation_accuracy"]
-
-
-def test_a_final_fit_is_measured_on_the_test_images(store: ArtifactStore) -> None:
-    model = stored_network(store)
-    final = build_final_fit(store, model)
-    folder = store.local_root / "out"
-    facts = write_bundle(store, final, folder)
-    assert set(facts.accuracy) == {"test", "test_unseen"}
-    assert facts.accuracy["test"].n == 21
-    assert facts.validation_accuracy == -1.0
-    shutil.rmtree(store.local_root / "datasets")
-    assert write_bundle(store, final, folder, name="later").accuracy == {}
 
 
 def test_the_same_network_may_be_exported_again(exported: Exported, copied: Path) -> None:

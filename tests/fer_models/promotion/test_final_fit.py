@@ -16,7 +16,8 @@ from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION, Registry, RegistryEntry
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
-from tests.fer_models.builders import build_final_fit, build_model
+from tests.fer_models.builders import build_model
+from tests.fer_models.final_fits import build_final_fit
 
 CONFIG = PromotionConfig()
 
