@@ -12,6 +12,8 @@ Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
 
 REPLICATES = 1000
+_MAX_BLOCK_VALUES = 1 << 20
+"""Counts that are converted to floating point at a time: 8 MB."""
 
 
 class GroupBootstrap:
@@ -45,14 +47,11 @@ class GroupBootstrap:
         self._order = np.argsort(self._codes, kind="stable")
         self._starts = np.searchsorted(self._codes[self._order], np.arange(self.num_groups))
         rng = np.random.default_rng(seed)
-        self._counts_BG = np.stack(
-            [
-                np.bincount(
-                    rng.integers(self.num_groups, size=self.num_groups), minlength=self.num_groups
-                )
-                for _ in range(replicates)
-            ]
-        ).astype(np.float32)
+        self._counts_BG = np.empty((replicates, self.num_groups), dtype=np.uint8)
+        for counts_G in self._counts_BG:
+            drawn = rng.integers(self.num_groups, size=self.num_groups)
+            # More than 255 draws of one group of many have no chance; of few they are impossible.
+            counts_G[:] = np.bincount(drawn, minlength=self.num_groups)
 
     def sums(self, values_NC: Floats) -> npt.NDArray[np.float64]:
         """Sums of each column over the images of every replicate, B x C.
@@ -62,12 +61,14 @@ class GroupBootstrap:
         """
         sorted_NC = values_NC[self._order].astype(np.float64)
         sums_GC = np.add.reduceat(sorted_NC, self._starts, axis=0)
-        sums_BC: npt.NDArray[np.float64] = self._counts_BG.astype(np.float64) @ sums_GC
-        return sums_BC
+        rows = max(1, _MAX_BLOCK_VALUES // self.num_groups)
+        starts = range(0, len(self._counts_BG), rows)
+        blocks = (self._counts_BG[start : start + rows].astype(np.float64) for start in starts)
+        return np.concatenate([block @ sums_GC for block in blocks])
 
     def counts(self) -> npt.NDArray[np.float32]:
         """How often each image is drawn in every replicate, B x N."""
-        return self._counts_BG[:, self._codes]
+        return self._counts_BG[:, self._codes].astype(np.float32)
 
 
 def percentile_interval(values_B: Floats, confidence: float) -> tuple[float, float]:
