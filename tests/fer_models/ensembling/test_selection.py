@@ -139,7 +139,7 @@ def check_coverage(num_seeds: int, num_images: int, num_members: int, least: flo
 
 
 def test_the_interval_of_the_nested_estimate_covers_the_test_score() -> None:
-    check_coverage(num_seeds=12, num_images=200, num_members=3, least=0.9)
+    check_coverage(num_seeds=10, num_images=200, num_members=3, least=0.9)
 
 
 @pytest.mark.slow
