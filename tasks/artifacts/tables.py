@@ -1,6 +1,6 @@
 """Table rows about artifacts, for the Prefect UI and the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fer_models.classes.class_list import ClassList
@@ -155,13 +155,41 @@ def _slice_note(part: Slice, sliced: SliceColumn, min_images: int) -> str:
 
 
 def ensemble_rows(store: ArtifactStore, ensemble: EnsembleRef) -> list[Row]:
-    """One row per ensemble, and one for the candidate."""
-    rows: list[Row] = []
-    for model in (*ensemble.ensembles, ensemble.candidate):
-        accuracy = store.info(model)["validation_accuracy"]
-        role = "candidate" if model is ensemble.candidate else "ensemble"
-        rows.append({"role": role, "model": model.name, "validation_accuracy": accuracy})
-    return rows
+    """One row per member and ensemble, then one for the choice among them.
+
+    `cross_validated_...` are scores on images that nothing was fitted to. That of the choice is
+    the nested estimate: the chosen model's own score is the best of several, and so too good.
+    """
+    content = store.read_json(ensemble, "ensemble.json")
+    metric = content["metric"]
+    rows = [
+        {
+            "role": _role(entry, content["chosen"]),
+            "model": entry["name"],
+            f"validation_{metric}": entry["validation"][metric],
+            **_score_columns(metric, entry["cross_validated"]),
+            "multiply_adds": entry["multiply_adds"],
+        }
+        for entry in content["candidates"]
+    ]
+    nested = _score_columns(metric, content["nested"])
+    choice = {"role": "choice", "model": "nested estimate", f"validation_{metric}": None}
+    return [*rows, {**choice, **nested, "multiply_adds": None}]
+
+
+def _role(entry: Mapping[str, Any], chosen: str) -> str:
+    if entry["model_id"] == chosen:
+        return "candidate"
+    return "member" if entry["method"] is None else "ensemble"
+
+
+def _score_columns(metric: str, scores: Mapping[str, Any]) -> Row:
+    found = scores[metric]
+    return {
+        f"cross_validated_{metric}": found["value"],
+        f"{metric}_low": found["low"],
+        f"{metric}_high": found["high"],
+    }
 
 
 def criterion_rows(criteria: Iterable[Criterion]) -> list[Row]:

@@ -101,7 +101,7 @@ def train(
 @model_option
 @reporting
 def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
-    """Build ensembles and select the candidate. Both use only the validation split."""
+    """Build ensembles and select the candidate, by cross-validation on the validation split."""
     step = Step(options)
     from tasks.artifacts.tables import ensemble_rows
     from tasks.ensemble import ensemble as stage
