@@ -65,14 +65,15 @@ def note_step(
 
 
 def step_name(task_name: str, parameters: Mapping[str, Any]) -> str:
-    """The name of a task call: with that of its member or model, if it has one.
+    """The name of a task call: with that of its member or model, and its fold, if it has one.
 
     Example:
         step_name("train", {"member": member})  # "train-compact_cnn"
     """
     subject = parameters.get("member") or parameters.get("model")
     name = getattr(subject, "name", "")
-    return f"{task_name}-{name}" if name else task_name
+    fold = f"-fold-{parameters['fold'] + 1}" if "fold" in parameters else ""
+    return f"{task_name}-{name}{fold}" if name else f"{task_name}{fold}"
 
 
 def execution_so_far(store: ArtifactStore, now_s: float) -> Execution | None:

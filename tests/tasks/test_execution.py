@@ -53,4 +53,5 @@ def test_a_cached_step_has_the_time_of_the_run_that_did_the_work(store: Artifact
 
 def test_steps_about_a_member_carry_its_name() -> None:
     assert step_name("train", {"member": MemberConfig(name="wide")}) == "train-wide"
+    assert step_name("train_fold", {"model": None, "fold": 0}) == "train_fold-fold-1"
     assert step_name("split", {"snapshot": object()}) == "split"
