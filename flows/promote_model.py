@@ -37,7 +37,8 @@ def promote_candidate(config: PipelineConfig, trained: TrainedModels) -> Outcome
     """
     data, validation = trained.prepared.snapshot, trained.prepared.validation
     with results_in(config.store):
-        promotion = promote(data, trained.ensemble.candidate, config.promotion, config.store)
+        candidate = trained.ensemble.candidate
+        promotion = promote(data, candidate, config.promotion, config.store, config.tracking)
         run = report(
             config,
             data,
@@ -47,5 +48,7 @@ def promote_candidate(config: PipelineConfig, trained: TrainedModels) -> Outcome
             trained.ensemble,
             promotion,
             config.store,
+            config.tracking,
+            (*trained.models, *trained.ensemble.ensembles),
         )
     return Outcome(trained=trained, promotion=promotion, run=run)

@@ -12,6 +12,7 @@ from fer_models.storage.champions import current_champion
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import DriftRef, ModelRef, PromotionRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.tracking.config import TrackingConfig
 from tasks.artifacts.links import markdown_link
 from tasks.artifacts.publish import publish_markdown, publish_table
 from tasks.artifacts.tables import criterion_rows
@@ -43,14 +44,22 @@ def _publish_decision(decision: RetrainingDecision, _: Parameters) -> None:
 
 @stage("fer_models.promotion.promote", cache_key_extra=_champion_compared_with, publish=_publish)
 def promote(
-    snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig, store: StoreConfig
+    snapshot: SnapshotRef,
+    candidate: ModelRef,
+    config: PromotionConfig,
+    store: StoreConfig,
+    tracking: TrackingConfig,
 ) -> PromotionRef:
     """Compare the candidate with the champion, and promote it if it passes the gate."""
     artifacts = ArtifactStore(store)
     before = current_champion(artifacts, ClassList.from_info(artifacts.info(snapshot)))
     promotion = promote_candidate(artifacts, snapshot, candidate, config)
-    if in_task_run() and promotion.promoted and (before is None or before.model_id != candidate.id):
-        emit_promoted(promotion)
+    if promotion.promoted and (before is None or before.model_id != candidate.id):
+        from fer_models.tracking.outcome import link_champion
+
+        if in_task_run():
+            emit_promoted(promotion)
+        link_champion(tracking, artifacts, candidate, promotion.reason)
     return promotion
 
 

@@ -29,7 +29,7 @@ def train_on_node(
         setting=f"members.{member.name}.placement",
         placement=member.placement,
     )
-    with received_run() as run:
+    with received_run(store) as run:
         return call_on_node(
             place, train, store, snapshot, member, seed, tracking, *more, on_event=run.on_event
         )

@@ -90,15 +90,18 @@ def train_member(
     run_config = {"member": member.model_dump(mode="json"), **lineage(snapshot.id, seed)}
     key = training_key(snapshot, member, seed, teachers, initial)
     with (
-        track_run(tracking, member.name, run_config) as run,
+        track_run(tracking, member.name, run_config, store, "train") as run,
         checkpoint_dir(key) as checkpoints,
         stored_checkpoint(store, key, checkpoints.checkpoint) as copy,
     ):
+        for ref in (snapshot, *teachers, *([initial] if initial else [])):
+            run.used(ref)
         trained = _fit(store, data, member, seed, checkpoints, run, copy)
         model = write_model(store, opened, member, seed, trained, started_from, teachers, initial)
         validation = read_predictions(store, opened, model)["validation"]
         confusion_KK = confusion_matrix(validation.probs_NK, validation.labels)
         run.log_confusion(confusion_KK, opened.classes.names)
+        run.made(model)
         _remove_checkpoints(store, member, checkpoints)
     return model
 
