@@ -22,7 +22,8 @@ from fer_models.tracking.mode import Target, without_unknown_mode
 Counts = npt.NDArray[np.int64]
 STAGE = "tracking"
 _Record = Callable[[Any], None]  # logs one thing to a wandb run
-_INIT_TIMEOUT_S = 20.0
+# Together with a second start offline this is less than the time to finish.
+_INIT_TIMEOUT_S = 10.0
 _FINISH_TIMEOUT_S = 20.0
 
 
