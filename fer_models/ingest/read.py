@@ -63,6 +63,7 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
         config.classes,
         config.table,
         has_several_sources=len(config.sources) > 1,
+        slice_columns=config.slice_columns,
     )
     image_format = choose_format(config, [source for source, _ in located], settings)
     settings = replace(settings, image_format=image_format)

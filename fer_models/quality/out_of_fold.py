@@ -18,13 +18,13 @@ from typing import IO
 import numpy as np
 
 from fer_models.cluster_address import uses_cluster
+from fer_models.dataset.folds import Integers
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import TrainingError
 from fer_models.processes import num_cores
 from fer_models.progress import report
 from fer_models.quality import fold_worker
 from fer_models.quality.config import ScoringConfig
-from fer_models.quality.folds import Integers
 from fer_models.quality.quick_model import Probabilities
 
 _MAX_WORKERS_PER_GPU = 4
@@ -65,7 +65,7 @@ def out_of_fold_probabilities(
     jobs = range(config.folds * config.repeats)
     open_jobs = [job for job in jobs if not fold_worker.probabilities_file(folder, job).exists()]
     if uses_cluster():
-        from fer_models.quality.folds_on_nodes import train_folds_on_nodes
+        from fer_models.dataset.folds_on_nodes import train_folds_on_nodes
 
         train_folds_on_nodes(images, labels, folds, config, seed, folder, open_jobs, class_names)
     else:
