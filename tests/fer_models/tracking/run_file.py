@@ -27,12 +27,11 @@ def run_records(folder: Path) -> list[Any]:
 
 
 def logged_artifacts(folder: Path) -> dict[str, Any]:
-    """The artifact records of the only run below a folder, by name."""
-    return {
-        record.artifact.name: record.artifact
-        for record in run_records(folder)
-        if record.WhichOneof("record_type") == "artifact"
-    }
+    """The artifact records of the only run below a folder, by name; no name occurs twice."""
+    found = [r.artifact for r in run_records(folder) if r.WhichOneof("record_type") == "artifact"]
+    by_name = {artifact.name: artifact for artifact in found}
+    assert len(by_name) == len(found)
+    return by_name
 
 
 def entries_of(artifact: Any) -> dict[str, Any]:
