@@ -1,6 +1,7 @@
 """Write the report of a run."""
 
 import time
+from collections.abc import Sequence
 
 from fer_models.plotting.page import templates_hash
 from fer_models.reporting.collect import RunConfig
@@ -9,6 +10,7 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
+    ModelRef,
     PromotionRef,
     RunRef,
     SnapshotRef,
@@ -16,6 +18,7 @@ from fer_models.storage.refs import (
     ValidationRef,
 )
 from fer_models.storage.store import ArtifactStore
+from fer_models.tracking.config import TrackingConfig
 from tasks.artifacts.publish import publish_link
 from tasks.completion import Parameters
 from tasks.execution import execution_so_far
@@ -41,10 +44,14 @@ def report(
     ensemble: EnsembleRef,
     promotion: PromotionRef,
     store: StoreConfig,
+    tracking: TrackingConfig,
+    models: Sequence[ModelRef],
 ) -> RunRef:
     """Write an HTML page about the data, the models and the promotion, and the run's lineage."""
+    from fer_models.tracking.outcome import track_report
+
     artifacts = ArtifactStore(store)
-    return write_report(
+    run = write_report(
         artifacts,
         config,
         snapshot,
@@ -55,3 +62,5 @@ def report(
         promotion,
         execution_so_far(artifacts, time.time()),
     )
+    track_report(tracking, artifacts, config.name, run, snapshot, models)
+    return run

@@ -10,7 +10,7 @@ from deployments.cli.models.card import card_text, write_card
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.predict import stored_model
+from deployments.cli.prediction.predictor import stored_model
 from fer_models.training.config import TTA
 
 _CARD_SUFFIX = ".md"

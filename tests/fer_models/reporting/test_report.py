@@ -170,7 +170,7 @@ def test_page_names_models_verdict_and_figures(shared: Shared, page: "Page") -> 
 
 def test_charts_take_their_colours_from_the_page(page: "Page") -> None:
     charts = [attrs for tag, attrs in page.tags if tag == "svg"]
-    assert len(charts) == 9
+    assert len(charts) == 11
     assert all(attrs["aria-label"] for attrs in charts)
     assert {attrs["class"] for attrs in charts} == {"wide", "half"}
     styles = " ".join(attrs.get("style", "") for _, attrs in page.tags)
