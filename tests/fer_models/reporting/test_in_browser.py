@@ -10,7 +10,7 @@ import pytest
 
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
-from tests.fer_models.reporting.test_report import make_run
+from tests.fer_models.reporting.builders import make_run
 from validation.config import ValidationConfig
 from validation.gate import validate_snapshot
 

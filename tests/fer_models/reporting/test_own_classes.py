@@ -23,7 +23,7 @@ from tests.fer_models.own_classes import (
     probabilities,
     split_metrics,
 )
-from tests.fer_models.reporting.test_report import Page, make_run
+from tests.fer_models.reporting.builders import Page, make_run
 
 
 @pytest.fixture(scope="module")
