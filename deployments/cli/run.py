@@ -101,10 +101,11 @@ class _Tally:
 
 def _reachable_api(home: Path) -> str | None:
     """The Prefect server to use: a configured one, or that of a running `ferflow up`."""
-    from deployments.server.process import answers
+    from deployments.server.process import answers, require_answer
 
     configured = configured_api()
     if configured:
+        require_answer(configured)
         return configured
     facts = running_facts(home)
     if facts is None or not answers(str(facts["api"])):

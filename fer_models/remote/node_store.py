@@ -81,13 +81,18 @@ class ServedFolder:
         self.url = url
         self._server = server
 
-    def has(self, key: str) -> bool:
+    def size(self, key: str) -> int | None:
         """See `Backend`."""
-        return bool(self._call("has", key))
+        size: int | None = self._call("size", key)
+        return size
 
     def read(self, key: str) -> bytes:
         """See `Backend`."""
         return bytes(self._call("read", key))
+
+    def sha256(self, key: str) -> str:
+        """See `Backend`."""
+        return str(self._call("sha256", key))
 
     def write(self, key: str, data: bytes) -> None:
         """See `Backend`."""

@@ -10,6 +10,9 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+REPAIR = "run `ferflow store check --deep --repair`, then run again what made it"
+"""What to do about a damaged or incomplete artifact."""
+
 
 class FileEntry(BaseModel):
     """One file of an artifact; `key` is its path in the store (possibly in another artifact)."""
@@ -26,11 +29,14 @@ class Backend(Protocol):
     url: str
     """The root, without a trailing slash; valid from any working directory."""
 
-    def has(self, key: str) -> bool:
-        """Whether an object exists at `key`."""
+    def size(self, key: str) -> int | None:
+        """Bytes of the object at `key`; None if there is none."""
 
     def read(self, key: str) -> bytes:
         """The object's bytes; StoreError if it does not exist."""
+
+    def sha256(self, key: str) -> str:
+        """Hex sha256 of the object's stored bytes, without a cache; StoreError if there is none."""
 
     def write(self, key: str, data: bytes) -> None:
         """Write an object atomically: a reader sees the old bytes or the new ones."""
@@ -75,5 +81,5 @@ def damaged_message(url: str, entry: FileEntry) -> str:
     """Error message for an object whose bytes are not those that were written."""
     return (
         f"{url}/{entry.key}: damaged: expected {entry.size} bytes with sha256 "
-        f"{entry.sha256[:12]}; delete the artifact and rerun the step with --no-cache"
+        f"{entry.sha256[:12]}; {REPAIR}"
     )
