@@ -65,7 +65,7 @@ def out_of_fold_probabilities(
     jobs = range(config.folds * config.repeats)
     open_jobs = [job for job in jobs if not fold_worker.probabilities_file(folder, job).exists()]
     if uses_cluster():
-        from fer_models.dataset.folds_on_nodes import train_folds_on_nodes
+        from fer_models.quality.folds_on_nodes import train_folds_on_nodes
 
         train_folds_on_nodes(images, labels, folds, config, seed, folder, open_jobs, class_names)
     else:
