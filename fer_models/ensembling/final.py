@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fer_models.combination.stored import (
+    MEMBERS_FILE,
     Combination,
     StoredMember,
     combination_files,
@@ -32,7 +33,6 @@ from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
-_ENSEMBLE = "ensemble"
 _TEST = "test"
 
 
@@ -42,10 +42,9 @@ def networks_of(store: ArtifactStore, model: ModelRef) -> list[ModelRef]:
     Raises:
         StoreError: the model or one of its networks is missing or damaged.
     """
-    if model.kind != _ENSEMBLE:
+    if MEMBERS_FILE not in store.describe(model).files:
         return [model]
-    _, members = read_combination(store, model)
-    return [model_ref(store, member.model_id) for member in members]
+    return [model_ref(store, str(row["model_id"])) for row in store.read_json(model, MEMBERS_FILE)]
 
 
 def write_final_ensemble(
@@ -53,8 +52,8 @@ def write_final_ensemble(
 ) -> ModelRef:
     """Combine the final fits of an ensemble's networks by the rule and temperature of the ensemble.
 
-    Nothing is fitted: rule and temperature were chosen on the validation images, which the final
-    fits have learned from.
+    Nothing is fitted: both were chosen on the validation images, which the final fits have learned
+    from.
 
     Args:
         store: holds all models.
@@ -73,14 +72,25 @@ def write_final_ensemble(
         finals = [fit_final(store, network, tracking) for network in networks_of(store, ensemble)]
         final = write_final_ensemble(store, ensemble, finals)
     """
-    combination, _ = read_combination(store, ensemble)
     before = store.info(ensemble)
+    combination, _ = read_combination(store, ensemble)
     ordered = _in_order(store, ensemble, finals)
+    files = combination_files(combination, [_stored(store, final) for final in ordered])
     snapshot = open_snapshot(store, store.ref(SnapshotRef, str(before["snapshot_id"])))
     seed, name = int(before["seed"]), final_name(ensemble.name)
-    files = combination_files(combination, [_stored(store, final) for final in ordered])
     facts = lineage(snapshot.ref.id, seed) | {
         "members": [final.id for final in ordered],
+        FINAL_FIT_OF: ensemble.id,
+    }
+    infos = [store.info(final) for final in ordered]
+    info = {
+        "name": name,
+        "kind": "ensemble",
+        "snapshot_id": snapshot.ref.id,
+        "seed": seed,
+        "parameters": before["parameters"],
+        "validation_accuracy": None,
+        "train_seconds": sum(float(one["train_seconds"]) for one in infos),
         FINAL_FIT_OF: ensemble.id,
     }
     digest = hashlib.sha256(b"\0".join([*files.values(), ensemble.id.encode()])).hexdigest()
@@ -92,18 +102,9 @@ def write_final_ensemble(
             PROBABILITIES_FILE: _test_probabilities(store, snapshot, combination, ordered),
             LINEAGE_FILE: json_bytes(facts, sort_keys=False),
         },
-        {
-            "name": name,
-            "kind": _ENSEMBLE,
-            "snapshot_id": snapshot.ref.id,
-            "seed": seed,
-            "parameters": before["parameters"],
-            "validation_accuracy": None,
-            "train_seconds": sum(float(store.info(one)["train_seconds"]) for one in ordered),
-            FINAL_FIT_OF: ensemble.id,
-        },
+        info,
         name=name,
-        kind=_ENSEMBLE,
+        kind="ensemble",
     )
 
 

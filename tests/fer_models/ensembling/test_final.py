@@ -34,13 +34,13 @@ def test_it_combines_the_final_fits_by_the_rule_of_the_ensemble(store: ArtifactS
     networks = networks_of(store, ensemble)
     finals = [build_final_fit(store, network) for network in networks]
     final = write_final_ensemble(store, ensemble, finals[::-1])
-    combination, members = read_combination(store, final)
-    assert combination == read_combination(store, ensemble)[0]
+    (before, _), (after, members) = (read_combination(store, one) for one in (ensemble, final))
     assert [member.model_id for member in members] == [one.id for one in finals]
+    assert after == before
     opened = open_snapshot(store, snapshot)
     test = read_predictions(store, opened, final, ("test",))["test"].probs_NK
-    probs_MNK = [read_predictions(store, opened, m, ("test",))["test"].probs_NK for m in finals]
-    np.testing.assert_allclose(test, combination.predict(np.stack(probs_MNK)), atol=1e-6)
+    parts = [read_predictions(store, opened, one, ("test",))["test"].probs_NK for one in finals]
+    np.testing.assert_allclose(test, before.predict(np.stack(parts)), atol=1e-6)
 
 
 def test_it_is_a_model_that_claims_nothing_about_validation_images(store: ArtifactStore) -> None:
