@@ -37,7 +37,9 @@ def promote_candidate(config: PipelineConfig, trained: TrainedModels) -> Outcome
     """
     data, validation = trained.prepared.snapshot, trained.prepared.validation
     with results_in(config.store):
-        promotion = promote(data, trained.ensemble.candidate, config.promotion, config.store)
+        promotion = promote(
+            data, trained.ensemble.candidate, config.promotion, config.store, validation
+        )
         run = report(
             config,
             data,

@@ -173,7 +173,8 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         candidate = find_model(step.store, model_id)
     else:
         candidate = step.recall("ensemble", EnsembleRef).candidate
-    promotion = stage.fn(snapshot, candidate, step.config.promotion, step.config.store)
+    validation = step.recall_if_any("validate", ValidationRef)
+    promotion = stage.fn(snapshot, candidate, step.config.promotion, step.config.store, validation)
     remember(step.store, "promote", promotion)
     facts = {
         "promotion": promotion.id,
