@@ -15,6 +15,7 @@ from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
+from tests.fer_models.builders import build_model, build_snapshot
 
 
 @pytest.fixture
@@ -179,3 +180,19 @@ def test_a_promotion_by_hand_does_not_overwrite_another_one(overtaken: ArtifactS
     assert done.exit_code == 2
     assert "another run changed the champion from second to rival" in done.stderr
     assert history(overtaken) == ["first", "second", "rival"]
+
+
+def test_the_gate_is_asked_about_one_model_and_shows_every_criterion(store: ArtifactStore) -> None:
+    snapshot = build_snapshot(store, 140)
+    model = build_model(store, snapshot, skill=-5.0)
+    asked = ("task", "promote", "--model", model.id, "--snapshot", snapshot.id)
+    options = ("--store", store.url)
+    done = CliRunner().invoke(main, [*asked, *options, "--json"])
+    assert done.exit_code == 3, done.output
+    answer = json.loads(done.stdout.splitlines()[-1])
+    outcomes = {one["name"]: one["outcome"] for one in answer["criteria"]}
+    assert outcomes["accuracy"] == "failed"
+    assert outcomes["data gate"] == "not judged"
+    shown = CliRunner().invoke(main, [*asked, *options], env={"COLUMNS": "120"}).output
+    assert "at least 30 %" in shown
+    assert all(name in shown for name in outcomes)

@@ -166,6 +166,7 @@ def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
 def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Produced:
     """Compare the candidate with the champion. Exit code 3 if it is not promoted."""
     step = Step(options)
+    from fer_models.promotion.promote import gate_criteria
     from tasks.promote import promote as stage
 
     snapshot = step.snapshot(snapshot_id, "split")
@@ -176,6 +177,10 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
     validation = step.recall_if_any("validate", ValidationRef)
     promotion = stage.fn(snapshot, candidate, step.config.promotion, step.config.store, validation)
     remember(step.store, "promote", promotion)
+    criteria = gate_criteria(step.store, promotion)
+    rows = [[one.name, one.figure, one.limit, one.outcome] for one in criteria]
+    if rows:
+        print_table("Criteria", ["criterion", "figure", "limit", "outcome"], rows)
     facts = {
         "promotion": promotion.id,
         "candidate": promotion.candidate_id,
@@ -185,7 +190,8 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         "url": promotion.url,
     }
     print_facts(short(facts))
-    return facts | {"exit_code": 0 if promotion.promoted else 3}
+    listed = [{**one.model_dump(mode="json"), "outcome": one.outcome} for one in criteria]
+    return facts | {"criteria": listed, "exit_code": 0 if promotion.promoted else 3}
 
 
 @click.command()

@@ -181,6 +181,23 @@ def test_a_damaged_champion_is_replaced_by_a_candidate_that_is_good_enough(
     assert promotion.champion_id == champion.id
 
 
+def test_a_store_that_fails_says_nothing_about_the_champion(
+    store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worse = build_model(store, snapshot, "worse", 1.6, 2)
+    fetch = ArtifactStore.fetch
+
+    def unreachable(self: ArtifactStore, ref: Any, name: str) -> Any:
+        if ref.id == champion.id:
+            raise StoreError("the bucket can't be used") from TimeoutError()
+        return fetch(self, ref, name)
+
+    monkeypatch.setattr(ArtifactStore, "fetch", unreachable)
+    with pytest.raises(StoreError, match="can't be used"):
+        promote_candidate(store, snapshot, worse, CONFIG)
+    assert _current(store) == champion.id
+
+
 def test_the_model_that_was_selected_is_compared(
     store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef
 ) -> None:
