@@ -10,6 +10,7 @@ from fer_models.promotion.promote import (
     DECISION_FILE,
     decision_basis,
     gate_criteria,
+    passes_gate,
     promote_candidate,
 )
 from fer_models.promotion.retraining import RetrainingDecision, retraining_decision
@@ -53,15 +54,32 @@ def promote(
     candidate: ModelRef,
     config: PromotionConfig,
     store: StoreConfig,
+    final: ModelRef | None = None,
     validation: ValidationRef | None = None,
 ) -> PromotionRef:
-    """Compare the candidate with the champion, and promote it if it passes the gate."""
+    """Compare the candidate with the champion; if it passes the gate, promote it, or its final fit.
+
+    The registry changes in one step, after everything that it names is in the store.
+    """
     artifacts = ArtifactStore(store)
     before = current_champion(artifacts, ClassList.from_info(artifacts.info(snapshot)))
-    promotion = promote_candidate(artifacts, snapshot, candidate, config, validation)
-    if in_task_run() and promotion.promoted and (before is None or before.model_id != candidate.id):
+    promotion = promote_candidate(artifacts, snapshot, candidate, config, final, validation)
+    is_new = before is None or before.model_id != promotion.champion_now
+    if in_task_run() and promotion.promoted and is_new:
         emit_promoted(promotion)
     return promotion
+
+
+@stage("fer_models.promotion.promote", cached=False)
+def judge(
+    snapshot: SnapshotRef,
+    candidate: ModelRef,
+    config: PromotionConfig,
+    store: StoreConfig,
+    validation: ValidationRef | None = None,
+) -> bool:
+    """Whether the candidate passes the gate, before its final fit is trained."""
+    return passes_gate(ArtifactStore(store), snapshot, candidate, config, validation)
 
 
 @stage("fer_models.promotion.retraining", cached=False, publish=_publish_decision)

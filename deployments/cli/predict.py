@@ -142,12 +142,8 @@ def open_predictor(name: str, store_url: str | None) -> "tuple[str, Mapping[str,
         FerError: the model does not exist or is damaged.
     """
     from fer_models.evaluation.predictions import model_preprocessing
-    from fer_models.inference.bundle import (
-        FACTS_SUFFIX,
-        WEIGHTS_SUFFIX,
-        default_bundle,
-        load_bundle,
-    )
+    from fer_models.inference.bundle import default_bundle, load_any_bundle
+    from fer_models.inference.facts import FACTS_SUFFIX, WEIGHTS_SUFFIX
     from fer_models.training.predict import (
         ENSEMBLE,
         load_network,
@@ -159,13 +155,9 @@ def open_predictor(name: str, store_url: str | None) -> "tuple[str, Mapping[str,
     is_file = name.endswith((FACTS_SUFFIX, WEIGHTS_SUFFIX))
     if is_file or kind == _BUNDLED:
         which = name if is_file else (bundle_name if colon else default_bundle())
-        network, preprocessing, _ = load_bundle(which)
+        loaded = load_any_bundle(which)
         label = name if is_file else f"{_BUNDLED}:{which}"
-        return (
-            label,
-            preprocessing,
-            lambda images: predict_probabilities(network, preprocessing, images),
-        )
+        return label, loaded.preprocessing, loaded.predict
     store = open_store(store_url)
     model = stored_model(store, name)
     if model.kind == ENSEMBLE:

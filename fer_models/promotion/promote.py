@@ -6,6 +6,7 @@ from typing import Any
 from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.evaluation.intervals import share_interval
+from fer_models.evaluation.predictions import final_fit_of
 from fer_models.promotion.config import PromotionConfig
 from fer_models.promotion.gate.collect import collect_evidence
 from fer_models.promotion.gate.decide import decide
@@ -19,6 +20,7 @@ from fer_models.storage.store import ArtifactStore
 
 DECISION_FILE = "decision.json"
 NO_CHAMPION = "none"
+_SUMMARY = ("promoted", "candidate_id", "champion_id", "reason", "final_fit_id")
 
 
 def promote_candidate(
@@ -26,6 +28,7 @@ def promote_candidate(
     snapshot: SnapshotRef,
     candidate: ModelRef,
     config: PromotionConfig,
+    final: ModelRef | None = None,
     validation: ValidationRef | None = None,
 ) -> PromotionRef:
     """Judge the candidate on validation images, and promote it if it passes.
@@ -40,6 +43,9 @@ def promote_candidate(
         snapshot: the candidate's snapshot; its classes say which champion it competes with.
         candidate: a network or an ensemble.
         config: the limits.
+        final: a final fit of the candidate, which becomes the champion in its place. Comparisons
+            still use the candidate, then and later, because the final fit has learned from the
+            validation images.
         validation: the data gate's verdict about the data, if it is known.
 
     Raises:
@@ -54,24 +60,56 @@ def promote_candidate(
     registry, opened = Registry(store), open_snapshot(store, snapshot)
     alias = champion_alias(opened.classes)
     entry = registry.current(alias)
-    if entry is not None and _is_champion(entry, candidate.id):
-        return _existing_promotion(store, candidate, entry)
-    evidence = collect_evidence(store, opened, candidate, entry, validation)
-    decision = _decision_file(snapshot, candidate, entry, evidence, config)
+    if entry is not None and is_champion(store, entry, candidate.id):
+        if final is None or entry.model_id == final.id:
+            return _existing_promotion(store, candidate, entry)
+        decision = _final_fit_decision(snapshot, candidate, entry)
+    else:
+        evidence = collect_evidence(store, opened, candidate, entry, validation)
+        decision = _decision_file(snapshot, candidate, entry, evidence, config)
+    if final is not None and decision["promoted"]:
+        decision["final_fit_id"] = final.id
     promotion = _write_decision(store, decision)
     if promotion.promoted:
         details = {
             "decision": promotion.id,
             "snapshot_id": snapshot.id,
             "classes": list(opened.classes.names),
+            **({"selection_model_id": candidate.id} if final else {}),
         }
         # The decision is valid against that champion only: any other one means a lost race.
-        registry.set(alias, promotion.candidate_id, promotion.reason, details, expected=entry)
+        promoted_id = final.id if final else candidate.id
+        registry.set(alias, promoted_id, promotion.reason, details, expected=entry)
     return promotion
 
 
-def _is_champion(entry: RegistryEntry, model_id: str) -> bool:
-    return model_id in (entry.model_id, selection_model_id(entry))
+def passes_gate(
+    store: ArtifactStore,
+    snapshot: SnapshotRef,
+    candidate: ModelRef,
+    config: PromotionConfig,
+    validation: ValidationRef | None = None,
+) -> bool:
+    """Whether `promote_candidate` would promote the candidate now, or has; nothing changes.
+
+    Raises:
+        DataError: the candidate does not belong to the snapshot, or there are no validation images.
+        StoreError: an artifact is missing or damaged.
+    """
+    opened = open_snapshot(store, snapshot)
+    entry = current_champion(store, opened.classes)
+    if entry is not None and is_champion(store, entry, candidate.id):
+        return True
+    evidence = collect_evidence(store, opened, candidate, entry, validation)
+    return decide(evidence, config).promoted
+
+
+def is_champion(store: ArtifactStore, entry: RegistryEntry, model_id: str) -> bool:
+    """Whether a model is the champion of an entry, or the one that the champion repeats."""
+    if model_id in (entry.model_id, selection_model_id(entry)):
+        return True
+    champion = store.ref(ModelRef, entry.model_id, name=entry.model_id)
+    return store.exists(champion) and final_fit_of(store, champion) == model_id
 
 
 def gate_criteria(store: ArtifactStore, promotion: PromotionRef) -> tuple[GateCriterion, ...]:
@@ -84,6 +122,21 @@ def gate_criteria(store: ArtifactStore, promotion: PromotionRef) -> tuple[GateCr
     return tuple(GateCriterion.model_validate(row) for row in rows)
 
 
+def _final_fit_decision(
+    snapshot: SnapshotRef, candidate: ModelRef, entry: RegistryEntry
+) -> dict[str, Any]:
+    """The champion stays, trained on more images: there is nothing to compare."""
+    return {
+        "promoted": True,
+        "reason": f"final fit of the champion {candidate.id}: {entry.reason}",
+        "snapshot_id": snapshot.id,
+        "candidate_id": candidate.id,
+        "candidate_name": candidate.name,
+        "champion_id": entry.model_id,
+        "registry_entry": entry.number,
+    }
+
+
 def decision_basis(store: ArtifactStore, snapshot: SnapshotRef, candidate_id: str) -> str:
     """The id of the champion that the candidate is, or was, compared with; `none` without one.
 
@@ -93,7 +146,7 @@ def decision_basis(store: ArtifactStore, snapshot: SnapshotRef, candidate_id: st
     entry = current_champion(store, ClassList.from_info(store.info(snapshot)))
     if entry is None:
         return NO_CHAMPION
-    if _is_champion(entry, candidate_id):
+    if is_champion(store, entry, candidate_id):
         return entry.previous_id or NO_CHAMPION
     return entry.model_id
 
@@ -102,13 +155,14 @@ def _existing_promotion(
     store: ArtifactStore, candidate: ModelRef, entry: RegistryEntry
 ) -> PromotionRef:
     """The promotion that made the candidate the champion; written now if it was set by hand."""
+    final_id = entry.model_id if entry.model_id != candidate.id else None
     decision_id = entry.details.get("decision")
     if decision_id is not None:
         ref = _promotion_ref(store, str(decision_id), candidate.id, None, "")
         if store.exists(ref):
             decision = store.read_json(ref, DECISION_FILE)
             return _promotion_ref(
-                store, ref.id, candidate.id, decision["champion_id"], decision["reason"]
+                store, ref.id, candidate.id, decision["champion_id"], decision["reason"], final_id
             )
     decision = {
         "promoted": True,
@@ -117,12 +171,18 @@ def _existing_promotion(
         "candidate_id": candidate.id,
         "champion_id": entry.previous_id,
         "registry_entry": entry.number,
+        **({"final_fit_id": final_id} if final_id else {}),
     }
     return _write_decision(store, decision)
 
 
 def _promotion_ref(
-    store: ArtifactStore, promotion_id: str, candidate_id: str, champion_id: str | None, reason: str
+    store: ArtifactStore,
+    promotion_id: str,
+    candidate_id: str,
+    champion_id: str | None,
+    reason: str,
+    final_fit_id: str | None = None,
 ) -> PromotionRef:
     return store.ref(
         PromotionRef,
@@ -131,6 +191,7 @@ def _promotion_ref(
         candidate_id=candidate_id,
         champion_id=champion_id,
         reason=reason,
+        final_fit_id=final_fit_id,
     )
 
 
@@ -174,9 +235,10 @@ def _write_decision(store: ArtifactStore, decision: dict[str, Any]) -> Promotion
         PromotionRef,
         hashlib.sha256(data).hexdigest()[:24],
         {DECISION_FILE: data},
-        {key: decision[key] for key in ("promoted", "candidate_id", "champion_id", "reason")},
+        {key: decision[key] for key in _SUMMARY if key in decision},
         promoted=decision["promoted"],
         candidate_id=decision["candidate_id"],
         champion_id=decision["champion_id"],
         reason=decision["reason"],
+        final_fit_id=decision.get("final_fit_id"),
     )

@@ -17,6 +17,7 @@ from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.builders import build_model, build_snapshot
+from tests.fer_models.final_fits import build_final_fit
 from tests.fer_models.history.builders import build_run
 
 
@@ -120,3 +121,17 @@ def test_models_of_other_data_are_compared_on_what_they_have_in_common(
     refused = ferflow(store, "compare", model.id, apart.id)
     assert refused.exit_code == 2
     assert "no image with the same label in common" in refused.stderr
+
+
+def test_a_final_fit_is_compared_on_test_images_only(
+    store: ArtifactStore, snapshot: SnapshotRef, model: ModelRef
+) -> None:
+    """It has learned from the validation images."""
+    other = build_model(store, snapshot, "another", 3.0, 7)
+    final = build_final_fit(store, model)
+    result = answer(store, "compare", final.id, other.id)
+    assert [part["split"] for part in result["splits"]] == ["test"]
+    refused = ferflow(store, "compare", final.id, other.id, "--split", "validation")
+    assert refused.exit_code == 2
+    assert "in common in validation" in refused.stderr
+    assert answer(store, "show", final.id)["model"]["id"] == final.id

@@ -101,7 +101,7 @@ def train(
 @model_option
 @reporting
 def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
-    """Build ensembles and select the candidate. Both use only the validation split."""
+    """Build ensembles and select the candidate, by cross-validation on the validation split."""
     step = Step(options)
     from tasks.artifacts.tables import ensemble_rows
     from tasks.ensemble import ensemble as stage
@@ -164,7 +164,11 @@ def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
 )
 @reporting
 def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Produced:
-    """Compare the candidate with the champion. Exit code 3 if it is not promoted."""
+    """Compare the candidate with the champion. Exit code 3 if it is not promoted.
+
+    With `final_fit.enabled`, a candidate that passes is first trained once more on training and
+    validation images.
+    """
     step = Step(options)
     from fer_models.promotion.promote import gate_criteria
     from tasks.promote import promote as stage
@@ -175,7 +179,10 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
     else:
         candidate = step.recall("ensemble", EnsembleRef).candidate
     validation = step.recall_if_any("validate", ValidationRef)
-    promotion = stage.fn(snapshot, candidate, step.config.promotion, step.config.store, validation)
+    final = _final_fit(step, snapshot, candidate, validation)
+    promotion = stage.fn(
+        snapshot, candidate, step.config.promotion, step.config.store, final, validation
+    )
     remember(step.store, "promote", promotion)
     criteria = gate_criteria(step.store, promotion)
     rows = [[one.name, one.figure, one.limit, one.outcome] for one in criteria]
@@ -185,11 +192,12 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         "promotion": promotion.id,
         "candidate": promotion.candidate_id,
         "champion": promotion.champion_now,
+        "final_fit": promotion.final_fit_id,
         "promoted": promotion.promoted,
         "reason": promotion.reason,
         "url": promotion.url,
     }
-    print_facts(short(facts))
+    print_facts(short(facts, *([] if promotion.final_fit_id else ["final_fit"])))
     listed = [{**one.model_dump(mode="json"), "outcome": one.outcome} for one in criteria]
     return facts | {"criteria": listed, "exit_code": 0 if promotion.promoted else 3}
 
@@ -232,6 +240,27 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
     facts["report_file"] = str(local_report(step.store, run))
     print_facts(short(facts))
     return facts
+
+
+def _final_fit(
+    step: Step, snapshot: SnapshotRef, candidate: ModelRef, validation: ValidationRef | None
+) -> ModelRef | None:
+    """The final fit of a candidate that passes the gate, if it is wanted."""
+    from tasks.final_fit import candidate_networks, final_ensemble, final_network, is_ensemble
+    from tasks.promote import judge
+
+    config, store = step.config, step.config.store
+    if not config.final_fit.enabled:
+        return None
+    if not judge.fn(snapshot, candidate, config.promotion, store, validation):
+        return None
+    folders = {member.name: member.network.weights_dir for member in config.members}
+    with progress_display():
+        finals = [
+            final_network.fn(network, config.tracking, store, folders.get(network.name))
+            for network in candidate_networks(candidate, store)
+        ]
+    return final_ensemble.fn(candidate, finals, store) if is_ensemble(candidate) else finals[0]
 
 
 def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | None:

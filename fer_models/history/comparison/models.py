@@ -8,7 +8,12 @@ from pydantic import BaseModel, ConfigDict
 
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import ConfigError, DataError
-from fer_models.evaluation.predictions import Predictions, model_ref, read_predictions
+from fer_models.evaluation.predictions import (
+    Predictions,
+    held_out_splits,
+    model_ref,
+    read_predictions,
+)
 from fer_models.history.comparison.common import CommonImages, common_images
 from fer_models.history.comparison.paired import (
     PairedDifference,
@@ -118,11 +123,17 @@ def open_side(store: ArtifactStore, model_id: str, snapshot_id: str | None = Non
     model = model_ref(store, model_id)
     trained_on = snapshot_id or str(store.info(model).get("snapshot_id"))
     snapshot = open_snapshot(store, store.ref(SnapshotRef, trained_on))
-    return Side(snapshot, read_predictions(store, snapshot, model))
+    splits = held_out_splits(store, model)
+    return Side(snapshot, read_predictions(store, snapshot, model, splits))
 
 
 def compare_sides(a: Side, b: Side, split: Split) -> SplitComparison | None:
-    """The comparison on the images that both have in a split; None if there are none."""
+    """The comparison on the images that both have in a split.
+
+    None if there are none, or if one of them was trained on that split (a final fit).
+    """
+    if split not in a.predictions or split not in b.predictions:
+        return None
     common = common_images(a.snapshot, b.snapshot, split)
     return _measured(a, b, split, common) if len(common.rows_a) else None
 

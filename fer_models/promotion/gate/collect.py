@@ -5,13 +5,19 @@ N validation images of the candidate's snapshot.
 
 import numpy as np
 
+from fer_models.combination.stored import COMBINATION_FILE
 from fer_models.dataset.config import NEAR_DUPLICATE_SIMILARITY
 from fer_models.dataset.copies import Copies, find_copies
 from fer_models.dataset.near_duplicates import find_near_duplicates
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError
 from fer_models.evaluation.metrics import probability_problems
-from fer_models.evaluation.predictions import Predictions, model_ref, read_predictions
+from fer_models.evaluation.predictions import (
+    Predictions,
+    model_ref,
+    read_predictions,
+    selected_model,
+)
 from fer_models.evaluation.slices import CLASS_COLUMN, slice_properties
 from fer_models.progress import report
 from fer_models.promotion.criteria import champion_problem
@@ -53,17 +59,17 @@ def collect_evidence(
     copies = find_copies(store, snapshot)
     champion, problem = None, ""
     if entry is not None:
-        model_id = selection_model_id(entry)
-        problem = champion_problem(store, model_id)
+        selected_id = selection_model_id(entry)
+        problem = champion_problem(store, entry.model_id) or champion_problem(store, selected_id)
         if not problem:
-            champion = _champion(
-                store, snapshot, candidate, model_ref(store, model_id), predictions, copies
-            )
+            selected = selected_model(store, model_ref(store, selected_id))
+            champion = _champion(store, snapshot, candidate, selected, predictions, copies)
     return Evidence(
         labels_N=predictions.labels,
         probs_NK=predictions.probs_NK,
         groups_N=copies.group[predictions.positions],
         class_names=snapshot.classes.names,
+        has_temperature=COMBINATION_FILE in store.describe(candidate).files,
         data_gate=_data_gate(store, snapshot.ref, validation),
         slices={} if champion is None else _slices(store, snapshot, predictions),
         champion=champion,

@@ -6,7 +6,6 @@ Images are float N x 1 x H x W on the 0..1 grey scale.
 import math
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -30,11 +29,6 @@ def tta_views(images: Tensor, tta: str) -> Iterator[Tensor]:
         yield view
         if tta != "none":
             yield view.flip(-1)
-
-
-def num_views(tta: str) -> int:
-    """The number of views that `tta` names."""
-    return sum(1 for _ in tta_views(torch.zeros(1, 1, 8, 8), tta))
 
 
 def _unmirrored_views(images: Tensor, tta: str) -> Iterator[Tensor]:

@@ -141,11 +141,11 @@ def test_data_that_the_gate_rejected_are_no_base_for_a_champion(
     split = write_snapshot(store, opened.manifest, opened.images, "split", snapshot)
     model = build_model(store, split)
     rejected = build_validation(store, snapshot, failed=2)
-    refused = promote_candidate(store, split, model, CONFIG, rejected)
+    refused = promote_candidate(store, split, model, CONFIG, validation=rejected)
     assert not refused.promoted
     assert "the data gate rejected the data: 2 errors" in refused.reason
     elsewhere = build_validation(store, build_snapshot(store, 140, seed=3), failed=2)
-    assert promote_candidate(store, split, model, CONFIG, elsewhere).promoted
+    assert promote_candidate(store, split, model, CONFIG, validation=elsewhere).promoted
 
 
 def test_a_slice_that_gets_much_worse_keeps_the_champion(

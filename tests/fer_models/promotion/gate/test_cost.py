@@ -17,10 +17,10 @@ WIDE = NetworkConfig(name="compact_cnn", width=0.5)
 
 
 def network(store: ArtifactStore, name: str, config: NetworkConfig, tta: str) -> ModelRef:
-    member = MemberConfig(name=name, network=config)
+    member = MemberConfig(name=name, network=config, tta=tta)
     files = {
         "config.json": member.model_dump_json().encode(),
-        "preprocessing.json": json.dumps({"tta": tta}).encode(),
+        "preprocessing.json": b"{}",
     }
     return store.put(ModelRef, name, files, {"parameters": 7}, name=name)
 
@@ -33,9 +33,7 @@ def test_every_view_of_an_image_costs(store: ArtifactStore, tta: str, views: int
 
 def test_an_ensemble_costs_what_its_members_cost(store: ArtifactStore) -> None:
     members = [network(store, "small", SMALL, "flip"), network(store, "wide", WIDE, "none")]
-    network(store, "unused", WIDE, "none")
-    listing = [{"model_id": one.id, "name": one.id, "weight": 0.5} for one in members]
-    listing.append({"model_id": "unused", "name": "unused", "weight": 0})
+    listing = [{"model_id": one.id, "name": one.id} for one in members]
     files = {"members.json": json.dumps(listing).encode()}
     ensemble = store.put(
         ModelRef, "both", files, {"kind": "ensemble", "parameters": 14}, name="both"
