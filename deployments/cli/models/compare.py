@@ -7,7 +7,7 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, print_table
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.predict import stored_model
+from deployments.cli.prediction.predictor import stored_model
 from deployments.cli.runs.compare import COLUMNS, difference_cells
 
 if TYPE_CHECKING:

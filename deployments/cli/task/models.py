@@ -22,6 +22,7 @@ from fer_models.storage.refs import (
     TuningRef,
     ValidationRef,
 )
+from fer_models.tracking.mode import check_tracking
 
 
 @click.command()
@@ -69,6 +70,7 @@ def train(
 ) -> Produced:
     """Train the members on the split snapshot."""
     step = Step(options)
+    check_tracking(step.config.tracking)
     from tasks.train import train as stage
 
     config = step.config
@@ -170,7 +172,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
     validation images.
     """
     step = Step(options)
-    from fer_models.promotion.promote import gate_criteria
+    check_tracking(step.config.tracking)
     from tasks.promote import promote as stage
 
     snapshot = step.snapshot(snapshot_id, "split")
@@ -178,16 +180,21 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         candidate = find_model(step.store, model_id)
     else:
         candidate = step.recall("ensemble", EnsembleRef).candidate
+    config = step.config
     validation = step.recall_if_any("validate", ValidationRef)
     final = _final_fit(step, snapshot, candidate, validation)
-    promotion = stage.fn(
-        snapshot, candidate, step.config.promotion, step.config.store, final, validation
-    )
+    with progress_display():
+        promotion = stage.fn(
+            snapshot,
+            candidate,
+            config.promotion,
+            config.store,
+            config.tracking,
+            final,
+            validation,
+        )
     remember(step.store, "promote", promotion)
-    criteria = gate_criteria(step.store, promotion)
-    rows = [[one.name, one.figure, one.limit, one.outcome] for one in criteria]
-    if rows:
-        print_table("Criteria", ["criterion", "figure", "limit", "outcome"], rows)
+    criteria = _show_criteria(step, promotion)
     facts = {
         "promotion": promotion.id,
         "candidate": promotion.candidate_id,
@@ -198,8 +205,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         "url": promotion.url,
     }
     print_facts(short(facts, *([] if promotion.final_fit_id else ["final_fit"])))
-    listed = [{**one.model_dump(mode="json"), "outcome": one.outcome} for one in criteria]
-    return facts | {"criteria": listed, "exit_code": 0 if promotion.promoted else 3}
+    return facts | {"criteria": criteria, "exit_code": 0 if promotion.promoted else 3}
 
 
 @click.command()
@@ -210,6 +216,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
 def report(snapshot_id: str | None, **options: Any) -> Produced:
     """Write the HTML report of the latest steps. Evaluates the models if necessary."""
     step = Step(options)
+    check_tracking(step.config.tracking)
     from tasks.evaluate import evaluate as evaluate_stage
     from tasks.report import report as stage
 
@@ -235,11 +242,24 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
             built,
             step.recall("promote", PromotionRef),
             config.store,
+            config.tracking,
+            models,
         )
     facts = {"run": run.id, "report": run.report_url, "url": run.url}
     facts["report_file"] = str(local_report(step.store, run))
     print_facts(short(facts))
     return facts
+
+
+def _show_criteria(step: Step, promotion: PromotionRef) -> list[dict[str, Any]]:
+    """Print the criteria of the gate, and return them for `--json`."""
+    from fer_models.promotion.promote import gate_criteria
+
+    criteria = gate_criteria(step.store, promotion)
+    rows = [[one.name, one.figure, one.limit, one.outcome] for one in criteria]
+    if rows:
+        print_table("Criteria", ["criterion", "figure", "limit", "outcome"], rows)
+    return [{**one.model_dump(mode="json"), "outcome": one.outcome} for one in criteria]
 
 
 def _final_fit(

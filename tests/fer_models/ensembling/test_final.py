@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fer_models.combination.stored import read_combination
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.ensembling.config import EnsembleConfig
 from fer_models.ensembling.ensemble import ensemble_models
@@ -27,22 +28,19 @@ def build_ensemble(store: ArtifactStore, snapshot: SnapshotRef) -> ModelRef:
     ).ensembles[0]
 
 
-def test_it_combines_the_final_fits_with_the_weights_of_the_ensemble(store: ArtifactStore) -> None:
+def test_it_combines_the_final_fits_by_the_rule_of_the_ensemble(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store)
     ensemble = build_ensemble(store, snapshot)
     networks = networks_of(store, ensemble)
     finals = [build_final_fit(store, network) for network in networks]
     final = write_final_ensemble(store, ensemble, finals[::-1])
-    rows = [store.read_json(model, "members.json") for model in (ensemble, final)]
-    assert [row["model_id"] for row in rows[1]] == [final.id for final in finals]
-    assert [row["weight"] for row in rows[1]] == [row["weight"] for row in rows[0]]
+    (before, _), (after, members) = (read_combination(store, one) for one in (ensemble, final))
+    assert [member.model_id for member in members] == [one.id for one in finals]
+    assert after == before
     opened = open_snapshot(store, snapshot)
     test = read_predictions(store, opened, final, ("test",))["test"].probs_NK
-    expected = sum(
-        row["weight"] * read_predictions(store, opened, one, ("test",))["test"].probs_NK
-        for row, one in zip(rows[0], finals, strict=True)
-    )
-    np.testing.assert_allclose(test, expected, atol=1e-6)
+    parts = [read_predictions(store, opened, one, ("test",))["test"].probs_NK for one in finals]
+    np.testing.assert_allclose(test, before.predict(np.stack(parts)), atol=1e-6)
 
 
 def test_it_is_a_model_that_claims_nothing_about_validation_images(store: ArtifactStore) -> None:
