@@ -96,8 +96,8 @@ def by_value(column: str, values: "pd.Series[str]") -> SlicedBy:
         return by_quarter(column, numbers)
     shown = sorted(names.index[:_MAX_VALUES])
     lookup = {name: number for number, name in enumerate(shown)}
-    codes = texts.map(lookup).fillna(len(shown)).to_numpy(dtype=np.int64)
-    codes[~known.to_numpy()] = -1
+    numbered = texts.map(lookup).fillna(len(shown)).to_numpy(dtype=np.int64)
+    codes = np.where(known.to_numpy(), numbered, -1)
     others = (_OTHER,) if len(names) > _MAX_VALUES else ()
     return SlicedBy(column, codes, (*shown, *others))
 

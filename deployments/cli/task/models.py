@@ -1,4 +1,4 @@
-"""`ferflow task tune|train|ensemble|evaluate|promote|report`."""
+"""`ferflow task tune|train|ensemble|promote|report`."""
 
 from typing import Any
 
@@ -124,37 +124,6 @@ def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
     }
     print_facts(short(facts, "scores"))
     return facts
-
-
-@click.command()
-@config_options
-@snapshot_option
-@run_option
-@model_option
-@reporting
-def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
-    """Evaluate models and ensembles on validation and test."""
-    step = Step(options)
-    from tasks.artifacts.tables import evaluation_rows
-    from tasks.evaluate import evaluate as stage
-
-    snapshot = step.snapshot(snapshot_id, "split")
-    produced: list[Produced] = []
-    models = step.models(model_ids)
-    if not model_ids:
-        models += _ensembles_of(step, models, snapshot)
-    with progress_display():
-        for model in models:
-            evaluation = stage.fn(snapshot, model, step.config.evaluation, step.config.store)
-            remember(step.store, f"evaluate-{model.name}", evaluation)
-            rows = evaluation_rows(step.store, evaluation)
-            produced.append(
-                {"evaluation": evaluation.id, "model": model.id, "name": model.name, "splits": rows}
-            )
-    for item in produced:
-        rows = item["splits"]
-        print_table(item["name"], list(rows[0]), [[number(v) for v in r.values()] for r in rows])
-    return {"snapshot": snapshot.id, "evaluations": produced}
 
 
 @click.command()
@@ -294,19 +263,3 @@ def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | Non
         return None
     matches = info["member"] == name and info.get("snapshot_id") == snapshot.id
     return tuning if matches else None
-
-
-def _ensembles_of(step: Step, models: list[ModelRef], snapshot: SnapshotRef) -> list[ModelRef]:
-    """The latest ensembles, if they were built from these models on this snapshot."""
-    from fer_models.ensembling.ensemble import ENSEMBLE_FILE
-
-    built = step.recall_if_any("ensemble", EnsembleRef)
-    if built is None:
-        return []
-    try:
-        content = step.store.read_json(built, ENSEMBLE_FILE)
-    except StoreError:
-        return []
-    members = {c["model_id"] for c in content["candidates"] if c["method"] is None}
-    matches = members == {m.id for m in models} and content["snapshot_id"] == snapshot.id
-    return list(built.ensembles) if matches else []
