@@ -21,6 +21,7 @@ from fer_models.evaluation.results import Gap, Slice, SliceColumn
 from fer_models.evaluation.scoring import ScoredImages
 from fer_models.storage.store import ArtifactStore
 
+CLASS_COLUMN = "class"
 _MAX_VALUES = 12
 """Numbers with more values are cut into quarters; of texts the most frequent ones are shown."""
 _QUARTERS = ("lowest", "second", "third", "highest")
@@ -52,7 +53,7 @@ def slice_properties(
     sums = grey_sums(thumbnails)
     columns = open_columns(store, snapshot).iloc[positions]
     return [
-        SlicedBy("class", snapshot.labels(positions), snapshot.classes.names),
+        SlicedBy(CLASS_COLUMN, snapshot.labels(positions), snapshot.classes.names),
         by_quarter("brightness", sums.mean),
         by_quarter("contrast", sums.std),
         by_quarter("sharpness", sharpness(thumbnails)),

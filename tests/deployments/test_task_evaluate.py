@@ -101,8 +101,27 @@ def test_every_headline_is_printed_with_n_and_interval(
             if headline.low is not None:
                 assert f"[{headline.low:.4f}, {headline.high:.4f}]" in output
     assert "equal to the stored one" in output
-    assert "fewer than 30 images: not compared" in output
+    assert "n < 30" in output
     assert "--model" in output.splitlines()[-1]
+
+
+@pytest.mark.parametrize("options", [["--model", "old_cnn"], ["--snapshot"]])
+def test_no_figure_is_cut_off_on_a_terminal_of_80_characters(
+    store: ArtifactStore,
+    model: ModelRef,
+    options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("compact_cnn", "scratch_cnn", "resnet10t"):
+        remember(store, f"train-{name}", model)
+    snapshot = [build_snapshot(store, seed=1).id] if options == ["--snapshot"] else []
+    result = run(
+        shlex.join(["ferflow", "task", "evaluate", *options, *snapshot]), "--store", store.url
+    )
+    assert result.exit_code == 0, result.output
+    assert "calib" in result.output
+    assert "…" not in result.output
 
 
 def test_named_models_do_not_become_the_latest_evaluations(

@@ -48,12 +48,7 @@ def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
                 remember(step.store, f"evaluate-{model.name}", evaluation)
             produced.append(_facts(step.store, evaluation, evaluation.id in before))
     for facts in produced:
-        if model_ids:
-            _print_all(step.store, facts)
-        else:
-            rows = facts["splits"]
-            cells = [[number(value) for value in row.values()] for row in rows]
-            print_table(facts["name"], list(rows[0]), cells)
+        (_print_all if model_ids else _print_accuracies)(step.store, facts)
     return {"snapshot": snapshots[0].id, "evaluations": produced}
 
 
@@ -97,37 +92,32 @@ def _facts(store: ArtifactStore, evaluation: EvaluationRef, is_stored: bool) -> 
     }
 
 
-def _print_all(store: ArtifactStore, facts: Produced) -> None:
+def _metrics(store: ArtifactStore, facts: Produced) -> "ModelMetrics":
     from fer_models.evaluation.evaluate import read_evaluation
 
-    metrics = read_evaluation(store, store.ref(EvaluationRef, facts["evaluation"], model_id=""))
+    return read_evaluation(store, store.ref(EvaluationRef, facts["evaluation"], model_id=""))
+
+
+def _print_accuracies(store: ArtifactStore, facts: Produced) -> None:
+    metrics = _metrics(store, facts)
+    names = ("accuracy", "macro_f1", "log_loss", "calibration_error")
+    rows = [
+        [
+            name.replace("_", "\n", 1).replace("_", " "),
+            str(split.n),
+            _cell(split, "accuracy"),
+            *(number(getattr(split, metric)) for metric in names[1:]),
+        ]
+        for name, split in metrics.splits.items()
+    ]
+    columns = ["images", "n", "accuracy", "macro\nF1", "log\nloss", "calib.\nerror"]
+    print_table(metrics.model_name, columns, rows)
+
+
+def _print_all(store: ArtifactStore, facts: Produced) -> None:
+    metrics = _metrics(store, facts)
     _print_headlines(metrics)
-    columns = ["slice", "n", "accuracy", "interval", ""]
-    cells = [
-        [
-            f"{row['column']}: {row['slice']}",
-            str(row["n"]),
-            number(row["accuracy"]),
-            _interval(row["accuracy_low"], row["accuracy_high"]),
-            row["note"],
-        ]
-        for row in facts["slices"]
-    ]
-    print_table(f"Accuracy on slices of {metrics.sliced_split}", columns, cells)
-    columns = ["gap by", "best", "worst", "gap", "interval", "by chance up to"]
-    cells = [
-        [
-            row["column"],
-            row["best"],
-            row["worst"],
-            number(row["gap"]),
-            _interval(row["low"], row["high"]),
-            number(row["by_chance"]),
-        ]
-        for row in facts["gaps"]
-    ]
-    if cells:
-        print_table("Gap between the best and the worst slice", columns, cells)
+    _print_slices(metrics)
     print_facts(
         {
             "temperature": str(metrics.temperature),
@@ -137,6 +127,28 @@ def _print_all(store: ArtifactStore, facts: Produced) -> None:
             "again": facts["command"],
         }
     )
+
+
+def _print_slices(metrics: "ModelMetrics") -> None:
+    """A row for each slice, and one for the gap of each column."""
+    rows, gaps = [], []
+    for sliced in metrics.slices:
+        notes = {}
+        if sliced.gap is not None:
+            gap = sliced.gap
+            notes = {gap.best: "best", gap.worst: "worst"}
+            interval = _interval(gap.low, gap.high)
+            gaps.append([sliced.column, number(gap.value), interval, number(gap.by_chance)])
+        for part in sliced.slices:
+            note = f"n < {metrics.settings.min_slice_images}" if part.is_small else ""
+            accuracy = f"{number(part.accuracy)}\n{_interval(part.low, part.high)}"
+            name = f"{sliced.column}\n{part.name}"
+            rows.append([name, str(part.n), accuracy, notes.get(part.name, note)])
+    title = f"Accuracy on slices of {metrics.sliced_split}"
+    print_table(title, ["slice", "n", "accuracy", "note"], rows)
+    if gaps:
+        columns = ["gap between best and worst", "gap", "interval", "by chance up to"]
+        print_table("Gaps in accuracy", columns, gaps)
 
 
 def _print_headlines(metrics: "ModelMetrics") -> None:

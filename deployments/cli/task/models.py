@@ -150,12 +150,20 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
     else:
         candidate = step.recall("ensemble", EnsembleRef).candidate
     config = step.config
-    final = _final_fit(step, snapshot, candidate)
+    validation = step.recall_if_any("validate", ValidationRef)
+    final = _final_fit(step, snapshot, candidate, validation)
     with progress_display():
         promotion = stage.fn(
-            snapshot, candidate, config.promotion, config.store, config.tracking, final
+            snapshot,
+            candidate,
+            config.promotion,
+            config.store,
+            config.tracking,
+            final,
+            validation,
         )
     remember(step.store, "promote", promotion)
+    criteria = _show_criteria(step, promotion)
     facts = {
         "promotion": promotion.id,
         "candidate": promotion.candidate_id,
@@ -166,7 +174,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         "url": promotion.url,
     }
     print_facts(short(facts, *([] if promotion.final_fit_id else ["final_fit"])))
-    return facts | {"exit_code": 0 if promotion.promoted else 3}
+    return facts | {"criteria": criteria, "exit_code": 0 if promotion.promoted else 3}
 
 
 @click.command()
@@ -212,13 +220,28 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
     return facts
 
 
-def _final_fit(step: Step, snapshot: SnapshotRef, candidate: ModelRef) -> ModelRef | None:
+def _show_criteria(step: Step, promotion: PromotionRef) -> list[dict[str, Any]]:
+    """Print the criteria of the gate, and return them for `--json`."""
+    from fer_models.promotion.promote import gate_criteria
+
+    criteria = gate_criteria(step.store, promotion)
+    rows = [[one.name, one.figure, one.limit, one.outcome] for one in criteria]
+    if rows:
+        print_table("Criteria", ["criterion", "figure", "limit", "outcome"], rows)
+    return [{**one.model_dump(mode="json"), "outcome": one.outcome} for one in criteria]
+
+
+def _final_fit(
+    step: Step, snapshot: SnapshotRef, candidate: ModelRef, validation: ValidationRef | None
+) -> ModelRef | None:
     """The final fit of a candidate that passes the gate, if it is wanted."""
     from tasks.final_fit import candidate_networks, final_ensemble, final_network, is_ensemble
     from tasks.promote import judge
 
     config, store = step.config, step.config.store
-    if not config.final_fit.enabled or not judge.fn(snapshot, candidate, config.promotion, store):
+    if not config.final_fit.enabled:
+        return None
+    if not judge.fn(snapshot, candidate, config.promotion, store, validation):
         return None
     folders = {member.name: member.network.weights_dir for member in config.members}
     with progress_display():
