@@ -8,7 +8,7 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.predict import stored_model
+from deployments.cli.prediction.predictor import stored_model
 from fer_models.errors import StoreError
 
 if TYPE_CHECKING:
