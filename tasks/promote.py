@@ -6,7 +6,7 @@ from typing import Any
 
 from fer_models.classes.class_list import ClassList
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
-from fer_models.promotion.promote import decision_basis, promote_candidate
+from fer_models.promotion.promote import decision_basis, passes_gate, promote_candidate
 from fer_models.promotion.retraining import RetrainingDecision, retraining_decision
 from fer_models.storage.champions import current_champion
 from fer_models.storage.config import StoreConfig
@@ -43,15 +43,31 @@ def _publish_decision(decision: RetrainingDecision, _: Parameters) -> None:
 
 @stage("fer_models.promotion.promote", cache_key_extra=_champion_compared_with, publish=_publish)
 def promote(
-    snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig, store: StoreConfig
+    snapshot: SnapshotRef,
+    candidate: ModelRef,
+    config: PromotionConfig,
+    store: StoreConfig,
+    final: ModelRef | None = None,
 ) -> PromotionRef:
-    """Compare the candidate with the champion, and promote it if it passes the gate."""
+    """Compare the candidate with the champion; if it passes the gate, promote it, or its final fit.
+
+    The registry changes in one step, after everything that it names is in the store.
+    """
     artifacts = ArtifactStore(store)
     before = current_champion(artifacts, ClassList.from_info(artifacts.info(snapshot)))
-    promotion = promote_candidate(artifacts, snapshot, candidate, config)
-    if in_task_run() and promotion.promoted and (before is None or before.model_id != candidate.id):
+    promotion = promote_candidate(artifacts, snapshot, candidate, config, final)
+    is_new = before is None or before.model_id != promotion.champion_now
+    if in_task_run() and promotion.promoted and is_new:
         emit_promoted(promotion)
     return promotion
+
+
+@stage("fer_models.promotion.promote", cached=False)
+def judge(
+    snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig, store: StoreConfig
+) -> bool:
+    """Whether the candidate passes the gate, before its final fit is trained."""
+    return passes_gate(ArtifactStore(store), snapshot, candidate, config)
 
 
 @stage("fer_models.promotion.retraining", cached=False, publish=_publish_decision)

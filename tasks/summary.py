@@ -99,7 +99,11 @@ def summary_text(
 
 def _verdict(candidate: ModelRef, promotion: PromotionRef) -> str:
     verdict = "promoted to champion" if promotion.promoted else "not promoted"
-    return f"# {cell(candidate.name)}: {verdict}\n\n{cell(promotion.reason)}"
+    text = f"# {cell(candidate.name)}: {verdict}\n\n{cell(promotion.reason)}"
+    if promotion.final_fit_id is None:
+        return text
+    final = cell(promotion.final_fit_id)
+    return f"{text}\n\nThe champion is its final fit {final}, trained on validation images, too."
 
 
 def _leaderboard(

@@ -73,7 +73,8 @@ def write_bundle(
 
     The accuracies are measured with the half-precision weights on the validation images;
     `validation_unseen` excludes exact duplicates of training images. If the images are no longer
-    in the store, the accuracy from the training is used.
+    in the store, the accuracy from the training is used. A final fit has learned from the
+    validation images: it is measured on the test images, if there are any.
 
     Args:
         store: contains the model and its training snapshot.
@@ -172,8 +173,9 @@ def _accuracy(
     parts: Sequence[_Part],
     combination: Combination | None,
 ) -> _Accuracy:
-    from fer_models.dataset.snapshot import open_snapshot
+    from fer_models.dataset.snapshot import SPLITS, open_snapshot
     from fer_models.evaluation.evaluate import is_leaked
+    from fer_models.evaluation.predictions import held_out_splits
     from fer_models.training.inputs.data import split_images
 
     info = store.info(model)
@@ -181,14 +183,16 @@ def _accuracy(
     if not store.exists(ref):
         return _recorded_accuracy(store, model, info["validation_accuracy"])
     snapshot = open_snapshot(store, ref)
-    images = split_images(snapshot, "validation")
-    report("export", 0, len(images), "images", "measuring accuracy on the validation images")
+    splits = held_out_splits(store, model)
+    split, trained_on = splits[0], [name for name in SPLITS if name not in splits]
+    images = split_images(snapshot, split)
+    report("export", 0, len(images), "images", f"measuring accuracy on the {split} images")
     probs = [predict_probabilities(p.rounded(), p.preprocessing, images.images) for p in parts]
     probs_NK = probs[0] if combination is None else combination.predict(np.stack(probs))
     correct = probs_NK.argmax(1) == images.labels
     report("export", len(images), len(images), "images")
-    unseen = ~is_leaked(snapshot, snapshot.positions("validation"))
-    sets = {"validation": correct, "validation_unseen": correct[unseen]}
+    unseen = ~is_leaked(snapshot, snapshot.positions(split), trained_on)
+    sets = {split: correct, f"{split}_unseen": correct[unseen]}
     return {
         name: {"accuracy": float(np.mean(hits)), "n": len(hits)}
         for name, hits in sets.items()
@@ -196,9 +200,11 @@ def _accuracy(
     }
 
 
-def _recorded_accuracy(store: ArtifactStore, model: ModelRef, accuracy: float) -> _Accuracy:
+def _recorded_accuracy(store: ArtifactStore, model: ModelRef, accuracy: float | None) -> _Accuracy:
     from fer_models.evaluation.predictions import PROBABILITIES_FILE
 
+    if accuracy is None:
+        return {}
     with np.load(store.fetch(model, PROBABILITIES_FILE)) as arrays:
         num_images = len(arrays["validation"])
     return {"validation": {"accuracy": accuracy, "n": num_images}} if num_images else {}

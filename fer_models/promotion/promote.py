@@ -10,7 +10,12 @@ from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError
 from fer_models.evaluation.metrics import probability_problems, wilson_interval
-from fer_models.evaluation.predictions import Predictions, model_ref, read_predictions
+from fer_models.evaluation.predictions import (
+    Predictions,
+    model_ref,
+    read_predictions,
+    selected_model,
+)
 from fer_models.progress import report
 from fer_models.promotion.compare import Bools, PairedComparison, compare_paired
 from fer_models.promotion.config import PromotionConfig
@@ -24,10 +29,15 @@ DECISION_FILE = "decision.json"
 NO_CHAMPION = "none"
 _CONFIDENCE = 0.95
 _MIN_HELD_OUT_IMAGES = 50
+_SUMMARY = ("promoted", "candidate_id", "champion_id", "reason", "final_fit_id")
 
 
 def promote_candidate(
-    store: ArtifactStore, snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig
+    store: ArtifactStore,
+    snapshot: SnapshotRef,
+    candidate: ModelRef,
+    config: PromotionConfig,
+    final: ModelRef | None = None,
 ) -> PromotionRef:
     """Compare the candidate with the champion on validation images; promote it if it passes.
 
@@ -35,6 +45,9 @@ def promote_candidate(
     the champion of the same classes. Images that the champion was trained on are excluded from
     that comparison (it may come from another split of the same data). For the current champion,
     the decision that promoted it is returned: promoting twice changes nothing.
+
+    With a final fit of the candidate, that one becomes the champion. Comparisons still use the
+    candidate, then and later, because the final fit has learned from the validation images.
 
     Raises:
         DataError: the candidate does not belong to the snapshot, or there are no validation images.
@@ -48,30 +61,86 @@ def promote_candidate(
     registry, opened = Registry(store), open_snapshot(store, snapshot)
     alias = champion_alias(opened.classes)
     entry = registry.current(alias)
-    if entry is not None and entry.model_id == candidate.id:
-        return _existing_promotion(store, candidate, entry)
-    predictions = read_predictions(store, opened, candidate)["validation"]
-    if not len(predictions.labels):
-        raise DataError(f"snapshot {snapshot.id} has no validation images; split it first")
-    comparison = None
-    if entry is not None:
-        comparison = _compare(store, opened, predictions, model_ref(store, entry.model_id))
-    decision = _decide(snapshot, candidate, entry, predictions, comparison, config)
+    if entry is not None and is_champion(store, entry, candidate.id):
+        if final is None or entry.model_id == final.id:
+            return _existing_promotion(store, candidate, entry)
+        decision = _final_fit_decision(snapshot, candidate, entry)
+    else:
+        decision = _judge(store, opened, candidate, entry, config)
+    if final is not None and decision["promoted"]:
+        decision["final_fit_id"] = final.id
     promotion = _write_decision(store, decision)
     if promotion.promoted:
         # The decision is valid against that champion only: any other one means a lost race.
         registry.set(
             alias,
-            promotion.candidate_id,
+            final.id if final else candidate.id,
             promotion.reason,
             {
                 "decision": promotion.id,
                 "snapshot_id": snapshot.id,
                 "classes": list(opened.classes.names),
+                **({"selection_model_id": candidate.id} if final else {}),
             },
             expected=entry,
         )
     return promotion
+
+
+def passes_gate(
+    store: ArtifactStore, snapshot: SnapshotRef, candidate: ModelRef, config: PromotionConfig
+) -> bool:
+    """Whether `promote_candidate` would promote the candidate now, or has; nothing changes.
+
+    Raises:
+        DataError: the candidate does not belong to the snapshot, or there are no validation images.
+        StoreError: an artifact is missing or damaged.
+    """
+    opened = open_snapshot(store, snapshot)
+    entry = current_champion(store, opened.classes)
+    if entry is not None and is_champion(store, entry, candidate.id):
+        return True
+    return bool(_judge(store, opened, candidate, entry, config)["promoted"])
+
+
+def is_champion(store: ArtifactStore, entry: RegistryEntry, model_id: str) -> bool:
+    """Whether a model is the champion of an entry, or the one that the champion repeats."""
+    if model_id in (entry.model_id, entry.details.get("selection_model_id")):
+        return True
+    champion = store.ref(ModelRef, entry.model_id, name=entry.model_id)
+    return store.exists(champion) and selected_model(store, champion).id == model_id
+
+
+def _judge(
+    store: ArtifactStore,
+    snapshot: DatasetSnapshot,
+    candidate: ModelRef,
+    entry: RegistryEntry | None,
+    config: PromotionConfig,
+) -> dict[str, Any]:
+    predictions = read_predictions(store, snapshot, candidate)["validation"]
+    if not len(predictions.labels):
+        raise DataError(f"snapshot {snapshot.ref.id} has no validation images; split it first")
+    comparison = None
+    if entry is not None:
+        champion = selected_model(store, model_ref(store, entry.model_id))
+        comparison = _compare(store, snapshot, predictions, champion)
+    return _decide(snapshot.ref, candidate, entry, predictions, comparison, config)
+
+
+def _final_fit_decision(
+    snapshot: SnapshotRef, candidate: ModelRef, entry: RegistryEntry
+) -> dict[str, Any]:
+    """The champion stays, trained on more images: there is nothing to compare."""
+    return {
+        "promoted": True,
+        "reason": f"final fit of the champion {candidate.id}: {entry.reason}",
+        "snapshot_id": snapshot.id,
+        "candidate_id": candidate.id,
+        "candidate_name": candidate.name,
+        "champion_id": entry.model_id,
+        "registry_entry": entry.number,
+    }
 
 
 def decision_basis(store: ArtifactStore, snapshot: SnapshotRef, candidate_id: str) -> str:
@@ -83,7 +152,7 @@ def decision_basis(store: ArtifactStore, snapshot: SnapshotRef, candidate_id: st
     entry = current_champion(store, ClassList.from_info(store.info(snapshot)))
     if entry is None:
         return NO_CHAMPION
-    if entry.model_id == candidate_id:
+    if is_champion(store, entry, candidate_id):
         return entry.previous_id or NO_CHAMPION
     return entry.model_id
 
@@ -92,13 +161,14 @@ def _existing_promotion(
     store: ArtifactStore, candidate: ModelRef, entry: RegistryEntry
 ) -> PromotionRef:
     """The promotion that made the candidate the champion; written now if it was set by hand."""
+    final_id = entry.model_id if entry.model_id != candidate.id else None
     decision_id = entry.details.get("decision")
     if decision_id is not None:
         ref = _promotion_ref(store, str(decision_id), candidate.id, None, "")
         if store.exists(ref):
             decision = store.read_json(ref, DECISION_FILE)
             return _promotion_ref(
-                store, ref.id, candidate.id, decision["champion_id"], decision["reason"]
+                store, ref.id, candidate.id, decision["champion_id"], decision["reason"], final_id
             )
     decision = {
         "promoted": True,
@@ -107,12 +177,18 @@ def _existing_promotion(
         "candidate_id": candidate.id,
         "champion_id": entry.previous_id,
         "registry_entry": entry.number,
+        **({"final_fit_id": final_id} if final_id else {}),
     }
     return _write_decision(store, decision)
 
 
 def _promotion_ref(
-    store: ArtifactStore, promotion_id: str, candidate_id: str, champion_id: str | None, reason: str
+    store: ArtifactStore,
+    promotion_id: str,
+    candidate_id: str,
+    champion_id: str | None,
+    reason: str,
+    final_fit_id: str | None = None,
 ) -> PromotionRef:
     return store.ref(
         PromotionRef,
@@ -121,6 +197,7 @@ def _promotion_ref(
         candidate_id=candidate_id,
         champion_id=champion_id,
         reason=reason,
+        final_fit_id=final_fit_id,
     )
 
 
@@ -235,9 +312,10 @@ def _write_decision(store: ArtifactStore, decision: dict[str, Any]) -> Promotion
         PromotionRef,
         hashlib.sha256(data).hexdigest()[:24],
         {DECISION_FILE: data},
-        {key: decision[key] for key in ("promoted", "candidate_id", "champion_id", "reason")},
+        {key: decision[key] for key in _SUMMARY if key in decision},
         promoted=decision["promoted"],
         candidate_id=decision["candidate_id"],
         champion_id=decision["champion_id"],
         reason=decision["reason"],
+        final_fit_id=decision.get("final_fit_id"),
     )

@@ -16,7 +16,7 @@ from fer_models.dataset.snapshot import Images
 from fer_models.errors import StoreError
 from fer_models.models.factory import build_empty_network
 from fer_models.remote.config import PlacementConfig
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.inputs.batches import as_float, to_inputs, uint8_tensor
@@ -70,13 +70,15 @@ def member_ref(store: ArtifactStore, model_id: str, name: str) -> ModelRef:
     return store.ref(ModelRef, model_id, name=name)
 
 
-def load_network(store: ArtifactStore, model: ModelRef) -> tuple[nn.Module, Preprocessing]:
-    """Load a stored network (evaluation mode, on the CPU) and its preprocessing.
+def load_network(
+    store: ArtifactStore, model: ModelRef | FoldRef
+) -> tuple[nn.Module, Preprocessing]:
+    """Load the network of a model or of a fold (evaluation mode, on the CPU) and its preprocessing.
 
     Raises:
         StoreError: the model is missing or damaged, or is an ensemble.
     """
-    if model.kind == ENSEMBLE:
+    if isinstance(model, ModelRef) and model.kind == ENSEMBLE:
         raise StoreError(f"{model.url}: expected a network, got an ensemble; use predict_model")
     from safetensors.torch import load_file
 

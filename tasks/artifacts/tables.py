@@ -65,8 +65,17 @@ def model_rows(store: ArtifactStore, model: ModelRef) -> list[Row]:
     """One row: the model, its size, its validation accuracy, and the node that trained it."""
     info = store.info(model)
     columns = ("name", "parameters", "validation_accuracy", "train_seconds", "seed")
-    place = {"node": info["node"]["host"]} if "node" in info else {}
-    return [{"id": model.id, **{column: info.get(column) for column in columns}, **place}]
+    more = {"node": info["node"]["host"]} if "node" in info else {}
+    if "out_of_fold_accuracy" in info:
+        more["out_of_fold_accuracy"] = info["out_of_fold_accuracy"]
+    return [{"id": model.id, **{column: info.get(column) for column in columns}, **more}]
+
+
+def final_rows(store: ArtifactStore, model: ModelRef) -> list[Row]:
+    """One row: the final fit, what it repeats and its size; it has no validation accuracy."""
+    info = store.info(model)
+    columns = ("name", "final_fit_of", "parameters", "train_seconds", "seed")
+    return [{"id": model.id, **{column: info.get(column) for column in columns}}]
 
 
 def evaluation_rows(store: ArtifactStore, evaluation: EvaluationRef) -> list[Row]:

@@ -164,7 +164,11 @@ def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
 )
 @reporting
 def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Produced:
-    """Compare the candidate with the champion. Exit code 3 if it is not promoted."""
+    """Compare the candidate with the champion. Exit code 3 if it is not promoted.
+
+    With `final_fit.enabled`, a candidate that passes is first trained once more on training and
+    validation images.
+    """
     step = Step(options)
     from tasks.promote import promote as stage
 
@@ -173,17 +177,19 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         candidate = find_model(step.store, model_id)
     else:
         candidate = step.recall("ensemble", EnsembleRef).candidate
-    promotion = stage.fn(snapshot, candidate, step.config.promotion, step.config.store)
+    final = _final_fit(step, snapshot, candidate)
+    promotion = stage.fn(snapshot, candidate, step.config.promotion, step.config.store, final)
     remember(step.store, "promote", promotion)
     facts = {
         "promotion": promotion.id,
         "candidate": promotion.candidate_id,
         "champion": promotion.champion_now,
+        "final_fit": promotion.final_fit_id,
         "promoted": promotion.promoted,
         "reason": promotion.reason,
         "url": promotion.url,
     }
-    print_facts(short(facts))
+    print_facts(short(facts, *([] if promotion.final_fit_id else ["final_fit"])))
     return facts | {"exit_code": 0 if promotion.promoted else 3}
 
 
@@ -225,6 +231,23 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
     facts["report_file"] = str(local_report(step.store, run))
     print_facts(short(facts))
     return facts
+
+
+def _final_fit(step: Step, snapshot: SnapshotRef, candidate: ModelRef) -> ModelRef | None:
+    """The final fit of a candidate that passes the gate, if it is wanted."""
+    from tasks.final_fit import candidate_networks, final_ensemble, final_network, is_ensemble
+    from tasks.promote import judge
+
+    config, store = step.config, step.config.store
+    if not config.final_fit.enabled or not judge.fn(snapshot, candidate, config.promotion, store):
+        return None
+    folders = {member.name: member.network.weights_dir for member in config.members}
+    with progress_display():
+        finals = [
+            final_network.fn(network, config.tracking, store, folders.get(network.name))
+            for network in candidate_networks(candidate, store)
+        ]
+    return final_ensemble.fn(candidate, finals, store) if is_ensemble(candidate) else finals[0]
 
 
 def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | None:
