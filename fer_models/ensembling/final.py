@@ -9,9 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from fer_models.combination.stored import (
+    MEMBERS_FILE,
+    StoredMember,
+    read_combination,
+    weights_sha256,
+)
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
-from fer_models.ensembling.ensemble import LINEAGE_FILE, MEMBERS_FILE
-from fer_models.ensembling.weights import Floats, mix
+from fer_models.ensembling.ensemble import LINEAGE_FILE
 from fer_models.errors import DataError
 from fer_models.evaluation.predictions import (
     FINAL_FIT_OF,
@@ -46,10 +51,10 @@ def networks_of(store: ArtifactStore, model: ModelRef) -> list[ModelRef]:
 def write_final_ensemble(
     store: ArtifactStore, ensemble: ModelRef, finals: Sequence[ModelRef]
 ) -> ModelRef:
-    """Combine the final fits of an ensemble's networks with the weights of the ensemble.
+    """Combine the final fits of an ensemble's networks by the rule of the ensemble.
 
-    Nothing is fitted: the weights were chosen on the validation images, which the final fits have
-    learned from.
+    Nothing is fitted: the rule and its temperature were fitted to validation images, which the
+    final fits have learned from.
 
     Args:
         store: holds all models.
@@ -70,7 +75,7 @@ def write_final_ensemble(
     """
     artifact = store.describe(ensemble)
     ordered = _in_order(store, ensemble, finals)
-    rows = _member_rows(store, ensemble, ordered)
+    rows = _member_rows(store, ordered)
     snapshot = open_snapshot(store, store.ref(SnapshotRef, str(artifact.info["snapshot_id"])))
     seed, name = int(artifact.info["seed"]), final_name(ensemble.name)
     members_json = json_bytes(rows, sort_keys=False)
@@ -119,14 +124,13 @@ def _in_order(
     return [by_base[network] for network in networks]
 
 
-def _member_rows(
-    store: ArtifactStore, ensemble: ModelRef, finals: Sequence[ModelRef]
-) -> list[dict[str, Any]]:
+def _member_rows(store: ArtifactStore, finals: Sequence[ModelRef]) -> list[dict[str, Any]]:
     """`members.json` with the final fits in place of the networks."""
-    rows: list[dict[str, Any]] = store.read_json(ensemble, MEMBERS_FILE)
     return [
-        {**row, "model_id": final.id, "name": final.name}
-        for row, final in zip(rows, finals, strict=True)
+        StoredMember(
+            model_id=final.id, name=final.name, weights_sha256=weights_sha256(store, final)
+        ).model_dump()
+        for final in finals
     ]
 
 
@@ -139,7 +143,5 @@ def _test_probabilities(
     probs_MNK = np.stack(
         [read_predictions(store, snapshot, final, (_TEST,))[_TEST].probs_NK for final in finals]
     )
-    weights: Floats = np.array(
-        [float(row["weight"]) for row in store.read_json(ensemble, MEMBERS_FILE)]
-    )
-    return probabilities_bytes(None, mix(probs_MNK, weights))
+    combination, _ = read_combination(store, ensemble)
+    return probabilities_bytes(None, combination.predict(probs_MNK))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fer_models.combination.stored import read_combination
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.ensembling.final import networks_of
 from fer_models.evaluation.predictions import model_ref
@@ -63,10 +64,10 @@ def test_a_run_killed_before_the_promotion_continues_to_a_final_champion(
         assert store.info(final)["best_epoch"] == store.info(network)["best_epoch"]
     snapshot = open_snapshot(store, outcome.trained.prepared.snapshot)
     images = np.asarray(snapshot.images[:8])
-    mixed = sum(
-        row["weight"] * predict_model(store, model_ref(store, row["model_id"]), images)
-        for row in _rows(store, champion)
-    )
+    parts = [predict_model(store, final, images) for final in networks_of(store, champion)]
+    mixed = parts[0]
+    if champion.kind == "ensemble":
+        mixed = read_combination(store, champion)[0].predict(np.stack(parts))
     np.testing.assert_allclose(predict_model(store, champion, images), mixed, atol=1e-5)
     assert outcome.final_evaluation is not None
     assert set(store.info(outcome.final_evaluation)) >= {"test"}
@@ -75,10 +76,3 @@ def test_a_run_killed_before_the_promotion_continues_to_a_final_champion(
     assert record.artifacts.final_fit == champion.id
     assert champion.id not in record.artifacts.models.values()
     assert len(registry.history()) == 1
-
-
-def _rows(store: ArtifactStore, model: Any) -> list[dict[str, Any]]:
-    if "members.json" not in store.describe(model).files:
-        return [{"model_id": model.id, "weight": 1.0}]
-    rows: list[dict[str, Any]] = store.read_json(model, "members.json")
-    return rows

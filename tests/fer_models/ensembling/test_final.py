@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fer_models.combination.stored import read_combination
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.ensembling.config import EnsembleConfig
 from fer_models.ensembling.ensemble import ensemble_models
@@ -35,13 +36,15 @@ def test_it_combines_the_final_fits_with_the_weights_of_the_ensemble(store: Arti
     final = write_final_ensemble(store, ensemble, finals[::-1])
     rows = [store.read_json(model, "members.json") for model in (ensemble, final)]
     assert [row["model_id"] for row in rows[1]] == [final.id for final in finals]
-    assert [row["weight"] for row in rows[1]] == [row["weight"] for row in rows[0]]
+    assert [row["model_id"] for row in rows[0]] == [network.id for network in networks]
+    combination, _ = read_combination(store, ensemble)
+    assert store.read_json(final, "combination.json") == store.read_json(
+        ensemble, "combination.json"
+    )
     opened = open_snapshot(store, snapshot)
     test = read_predictions(store, opened, final, ("test",))["test"].probs_NK
-    expected = sum(
-        row["weight"] * read_predictions(store, opened, one, ("test",))["test"].probs_NK
-        for row, one in zip(rows[0], finals, strict=True)
-    )
+    parts = [read_predictions(store, opened, one, ("test",))["test"].probs_NK for one in finals]
+    expected = combination.predict(np.stack(parts))
     np.testing.assert_allclose(test, expected, atol=1e-6)
 
 
