@@ -41,7 +41,7 @@ def promote_candidate(config: PipelineConfig, trained: TrainedModels) -> Outcome
     with results_in(config.store):
         candidate = trained.ensemble.candidate
         final = final_fit(config, data, candidate)
-        promotion = promote(data, candidate, config.promotion, config.store, final)
+        promotion = promote(data, candidate, config.promotion, config.store, config.tracking, final)
         final_evaluation = None
         if final is not None and promotion.final_fit_id == final.id:
             final_evaluation = evaluate_final(data, final, config.evaluation, config.store)
@@ -54,5 +54,7 @@ def promote_candidate(config: PipelineConfig, trained: TrainedModels) -> Outcome
             trained.ensemble,
             promotion,
             config.store,
+            config.tracking,
+            (*trained.models, *trained.ensemble.ensembles),
         )
     return Outcome(trained=trained, promotion=promotion, final_evaluation=final_evaluation, run=run)

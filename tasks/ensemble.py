@@ -13,9 +13,7 @@ from tasks.stage import stage
 
 def _publish(built: EnsembleRef, parameters: Parameters) -> None:
     rows = ensemble_rows(ArtifactStore(parameters["store"]), built)
-    publish_table(
-        "ensemble", rows, "Scores of all models, and of the choice among them"
-    )
+    publish_table("ensemble", rows, "Scores of all models, and of the choice among them")
 
 
 @stage("fer_models.ensembling.ensemble", publish=_publish)

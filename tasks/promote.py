@@ -12,6 +12,7 @@ from fer_models.storage.champions import current_champion
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import DriftRef, ModelRef, PromotionRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.tracking.config import TrackingConfig
 from tasks.artifacts.links import markdown_link
 from tasks.artifacts.publish import publish_markdown, publish_table
 from tasks.artifacts.tables import criterion_rows
@@ -47,6 +48,7 @@ def promote(
     candidate: ModelRef,
     config: PromotionConfig,
     store: StoreConfig,
+    tracking: TrackingConfig,
     final: ModelRef | None = None,
 ) -> PromotionRef:
     """Compare the candidate with the champion; if it passes the gate, promote it, or its final fit.
@@ -57,8 +59,12 @@ def promote(
     before = current_champion(artifacts, ClassList.from_info(artifacts.info(snapshot)))
     promotion = promote_candidate(artifacts, snapshot, candidate, config, final)
     is_new = before is None or before.model_id != promotion.champion_now
-    if in_task_run() and promotion.promoted and is_new:
-        emit_promoted(promotion)
+    if promotion.promoted and is_new:
+        from fer_models.tracking.outcome import link_champion
+
+        if in_task_run():
+            emit_promoted(promotion)
+        link_champion(tracking, artifacts, final or candidate, promotion.reason)
     return promotion
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
+from prefect.logging import get_run_logger
 
 from fer_models.history.runs import latest_with_candidate
 from fer_models.reporting.collect import RunConfig, RunRefs
@@ -70,6 +71,19 @@ def publish_configuration(config: RunConfig) -> None:
     """
     with logged("no configuration of the run"):
         publish_markdown("configuration", _configuration(config), f"Configuration of {config.name}")
+
+
+def publish_tracking_problem(problem: str) -> None:
+    """Publish the artifact `tracking` and a warning, if the run can't be tracked as asked.
+
+    Args:
+        problem: why it can't be, and what to do; "" publishes nothing.
+    """
+    if not problem:
+        return
+    get_run_logger().warning("tracking: %s", problem)
+    with logged("no note on tracking"):
+        publish_markdown("tracking", f"**Tracking**: {problem}", "Not tracked as asked")
 
 
 def summary_text(

@@ -5,18 +5,19 @@ M networks, N images, K classes.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from fer_models.combination.stored import (
     MEMBERS_FILE,
+    Combination,
     StoredMember,
+    combination_files,
     read_combination,
     weights_sha256,
 )
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
-from fer_models.ensembling.ensemble import LINEAGE_FILE
+from fer_models.ensembling.artifact import LINEAGE_FILE
 from fer_models.errors import DataError
 from fer_models.evaluation.predictions import (
     FINAL_FIT_OF,
@@ -33,8 +34,6 @@ from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 _TEST = "test"
-# What a final ensemble has of its own; its other files are those of the ensemble that it repeats.
-_OWN_FILES = (MEMBERS_FILE, PROBABILITIES_FILE, LINEAGE_FILE)
 
 
 def networks_of(store: ArtifactStore, model: ModelRef) -> list[ModelRef]:
@@ -51,10 +50,10 @@ def networks_of(store: ArtifactStore, model: ModelRef) -> list[ModelRef]:
 def write_final_ensemble(
     store: ArtifactStore, ensemble: ModelRef, finals: Sequence[ModelRef]
 ) -> ModelRef:
-    """Combine the final fits of an ensemble's networks by the rule of the ensemble.
+    """Combine the final fits of an ensemble's networks by the rule and temperature of the ensemble.
 
-    Nothing is fitted: the rule and its temperature were fitted to validation images, which the
-    final fits have learned from.
+    Nothing is fitted: both were chosen on the validation images, which the final fits have learned
+    from.
 
     Args:
         store: holds all models.
@@ -73,12 +72,12 @@ def write_final_ensemble(
         finals = [fit_final(store, network, tracking) for network in networks_of(store, ensemble)]
         final = write_final_ensemble(store, ensemble, finals)
     """
-    artifact = store.describe(ensemble)
+    before = store.info(ensemble)
+    combination, _ = read_combination(store, ensemble)
     ordered = _in_order(store, ensemble, finals)
-    rows = _member_rows(store, ordered)
-    snapshot = open_snapshot(store, store.ref(SnapshotRef, str(artifact.info["snapshot_id"])))
-    seed, name = int(artifact.info["seed"]), final_name(ensemble.name)
-    members_json = json_bytes(rows, sort_keys=False)
+    files = combination_files(combination, [_stored(store, final) for final in ordered])
+    snapshot = open_snapshot(store, store.ref(SnapshotRef, str(before["snapshot_id"])))
+    seed, name = int(before["seed"]), final_name(ensemble.name)
     facts = lineage(snapshot.ref.id, seed) | {
         "members": [final.id for final in ordered],
         FINAL_FIT_OF: ensemble.id,
@@ -89,22 +88,21 @@ def write_final_ensemble(
         "kind": "ensemble",
         "snapshot_id": snapshot.ref.id,
         "seed": seed,
-        "parameters": artifact.info["parameters"],
+        "parameters": before["parameters"],
         "validation_accuracy": None,
         "train_seconds": sum(float(one["train_seconds"]) for one in infos),
         FINAL_FIT_OF: ensemble.id,
     }
-    digest = hashlib.sha256(b"\0".join([members_json, ensemble.id.encode()])).hexdigest()
+    digest = hashlib.sha256(b"\0".join([*files.values(), ensemble.id.encode()])).hexdigest()
     return store.put(
         ModelRef,
         f"{name}-{digest[:12]}",
         {
-            MEMBERS_FILE: members_json,
-            PROBABILITIES_FILE: _test_probabilities(store, snapshot, ensemble, ordered),
+            **files,
+            PROBABILITIES_FILE: _test_probabilities(store, snapshot, combination, ordered),
             LINEAGE_FILE: json_bytes(facts, sort_keys=False),
         },
         info,
-        {name: entry for name, entry in artifact.files.items() if name not in _OWN_FILES},
         name=name,
         kind="ensemble",
     )
@@ -124,24 +122,19 @@ def _in_order(
     return [by_base[network] for network in networks]
 
 
-def _member_rows(store: ArtifactStore, finals: Sequence[ModelRef]) -> list[dict[str, Any]]:
-    """`members.json` with the final fits in place of the networks."""
-    return [
-        StoredMember(
-            model_id=final.id, name=final.name, weights_sha256=weights_sha256(store, final)
-        ).model_dump()
-        for final in finals
-    ]
+def _stored(store: ArtifactStore, final: ModelRef) -> StoredMember:
+    return StoredMember(
+        model_id=final.id, name=final.name, weights_sha256=weights_sha256(store, final)
+    )
 
 
 def _test_probabilities(
     store: ArtifactStore,
     snapshot: DatasetSnapshot,
-    ensemble: ModelRef,
+    combination: Combination,
     finals: Sequence[ModelRef],
 ) -> bytes:
     probs_MNK = np.stack(
         [read_predictions(store, snapshot, final, (_TEST,))[_TEST].probs_NK for final in finals]
     )
-    combination, _ = read_combination(store, ensemble)
     return probabilities_bytes(None, combination.predict(probs_MNK))

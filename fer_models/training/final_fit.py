@@ -82,8 +82,10 @@ def fit_final(
     data = started_data(store, data, member, origin.teachers, origin.initial)
     training = Training(member, seed, key, f"{member.name}, final fit")
     facts = {**lineage(snapshot.id, seed), FINAL_FIT_OF: model.id}
-    with trained_network(store, data, training, tracking, facts) as (trained, _):
-        return write_model(store, opened, member, seed, trained, replace(origin, training_key=key))
+    with trained_network(store, data, training, tracking, facts, (snapshot,)) as (trained, run):
+        final = write_model(store, opened, member, seed, trained, replace(origin, training_key=key))
+        run.made(final)
+    return final
 
 
 def _selected(

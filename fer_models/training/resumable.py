@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fer_models.progress import report
-from fer_models.storage.refs import FoldRef, ModelRef
+from fer_models.storage.refs import ArtifactRef, FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
 from fer_models.tracking.track import Tracker, track_run
@@ -69,6 +69,7 @@ def trained_network(
     training: Training,
     tracking: TrackingConfig,
     facts: dict[str, Any],
+    used: Sequence[ArtifactRef] = (),
 ) -> Iterator[tuple[TrainedNetwork, Tracker]]:
     """Train a network, which the block writes to the store; its checkpoints are then deleted.
 
@@ -80,6 +81,7 @@ def trained_network(
         training: what is trained.
         tracking: experiment tracking of the training curve.
         facts: lineage, JSON values that are tracked with the settings.
+        used: the artifacts that the training starts from, for the lineage of the tracked run.
 
     Raises:
         ConfigError: the network and the settings do not fit each other or this machine.
@@ -89,10 +91,12 @@ def trained_network(
     run_config = {"member": member.model_dump(mode="json"), **facts}
     run_name = training.label.replace(", ", "-").replace(" ", "-")
     with (
-        track_run(tracking, run_name, run_config) as run,
+        track_run(tracking, run_name, run_config, store, "train") as run,
         checkpoint_dir(training.key) as checkpoints,
         stored_checkpoint(store, training.key, checkpoints.checkpoint) as copy,
     ):
+        for ref in used:
+            run.used(ref)
         yield _fit(store, data, training, checkpoints, run, copy), run
         _remove_checkpoints(store, member, checkpoints)
 

@@ -110,9 +110,11 @@ def _train_here(
     key = training_key(snapshot, member, seed, teachers, initial)
     training = Training(member, seed, key, member.name)
     facts = lineage(snapshot.id, seed)
-    with trained_network(store, data, training, tracking, facts) as (trained, run):
+    used = (snapshot, *teachers, *([initial] if initial else []))
+    with trained_network(store, data, training, tracking, facts, used) as (trained, run):
         model = write_model(store, opened, member, seed, trained, origin)
         validation = read_predictions(store, opened, model)["validation"]
         confusion_KK = confusion_matrix(validation.probs_NK, validation.labels)
         run.log_confusion(confusion_KK, opened.classes.names)
+        run.made(model)
     return model

@@ -9,7 +9,7 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.predict import stored_model
+from deployments.cli.prediction.predictor import stored_model
 from fer_models.training.config import TTA
 
 

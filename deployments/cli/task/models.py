@@ -22,6 +22,7 @@ from fer_models.storage.refs import (
     TuningRef,
     ValidationRef,
 )
+from fer_models.tracking.mode import check_tracking
 
 
 @click.command()
@@ -69,6 +70,7 @@ def train(
 ) -> Produced:
     """Train the members on the split snapshot."""
     step = Step(options)
+    check_tracking(step.config.tracking)
     from tasks.train import train as stage
 
     config = step.config
@@ -170,6 +172,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
     validation images.
     """
     step = Step(options)
+    check_tracking(step.config.tracking)
     from tasks.promote import promote as stage
 
     snapshot = step.snapshot(snapshot_id, "split")
@@ -177,8 +180,12 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         candidate = find_model(step.store, model_id)
     else:
         candidate = step.recall("ensemble", EnsembleRef).candidate
+    config = step.config
     final = _final_fit(step, snapshot, candidate)
-    promotion = stage.fn(snapshot, candidate, step.config.promotion, step.config.store, final)
+    with progress_display():
+        promotion = stage.fn(
+            snapshot, candidate, config.promotion, config.store, config.tracking, final
+        )
     remember(step.store, "promote", promotion)
     facts = {
         "promotion": promotion.id,
@@ -201,6 +208,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
 def report(snapshot_id: str | None, **options: Any) -> Produced:
     """Write the HTML report of the latest steps. Evaluates the models if necessary."""
     step = Step(options)
+    check_tracking(step.config.tracking)
     from tasks.evaluate import evaluate as evaluate_stage
     from tasks.report import report as stage
 
@@ -226,6 +234,8 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
             built,
             step.recall("promote", PromotionRef),
             config.store,
+            config.tracking,
+            models,
         )
     facts = {"run": run.id, "report": run.report_url, "url": run.url}
     facts["report_file"] = str(local_report(step.store, run))

@@ -47,7 +47,7 @@ def read_image_folder(
     names = list_files(file.path, findings)
     if findings.faults and not names:
         return None
-    return _read(folder_files(file.path, names), file, findings, settings, _folder_loaders(file))
+    return _read(folder_files(file.path, names), file, findings, settings, folder_loaders(file))
 
 
 def read_image_list(
@@ -69,7 +69,7 @@ def read_image_list(
     if findings.faults:
         return None
     files = folder_files(folder.path, names)
-    return _read(files, file, findings, settings, _folder_loaders(folder))
+    return _read(files, file, findings, settings, folder_loaders(folder))
 
 
 def read_image_archive(
@@ -149,7 +149,9 @@ def folder_files(root: Path, names: list[str]) -> Files:
     return Files(names, read, lambda name: content(name, _HEAD_BYTES))
 
 
-def _folder_loaders(folder: SourceFile) -> Load:
+def folder_loaders(folder: SourceFile) -> Load:
+    """The loader of the images of a folder."""
+
     def loader(path: str) -> Callable[[], bytes | str]:
         return lambda: read_file(folder.path / path)
 
@@ -170,11 +172,11 @@ def _read(
     labels.finish(findings)
     if findings.faults:
         return None
-    images, broken = _decoded(places, load, file.name, settings.image_format)
+    images, broken = decoded_places(places, load, file.name, settings.image_format)
     return labels.named(_table(places, read, images, broken, findings))
 
 
-def _decoded(
+def decoded_places(
     places: list[Place], load: Load, name: str, target: ImageFormat
 ) -> tuple[Images, dict[int, str]]:
     """The images of all places that have one, in order, and the problems of some by position."""
