@@ -70,6 +70,13 @@ def test_equal_members_are_decided_by_parameters() -> None:
     assert chosen_name(selection) == "zz"
 
 
+def test_one_member_is_its_own_candidate_whatever_a_method_gains() -> None:
+    alone = selection_for(0, 600, (0.2,), methods=("stacking",))  # it learns the class frequencies
+    assert alone.choose([0, 1]) == 1
+    assert alone.eligible == [0]
+    assert selection_for(0, 60, (0.2, 0.2), methods=("stacking",)).eligible == [0, 1, 2]
+
+
 def test_stacking_that_fits_noise_is_not_chosen() -> None:
     for seed in range(3):
         selection = selection_for(seed, 70, (1.8,) * 10, methods=("soft_vote", "stacking"))
