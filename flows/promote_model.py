@@ -40,8 +40,10 @@ def promote_candidate(config: PipelineConfig, trained: TrainedModels) -> Outcome
     data, validation = trained.prepared.snapshot, trained.prepared.validation
     with results_in(config.store):
         candidate = trained.ensemble.candidate
-        final = final_fit(config, data, candidate)
-        promotion = promote(data, candidate, config.promotion, config.store, config.tracking, final)
+        final = final_fit(config, data, candidate, validation)
+        promotion = promote(
+            data, candidate, config.promotion, config.store, config.tracking, final, validation
+        )
         final_evaluation = None
         if final is not None and promotion.final_fit_id == final.id:
             final_evaluation = evaluate_final(data, final, config.evaluation, config.store)

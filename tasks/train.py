@@ -7,7 +7,7 @@ from fer_models.storage.refs import FoldRef, ModelRef, SnapshotRef, TuningRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import MemberConfig
-from fer_models.training.folds.train import train_fold as train_member_fold
+from fer_models.training.folds.train import fit_fold
 from fer_models.training.train import train_member
 from fer_models.tuning.tune import apply_tuning
 from tasks.artifacts.publish import publish_table
@@ -65,4 +65,4 @@ def train_fold(
     """Train a member's network for one fold, and predict the images that it did not see."""
     artifacts = ArtifactStore(store)
     tuned = apply_tuning(artifacts, member, tuning)
-    return train_member_fold(artifacts, snapshot, tuned, seed, tracking, fold, teachers)
+    return fit_fold(artifacts, snapshot, tuned, seed, tracking, fold, teachers)

@@ -12,6 +12,8 @@ from fer_models.storage.store import ArtifactStore
 _SECONDS_PER_DAY = 86_400
 _MEMBERS_FILE = "members.json"
 _NOTHING = "-"
+# Causes of a StoreError: a missing file, or content that is not what it should be.
+_SIGNS_OF_DAMAGE = (FileNotFoundError, ValueError)
 
 
 class Criterion(BaseModel):
@@ -108,6 +110,9 @@ def champion_problem(store: ArtifactStore, model_id: str) -> str:
     """Why the champion can't be used, or ""; reads every file of it and of its members.
 
     Of a final fit, also those of the model that it repeats, which candidates are compared with.
+
+    Raises:
+        StoreError: the store can't be reached or read, which says nothing about the champion.
     """
     if not store.exists(store.ref(ModelRef, model_id, name=model_id)):
         return f"the champion's artifact {model_id} is missing from the store"
@@ -119,6 +124,8 @@ def champion_problem(store: ArtifactStore, model_id: str) -> str:
             for name in store.describe(ref).files:
                 store.fetch(ref, name)
     except StoreError as error:
+        if error.__cause__ is not None and not isinstance(error.__cause__, _SIGNS_OF_DAMAGE):
+            raise
         return f"the champion's artifact {model_id} is damaged: {error.message}"
     return ""
 

@@ -46,7 +46,7 @@ def train_member(
         tracking: experiment tracking of the training curve.
         teachers: trained networks to distil from, see `training.teacher_weight`.
         initial: a stored model of the same network whose weights the training starts from.
-        folds: the member's trained folds, all of them; see `train_fold`.
+        folds: the member's trained folds, all of them; see `fit_fold`.
 
     Returns:
         Reference to the stored model.
@@ -58,11 +58,11 @@ def train_member(
         StoreError: the snapshot can't be read or the model can't be written.
         TrainingError: the loss is not finite, or memory runs out.
     """
-    from fer_models.training.folds.train import train_fold
+    from fer_models.training.folds.train import fit_fold
 
     if not folds:
         folds = [
-            train_fold(store, snapshot, member, seed, tracking, fold, teachers)
+            fit_fold(store, snapshot, member, seed, tracking, fold, teachers)
             for fold in range(member.out_of_fold.folds)
         ]
     if member.training.workers == 1 and uses_cluster():

@@ -7,6 +7,7 @@ from fer_models.classes.class_list import ClassList
 from fer_models.evaluation.evaluate import read_evaluation
 from fer_models.evaluation.results import Slice, SliceColumn
 from fer_models.promotion.criteria import Criterion
+from fer_models.promotion.gate.row import GateCriterion
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
@@ -199,6 +200,20 @@ def criterion_rows(criteria: Iterable[Criterion]) -> list[Row]:
             "criterion": criterion.name,
             "observed": criterion.observed,
             "threshold": criterion.threshold,
+            "outcome": criterion.outcome,
+            "finding": criterion.text,
+        }
+        for criterion in criteria
+    ]
+
+
+def gate_rows(criteria: Iterable[GateCriterion]) -> list[Row]:
+    """One row per criterion of the promotion gate."""
+    return [
+        {
+            "criterion": criterion.name,
+            "figure": criterion.figure,
+            "limit": criterion.limit,
             "outcome": criterion.outcome,
             "finding": criterion.text,
         }

@@ -114,7 +114,14 @@ def test_a_dataset_is_shown_by_the_beginning_of_its_id(store: ArtifactStore) -> 
     ("arguments", "parts"),
     [
         (("datasets", "show", "zzz"), ["no id starts with 'zzz'", "available: "]),
-        (("models", "rollback", "zzz"), ["no id starts with 'zzz'", "available: compact_cnn-"]),
+        (("models", "show", "zzz"), ["no id starts with 'zzz'", "available: compact_cnn-"]),
+        (("models", "compare", "compact", "zzz"), ["no id starts with 'zzz'"]),
+        (("models", "compare", "compact", "compact"), ["A and B are the same model"]),
+        (
+            ("models", "promote", "zzz", "--reason", "why"),
+            ["no id starts with 'zzz'", "available: compact_cnn-"],
+        ),
+        (("models", "promote", "compact"), ["expected a reason", '--reason "..."']),
     ],
 )
 def test_an_unknown_id_is_refused_with_those_that_exist(

@@ -64,11 +64,11 @@ def test_a_run_killed_before_the_promotion_continues_to_a_final_champion(
         assert store.info(final)["best_epoch"] == store.info(network)["best_epoch"]
     snapshot = open_snapshot(store, outcome.trained.prepared.snapshot)
     images = np.asarray(snapshot.images[:8])
-    parts = [predict_model(store, final, images) for final in networks_of(store, champion)]
-    mixed = parts[0]
+    probs_MNK = [predict_model(store, one, images) for one in networks_of(store, champion)]
+    expected = probs_MNK[0]
     if champion.kind == "ensemble":
-        mixed = read_combination(store, champion)[0].predict(np.stack(parts))
-    np.testing.assert_allclose(predict_model(store, champion, images), mixed, atol=1e-5)
+        expected = read_combination(store, candidate)[0].predict(np.stack(probs_MNK))
+    np.testing.assert_allclose(predict_model(store, champion, images), expected, atol=1e-5)
     assert outcome.final_evaluation is not None
     assert set(store.info(outcome.final_evaluation)) >= {"test"}
     assert "validation" not in store.info(outcome.final_evaluation)

@@ -1,4 +1,4 @@
-"""`ferflow task tune|train|ensemble|evaluate|promote|report`."""
+"""`ferflow task tune|train|ensemble|promote|report`."""
 
 from typing import Any
 
@@ -130,37 +130,6 @@ def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
 @config_options
 @snapshot_option
 @run_option
-@model_option
-@reporting
-def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
-    """Evaluate models and ensembles on validation and test."""
-    step = Step(options)
-    from tasks.artifacts.tables import evaluation_rows
-    from tasks.evaluate import evaluate as stage
-
-    snapshot = step.snapshot(snapshot_id, "split")
-    produced: list[Produced] = []
-    models = step.models(model_ids)
-    if not model_ids:
-        models += _ensembles_of(step, models, snapshot)
-    with progress_display():
-        for model in models:
-            evaluation = stage.fn(snapshot, model, step.config.evaluation, step.config.store)
-            remember(step.store, f"evaluate-{model.name}", evaluation)
-            rows = evaluation_rows(step.store, evaluation)
-            produced.append(
-                {"evaluation": evaluation.id, "model": model.id, "name": model.name, "splits": rows}
-            )
-    for item in produced:
-        rows = item["splits"]
-        print_table(item["name"], list(rows[0]), [[number(v) for v in r.values()] for r in rows])
-    return {"snapshot": snapshot.id, "evaluations": produced}
-
-
-@click.command()
-@config_options
-@snapshot_option
-@run_option
 @click.option(
     "--model", "model_id", metavar="ID", help="Promote this model instead of the candidate."
 )
@@ -181,12 +150,20 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
     else:
         candidate = step.recall("ensemble", EnsembleRef).candidate
     config = step.config
-    final = _final_fit(step, snapshot, candidate)
+    validation = step.recall_if_any("validate", ValidationRef)
+    final = _final_fit(step, snapshot, candidate, validation)
     with progress_display():
         promotion = stage.fn(
-            snapshot, candidate, config.promotion, config.store, config.tracking, final
+            snapshot,
+            candidate,
+            config.promotion,
+            config.store,
+            config.tracking,
+            final,
+            validation,
         )
     remember(step.store, "promote", promotion)
+    criteria = _show_criteria(step, promotion)
     facts = {
         "promotion": promotion.id,
         "candidate": promotion.candidate_id,
@@ -197,7 +174,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         "url": promotion.url,
     }
     print_facts(short(facts, *([] if promotion.final_fit_id else ["final_fit"])))
-    return facts | {"exit_code": 0 if promotion.promoted else 3}
+    return facts | {"criteria": criteria, "exit_code": 0 if promotion.promoted else 3}
 
 
 @click.command()
@@ -243,13 +220,28 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
     return facts
 
 
-def _final_fit(step: Step, snapshot: SnapshotRef, candidate: ModelRef) -> ModelRef | None:
+def _show_criteria(step: Step, promotion: PromotionRef) -> list[dict[str, Any]]:
+    """Print the criteria of the gate, and return them for `--json`."""
+    from fer_models.promotion.promote import gate_criteria
+
+    criteria = gate_criteria(step.store, promotion)
+    rows = [[one.name, one.figure, one.limit, one.outcome] for one in criteria]
+    if rows:
+        print_table("Criteria", ["criterion", "figure", "limit", "outcome"], rows)
+    return [{**one.model_dump(mode="json"), "outcome": one.outcome} for one in criteria]
+
+
+def _final_fit(
+    step: Step, snapshot: SnapshotRef, candidate: ModelRef, validation: ValidationRef | None
+) -> ModelRef | None:
     """The final fit of a candidate that passes the gate, if it is wanted."""
     from tasks.final_fit import candidate_networks, final_ensemble, final_network, is_ensemble
     from tasks.promote import judge
 
     config, store = step.config, step.config.store
-    if not config.final_fit.enabled or not judge.fn(snapshot, candidate, config.promotion, store):
+    if not config.final_fit.enabled:
+        return None
+    if not judge.fn(snapshot, candidate, config.promotion, store, validation):
         return None
     folders = {member.name: member.network.weights_dir for member in config.members}
     with progress_display():
@@ -271,19 +263,3 @@ def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | Non
         return None
     matches = info["member"] == name and info.get("snapshot_id") == snapshot.id
     return tuning if matches else None
-
-
-def _ensembles_of(step: Step, models: list[ModelRef], snapshot: SnapshotRef) -> list[ModelRef]:
-    """The latest ensembles, if they were built from these models on this snapshot."""
-    from fer_models.ensembling.ensemble import ENSEMBLE_FILE
-
-    built = step.recall_if_any("ensemble", EnsembleRef)
-    if built is None:
-        return []
-    try:
-        content = step.store.read_json(built, ENSEMBLE_FILE)
-    except StoreError:
-        return []
-    members = {c["model_id"] for c in content["candidates"] if c["method"] is None}
-    matches = members == {m.id for m in models} and content["snapshot_id"] == snapshot.id
-    return list(built.ensembles) if matches else []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fer_models.training.folds.assign import Folds
 
 
-def train_fold(
+def fit_fold(
     store: ArtifactStore,
     snapshot: SnapshotRef,
     member: MemberConfig,
@@ -56,7 +56,7 @@ def train_fold(
         TrainingError: the loss is not finite, or memory runs out.
 
     Example:
-        folds = [train_fold(store, snapshot, member, 0, tracking, fold) for fold in range(5)]
+        folds = [fit_fold(store, snapshot, member, 0, tracking, fold) for fold in range(5)]
         model = train_member(store, snapshot, member, 0, tracking, folds=folds)
     """
     from fer_models.dataset.snapshot import open_snapshot
@@ -72,7 +72,7 @@ def train_fold(
         from fer_models.training.on_node import train_on_node
 
         arguments = (store, snapshot, member, seed, tracking, fold, teachers)
-        return train_on_node(member, label, train_fold, *arguments)
+        return train_on_node(member, label, fit_fold, *arguments)
     taught_by = [_teacher_fold(store, teacher, fold, folds) for teacher in teachers]
     return _trained_fold(
         store, opened, member, seed + member.seed_offset, tracking, (fold, label), folds, taught_by

@@ -20,7 +20,7 @@ from fer_models.training.config import MemberConfig, OutOfFoldConfig
 from fer_models.training.engine import fit as fit_module
 from fer_models.training.folds.assign import training_folds
 from fer_models.training.folds.stored import folds_of, merge_folds
-from fer_models.training.folds.train import train_fold
+from fer_models.training.folds.train import fit_fold
 from fer_models.training.inputs.data import TrainingData
 from fer_models.training.predict import load_network, predict_probabilities
 from fer_models.training.train import train_member
@@ -161,7 +161,7 @@ def test_a_teacher_teaches_with_its_network_for_the_same_fold(
     folded: Trained, seen: list[TrainingData]
 ) -> None:
     student = short(name="student", teachers=("small",))
-    train_fold(folded.store, folded.snapshot, student, 3, UNTRACKED, 1, [folded.model])
+    fit_fold(folded.store, folded.snapshot, student, 3, UNTRACKED, 1, [folded.model])
     teacher = folds_of(folded.store, folded.model)[1]
     network, preprocessing = load_network(folded.store, teacher)
     preprocessing["tta"] = "flip"
@@ -175,7 +175,7 @@ def test_a_teacher_that_has_seen_the_left_out_images_is_rejected(
 ) -> None:
     student = short(name="student", teachers=("small",))
     with pytest.raises(ConfigError, match=r"the same out_of_fold\.folds and seed"):
-        train_fold(trained.store, trained.snapshot, student, 3, UNTRACKED, 0, [trained.model])
+        fit_fold(trained.store, trained.snapshot, student, 3, UNTRACKED, 0, [trained.model])
 
 
 def test_too_few_images_for_the_folds_are_reported_together(store: ArtifactStore) -> None:
