@@ -4,7 +4,8 @@
 
 Writes colour JPEG files of 224 px, decodes them with Pillow in one running process a core (read,
 decode to grey at the same scale, resize; nothing checked or kept), and ingests them (layout,
-checks, exact copies, snapshot written and verified by hash). Both alternate; ratios are of the best rounds.
+checks, exact copies, snapshot written and verified by hash). Both alternate; ratios are of the
+best rounds. CPU seconds of all processes together depend less on other programs than wall times.
 """
 
 import argparse
