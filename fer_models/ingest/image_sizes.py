@@ -11,8 +11,11 @@ from fer_models.ingest.config import DataConfig
 from fer_models.ingest.decoding.tasks import Content, ImageFile
 from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.detection import SourceKind
+from fer_models.ingest.files.streams import SourceFile
+from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import first_images
+from fer_models.ingest.formats.parquet_folder import shards_of
 from fer_models.ingest.formats.pixel_csv import table_side
 from fer_models.ingest.layouts.image_folder import ImageSource
 from fer_models.ingest.locate import Source
@@ -58,14 +61,23 @@ def sampled_sizes(
         if source.kind is SourceKind.PIXEL_TABLE:
             side = table_side(source.file, settings)
             return [(side, side)] * _NUM_SAMPLED if side else []
-        if source.kind is SourceKind.PARQUET:
-            images = map(io.BytesIO, first_images(source.file, _NUM_SAMPLED, settings))
+        if source.kind in (SourceKind.PARQUET, SourceKind.PARQUET_FOLDER):
+            file = _first_table(source)
+            images = map(io.BytesIO, first_images(file, _NUM_SAMPLED, settings))
             return [size for image in images if (size := _size(image))]
         if opened is not None:
             return _sizes(opened)
     except (OSError, CompressionError):
         pass  # reading it reports what is wrong
     return []
+
+
+def _first_table(source: Source) -> SourceFile:
+    """The file of a parquet source, or the first one of a folder."""
+    if source.kind is SourceKind.PARQUET:
+        return source.file
+    shards = shards_of(source.path, Findings(source.name))
+    return SourceFile(source.path / shards[0])
 
 
 def _median(sizes: Sequence[Size]) -> int:

@@ -14,21 +14,24 @@ from fer_models.ingest.findings import Findings, raise_if_bad
 from fer_models.ingest.formats.ferplus import join_votes, read_votes
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
+from fer_models.ingest.formats.parquet_folder import read_parquet_folder
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.image_sizes import choose_format
 from fer_models.ingest.layouts.image_folder import ImageSource, open_images, read_images
 from fer_models.ingest.locate import Source, locate_sources
 from fer_models.ingest.source_table import SourceTable
+from fer_models.ingest.table_settings import check_table_settings
 from fer_models.progress import report
 from fer_models.synthetic.config import SyntheticConfig
 
 _READERS: dict[SourceKind, Callable[[SourceFile, Findings, LabelSettings], SourceTable | None]] = {
     SourceKind.PIXEL_TABLE: read_pixel_table,
     SourceKind.PARQUET: read_parquet_table,
+    SourceKind.PARQUET_FOLDER: read_parquet_folder,
 }
 _IMAGE_KINDS = (SourceKind.FOLDER, SourceKind.IMAGE_ARCHIVE, SourceKind.IMAGE_LIST)
 # FER+ votes may follow these. A source without a kind has a message of its own.
-_TABLES = (SourceKind.PIXEL_TABLE, SourceKind.PARQUET, None)
+_TABLES = (SourceKind.PIXEL_TABLE, SourceKind.PARQUET, SourceKind.PARQUET_FOLDER, None)
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
     )
     with Decoder() as decoder:
         opened = _opened(located, settings, decoder)
+        check_table_settings(located, opened, config.table)
         image_format = choose_format(config, [source for source, _ in located], opened, settings)
         settings = replace(settings, image_format=image_format)
         read: list[ReadSource] = []

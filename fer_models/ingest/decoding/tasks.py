@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from fer_models.dataset.image_format import ImageFormat, Pixels, thumbnail_of
@@ -60,7 +59,7 @@ def decode_tasks(tasks: Sequence[Task], arrays: Arrays) -> list[Outcome]:
 
 def _decode_task(task: Task, arrays: Arrays) -> list[Outcome]:
     content = task.content
-    loaded = read_file(Path(content.path)) if isinstance(content, ImageFile) else content
+    loaded = read_file(content.path) if isinstance(content, ImageFile) else content
     outcomes = []
     for position, box in enumerate(task.boxes, start=task.position):
         decoded = loaded if isinstance(loaded, str) else decode_image(loaded, box, arrays.target)

@@ -13,6 +13,7 @@ IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 )
 LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".json", ".jsonl", ".parquet", "_exp.npy")
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz")
 # Left behind by file managers in folders of images.
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
@@ -34,6 +35,7 @@ class SourceKind(StrEnum):
     IMAGE_ARCHIVE = "archive of images"
     PIXEL_TABLE = "pixel table"
     PARQUET = "parquet"
+    PARQUET_FOLDER = "folder of parquet files"
     FERPLUS = "FER+ votes"
     IMAGE_LIST = "list of images"
 
@@ -127,8 +129,18 @@ def is_table(path: str) -> bool:
 
 
 def may_list(path: str) -> bool:
-    """Whether a file may contain labels of images, by its suffix."""
-    return path.lower().endswith(LIST_SUFFIXES)
+    """Whether a file may contain labels of images, by its suffix; it may be compressed."""
+    return plain_name(path).lower().endswith(LIST_SUFFIXES)
+
+
+def plain_name(path: str) -> str:
+    """The path without the suffix of a compression.
+
+    Example:
+        plain_name("faces/train.csv.gz")  # "faces/train.csv"
+    """
+    stem, dot, suffix = path.rpartition(".")
+    return stem if f"{dot}{suffix}".lower() in COMPRESSED_SUFFIXES else path
 
 
 def is_utf8(name: str) -> bool:

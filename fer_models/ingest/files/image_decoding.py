@@ -32,6 +32,8 @@ _DEPTHS = (8, 10, 12, 14, 16)
 _DARK_AT_16_BITS = 64
 _OPAQUE = 255
 _MAX_BEYOND = 0.25
+# What Pillow reads the orientation of a JPEG file from.
+_ROTATED_BY = frozenset(("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"))
 _DRAFT_FACTOR = 4
 _PADDING = 128
 _TOO_LARGE = "the image is far too large to be a face"
@@ -114,8 +116,10 @@ def _to_pixels(image: "Image", box: Box | None, target: ImageFormat) -> PixelIma
         side = _DRAFT_FACTOR * target.size_px
         image.draft("L" if target.channels == 1 else "RGB", (side, side))
     has_wide_colours = _has_wide_colours(image)
-    # In place, as a copy of the pixels takes a tenth of the time of decoding a small image.
-    ImageOps.exif_transpose(image, in_place=True)
+    image.load()
+    # Looking for a rotation and copying the pixels would take a tenth of the time of a small image.
+    if image.format != "JPEG" or not _ROTATED_BY.isdisjoint(image.info):
+        ImageOps.exif_transpose(image, in_place=True)
     upright: Image.Image = image
     if upright.mode == "F":
         raise _UnsupportedError("floating-point pixels, expected 8 bits")

@@ -9,6 +9,7 @@ from pathlib import Path
 from fer_models.ingest.decoding.decoder import Decoded, Decoder
 from fer_models.ingest.decoding.tasks import Content, ImageFile, Task
 from fer_models.ingest.files.archive import ArchiveMember, list_archive, member_contents
+from fer_models.ingest.files.compression import CompressionError, decompressed, decompressed_head
 from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.files.folder import list_files
 from fer_models.ingest.files.image_decoding import (
@@ -117,7 +118,10 @@ def read_images(
 
 def listed_images(path: Path, settings: LabelSettings) -> list[str]:
     """The images that a table lists, relative to its folder; none if it can't be read."""
-    found = open_images(SourceKind.IMAGE_LIST, SourceFile(path), Findings(path.name), settings)
+    try:
+        found = open_images(SourceKind.IMAGE_LIST, SourceFile(path), Findings(path.name), settings)
+    except CompressionError:
+        return []
     return sorted({p.path for p in found.found.places if not p.missing}) if found else []
 
 
@@ -137,7 +141,7 @@ def archive_files(file: ArchiveMember) -> tuple[Files, Load]:
         if rest:
             loaded = member_contents(file.path, rest, _MAX_LIST_BYTES)
             contents |= {name.removeprefix(prefix): content or b"" for name, content in loaded}
-        return contents
+        return {name: decompressed(content, name) for name, content in contents.items()}
 
     def load(paths: list[str]) -> Iterator[tuple[str, Content]]:
         names = [prefix + path for path in paths]
@@ -146,7 +150,7 @@ def archive_files(file: ArchiveMember) -> tuple[Files, Load]:
             problem = too_many_bytes(members[path].size) or DAMAGED_IN_ARCHIVE
             yield path, problem if content is None else content
 
-    return Files(sorted(members), read, lambda name: members[name].head), load
+    return Files(sorted(members), read, lambda name: decompressed_head(members[name].head)), load
 
 
 def folder_files(root: Path, names: list[str]) -> Files:
@@ -163,9 +167,9 @@ def folder_files(root: Path, names: list[str]) -> Files:
             return b""
 
     def read(wanted: Collection[str]) -> Mapping[str, bytes]:
-        return {name: content(name, _MAX_LIST_BYTES) for name in wanted}
+        return {name: decompressed(content(name, _MAX_LIST_BYTES), name) for name in wanted}
 
-    return Files(names, read, lambda name: content(name, _HEAD_BYTES))
+    return Files(names, read, lambda name: decompressed_head(content(name, _HEAD_BYTES)))
 
 
 def _folder_loader(folder: Path) -> Load:

@@ -1,5 +1,6 @@
 """Folders of images: folder names give split and label."""
 
+import io
 import os
 from pathlib import Path
 
@@ -216,7 +217,7 @@ def test_unreadable_files_and_folders_are_reported(
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_bytes", denied)
+        patched.setattr(io, "FileIO", denied)
         assert all("Permission denied" in line for line in read(root)[1].lines(True))
     monkeypatch.setattr(os, "scandir", denied)
     assert "can't be listed (Permission denied)" in fault(root)
