@@ -1,4 +1,4 @@
-"""The environment of ferflow's processes: no telemetry, quiet libraries."""
+"""The environment of ferflow's processes: no telemetry, quiet libraries, no proxy to itself."""
 
 import os
 from collections.abc import Mapping
@@ -19,7 +19,24 @@ QUIET: Mapping[str, str] = {
 }
 
 
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
 def set_quiet_defaults() -> None:
     """Set the defaults; call it before importing prefect, ray, wandb or great_expectations."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    _reach_loopback_directly()
+
+
+def _reach_loopback_directly() -> None:
+    """No proxy can reach the servers of this machine; with one set, Prefect waited for minutes."""
+    if not any(os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES):
+        return
+    # The lower-case variable wins wherever both are read.
+    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    names = [name.strip() for name in listed.split(",") if name.strip()]
+    if "*" not in names:
+        names += [name for name in _LOOPBACK if name not in names]
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(names)

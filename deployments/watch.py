@@ -21,6 +21,7 @@ from fer_models.ingest.files.folder import list_files
 from fer_models.ingest.files.remote import is_url, object_states
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.ingest import fingerprint_sources
+from fer_models.user_input import user_path
 
 DEFAULT_POLL_S = 60.0
 POLL_VARIABLE = "FERFLOW_WATCH_POLL_S"
@@ -140,10 +141,10 @@ class SourceWatch:
 
 
 def _path_of(source: str) -> Path:
-    path = Path(source).expanduser()
+    path = user_path(source)
     if os.path.lexists(path):
         return path
-    return Path(source.partition(SEPARATOR)[0]).expanduser()
+    return user_path(source.partition(SEPARATOR)[0])
 
 
 def _file_states(path: Path) -> list[_FileState]:

@@ -29,6 +29,7 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.latest import remember
 from fer_models.storage.refs import DecisionsRef, ReviewRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.user_input import user_path
 from tasks.artifacts.links import is_web_address, page_link
 from tasks.artifacts.publish import publish_link, publish_table
 from tasks.completion import Parameters
@@ -224,7 +225,7 @@ def _read_path_or_url(location: str, classes: ClassList) -> pd.DataFrame:
     """Read decisions from a local file or from object storage."""
     folder, slash, name = location.rpartition("/")
     if "://" not in folder or not slash:
-        return read_decisions(Path(location).expanduser(), classes)
+        return read_decisions(user_path(location), classes)
     if location.startswith("file://"):
         return read_decisions(Path(location.removeprefix("file://")), classes)
     data = ArtifactStore(StoreConfig(url=folder)).read_bytes(name)

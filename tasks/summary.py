@@ -118,7 +118,7 @@ def _leaderboard(
 def _interval(metrics: Mapping[str, Any] | None) -> str:
     if metrics is None or not metrics["n"]:
         return "-"
-    low, high = 100 * metrics["accuracy_low"], 100 * metrics["accuracy_high"]
+    low, high = (100 * end for end in metrics["intervals"]["accuracy"])
     return f"{percent(metrics['accuracy'])} [{low:.1f} \u2013 {high:.1f}] n={metrics['n']:,}"
 
 

@@ -41,10 +41,9 @@ def command(notify: str, silence_s: int) -> Produced:
         )
     os.environ["PREFECT_API_URL"] = api
     from deployments.automations.setup import ensure_automations
-    from deployments.server.process import answers
+    from deployments.server.process import require_answer
 
-    if not answers(api):
-        raise ConfigError(f"PREFECT_API_URL={api}: no Prefect server answers; start it first")
+    require_answer(api)
     ensure_automations(notify, silence_s=silence_s)
     names = _names()
     print_facts({"server": api, "automations": ", ".join(names)})

@@ -101,10 +101,11 @@ class _Tally:
 
 def _reachable_api(home: Path) -> str | None:
     """The Prefect server to use: a configured one, or that of a running `ferflow up`."""
-    from deployments.server.process import answers
+    from deployments.server.process import answers, require_answer
 
     configured = configured_api()
     if configured:
+        require_answer(configured)
         return configured
     facts = running_facts(home)
     if facts is None or not answers(str(facts["api"])):
@@ -216,13 +217,18 @@ def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
 def _model_facts(store: ArtifactStore, evaluation: "EvaluationRef") -> Produced:
     """A model's id, size and accuracy by split, for the JSON output."""
     metrics = store.read_json(evaluation, "metrics.json")
-    keys = ("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss")
+    keys = ("n", "accuracy", "macro_f1", "log_loss")
     return {
         "id": metrics["model_id"],
         "name": metrics["model_name"],
         "parameters": metrics["parameters"],
         "splits": {
-            split: {key: values[key] for key in keys} for split, values in metrics["splits"].items()
+            split: {
+                **{key: values[key] for key in keys},
+                "accuracy_low": values["intervals"]["accuracy"][0],
+                "accuracy_high": values["intervals"]["accuracy"][1],
+            }
+            for split, values in metrics["splits"].items()
         },
     }
 

@@ -19,7 +19,7 @@ from deployments.environment import set_quiet_defaults
 from deployments.loopback import LOOPBACK, accepted_names, check_exposure, configured_auth
 from deployments.pages.server import PageServer
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
-from deployments.server.process import answers, start_lasting_server
+from deployments.server.process import require_answer, start_lasting_server
 from deployments.server.running import only_one, write_facts
 from deployments.serving import WEEKLY
 from fer_models.errors import ConfigError
@@ -175,11 +175,7 @@ def _server(home: Path, host: str, port: int, verbose: bool) -> Iterator[str]:
     """The URL of the API; a server started here is stopped at the end."""
     configured = configured_api()
     if configured:
-        if not answers(configured):
-            raise ConfigError(
-                f"PREFECT_API_URL={configured}: no Prefect server answers; start it, or unset the "
-                "variable to let `ferflow up` start one"
-            )
+        require_answer(configured)
         yield configured
         return
     with only_one(home):

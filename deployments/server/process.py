@@ -19,7 +19,7 @@ from deployments.loopback import (
     address_family,
     reachable,
 )
-from deployments.server.home import database_is_migrated, prepare_database
+from deployments.server.home import API_VARIABLE, database_is_migrated, prepare_database
 from fer_models.errors import ConfigError, FerError
 
 _START_TIMEOUT_S = 180.0
@@ -126,6 +126,27 @@ def answers(api_url: str, timeout_s: float = 3) -> bool:
         return False
 
 
+def require_answer(api_url: str) -> None:
+    """Reject a configured server that does not answer, before any work is done.
+
+    Raises:
+        ConfigError: no Prefect server answers.
+    """
+    if answers(api_url):
+        return
+    chosen = API_VARIABLE if os.environ.get(API_VARIABLE) else "the active Prefect profile"
+    raise ConfigError(
+        f"{API_VARIABLE}={_without_password(api_url)} (from {chosen}): no Prefect server "
+        "answers; start it, correct the address, or unset it and ferflow starts one"
+    )
+
+
+def _without_password(url: str) -> str:
+    """The address as messages show it."""
+    before, separator, after = url.rpartition("@")
+    return f"{before.partition('://')[0]}://***@{after}" if separator else url
+
+
 def _start(
     listening: socket.socket,
     home: Path,
@@ -137,7 +158,7 @@ def _start(
     port = listening.getsockname()[1]
     environment = {**os.environ, **prepare_database(home), **variables}
     environment["PREFECT_HOME"] = str(home)
-    environment.pop("PREFECT_API_URL", None)
+    environment.pop(API_VARIABLE, None)
     output = None if verbose else subprocess.DEVNULL
     fd = listening.fileno()
     # A separate session: Ctrl-C must stop the served runs before the server.

@@ -25,10 +25,10 @@ from fer_models.dataset.image_format import (
     to_thumbnails,
 )
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS
-from fer_models.storage.backend import Buffers
+from fer_models.storage.backend import Buffers, Content
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import SnapshotRef
-from fer_models.storage.store import ArtifactStore, Content
+from fer_models.storage.store import ArtifactStore
 
 IMAGE_SIZE_PX = THUMBNAIL_PX
 SPLITS = ("train", "validation", "test")

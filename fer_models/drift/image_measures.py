@@ -6,6 +6,7 @@ N images, uint8 N x H x W.
 import numpy as np
 import numpy.typing as npt
 
+from fer_models.dataset.image_sharpness import sharpness
 from fer_models.dataset.image_stats import grey_sums
 from fer_models.dataset.snapshot import Images
 
@@ -34,23 +35,9 @@ def image_statistics(images: Images) -> dict[str, Floats]:
     return {
         "brightness": sums.mean,
         "contrast": sums.std,
-        "sharpness": np.concatenate(empty + [_sharpness(block) for block in blocks]),
+        "sharpness": sharpness(images),
         "clipped": np.concatenate(empty + [_clipped(block) for block in blocks]),
     }
-
-
-def _sharpness(block: Images) -> Floats:
-    """Spread of the discrete Laplacian (Pech-Pacheco et al. 2000); low for blurred images."""
-    grey = block.astype(np.int32)
-    laplacian = (
-        grey[:, :-2, 1:-1]
-        + grey[:, 2:, 1:-1]
-        + grey[:, 1:-1, :-2]
-        + grey[:, 1:-1, 2:]
-        - 4 * grey[:, 1:-1, 1:-1]
-    )
-    spread: Floats = laplacian.std(axis=(1, 2))
-    return spread
 
 
 def _clipped(block: Images) -> Floats:

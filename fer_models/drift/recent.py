@@ -3,7 +3,6 @@
 N images, uint8 in the format of the champion's training images.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.locate import Source, locate_sources
+from fer_models.user_input import user_path
 
 _BATCH = 1024
 _TABLES = {
@@ -116,7 +116,7 @@ def _local_path(named: str, findings: Findings) -> Path | None:
     """The named file or folder, or its copy from a bucket; None for a part of an archive there."""
     if is_url(named):
         return None if SEPARATOR in named else local_copy(named, findings)
-    return Path(os.path.expanduser(named))  # noqa: PTH111 - "~name" of an unknown user is a path
+    return user_path(named)
 
 
 def _read_source(

@@ -22,7 +22,7 @@ from fer_models.errors import DataError
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
 SUM_TOLERANCE = 1e-3
-_SMALLEST_PROBABILITY = 1e-15
+SMALLEST_PROBABILITY = 1e-15
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,18 @@ def accuracy(probs_NK: Floats, labels_N: Ints) -> float:
     return float((probs_NK.argmax(axis=1) == labels_N).mean())
 
 
+def is_in_top_k(probs_NK: Floats, labels_N: Ints, k: int) -> npt.NDArray[np.bool_]:
+    """Whether each label is among the k most probable classes; N booleans (top-k accuracy).
+
+    Of classes with equal probabilities the first ones count as more probable, as in `accuracy`;
+    scikit-learn takes the last ones.
+    """
+    chosen = probs_NK[np.arange(len(labels_N)), labels_N][:, None]
+    is_earlier = np.arange(probs_NK.shape[1]) < labels_N[:, None]
+    ahead: npt.NDArray[np.bool_] = (probs_NK > chosen) | ((probs_NK == chosen) & is_earlier)
+    return np.asarray(ahead.sum(axis=1) < k)
+
+
 def wilson_interval(num_correct: int, num_images: int, confidence: float) -> tuple[float, float]:
     """Confidence interval of a proportion (Wilson 1927), both ends 0..1.
 
@@ -111,15 +123,22 @@ def wilson_interval(num_correct: int, num_images: int, confidence: float) -> tup
             f"expected 0 <= correct <= images, images >= 1 and 0 < confidence < 1, "
             f"got {num_correct}, {num_images}, {confidence}"
         )
+    return wilson_of_share(num_correct / num_images, num_images, confidence)
+
+
+def wilson_of_share(share: float, size: float, confidence: float) -> tuple[float, float]:
+    """The Wilson interval of a share (0..1) of `size` independent trials, which may be fractional.
+
+    See `wilson_interval`; `fer_models.evaluation.intervals` has the size for images with copies.
+    """
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = num_correct / num_images
-    scale = 1 + z**2 / num_images
-    centre = (share + z**2 / (2 * num_images)) / scale
-    spread = share * (1 - share) / num_images + (z / (2 * num_images)) ** 2
+    scale = 1 + z**2 / size
+    centre = (share + z**2 / (2 * size)) / scale
+    spread = share * (1 - share) / size + (z / (2 * size)) ** 2
     half = z / scale * float(np.sqrt(spread))
-    # The ends at 0 and n correct are exact; rounding must not exclude the share itself.
-    low = 0.0 if num_correct == 0 else max(0.0, centre - half)
-    high = 1.0 if num_correct == num_images else min(1.0, centre + half)
+    # The ends at 0 and 1 are exact; rounding must not exclude the share itself.
+    low = 0.0 if share == 0 else max(0.0, centre - half)
+    high = 1.0 if share == 1 else min(1.0, centre + half)
     return low, high
 
 
@@ -150,10 +169,34 @@ def balanced_accuracy(confusion_KK: Ints) -> float:
     return float(class_scores(confusion_KK).recall[present].mean())
 
 
+def macro_precision(confusion_KK: Ints) -> float:
+    """Mean precision over the classes with images or predictions (0..1, higher is better)."""
+    return float(class_scores(confusion_KK).precision[_seen(confusion_KK)].mean())
+
+
+def macro_recall(confusion_KK: Ints) -> float:
+    """Mean recall over the classes with images or predictions (0..1, higher is better).
+
+    It differs from `balanced_accuracy` only if a class without images was predicted.
+    """
+    return float(class_scores(confusion_KK).recall[_seen(confusion_KK)].mean())
+
+
 def macro_f1(confusion_KK: Ints) -> float:
     """Mean F1 over the classes with images or predictions (0..1, higher is better)."""
-    seen = (confusion_KK.sum(axis=1) + confusion_KK.sum(axis=0)) > 0
-    return float(class_scores(confusion_KK).f1[seen].mean())
+    return float(class_scores(confusion_KK).f1[_seen(confusion_KK)].mean())
+
+
+def cohens_kappa(confusion_KK: Ints) -> float | None:
+    """Agreement of labels and predictions beyond chance (Cohen 1960; -1..1, higher is better).
+
+    None if both are all of the same class, where scikit-learn gives NaN.
+    """
+    total = confusion_KK.sum()
+    by_chance = float((confusion_KK.sum(axis=0) * confusion_KK.sum(axis=1)).sum()) / float(total**2)
+    if by_chance == 1:
+        return None
+    return float((np.trace(confusion_KK) / total - by_chance) / (1 - by_chance))
 
 
 def log_loss(probs_NK: Floats, labels_N: Ints) -> float:
@@ -164,7 +207,7 @@ def log_loss(probs_NK: Floats, labels_N: Ints) -> float:
     """
     check_predictions(probs_NK, labels_N)
     chosen = probs_NK[np.arange(len(labels_N)), labels_N].astype(np.float64)
-    return float(-np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1.0)).mean())
+    return float(-np.log(np.clip(chosen, SMALLEST_PROBABILITY, 1.0)).mean())
 
 
 def brier_score(probs_NK: Floats, labels_N: Ints) -> float:
@@ -180,16 +223,21 @@ def brier_score(probs_NK: Floats, labels_N: Ints) -> float:
 def reliability_bins(probs_NK: Floats, labels_N: Ints, num_bins: int) -> ReliabilityBins:
     """Confidence (the highest probability) and accuracy in the bins (b/B, (b+1)/B]."""
     check_predictions(probs_NK, labels_N)
-    confidence = np.clip(probs_NK.max(axis=1).astype(np.float64), 0, 1)
+    confidence, bins = confidence_bins(probs_NK, num_bins)
     correct = (probs_NK.argmax(axis=1) == labels_N).astype(np.float64)
-    edges = np.linspace(0, 1, num_bins + 1)[1:-1]
-    bins = np.searchsorted(edges, confidence, side="left")
     n = np.bincount(bins, minlength=num_bins)
     return ReliabilityBins(
         n=n.astype(np.int64),
         confidence=_ratio(np.bincount(bins, confidence, num_bins), n),
         accuracy=_ratio(np.bincount(bins, correct, num_bins), n),
     )
+
+
+def confidence_bins(probs_NK: Floats, num_bins: int) -> tuple[npt.NDArray[np.float64], Ints]:
+    """The confidence of each image, N values 0..1, and the number of its bin, 0..B-1."""
+    confidence = np.clip(probs_NK.max(axis=1).astype(np.float64), 0, 1)
+    edges = np.linspace(0, 1, num_bins + 1)[1:-1]
+    return confidence, np.searchsorted(edges, confidence, side="left").astype(np.int64)
 
 
 def calibration_error(probs_NK: Floats, labels_N: Ints, num_bins: int) -> float:
@@ -211,12 +259,23 @@ def auroc(probs_NK: Floats, labels_N: Ints) -> float | None:
     Mann-Whitney statistic, with ties counted half. scikit-learn gives NaN, with a warning, as soon
     as one class has no images.
     """
+    areas = [area for area in class_aurocs(probs_NK, labels_N) if area is not None]
+    return float(np.mean(areas)) if areas else None
+
+
+def class_aurocs(probs_NK: Floats, labels_N: Ints) -> tuple[float | None, ...]:
+    """Area under the ROC curve of each class against the rest, K values 0..1; see `auroc`.
+
+    None for a class with none or all of the images.
+    """
     check_predictions(probs_NK, labels_N)
-    present = np.unique(labels_N)
-    if len(present) < 2:
-        return None
-    areas = [_binary_auroc(probs_NK[:, number], labels_N == number) for number in present]
-    return float(np.mean(areas))
+    counts = np.bincount(labels_N, minlength=probs_NK.shape[1])
+    return tuple(
+        _binary_auroc(probs_NK[:, number], labels_N == number)
+        if 0 < count < len(labels_N)
+        else None
+        for number, count in enumerate(counts)
+    )
 
 
 def _binary_auroc(scores_N: Floats, positive_N: npt.NDArray[np.bool_]) -> float:
@@ -226,6 +285,10 @@ def _binary_auroc(scores_N: Floats, positive_N: npt.NDArray[np.bool_]) -> float:
     rank_sum = float(ranks_N[positive_N].sum())
     wins = rank_sum - num_positive * (num_positive + 1) / 2
     return wins / (num_positive * num_negative)
+
+
+def _seen(confusion_KK: Ints) -> npt.NDArray[np.bool_]:
+    return np.asarray((confusion_KK.sum(axis=1) + confusion_KK.sum(axis=0)) > 0)
 
 
 def _ratio(

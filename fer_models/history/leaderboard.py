@@ -2,13 +2,13 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from fer_models.evaluation.results import TEST, TEST_WITHOUT_LEAKS, VALIDATION
+from fer_models.evaluation.results import SETS
 from fer_models.history.reading import infos
 from fer_models.history.record import RunRecord
 from fer_models.storage.refs import EvaluationRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 
-SPLITS = (VALIDATION, TEST, TEST_WITHOUT_LEAKS)
+SPLITS = SETS
 
 
 class Accuracy(BaseModel):

@@ -11,7 +11,7 @@ from fer_models.history.reading import infos, read_each
 from fer_models.history.record import Headline, RunArtifacts, RunRecord
 from fer_models.reporting.report import LINEAGE_FILE
 from fer_models.storage.champions import is_champion_alias
-from fer_models.storage.refs import RunRef, SnapshotRef
+from fer_models.storage.refs import EvaluationRef, RunRef, SnapshotRef
 from fer_models.storage.registry import Registry
 from fer_models.storage.store import ArtifactStore
 
@@ -88,7 +88,7 @@ def _from_lineage(
             report=run_id,
         ),
         config=config,
-        headline=_headline(store, info, config),
+        headline=_headline(store, info, config, ids["evaluations"]),
         promoted=promoted,
         recorded=False,
     )
@@ -101,15 +101,23 @@ def _snapshots(store: ArtifactStore, snapshot_id: str) -> dict[str, str]:
         return {"split": snapshot_id}
 
 
-def _headline(store: ArtifactStore, info: dict[str, Any], config: dict[str, Any]) -> Headline:
+def _headline(
+    store: ArtifactStore, info: dict[str, Any], config: dict[str, Any], evaluations: list[str]
+) -> Headline:
+    """With the interval of the evaluation; that of independent images if it was removed."""
     n, accuracy = int(info["n"]), float(info["accuracy"])
-    confidence = float(config.get("evaluation", {}).get("confidence", _CONFIDENCE))
-    low, high = wilson_interval(round(accuracy * n), n, confidence)
     known, _ = infos(store, SnapshotRef, [info["snapshot_id"]])
     counts = known.get(info["snapshot_id"], {}).get("split_counts", {})
+    split = TEST if counts.get(TEST) else VALIDATION
+    confidence = float(config.get("evaluation", {}).get("confidence", _CONFIDENCE))
+    low, high = wilson_interval(round(accuracy * n), n, confidence)
+    measured, _ = infos(store, EvaluationRef, evaluations)
+    for one in measured.values():
+        if one["model_id"] == info["candidate_id"] and split in one:
+            low, high = one[split]["low"], one[split]["high"]
     return Headline(
         candidate=info["candidate_id"],
-        split=TEST if counts.get(TEST) else VALIDATION,
+        split=split,
         n=n,
         accuracy=accuracy,
         low=low,

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from fer_models.base_config import FrozenConfig
 from fer_models.classes.mapping import ClassSetting, setting_problems
 from fer_models.classes.schemes import SCHEMES
+from fer_models.dataset.columns import RESERVED_COLUMNS
 from fer_models.dataset.image_format import MAX_SIZE_PX, Fit
 from fer_models.synthetic.config import SyntheticConfig
 
@@ -91,6 +92,11 @@ class DataConfig(FrozenConfig):
         default="crop",
         description="Images that are not square: crop to the centre, pad with grey, or stretch.",
     )
+    slice_columns: tuple[str, ...] = Field(
+        default=(),
+        description="Columns of the tables that are kept with the images, such as gender or "
+        "age_group: the evaluation reports the accuracy by each of them.",
+    )
     synthetic: SyntheticConfig = Field(
         default=SyntheticConfig(), description="Used by the source 'synthetic' only."
     )
@@ -98,6 +104,21 @@ class DataConfig(FrozenConfig):
         default=False,
         description="Quarantine rows and files that can't be read instead of rejecting the source.",
     )
+
+    @field_validator("slice_columns")
+    @classmethod
+    def _check_slice_columns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(name.strip().lower() for name in value)
+        problems = [f"{name}: name each column once" for name in names if names.count(name) > 1]
+        problems += [
+            f"{name or '(empty)'}: not a column to slice by; the evaluation slices by "
+            "class, brightness, contrast and sharpness anyway"
+            for name in names
+            if name in RESERVED_COLUMNS
+        ]
+        if problems:
+            raise ValueError("; ".join(dict.fromkeys(problems)))
+        return names
 
     @field_validator("classes")
     @classmethod

@@ -14,6 +14,7 @@ import pandas as pd
 
 from fer_models.classes.described import label_lines
 from fer_models.classes.mapping import ClassMapping, map_classes
+from fer_models.dataset.columns import COLUMNS_TABLE, IMAGE_ID
 from fer_models.dataset.image_format import THUMBNAIL
 from fer_models.dataset.snapshot import (
     KEPT,
@@ -25,13 +26,14 @@ from fer_models.dataset.snapshot import (
     pixel_sha256,
     write_snapshot,
 )
+from fer_models.errors import DataError
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.content_hash import content_hash
 from fer_models.ingest.findings import raise_if_bad
 from fer_models.ingest.image_buffer import joined
 from fer_models.ingest.locate import locate_sources
 from fer_models.ingest.read import ReadSource, read_sources
-from fer_models.ingest.source_table import SourceTable
+from fer_models.ingest.source_table import USER_COLUMN, SourceTable
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS
 from fer_models.progress import report
 from fer_models.storage.refs import SnapshotRef
@@ -73,6 +75,7 @@ def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> Snaps
     manifest = _manifest(read, images, mapping)
     thumbnails = _thumbnails(read)
     tables = {TRUTH: _truth(read), REJECTED: _rejected(read)}
+    tables[COLUMNS_TABLE] = _user_columns(read, config.slice_columns)
     tables = {name: table for name, table in tables.items() if len(table)}
     report("ingest", len(images), len(images), "images", "writing the snapshot")
     info: dict[str, Any] = {
@@ -234,6 +237,28 @@ def _truth(read: Sequence[ReadSource]) -> pd.DataFrame:
         if one.table is not None and (truth := one.table.truth) is not None
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _user_columns(read: Sequence[ReadSource], wanted: Sequence[str]) -> pd.DataFrame:
+    """The user columns: image_id and a text for each column, "" where it is unknown.
+
+    Raises:
+        DataError: no source has one of the wanted columns.
+    """
+    parts = []
+    for one in read:
+        if one.table is not None:
+            fields = one.table.fields
+            names = [str(name) for name in fields if str(name).startswith(USER_COLUMN)]
+            parts.append(fields[names].rename(columns=lambda name: name.removeprefix(USER_COLUMN)))
+            parts[-1].insert(0, IMAGE_ID, [_image_id(one, row) for row in fields["row"]])
+    table = pd.concat(parts, ignore_index=True).fillna("")
+    if absent := [name for name in wanted if name not in table]:
+        raise DataError(
+            f"data.slice_columns={','.join(absent)}: no source has such a column; it is read from "
+            "tables of pixels, parquet tables, and tables of labels beside images (data.table)"
+        )
+    return table if len(table.columns) > 1 else pd.DataFrame()
 
 
 def _rejected(read: Sequence[ReadSource]) -> pd.DataFrame:

@@ -60,6 +60,7 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
         config.classes,
         config.table,
         has_several_sources=len(config.sources) > 1,
+        slice_columns=config.slice_columns,
     )
     with Decoder() as decoder:
         opened = _opened(located, settings, decoder)

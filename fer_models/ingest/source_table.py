@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,9 @@ from fer_models.ingest.image_buffer import ImageBuffer
 from fer_models.labels import CLASS_NAMES, UNLABELLED, VOTE_COLUMNS
 
 NO_VOTES: tuple[int, ...] = (NO_VOTE,) * len(VOTE_COLUMNS)
+NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
+USER_COLUMN = "user column: "
+"""Beginning of the names of user columns among the fields."""
 
 
 @dataclass
@@ -19,7 +23,8 @@ class SourceTable:
     """The usable images of one source.
 
     `fields` has one row an image: `row` (number in the source, from 0), `path`, `split`, `label`,
-    `reason` (of quarantine, else "") and the vote columns. A label is a position in `label_names`,
+    `reason` (of quarantine, else ""), the vote columns, and user columns (texts, "" if unknown)
+    whose names begin with USER_COLUMN. A label is a position in `label_names`,
     or UNLABELLED. `images` is uint8 in the same order. `num_rows` counts all rows of
     the source, including unusable ones.
     """
@@ -47,6 +52,7 @@ class TableBuilder:
 
     image_format: ImageFormat = THUMBNAIL
     _rows: list[tuple[Any, ...]] = field(default_factory=list)
+    _columns: list[Mapping[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Start without images."""
@@ -64,9 +70,11 @@ class TableBuilder:
         path: str = "",
         reason: str = "",
         votes: Sequence[int] = NO_VOTES,
+        columns: Mapping[str, str] = NO_COLUMNS,
     ) -> None:
-        """Append the fields of the next image."""
+        """Append the fields of the next image; `columns` has its user columns."""
         self._rows.append((row, path, split, label, reason, *votes))
+        self._columns.append(columns)
 
     def table(
         self,
@@ -78,6 +86,9 @@ class TableBuilder:
         """Everything collected as one table; `images`, if they were collected elsewhere."""
         columns = ["row", "path", "split", "label", "reason", *VOTE_COLUMNS]
         fields = pd.DataFrame(self._rows, columns=columns)
+        if any(self._columns):
+            user = pd.DataFrame(self._columns).fillna("").astype("str")
+            fields = pd.concat([fields, user.add_prefix(USER_COLUMN)], axis=1)
         images = self._buffer.finish() if images is None else images
         assert len(images) == len(fields)
         return SourceTable(fields, images, num_rows, has_usage, has_votes)

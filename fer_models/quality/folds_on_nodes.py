@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from fer_models.dataset.folds import Integers
 from fer_models.dataset.snapshot import Images
 from fer_models.progress import report
 from fer_models.quality.config import ScoringConfig
 from fer_models.quality.fold_worker import job_probabilities, save_probabilities
-from fer_models.quality.folds import Integers
 from fer_models.remote.call import Place, call_on_node, cancelled_on_error, shared_on_nodes
 from fer_models.remote.worker import send_event
 

@@ -18,13 +18,13 @@ from typing import IO
 import numpy as np
 
 from fer_models.cluster_address import uses_cluster
+from fer_models.dataset.folds import Integers
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import TrainingError
 from fer_models.processes import num_cores
 from fer_models.progress import report
 from fer_models.quality import fold_worker
 from fer_models.quality.config import ScoringConfig
-from fer_models.quality.folds import Integers
 from fer_models.quality.quick_model import Probabilities
 
 _MAX_WORKERS_PER_GPU = 4

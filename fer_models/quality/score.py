@@ -12,6 +12,7 @@ import pandas as pd
 
 from fer_models.classes.class_list import ClassList
 from fer_models.dataset.config import NEAR_DUPLICATE_SIMILARITY
+from fer_models.dataset.folds import Integers, assign_folds, join_groups
 from fer_models.dataset.near_duplicates import find_near_duplicates
 from fer_models.dataset.similarity_cache import SimilarityCache
 from fer_models.dataset.snapshot import KEPT, DatasetSnapshot, open_snapshot
@@ -20,7 +21,6 @@ from fer_models.labels import UNLABELLED
 from fer_models.lineage import lineage, package_version
 from fer_models.progress import report
 from fer_models.quality.config import ScoringConfig
-from fer_models.quality.folds import Integers, assign_folds, join_groups
 from fer_models.quality.label_quality import label_issues, label_quality
 from fer_models.quality.scores import PAIRS_FILE, SCORES_FILE, probability_columns
 from fer_models.source_hash import source_hash
@@ -69,7 +69,7 @@ def score_labels(
     """
     key = scoring_key(snapshot, config, seed)
     existing = store.ref(ScoresRef, key)
-    if store.exists(existing):
+    if store.is_whole(existing):
         return existing
     from fer_models.quality.non_faces import face_scores
     from fer_models.quality.out_of_fold import out_of_fold_probabilities

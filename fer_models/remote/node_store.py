@@ -12,7 +12,7 @@ from typing import Any
 from fer_models.errors import StoreError
 from fer_models.ray_cluster import per_connection
 from fer_models.remote.channel import start_here
-from fer_models.storage.backend import FileEntry
+from fer_models.storage.backend import Buffers, FileEntry
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.download_cache import cached_download
 from fer_models.storage.folder import FolderBackend
@@ -81,21 +81,26 @@ class ServedFolder:
         self.url = url
         self._server = server
 
-    def has(self, key: str) -> bool:
+    def size(self, key: str) -> int | None:
         """See `Backend`."""
-        return bool(self._call("has", key))
+        size: int | None = self._call("size", key)
+        return size
 
     def read(self, key: str) -> bytes:
         """See `Backend`."""
         return bytes(self._call("read", key))
 
+    def sha256(self, key: str) -> str:
+        """See `Backend`."""
+        return str(self._call("sha256", key))
+
     def write(self, key: str, data: bytes) -> None:
         """See `Backend`."""
         self._call("write", key, data)
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, content: Path | Buffers) -> None:
         """See `Backend`."""
-        self._call("write", key, path.read_bytes())
+        self._call("write", key, content.read_bytes())
 
     def create(self, key: str, data: bytes) -> bool:
         """See `Backend`."""

@@ -12,6 +12,9 @@ from typing import IO, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+REPAIR = "run `ferflow store check --deep --repair`, then run again what made it"
+"""What to do about a damaged or incomplete artifact."""
+
 
 class FileEntry(BaseModel):
     """One file of an artifact; `key` is its path in the store (possibly in another artifact)."""
@@ -42,10 +45,17 @@ class Buffers:
             digest.update(part)
         return digest.hexdigest()
 
+    def read_bytes(self) -> bytes:
+        """A copy of the content, as a path has it."""
+        return b"".join(self.parts)
+
     def write_to(self, stream: IO[bytes]) -> None:
         """Write the content."""
         for part in self.parts:
             stream.write(part)
+
+
+Content = Path | bytes | Buffers
 
 
 class Backend(Protocol):
@@ -54,11 +64,14 @@ class Backend(Protocol):
     url: str
     """The root, without a trailing slash; valid from any working directory."""
 
-    def has(self, key: str) -> bool:
-        """Whether an object exists at `key`."""
+    def size(self, key: str) -> int | None:
+        """Bytes of the object at `key`; None if there is none."""
 
     def read(self, key: str) -> bytes:
         """The object's bytes; StoreError if it does not exist."""
+
+    def sha256(self, key: str) -> str:
+        """Hex sha256 of the object's stored bytes, without a cache; StoreError if there is none."""
 
     def write(self, key: str, data: bytes) -> None:
         """Write an object atomically: a reader sees the old bytes or the new ones."""
@@ -94,6 +107,13 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def entry_of(key: str, content: Path | Buffers) -> FileEntry:
+    """The entry of a file that will be stored at `key`."""
+    if isinstance(content, Buffers):
+        return FileEntry(key=key, size=content.size, sha256=content.sha256)
+    return FileEntry(key=key, size=content.stat().st_size, sha256=sha256_of_file(content))
+
+
 def matches(path: Path, entry: FileEntry) -> bool:
     """Whether a file has the size and sha256 of an entry."""
     return path.stat().st_size == entry.size and sha256_of_file(path) == entry.sha256
@@ -103,5 +123,5 @@ def damaged_message(url: str, entry: FileEntry) -> str:
     """Error message for an object whose bytes are not those that were written."""
     return (
         f"{url}/{entry.key}: damaged: expected {entry.size} bytes with sha256 "
-        f"{entry.sha256[:12]}; delete the artifact and rerun the step with --no-cache"
+        f"{entry.sha256[:12]}; {REPAIR}"
     )

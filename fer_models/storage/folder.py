@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.errors import StoreError
-from fer_models.storage.backend import Buffers, FileEntry, damaged_message, matches
+from fer_models.storage.backend import (
+    REPAIR,
+    Buffers,
+    FileEntry,
+    damaged_message,
+    matches,
+    sha256_of_file,
+)
+from fer_models.user_input import user_path
 
 # Error codes of file systems without hard links (FAT, some network mounts).
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -20,19 +28,36 @@ class FolderBackend:
     """Objects are files; each is written to a temporary file and renamed atomically."""
 
     def __init__(self, folder: str) -> None:
-        """Use `folder` (`~` is expanded); the first write creates it."""
-        self.root = Path(folder).expanduser().absolute()
+        """Use `folder` (`~` is expanded); the first write creates it.
+
+        Raises:
+            StoreError: no folder is named, or the home of an unknown user.
+        """
+        root = user_path(folder)
+        if not folder or (root.parts[:1] and root.parts[0].startswith("~")):
+            problem = "the home of an unknown user" if folder else "no folder"
+            raise StoreError(
+                f"store {folder!r}: expected a folder, got {problem}; name one (--store), "
+                "such as .ferflow/store or file:///data/ferflow"
+            )
+        self.root = root.absolute()
         self.url = f"file://{self.root.as_posix().rstrip('/')}"
 
-    def has(self, key: str) -> bool:
+    def size(self, key: str) -> int | None:
         """See `Backend`."""
+        path = self.root / key
         with self._store_errors():
-            return (self.root / key).is_file()
+            return path.stat().st_size if path.is_file() else None
 
     def read(self, key: str) -> bytes:
         """See `Backend`."""
         with self._store_errors(key):
             return (self.root / key).read_bytes()
+
+    def sha256(self, key: str) -> str:
+        """See `Backend`."""
+        with self._store_errors(key):
+            return sha256_of_file(self.root / key)
 
     def write(self, key: str, data: bytes) -> None:
         """See `Backend`."""
@@ -91,9 +116,7 @@ class FolderBackend:
         """See `Backend`: the object itself."""
         path = self.root / entry.key
         if not path.is_file():
-            raise StoreError(
-                f"{self.url}/{entry.key}: the file is missing; rerun the step with --no-cache"
-            )
+            raise StoreError(f"{self.url}/{entry.key}: the file is missing; {REPAIR}")
         with self._store_errors(entry.key):
             intact = matches(path, entry)
         if not intact:

@@ -7,6 +7,8 @@
 import json
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from fer_models.errors import StoreError
 from fer_models.storage.refs import ArtifactRef
 from fer_models.storage.store import ArtifactStore
@@ -48,9 +50,15 @@ def recall_if_any(store: ArtifactStore, step: str, ref_type: type[RefT]) -> RefT
     """The latest output of `step`, or None.
 
     Raises:
-        StoreError: the store can't be read.
+        StoreError: the store can't be read, or the record is damaged.
     """
     key = f"{_FOLDER}/{step}.json"
     if not store.has(key):
         return None
-    return ref_type.model_validate_json(store.read_bytes(key))
+    try:
+        return ref_type.model_validate_json(store.read_bytes(key))
+    except ValidationError as error:
+        raise StoreError(
+            f"{store.url}/{key}: expected the reference that the step {step!r} returned, got "
+            "something else; run that step again, which writes it anew"
+        ) from error

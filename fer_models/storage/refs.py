@@ -38,6 +38,12 @@ class ValidationRef(ArtifactRef):
     num_warnings: int
 
 
+class CopiesRef(ArtifactRef):
+    """Which images of a snapshot show the same picture."""
+
+    folder: ClassVar[str] = "copies"
+
+
 class ScoresRef(ArtifactRef):
     """Out-of-fold label and image quality scores: no scored image was trained on."""
 
@@ -135,6 +141,7 @@ class RunRef(ArtifactRef):
 
 ARTIFACT_KINDS: tuple[type[ArtifactRef], ...] = (
     SnapshotRef,
+    CopiesRef,
     ScoresRef,
     DecisionsRef,
     ReviewRef,

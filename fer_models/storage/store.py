@@ -9,13 +9,18 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from fer_models.errors import StoreError
-from fer_models.storage.backend import Backend, Buffers, FileEntry, sha256_of_file
+from fer_models.storage.artifact import (
+    ARTIFACT_FILE,
+    Artifact,
+    artifact_faults,
+    artifact_id_of,
+    describes,
+)
+from fer_models.storage.backend import Backend, Content, FileEntry, entry_of, sha256_of_file
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.download_cache import default_cache_dir
 from fer_models.storage.folder import FolderBackend
@@ -32,18 +37,7 @@ __all__ = [
     "sha256_of_file",
 ]
 
-ARTIFACT_FILE = "artifact.json"
-Content = Path | bytes | Buffers
 RefT = TypeVar("RefT", bound=ArtifactRef)
-
-
-class Artifact(BaseModel):
-    """The content of `artifact.json`: the files by name, and metadata."""
-
-    model_config = ConfigDict(frozen=True)
-    id: str
-    files: dict[str, FileEntry]
-    info: dict[str, Any]
 
 
 class ArtifactStore:
@@ -105,8 +99,6 @@ class ArtifactStore:
         """A config that opens the same store from any working directory."""
         return StoreConfig(url=self.url)
 
-    # -- artifacts ---------------------------------------------------------------------------
-
     def ref(self, ref_type: type[RefT], artifact_id: str, **fields: Any) -> RefT:
         """The reference to an artifact of this store; it need not exist.
 
@@ -130,7 +122,7 @@ class ArtifactStore:
         linked: Mapping[str, FileEntry] | None = None,
         **ref_fields: Any,
     ) -> RefT:
-        """Write an artifact: its files first, `artifact.json` last. A complete one is kept.
+        """Write an artifact: its files first, `artifact.json` last. A whole one is kept.
 
         Args:
             ref_type: the kind of artifact; determines the folder.
@@ -145,7 +137,7 @@ class ArtifactStore:
         """
         ref = self.ref(ref_type, artifact_id, **ref_fields)
         prefix = self._prefix(ref)
-        if self.exists(ref):
+        if self.is_whole(ref):
             return ref
         entries = dict(linked or {})
         for name, content in files.items():
@@ -155,8 +147,26 @@ class ArtifactStore:
         return ref
 
     def exists(self, ref: ArtifactRef) -> bool:
-        """Whether the artifact is complete in this store."""
+        """Whether the artifact was written completely; `is_whole` checks its files, too."""
         return self.has(f"{self._prefix(ref)}/{ARTIFACT_FILE}")
+
+    def is_whole(self, ref: ArtifactRef) -> bool:
+        """Whether the artifact and all its files are in this store, each of the described size.
+
+        Their bytes are not read; `fetch` compares their sha256.
+
+        Raises:
+            StoreError: the store can't be reached.
+        """
+        return not self.faults(ref)
+
+    def forget(self, ref: ArtifactRef) -> None:
+        """Remove the description of a damaged artifact, so that the next run makes it again."""
+        self._backend.remove(f"{self._prefix(ref)}/{ARTIFACT_FILE}")
+
+    def faults(self, ref: ArtifactRef, *, deep: bool = False) -> list[str]:
+        """What is wrong with a stored artifact; empty if it is whole. `deep` reads its bytes."""
+        return artifact_faults(self._backend, self._prefix(ref), deep=deep)
 
     def describe(self, ref: ArtifactRef) -> Artifact:
         """The artifact's files and metadata.
@@ -199,14 +209,16 @@ class ArtifactStore:
     def list_ids(self, ref_type: type[ArtifactRef]) -> list[str]:
         """The ids of all complete artifacts of a kind, sorted."""
         keys = self.list_keys(ref_type.folder)
-        return sorted(_artifact_id(key) for key in keys if _describes(ref_type, key))
+        return sorted(artifact_id_of(key) for key in keys if describes(ref_type.folder, key))
 
     def written_times(self, ref_type: type[ArtifactRef]) -> dict[str, float]:
         """When each complete artifact of a kind was written, in seconds since 1970, by id."""
         written = self._backend.modified(ref_type.folder).items()
-        return {_artifact_id(key): time_s for key, time_s in written if _describes(ref_type, key)}
-
-    # -- keys --------------------------------------------------------------------------------
+        return {
+            artifact_id_of(key): time_s
+            for key, time_s in written
+            if describes(ref_type.folder, key)
+        }
 
     def has(self, key: str) -> bool:
         """Whether an object exists at `key`.
@@ -214,7 +226,7 @@ class ArtifactStore:
         Raises:
             StoreError: the store can't be reached.
         """
-        return self._backend.has(key)
+        return self._backend.size(key) is not None
 
     def read_bytes(self, key: str) -> bytes:
         """The object's bytes.
@@ -272,8 +284,6 @@ class ArtifactStore:
             raise StoreError(f"{self.url}: wrote an object but read different bytes back")
         self._backend.remove(key)
 
-    # -- private -----------------------------------------------------------------------------
-
     @staticmethod
     def _prefix(ref: ArtifactRef) -> str:
         return f"{ref.folder}/{ref.id}"
@@ -282,19 +292,6 @@ class ArtifactStore:
         if isinstance(content, bytes):
             self._backend.write(key, content)
             return FileEntry(key=key, size=len(content), sha256=hashlib.sha256(content).hexdigest())
-        if isinstance(content, Buffers):
-            size, sha256 = content.size, content.sha256
-        else:
-            size, sha256 = content.stat().st_size, sha256_of_file(content)
+        entry = entry_of(key, content)
         self._backend.upload(key, content)
-        return FileEntry(key=key, size=size, sha256=sha256)
-
-
-def _describes(ref_type: type[ArtifactRef], key: str) -> bool:
-    """Whether `key` is the `artifact.json` of an artifact of that kind."""
-    path, depth = PurePosixPath(key), len(PurePosixPath(ref_type.folder).parts) + 2
-    return path.name == ARTIFACT_FILE and len(path.parts) == depth
-
-
-def _artifact_id(key: str) -> str:
-    return PurePosixPath(key).parts[-2]
+        return entry

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
+from fer_models.user_input import parse_yaml
 
 # Groups with arbitrary keys.
 _FREE_GROUPS = ("validation.severities",)
@@ -25,8 +25,8 @@ def assign_all(settings: dict[str, Any], assignments: Sequence[str], option: str
             problems.append(f"{option} {assignment}: expected path.to.field=value")
             continue
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            value = parse_yaml(text)
+        except ValueError as error:
             problems.append(f"{option} {assignment}: {text!r} is not valid YAML ({error})")
             continue
         problems += [f"{option} {problem}" for problem in assign(settings, path.strip(), value)]

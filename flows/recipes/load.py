@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from fer_models.errors import ConfigError
 from fer_models.storage.store import ArtifactStore
+from fer_models.user_input import parse_yaml
 from flows.pipeline_config import PipelineConfig
 from flows.recipes.assign import assign, assign_all, merged
 from flows.recipes.built_in import recipe_names, recipe_path
@@ -72,8 +72,8 @@ def _read(recipe: str, store: ArtifactStore | None) -> dict[str, Any]:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        changes = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        changes = parse_yaml(path.read_bytes()) or {}
+    except (OSError, ValueError) as error:
         raise ConfigError(f"recipe {path}: can't be read as YAML: {error}") from error
     if not isinstance(changes, dict):
         raise ConfigError(

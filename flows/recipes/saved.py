@@ -8,6 +8,7 @@ import yaml
 
 from fer_models.errors import ConfigError
 from fer_models.storage.store import ArtifactStore
+from fer_models.user_input import parse_yaml
 from flows.pipeline_config import PipelineConfig
 from flows.recipes.assign import differences
 from flows.recipes.built_in import recipe_names
@@ -73,8 +74,8 @@ def read_saved(store: ArtifactStore, name: str) -> dict[str, Any] | None:
     if not _NAME.fullmatch(name) or not store.has(_key(name)):
         return None
     try:
-        changes = yaml.safe_load(store.read_bytes(_key(name)))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        changes = parse_yaml(store.read_bytes(_key(name)))
+    except ValueError as error:
         raise ConfigError(f"recipe {store.url}/{_key(name)}: not valid YAML: {error}") from error
     if not isinstance(changes, dict):
         raise ConfigError(

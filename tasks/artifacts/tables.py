@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from fer_models.classes.class_list import ClassList
+from fer_models.evaluation.evaluate import read_evaluation
+from fer_models.evaluation.results import Slice, SliceColumn
 from fer_models.promotion.criteria import Criterion
 from fer_models.storage.refs import (
     EnsembleRef,
@@ -68,21 +70,79 @@ def model_rows(store: ArtifactStore, model: ModelRef) -> list[Row]:
 
 
 def evaluation_rows(store: ArtifactStore, evaluation: EvaluationRef) -> list[Row]:
-    """One row per split."""
-    metrics = store.read_json(evaluation, "metrics.json")
-    columns = (
-        "n",
-        "accuracy",
-        "accuracy_low",
-        "accuracy_high",
-        "macro_f1",
-        "log_loss",
-        "calibration_error",
-    )
+    """One row per set of images."""
+    metrics = read_evaluation(store, evaluation)
+    columns = ("macro_f1", "log_loss", "calibration_error", "calibration_error_scaled")
     return [
-        {"split": split, **{column: values[column] for column in columns}}
-        for split, values in metrics["splits"].items()
+        {
+            "split": split,
+            "n": values.n,
+            "accuracy": values.accuracy,
+            "accuracy_low": values.accuracy_low,
+            "accuracy_high": values.accuracy_high,
+            **{column: getattr(values, column) for column in columns},
+        }
+        for split, values in metrics.splits.items()
     ]
+
+
+def headline_rows(store: ArtifactStore, evaluation: EvaluationRef) -> list[Row]:
+    """One row per metric of every set of images, with n and interval (None if there is none)."""
+    metrics = read_evaluation(store, evaluation)
+    return [
+        {
+            "split": split,
+            "metric": headline.name,
+            "n": headline.n,
+            "value": headline.value,
+            "low": headline.low,
+            "high": headline.high,
+        }
+        for split, values in metrics.splits.items()
+        for headline in values.headlines()
+    ]
+
+
+def slice_rows(store: ArtifactStore, evaluation: EvaluationRef) -> list[Row]:
+    """One row per slice of the test images (of validation without a test split)."""
+    metrics = read_evaluation(store, evaluation)
+    return [
+        {
+            "column": sliced.column,
+            "slice": part.name,
+            "n": part.n,
+            "accuracy": part.accuracy,
+            "accuracy_low": part.low,
+            "accuracy_high": part.high,
+            "note": _slice_note(part, sliced, metrics.settings.min_slice_images),
+        }
+        for sliced in metrics.slices
+        for part in sliced.slices
+    ]
+
+
+def gap_rows(store: ArtifactStore, evaluation: EvaluationRef) -> list[Row]:
+    """One row per sliced column: the gap in accuracy between its best and its worst slice."""
+    return [
+        {
+            "column": sliced.column,
+            "best": sliced.gap.best,
+            "worst": sliced.gap.worst,
+            "gap": sliced.gap.value,
+            "low": sliced.gap.low,
+            "high": sliced.gap.high,
+            "by_chance": sliced.gap.by_chance,
+        }
+        for sliced in read_evaluation(store, evaluation).slices
+        if sliced.gap is not None
+    ]
+
+
+def _slice_note(part: Slice, sliced: SliceColumn, min_images: int) -> str:
+    if part.is_small:
+        return f"fewer than {min_images} images: not compared"
+    names = {} if sliced.gap is None else {sliced.gap.best: "best", sliced.gap.worst: "worst"}
+    return names.get(part.name, "")
 
 
 def ensemble_rows(store: ArtifactStore, ensemble: EnsembleRef) -> list[Row]:

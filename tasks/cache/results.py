@@ -1,5 +1,10 @@
-"""Task results are kept in the artifact store, so a cache hit works on every machine."""
+"""Task results are kept in the artifact store, so a cache hit works on every machine.
 
+A result counts only while what it refers to is there: an artifact that was deleted or damaged is
+made again by the next run.
+"""
+
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,10 +12,14 @@ from typing import Any
 from prefect.context import FlowRunContext
 from prefect.filesystems import WritableFileSystem
 
+from fer_models.errors import StoreError
 from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import ARTIFACT_KINDS, ArtifactRef, PromotionRef
+from fer_models.storage.registry import Registry
 from fer_models.storage.store import ArtifactStore
 
 _FOLDER = "results"
+_KINDS = {kind.folder: kind for kind in ARTIFACT_KINDS}
 
 
 class StoreResults(WritableFileSystem):
@@ -20,8 +29,15 @@ class StoreResults(WritableFileSystem):
     store: StoreConfig
 
     def read_path(self, path: str, **_: Any) -> bytes:  # type: ignore[override]
-        """Read a persisted result."""
-        return ArtifactStore(self.store).read_bytes(f"{_FOLDER}/{path}")
+        """Read a persisted result; Prefect runs the task if that fails.
+
+        Raises:
+            StoreError: there is none, or what it refers to is missing or incomplete.
+        """
+        store = ArtifactStore(self.store)
+        content = store.read_bytes(f"{_FOLDER}/{path}")
+        _check_still_true(store, content)
+        return content
 
     def write_path(self, path: str, content: bytes, **_: Any) -> None:  # type: ignore[override]
         """Write a result."""
@@ -43,3 +59,45 @@ def results_in(store: StoreConfig) -> Iterator[None]:
     )
     with context.model_copy(update={"result_store": results}):
         yield
+
+
+def _check_still_true(store: ArtifactStore, content: bytes) -> None:
+    for values in _references(json.loads(content)):
+        kind = _KINDS[_folder_of(values)]
+        ref: ArtifactRef = kind.model_construct(id=values["id"], url=values["url"])
+        if not store.is_whole(ref):
+            raise StoreError(f"{store.url}: {kind.folder}/{ref.id} is missing or incomplete")
+        if kind is PromotionRef and values["promoted"]:
+            _check_promoted(store, str(values["candidate_id"]))
+
+
+def _check_promoted(store: ArtifactStore, model_id: str) -> None:
+    """Reject a promotion that the registry does not know: its log was lost."""
+    if all(entry.model_id != model_id for entry in Registry(store).history()):
+        raise StoreError(f"{store.url}: the registry has no entry of {model_id}")
+
+
+def _references(value: Any) -> Iterator[dict[str, Any]]:
+    """The fields of all references in a persisted result, which holds its value as JSON text."""
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return
+    if isinstance(value, dict):
+        if _folder_of(value) in _KINDS:
+            yield value
+        for part in value.values():
+            yield from _references(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _references(part)
+
+
+def _folder_of(values: dict[str, Any]) -> str:
+    """The kind of artifact that the fields refer to; "" if they are no reference."""
+    url, artifact_id = values.get("url"), values.get("id")
+    if not isinstance(url, str) or not isinstance(artifact_id, str):
+        return ""
+    before, separator, last = url.rpartition("/")
+    return before.rpartition("/")[2] if separator and last == artifact_id else ""

@@ -106,13 +106,20 @@ def split_metrics(
     return SplitMetrics(
         n=len(labels),
         accuracy=accuracy,
-        accuracy_low=max(accuracy - 0.1, 0.0),
-        accuracy_high=min(accuracy + 0.1, 1.0),
+        num_groups=len(labels),
+        top2_accuracy=None,
+        top5_accuracy=None,
         balanced_accuracy=float(scores[1].mean()),
+        macro_precision=float(scores[0].mean()),
+        macro_recall=float(scores[1].mean()),
+        kappa=None,
         macro_f1=float(scores[2].mean()),
         log_loss=1.0,
         brier=0.5,
         calibration_error=0.1,
+        calibration_error_scaled=None,
+        intervals={"accuracy": (max(accuracy - 0.1, 0.0), min(accuracy + 0.1, 1.0))},
+        crowd=None,
         auroc=None,
         per_class={
             name: ClassMetrics(
@@ -120,6 +127,8 @@ def split_metrics(
                 precision=float(scores[0][k]),
                 recall=float(scores[1][k]),
                 f1=float(scores[2][k]),
+                auroc=None,
+                intervals={},
             )
             for k, name in enumerate(classes.names)
         },

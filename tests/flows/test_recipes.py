@@ -118,3 +118,15 @@ def test_the_seed_baselines_are_the_networks_of_the_original_project() -> None:
     ]
     assert all(member.network.image_size_px == 224 for member in config.members)
     assert all(member.network.pretrained for member in config.members[:8])
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 500 + "]" * 500, "seed: " + "9" * 5000])
+def test_a_hostile_recipe_is_refused(tmp_path: Path, text: str) -> None:
+    """Both ended in a traceback."""
+    recipe = tmp_path / "hostile.yaml"
+    recipe.write_text(text)
+    with pytest.raises(ConfigError, match=r"hostile\.yaml: can't be read as YAML: "):
+        load_config(str(recipe))
+    with pytest.raises(ConfigError) as caught:
+        load_config("demo", [text.replace(": ", "=", 1)])
+    assert "is not valid YAML" in str(caught.value)

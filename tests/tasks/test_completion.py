@@ -36,7 +36,7 @@ def _publish(snapshot: SnapshotRef, parameters: Mapping[str, Any]) -> None:
 
 @stage("fer_models.cleaning.clean", publish=_publish, latest="work-{member.name}")
 def work(member: _Member, store: StoreConfig) -> SnapshotRef:
-    return ArtifactStore(store).ref(SnapshotRef, "an-id")
+    return ArtifactStore(store).put(SnapshotRef, "an-id", {}, {})
 
 
 @flow

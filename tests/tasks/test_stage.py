@@ -25,18 +25,20 @@ def test_a_second_run_uses_the_result_in_the_store(tmp_path: Path) -> None:
     @stage("fer_models.cleaning.clean")
     def work(snapshot: SnapshotRef, config: CleaningConfig) -> SnapshotRef:
         calls.append(config.policy)
-        return _ref(f"{snapshot.id}-{config.policy}")
+        return store.put(SnapshotRef, f"{snapshot.id}-{config.policy}", {}, {})
+
+    store = ArtifactStore(StoreConfig(url=str(tmp_path / "a store")))
 
     @flow
     def chain(policy: str) -> SnapshotRef:
-        with results_in(StoreConfig(url=str(tmp_path / "a store"))):
+        with results_in(store.config):
             return work(_ref("raw"), CleaningConfig(policy=policy))  # type: ignore[arg-type]
 
     events: list[Progress] = []
     assert chain("off").id == "raw-off"
     with listening(events.append):
         again = chain("off")
-    assert again == _ref("raw-off")
+    assert again == store.ref(SnapshotRef, "raw-off")
     assert calls == ["off"]
     assert events[-1].note == FROM_CACHE
     assert chain("strict").id == "raw-strict"

@@ -9,13 +9,12 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from fer_models.user_input import parse_yaml, user_path
 from validation.checks import Check
 from validation.expectations import gxe
+from validation.suites.row_condition import parse_row_condition
 from validation.tables import COLUMNS
 
 TOPIC = "custom"
@@ -23,8 +22,9 @@ _KEYS = ("table", "expect", "kwargs", "severity", "name", "expected", "remedy")
 _SEVERITIES = ("error", "warning")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _REMEDY = "a custom expectation: correct the data, or change the expectation"
-# They need a database or a second table; the tables here are in memory and independent.
-_NEED_A_DATABASE = re.compile("LikePattern|QueryResults|OtherTable|UnexpectedRows")
+# They need a database or a second table, where the tables here are in memory and independent; a
+# JSON schema may refer to an address, which is then fetched.
+_EXCLUDED = re.compile("LikePattern|QueryResults|OtherTable|UnexpectedRows|Json")
 # Arguments that the gate sets itself.
 _RESERVED = {
     "id",
@@ -69,11 +69,11 @@ def _entries(file: str) -> tuple[list[Any], list[str]]:
     if not file:
         return [], []
     try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        content = parse_yaml(user_path(file).read_bytes())
     except OSError as error:
         return [], [f"{file}: can't be read: {error.strerror or error}"]
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        return [], [f"{file}: can't be read as YAML: {' '.join(str(error).split())}"]
+    except ValueError as error:
+        return [], [f"{file}: can't be read as YAML: {error}"]
     if not isinstance(content, list) or not content:
         return [], [f"{file}: expected a list of expectations, got {_kind(content)}"]
     return content, []
@@ -92,8 +92,9 @@ def _parse(entry: Any, tables: tuple[str, ...]) -> tuple[Check | None, list[str]
     if not isinstance(kwargs, dict):
         problems.append(f"kwargs: expected key: value pairs, got {_kind(kwargs)}")
     else:
-        problems += _column_problems(kwargs, table) if table in tables else []
-        expectation, argument_problems = _build(entry.get("expect"), kwargs)
+        columns = COLUMNS[table] if table in tables else ()
+        problems += _column_problems(kwargs, str(table)) if columns else []
+        expectation, argument_problems = _build(entry.get("expect"), kwargs, columns)
         problems += argument_problems
     if problems:
         return None, problems
@@ -136,7 +137,7 @@ def _column_problems(kwargs: Mapping[Any, Any], table: str) -> list[str]:
     return [_unknown(f"column of table {table}", c, columns) for c in used if c not in columns]
 
 
-def _build(name: Any, kwargs: Mapping[Any, Any]) -> tuple[Any, list[str]]:
+def _build(name: Any, kwargs: Mapping[Any, Any], columns: tuple[str, ...]) -> tuple[Any, list[str]]:
     kinds = _kinds()
     if not isinstance(name, str) or name not in kinds:
         is_snake_case = "_" in str(name)
@@ -149,22 +150,16 @@ def _build(name: Any, kwargs: Mapping[Any, Any]) -> tuple[Any, list[str]]:
     problems = [
         _unknown(f"argument of {name}", key, allowed) for key in kwargs if key not in allowed
     ]
+    arguments = {key: kwargs[key] for key in allowed if key in kwargs}
+    if arguments.get("row_condition") is not None:
+        try:
+            arguments["row_condition"] = parse_row_condition(arguments["row_condition"], columns)
+        except ValueError as error:
+            return None, [*problems, f"{name}, argument row_condition: {error}"]
     try:
-        expectation = kinds[name](
-            **{key: _argument(key, kwargs[key]) for key in allowed if key in kwargs}
-        )
+        return kinds[name](**arguments), problems
     except (ValueError, TypeError) as error:
         return None, problems + _explain(name, error)
-    return expectation, problems
-
-
-def _argument(key: str, value: Any) -> Any:
-    """Wrap a row condition in pandas syntax: Great Expectations deprecates the bare text."""
-    if key != "row_condition" or not isinstance(value, str):
-        return value
-    from great_expectations.expectations.row_conditions import PassThroughCondition
-
-    return PassThroughCondition(pass_through_filter=value)
 
 
 def _explain(name: str, error: Exception) -> list[str]:
@@ -179,7 +174,7 @@ def _explain(name: str, error: Exception) -> list[str]:
 def _kinds() -> dict[str, Any]:
     """The supported expectation classes, by both of their names."""
     names = [name for name in dir(gxe) if re.match("Expect[A-Z]", name)]
-    kinds = [getattr(gxe, name) for name in names if not _NEED_A_DATABASE.search(name)]
+    kinds = [getattr(gxe, name) for name in names if not _EXCLUDED.search(name)]
     concrete = [kind for kind in kinds if kind.expectation_type]
     return {kind.expectation_type: kind for kind in concrete} | {
         kind.__name__: kind for kind in concrete

@@ -1,7 +1,7 @@
 """Which column of a table means what, by name or as `data.table` says."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from fer_models.ingest.config import NONE, TableConfig
@@ -97,6 +97,20 @@ def chosen_column(names: Sequence[str], wanted: str, known: Sequence[str], setti
             f"data.table.{setting}={wanted}: there is no such column; name one of {_shown(names)}"
         )
     return wanted.strip().lower()
+
+
+def check_slice_columns(names: Collection[str], wanted: Sequence[str]) -> None:
+    """Check that the tables of the only source have the columns of `data.slice_columns`.
+
+    Raises:
+        ColumnError: they lack some of them.
+    """
+    absent = [name for name in wanted if name not in names]
+    if absent:
+        raise ColumnError(
+            f"data.slice_columns={','.join(absent)}: there is no such column; "
+            f"name some of {_shown(list(names))}"
+        )
 
 
 def chosen_label(names: Sequence[str], wanted: str, proven: str = "") -> str:

@@ -43,6 +43,8 @@ class LabelSettings:
     """Whether all images count as unlabelled, whatever the labels are."""
     has_several_sources: bool = False
     """A scheme is then for those sources that prove no other one."""
+    slice_columns: tuple[str, ...] = ()
+    """`data.slice_columns`, in lower case."""
 
     def is_known(self, name: str) -> bool:
         """Whether a name is a basic emotion, or one that the user has named."""

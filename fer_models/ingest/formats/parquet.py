@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from fer_models.classes.names import class_name, name_problem
 from fer_models.classes.schemes import LabelScheme
-from fer_models.ingest.config import NONE, TableConfig
+from fer_models.ingest.config import NONE
 from fer_models.ingest.files.image_decoding import PixelImage, decode_image, quiet_decoding
 from fer_models.ingest.files.streams import SourceFile, decompress_to
 from fer_models.ingest.findings import Findings
@@ -24,6 +24,7 @@ from fer_models.ingest.formats.columns import (
     SPLIT,
     SPLIT_COLUMNS,
     ColumnError,
+    check_slice_columns,
     chosen_column,
     chosen_label,
 )
@@ -63,6 +64,8 @@ class _Columns:
     votes: list[str]
     ignored: list[str]
     has_id: bool
+    kept: dict[str, str]
+    """User columns: their names in the file by their names in lower case."""
 
 
 def read_parquet_table(
@@ -92,7 +95,7 @@ def read_parquet_table(
             pq.ParquetFile(stream, page_checksum_verification=True) as table,
         ):
             try:
-                columns = _columns(table.schema_arrow, settings.table)
+                columns = _columns(table.schema_arrow, settings)
             except ColumnError as error:
                 findings.add_fault(str(error))
                 return None
@@ -122,7 +125,7 @@ def first_images(
 
     try:
         with _seekable(file) as stream, pq.ParquetFile(stream) as table:
-            column = _columns(table.schema_arrow, settings.table).image
+            column = _columns(table.schema_arrow, settings).image
             batches = table.iter_batches(batch_size=count, columns=[column])
             first = next(batches, None)
             return [] if first is None else [_bytes(row[column]) for row in first.to_pylist()]
@@ -143,7 +146,8 @@ def _seekable(file: SourceFile) -> Iterator[IO[bytes]]:
             yield plain
 
 
-def _columns(schema: "pa.Schema", config: TableConfig) -> _Columns:
+def _columns(schema: "pa.Schema", settings: LabelSettings) -> _Columns:
+    config = settings.table
     names = {name.lower(): name for name in schema.names}
     image = chosen_column(list(names), config.image, _IMAGE_COLUMNS, "image")
     votes = [name for name in schema.names if name in _VOTES]
@@ -159,8 +163,12 @@ def _columns(schema: "pa.Schema", config: TableConfig) -> _Columns:
             f"{','.join(_VOTES)}; got {','.join(schema.names)[:300]}; name the columns with "
             "data.table.image and data.table.label (none: no labels)"
         )
-    has_id = _ROW_ID in names
-    return _Columns(names[image], names.get(label, ""), names.get(split, ""), votes, others, has_id)
+    if not settings.has_several_sources:
+        check_slice_columns(list(names), settings.slice_columns)
+    kept = {name: names[name] for name in settings.slice_columns if name in names}
+    ignored = [name for name in others if name not in kept.values()]
+    label, split = names.get(label, ""), names.get(split, "")
+    return _Columns(names[image], label, split, votes, ignored, _ROW_ID in names, kept)
 
 
 def _type_faults(schema: "pa.Schema", columns: _Columns) -> list[str]:
@@ -208,8 +216,8 @@ def _own_names(schema: "pa.Schema", label: str) -> LabelScheme | None:
 def _read_rows(
     table: "pq.ParquetFile", columns: _Columns, name: str, findings: Findings, labels: LabelReader
 ) -> SourceTable:
-    wanted = [columns.image, columns.label, columns.split, *columns.votes]
-    wanted = [*filter(None, wanted), *([_ROW_ID] if columns.has_id else [])]
+    wanted = [columns.image, columns.label, columns.split, *columns.votes, *columns.kept.values()]
+    wanted = [*dict.fromkeys(filter(None, wanted)), *([_ROW_ID] if columns.has_id else [])]
     shard = _SHARD.match(name)
     split = shard[1] if shard and not columns.split else ""
     total, done = table.metadata.num_rows, 0
@@ -229,7 +237,8 @@ def _read_rows(
             problems = {}
             if columns.has_id and (problem := row_ids.problem(texts[ID], row)):
                 problems[ID] = problem
-            _add_row(row, texts, image, problems, split, builder, findings, labels)
+            kept = {name: values[column] for name, column in columns.kept.items()}
+            _add_row(row, texts, image, problems, split, kept, builder, findings, labels)
         done += batch.num_rows
         report("ingest", done, total, "images", name)
     if done != total:
@@ -261,6 +270,7 @@ def _add_row(
     image: PixelImage | str,
     problems: dict[str, str],
     split: str,
+    kept: Mapping[str, Any],
     builder: TableBuilder,
     findings: Findings,
     labels: LabelReader,
@@ -281,4 +291,5 @@ def _add_row(
         findings.add_bad_row(row, f"row {row}", [*problems.values()], has_image=True)
     builder.add_images(image[None])
     reason = reason_of(problems)
-    builder.add_fields(row, meaning.label, meaning.split or split, reason=reason, votes=votes)
+    columns = {name: "" if value is None else str(value).strip() for name, value in kept.items()}
+    builder.add_fields(row, meaning.label, meaning.split or split, "", reason, votes, columns)

@@ -5,6 +5,7 @@ there are any; a column of row ids (`id`, `image_id`, `row`, `index`, or pandas'
 column). Others are ignored. The separator is that of the header line.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -21,6 +22,7 @@ from fer_models.ingest.formats.columns import (
     SPLIT,
     ColumnError,
     PixelColumns,
+    check_slice_columns,
     pixel_columns,
 )
 from fer_models.ingest.formats.csv_rows import (
@@ -42,6 +44,8 @@ _REPORT_EVERY_BYTES = 8 << 20
 @dataclass
 class _Reader:
     columns: PixelColumns
+    names: Sequence[str]
+    """Of the columns, in lower case."""
     findings: Findings
     labels: LabelReader
     row_ids: RowIds = field(default_factory=RowIds)
@@ -53,6 +57,8 @@ class _Reader:
     def __post_init__(self) -> None:
         """Collect images of the wanted format."""
         self.builder = TableBuilder(self.labels.settings.image_format)
+        wanted = self.labels.settings.slice_columns
+        self.kept = [(self.names.index(name), name) for name in wanted if name in self.names]
 
     def add_rows(self, rows: list[TextRow]) -> None:
         complete = [row for row in rows if self._has_all_columns(row)]
@@ -96,7 +102,13 @@ class _Reader:
             may_be_cut = self.columns.roles[-1] in problems
             record_bad_row(row, [*problems.values()], may_be_cut, not pixel_problem, self.findings)
         if not pixel_problem:
-            self.builder.add_fields(row.row, meaning.label, meaning.split, reason=reason)
+            columns = {
+                name: row.fields[position].decode("utf-8", errors="replace").strip()
+                for position, name in self.kept
+            }
+            self.builder.add_fields(
+                row.row, meaning.label, meaning.split, reason=reason, columns=columns
+            )
 
     def _compare(self, row: TextRow, values: dict[str, bytes], label: str) -> None:
         name = values[NAME].decode("utf-8", errors="replace")
@@ -120,7 +132,9 @@ class _Reader:
             )
         if columns.ignored or columns.name:
             names = [*filter(None, columns.ignored), *([columns.name] if columns.name else [])]
-            findings.add_note(f"columns ignored: {', '.join(names)}")
+            names = [name for name in names if name not in self.labels.settings.slice_columns]
+            if names:
+                findings.add_note(f"columns ignored: {', '.join(names)}")
         target = self.labels.settings.image_format
         if self.side not in (0, target.size_px):
             findings.add_note(
@@ -151,10 +165,14 @@ def read_pixel_table(
         header = read_header(stream, settings.table.separator)
         try:
             columns = pixel_columns(header.names, settings.table)
+            if not settings.has_several_sources:
+                check_slice_columns(header.names, settings.slice_columns)
         except ColumnError as error:
             findings.add_fault(str(error))
             return None
-        reader = _Reader(columns, findings, LabelReader(settings, proven=columns.proven))
+        reader = _Reader(
+            columns, header.names, findings, LabelReader(settings, proven=columns.proven)
+        )
         try:
             _read_all(reader, stream, header.separator, file.name)
         except BrokenTextError as error:

@@ -20,6 +20,7 @@ from fer_models.ingest.formats.columns import (
     NUMBER_COLUMNS,
     SPLIT_COLUMNS,
     ColumnError,
+    check_slice_columns,
     chosen_column,
 )
 from fer_models.ingest.formats.fields import split_of
@@ -203,6 +204,10 @@ def _found(table: _Table, index: ImageIndex) -> list[str]:
 
 
 def _recognised(tables: Sequence[_Table], files: Files, settings: LabelSettings) -> Recognised:
+    if not settings.has_several_sources:
+        check_slice_columns(
+            [name for table in tables for name in table.rows.columns], settings.slice_columns
+        )
     index = ImageIndex(files.names)
     places = [place for table in tables for place in _places(table, index, settings)]
     places = without_repetitions(places)
@@ -221,6 +226,7 @@ def _places(table: _Table, index: ImageIndex, settings: LabelSettings) -> list[P
     values, found = rows.values(table.path), _found(table, index)
     labels = rows.values(table.label) if table.label else []
     splits, boxes = _splits(table), _boxes(table, settings)
+    kept = [(name, rows.values(name)) for name in settings.slice_columns if name in rows.columns]
     places = []
     for number, (value, path) in enumerate(zip(values, found, strict=True)):
         where = f"{table.name} {rows.where[number]}"
@@ -240,7 +246,16 @@ def _places(table: _Table, index: ImageIndex, settings: LabelSettings) -> list[P
         if boxes and box is None and not missing and label not in _NO_FACES:
             missing = NO_BOX
         places.append(
-            Place(path or value, split, label, box, where=where, missing=missing, problems=problems)
+            Place(
+                path or value,
+                split,
+                label,
+                box,
+                columns={name: texts[number].strip() for name, texts in kept},
+                where=where,
+                missing=missing,
+                problems=problems,
+            )
         )
     return places
 

@@ -225,7 +225,7 @@ def _table(
             findings.add_bad_row(row, where, [*problems.values()], place.path, has_image=True)
         kept.append(position)
         reason = reason_of(problems)
-        builder.add_fields(row, label, place.split, place.path, reason, place.votes)
+        builder.add_fields(row, label, place.split, place.path, reason, place.votes, place.facts)
     has_votes = any(place.votes != NO_VOTES for place in places)
     table = builder.table(len(places), has_votes=has_votes, images=compacted(decoded.images, kept))
     table.pixel_sha256 = [decoded.sha256[position] for position in kept]

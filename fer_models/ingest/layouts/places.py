@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from fer_models.classes.names import class_name
 from fer_models.classes.schemes import LabelScheme
+from fer_models.dataset.columns import FACE_SIZE
 from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.files.detection import folders_of, is_image
 from fer_models.ingest.files.image_decoding import Box
@@ -56,6 +57,16 @@ class Place:
     """Why it has no image; "" if it has one."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """Problems of its fields, by the names of `parse_fields`."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The user columns that its table has."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Its user columns, and the size of its face if that was cut out."""
+        if self.box is None:
+            return self.columns
+        left, top, right, bottom = self.box
+        return {**self.columns, FACE_SIZE: str(min(right - left, bottom - top))}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fer_models.errors import ConfigError
+from fer_models.user_input import user_path
 
 _SUFFIXES = (".safetensors", ".bin", ".pth")
 # File names of weights in a hub repository.
@@ -21,7 +22,7 @@ def find_weights(folder: str, name: str, hub_id: str | None) -> Path:
     Raises:
         ConfigError: the folder or the file does not exist; the message lists the names tried.
     """
-    path = Path(folder).expanduser()
+    path = user_path(folder)
     if not path.is_dir():
         found = "a file" if path.exists() else "nothing there"
         raise ConfigError(

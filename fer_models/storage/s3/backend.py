@@ -1,5 +1,6 @@
 """S3 backend: artifacts in a bucket of an S3-compatible object store."""
 
+import hashlib
 import tempfile
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -34,20 +35,29 @@ class S3Backend:
         self._connection = S3Connection(self._root.partition("/")[0], "--store", self.url)
         self._cache_dir = cache_dir
 
-    def has(self, key: str) -> bool:
+    def size(self, key: str) -> int | None:
         """See `Backend`."""
         with self._errors():
             # Not isfile(): that returns False when the store can't be reached, too.
             try:
-                return bool(self._connection.fs.info(self._path(key))["type"] == "file")
+                found: dict[str, Any] = self._connection.fs.info(self._path(key))
             except FileNotFoundError:
-                return False
+                return None
+        return int(found["size"]) if found["type"] == "file" else None
 
     def read(self, key: str) -> bytes:
         """See `Backend`."""
         with self._errors(key):
             data: bytes = self._connection.fs.cat_file(self._path(key))
             return data
+
+    def sha256(self, key: str) -> str:
+        """See `Backend`."""
+        digest = hashlib.sha256()
+        with self._errors(key), self._connection.fs.open(self._path(key), "rb") as stream:
+            while block := stream.read(_PART_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
 
     def write(self, key: str, data: bytes) -> None:
         """See `Backend`."""
@@ -74,7 +84,8 @@ class S3Backend:
             except FileExistsError:
                 return False
             except OSError:
-                if self.has(key):  # Swift's "412 Precondition Failed" is raised as EINVAL
+                # Swift's "412 Precondition Failed" is raised as EINVAL.
+                if self.size(key) is not None:
                     return False
                 raise
             return True

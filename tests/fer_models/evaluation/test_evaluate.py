@@ -52,6 +52,7 @@ def test_images_also_in_quarantined_training_data_count_as_leaks(store: Artifact
     snapshot = build_snapshot(store, num_leaks=3)
     result = _evaluate(store, snapshot, build_model(store, snapshot))
     assert result.splits["test_without_leaks"].n == result.splits["test"].n - 3
+    assert result.splits["test_without_near_copies"].n == result.splits["test"].n - 3
 
 
 def test_same_model_gives_the_same_evaluation(store: ArtifactStore) -> None:
@@ -63,10 +64,15 @@ def test_same_model_gives_the_same_evaluation(store: ArtifactStore) -> None:
     assert evaluate_model(store, snapshot, model, finer).id != first.id
 
 
-def test_a_split_without_images_is_omitted(store: ArtifactStore) -> None:
+def test_without_a_test_split_validation_is_filtered_instead(store: ArtifactStore) -> None:
     snapshot = build_snapshot(store, fractions=(0.7, 0.3, 0.0))
     result = _evaluate(store, snapshot, build_model(store, snapshot))
-    assert list(result.splits) == ["validation"]
+    assert list(result.splits) == [
+        "validation",
+        "validation_without_leaks",
+        "validation_without_near_copies",
+    ]
+    assert result.sliced_split == "validation"
 
 
 def test_one_class_and_missing_classes_are_scored(store: ArtifactStore) -> None:

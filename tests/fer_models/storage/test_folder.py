@@ -115,3 +115,10 @@ def test_a_folder_that_cannot_be_created_is_reported() -> None:
     store = ArtifactStore(StoreConfig(url="/proc/ferflow"))
     with pytest.raises(StoreError, match=r"store file:///proc/ferflow can't be used: .*choose"):
         store.put(SnapshotRef, "x", {"a": b""}, {})
+
+
+@pytest.mark.parametrize("url", ["file://", "~no-such-user/store", "file://~no-such-user/store"])
+def test_a_store_without_a_folder_is_refused(url: str) -> None:
+    """`file://` alone wrote into the current folder."""
+    with pytest.raises(StoreError, match=r"expected a folder, got .*--store"):
+        ArtifactStore(StoreConfig(url=url))

@@ -186,3 +186,30 @@ def test_an_unknown_url_is_rejected(url: str, message: str) -> None:
 
     with pytest.raises(StoreError, match=message):
         ArtifactStore(StoreConfig(url=url))
+
+
+def test_an_artifact_is_whole_only_with_all_its_files(any_store: ArtifactStore) -> None:
+    def put() -> SnapshotRef:
+        files: dict[str, Path | bytes] = {"a.txt": b"first", "b.txt": b"second"}
+        return any_store.put(SnapshotRef, "an-id", files, {})
+
+    assert not any_store.is_whole(any_store.ref(SnapshotRef, "an-id"))
+    ref = put()
+    assert any_store.is_whole(ref)
+    for damaged in (b"sec", b"longer than before"):
+        any_store.write_bytes("datasets/an-id/b.txt", damaged)
+        assert any_store.exists(ref)
+        assert not any_store.is_whole(ref)
+        assert any_store.read_file(put(), "b.txt") == b"second"
+    any_store.write_bytes("datasets/an-id/artifact.json", b"{")
+    assert not any_store.is_whole(ref)
+    assert any_store.read_file(put(), "a.txt") == b"first"
+
+
+def test_a_linked_file_belongs_to_the_artifact(any_store: ArtifactStore) -> None:
+    parent = any_store.put(SnapshotRef, "parent", {"images": b"pixels"}, {})
+    entry = any_store.describe(parent).files["images"]
+    child = any_store.put(SnapshotRef, "child", {}, {}, {"images": entry})
+    assert any_store.is_whole(child)
+    any_store.remove_folder("datasets/parent")
+    assert not any_store.is_whole(child)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from fer_models.quality.folds import assign_folds, join_groups
+from fer_models.dataset.folds import assign_folds, join_groups
 
 images = st.lists(st.tuples(st.integers(0, 15), st.integers(0, 6)), min_size=1, max_size=60)
 

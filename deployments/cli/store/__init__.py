@@ -1,0 +1,1 @@
+"""`ferflow store`: care of an artifact store."""

@@ -1,0 +1,101 @@
+"""`ferflow store`: check a store and repair it."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from deployments.cli.options import open_store, store_option
+from deployments.cli.output import Produced, progress_display
+from deployments.cli.output import reporting_command as reporting
+from deployments.cli.runs.texts import short_id
+
+if TYPE_CHECKING:
+    from fer_models.storage.check import CheckedStore, DamagedArtifact
+
+_MOST_USERS = 3
+
+
+@click.group(name="store")
+def command() -> None:
+    """Check a store, and repair what is damaged."""
+
+
+@command.command()
+@click.option("--deep", is_flag=True, help="Read all files and compare their sha256.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Forget damaged artifacts, so that the next run makes them again.",
+)
+@store_option
+@reporting
+def check(deep: bool, repair: bool, store_url: str | None) -> Produced:
+    """List the artifacts of which a file is missing or damaged, and what refers to them.
+
+    Without --deep the presence and the size of the files are checked. Exit code 2 if something is
+    damaged and was not repaired.
+
+    \b
+    ferflow store check
+    ferflow store check --deep --repair
+    """  # noqa: D301 - click keeps the lines of a paragraph that starts with \b
+    from fer_models.errors import StoreError
+    from fer_models.storage.check import check_store, repair_store
+
+    store = open_store(store_url)
+    with progress_display():
+        checked = check_store(store, deep=deep)
+    _show(checked, store.url)
+    if repair and checked.damaged:
+        repair_store(store, checked)
+        click.echo(f"forgot {_count(len(checked.damaged), 'artifact')}: run again what made them")
+    elif checked.damaged or checked.lost_aliases:
+        raise StoreError(f"{store.url}: {_summary(checked)}, then run again what made them")
+    return {
+        "checked": checked.num_artifacts,
+        "damaged": [artifact.as_json() for artifact in checked.damaged],
+        "lost_aliases": checked.lost_aliases,
+        "repaired": repair,
+    }
+
+
+def _show(checked: "CheckedStore", url: str) -> None:
+    if not checked.damaged and not checked.lost_aliases:
+        click.echo(f"{_count(checked.num_artifacts, 'artifact')} in {url}: all whole")
+    for artifact in checked.damaged:
+        used = f" (used by {_users(artifact)})" if artifact.used_by else ""
+        click.echo(f"{artifact.folder}/{short_id(artifact.id)}{used}")
+        for fault in artifact.faults:
+            click.echo(f"  {fault}")
+    for remedy in sorted({artifact.remedy for artifact in checked.damaged}):
+        folders = sorted({one.folder for one in checked.damaged if one.remedy == remedy})
+        click.echo(f"{', '.join(folders)}: {remedy}")
+    for alias, model_id in checked.lost_aliases.items():
+        click.echo(
+            f"{alias} points to {model_id}, which is missing or damaged: run it again, or "
+            "go back with `ferflow models rollback`"
+        )
+
+
+def _users(artifact: "DamagedArtifact") -> str:
+    names = [_short(name) for name in artifact.used_by[:_MOST_USERS]]
+    more = len(artifact.used_by) - len(names)
+    return ", ".join([*names, *([f"{more} more"] if more else [])])
+
+
+def _short(name: str) -> str:
+    folder, separator, artifact_id = name.partition("/")
+    return f"{folder}/{short_id(artifact_id)}" if separator else name
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _summary(checked: "CheckedStore") -> str:
+    parts = []
+    if checked.damaged:
+        parts.append(f"{_count(len(checked.damaged), 'damaged artifact')}; add --repair")
+    if checked.lost_aliases:
+        parts.append(f"{_count(len(checked.lost_aliases), 'champion')} without a model")
+    return "; ".join(parts)
