@@ -27,7 +27,7 @@ from fer_models.progress import report
 _MIN_IMAGES = 1000
 """From so many on, processes pay: the start of one takes as long as decoding 500 small images."""
 _MAX_WORKERS = 8  # one image may take hundreds of megabytes while it is decoded
-_FILES_PER_TASK = 32
+_FILES_PER_TASK = 64
 
 
 @dataclass(frozen=True)

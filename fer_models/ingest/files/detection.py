@@ -1,6 +1,7 @@
 """File type detection: by file name, and by the first bytes of a file."""
 
 import csv
+import functools
 import io
 import re
 from dataclasses import dataclass
@@ -120,7 +121,13 @@ def is_image(path: str) -> bool:
 
 def folders_of(path: str) -> tuple[str, ...]:
     """The folders of a relative POSIX path, outermost first."""
-    return tuple(path.split("/")[:-1])
+    folder, slash, _ = path.rpartition("/")
+    return _parts(folder) if slash else ()
+
+
+@functools.lru_cache(maxsize=10_000)
+def _parts(folder: str) -> tuple[str, ...]:
+    return tuple(folder.split("/"))
 
 
 def is_table(path: str) -> bool:

@@ -178,7 +178,8 @@ def _to_format(image: "Image", target: ImageFormat) -> PixelImage:
     if image.size != size:
         square = _square(image, target.fit)
         image = square.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
-    return np.array(image, dtype=np.uint8)
+    # Half the time of `np.array(image)`.
+    return np.frombuffer(image.tobytes(), dtype=np.uint8).reshape(target.shape).copy()
 
 
 def _square(image: "Image", fit: Fit) -> "Image":
