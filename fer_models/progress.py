@@ -1,4 +1,4 @@
-"""Progress events of long-running work.
+"""Progress events and warnings of long-running work.
 
 Listeners (a terminal progress bar, a Prefect log) are registered in a context variable, so that
 library code reports progress without depending on them:
@@ -7,6 +7,7 @@ library code reports progress without depending on them:
         ingest_sources(...)        # calls report("ingest", 100, 35887, "images")
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +23,8 @@ class Progress:
     total: float
     unit: str = ""
     note: str = ""
+    is_warning: bool = False
+    """Whether the note is something that the person should know or do."""
 
     @property
     def amount(self) -> str:
@@ -35,6 +38,7 @@ class Progress:
         return f"{number:.0f}" if float(number).is_integer() else f"{number:.1f}"
 
 
+_LOGGER = logging.getLogger(__name__)
 Listener = Callable[[Progress], None]
 
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("ferflow_progress", default=())
@@ -44,6 +48,15 @@ def report(stage: str, done: float, total: float = 0, unit: str = "", note: str 
     """Send a progress event of `stage` to every listener of the current context."""
     for listener in _listeners.get():
         listener(Progress(stage, done, total, unit, note))
+
+
+def warn(stage: str, text: str) -> None:
+    """Send a warning to every listener of the current context; without one, log it."""
+    listeners = _listeners.get()
+    for listener in listeners:
+        listener(Progress(stage, 1, 1, note=text, is_warning=True))
+    if not listeners:
+        _LOGGER.warning(text)
 
 
 @contextmanager

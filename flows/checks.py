@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fer_models.errors import ConfigError, DataError, FerError
 from fer_models.models.names import network_problem
 from fer_models.storage.store import ArtifactStore
+from fer_models.tracking.mode import check_tracking
 from flows.pipeline_config import PipelineConfig
 from flows.request import RunRequest
 
@@ -25,21 +26,23 @@ def checked(request: RunRequest, option: str = "overrides") -> PipelineConfig:
         config = checked(RunRequest(recipe="fer2013", data=("fer2013.csv",)))
     """
     config = request.resolve(option)
-    check_config(config)
+    # A run that was asked for elsewhere is not refused for its tracking: it warns.
+    check_config(config, tracking=False)
     return config
 
 
-def check_config(config: PipelineConfig, *, all_rows: bool = False) -> None:
-    """Check that networks, sources and the settings of the data gate exist.
+def check_config(config: PipelineConfig, *, all_rows: bool = False, tracking: bool = True) -> None:
+    """Check that networks, sources, the settings of the data gate and the key of wandb exist.
 
     Args:
         config: the full configuration.
         all_rows: whether to hash the sources, and to read those with faults in full, so that all
             problems are listed; otherwise no image is read. Sources in buckets are never
             downloaded here: it is only checked that there is something.
+        tracking: whether to check that runs can be tracked as the settings ask.
 
     Raises:
-        ConfigError: unknown network, wrong gate settings, or several kinds of problems.
+        ConfigError: unknown network, wrong gate settings, no key, or several kinds of problems.
         DataError: only sources are wrong.
     """
     from validation.settings import check_settings
@@ -49,6 +52,7 @@ def check_config(config: PipelineConfig, *, all_rows: bool = False) -> None:
         lambda: _check_networks(config),
         lambda: check_settings(ArtifactStore(config.store), config.validation),
         lambda: _check_sources(config, all_rows),
+        lambda: check_tracking(config.tracking) if tracking else None,
     )
     for check in checks:
         try:

@@ -18,7 +18,7 @@ from fer_models.promotion.config import PromotionConfig, RetrainingConfig
 from fer_models.quality.config import ScoringConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.tracking.config import TrackingConfig
-from fer_models.training.config import MemberConfig, TrainingConfig
+from fer_models.training.config import FinalFitConfig, MemberConfig, TrainingConfig
 from fer_models.tuning.config import TuningConfig
 from validation.config import ValidationConfig
 
@@ -63,6 +63,10 @@ class PipelineConfig(FrozenConfig):
     evaluation: EvaluationConfig = Field(default=EvaluationConfig(), description="Metrics.")
     ensemble: EnsembleConfig = Field(default=EnsembleConfig(), description="Ensembles to build.")
     promotion: PromotionConfig = Field(default=PromotionConfig(), description="Promotion gate.")
+    final_fit: FinalFitConfig = Field(
+        default=FinalFitConfig(),
+        description="Training of a promoted candidate on training and validation images.",
+    )
     retraining: RetrainingConfig = Field(
         default=RetrainingConfig(), description="Conditions for retraining."
     )
@@ -112,4 +116,17 @@ def _teacher_problems(members: tuple[MemberConfig, ...]) -> list[str]:
                 f"teachers of {member.name}: expected members listed before it "
                 f"({', '.join(earlier) or 'none'}), got {', '.join(invalid)}"
             )
+        problems += _fold_problems(member, members[:number])
     return problems
+
+
+def _fold_problems(member: MemberConfig, earlier: tuple[MemberConfig, ...]) -> list[str]:
+    """A fold is taught by the teachers' networks for the same fold, so these must exist."""
+    folds = member.out_of_fold.folds
+    return [
+        f"{member.name} has {folds} folds, its teacher {teacher.name} {teacher.out_of_fold.folds}: "
+        f"expected the same number; set members.{teacher.name}.out_of_fold.folds={folds}, or "
+        f"members.{member.name}.out_of_fold.folds=0"
+        for teacher in earlier
+        if folds and teacher.name in member.teachers and teacher.out_of_fold.folds != folds
+    ]

@@ -3,11 +3,13 @@
 from prefect import flow
 
 from flows.entry import StartedRun, entry_flow, short_run, subflow_name
+from flows.final_fit import final_fit
 from flows.pipeline_config import PipelineConfig
 from flows.prepare_data import prepare
 from flows.results import Outcome, TrainedModels
 from flows.train_models import train_members
 from tasks.cache.results import results_in
+from tasks.final_fit import evaluate_final
 from tasks.promote import promote
 from tasks.report import report
 
@@ -37,7 +39,14 @@ def promote_candidate(config: PipelineConfig, trained: TrainedModels) -> Outcome
     """
     data, validation = trained.prepared.snapshot, trained.prepared.validation
     with results_in(config.store):
-        promotion = promote(data, trained.ensemble.candidate, config.promotion, config.store)
+        candidate = trained.ensemble.candidate
+        final = final_fit(config, data, candidate, validation)
+        promotion = promote(
+            data, candidate, config.promotion, config.store, config.tracking, final, validation
+        )
+        final_evaluation = None
+        if final is not None and promotion.final_fit_id == final.id:
+            final_evaluation = evaluate_final(data, final, config.evaluation, config.store)
         run = report(
             config,
             data,
@@ -47,5 +56,7 @@ def promote_candidate(config: PipelineConfig, trained: TrainedModels) -> Outcome
             trained.ensemble,
             promotion,
             config.store,
+            config.tracking,
+            (*trained.models, *trained.ensemble.ensembles),
         )
-    return Outcome(trained=trained, promotion=promotion, run=run)
+    return Outcome(trained=trained, promotion=promotion, final_evaluation=final_evaluation, run=run)

@@ -41,4 +41,6 @@ class Outcome(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     trained: TrainedModels
     promotion: PromotionRef
+    final_evaluation: EvaluationRef | None = None
+    """Of the final fit on test images, if one was promoted and there are any."""
     run: RunRef

@@ -11,7 +11,7 @@ from tasks.cache.results import results_in
 from tasks.ensemble import ensemble
 from tasks.evaluate import evaluate
 from tasks.side_by_side import Started, results, side_by_side
-from tasks.train import train
+from tasks.train import train, train_fold
 from tasks.tune import tune
 from tasks.warm_start import warm_start
 
@@ -72,21 +72,19 @@ def _train_members(
     tuning: TuningRef | None,
     initial: dict[str, ModelRef],
 ) -> list[ModelRef]:
-    """Train all members, on a Ray cluster side by side; teachers before their students."""
+    """Train all members and their folds, on a Ray cluster side by side.
+
+    Teachers come before their students, folds before the member's own network.
+    """
     trained: dict[str, Started[ModelRef]] = {}
     with side_by_side() as start:
         for member in config.members:
             teachers = [trained[name] for name in member.teachers]
             own_tuning = tuning if member.name == config.tuning.member else None
-            trained[member.name] = start(
-                train,
-                data,
-                member,
-                own_tuning,
-                config.seed,
-                config.tracking,
-                config.store,
-                teachers,
-                initial.get(member.name),
-            )
+            common = (data, member, own_tuning, config.seed, config.tracking, config.store)
+            folds = [
+                start(train_fold, *common, fold, teachers)
+                for fold in range(member.out_of_fold.folds)
+            ]
+            trained[member.name] = start(train, *common, teachers, initial.get(member.name), folds)
         return results(trained.values())

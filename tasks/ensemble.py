@@ -13,12 +13,12 @@ from tasks.stage import stage
 
 def _publish(built: EnsembleRef, parameters: Parameters) -> None:
     rows = ensemble_rows(ArtifactStore(parameters["store"]), built)
-    publish_table("ensemble", rows, "Validation scores of all models")
+    publish_table("ensemble", rows, "Scores of all models, and of the choice among them")
 
 
 @stage("fer_models.ensembling.ensemble", publish=_publish)
 def ensemble(
     snapshot: SnapshotRef, models: list[ModelRef], config: EnsembleConfig, store: StoreConfig
 ) -> EnsembleRef:
-    """Build the ensembles; the model with the best validation score becomes the candidate."""
+    """Build the ensembles; the candidate is chosen among them and the models."""
     return ensemble_models(ArtifactStore(store), snapshot, models, config)

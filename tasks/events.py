@@ -52,10 +52,10 @@ def emit_drift(drift: DriftRef, fired: list[str], *, during_retrain: bool) -> No
 def emit_promoted(promotion: PromotionRef) -> None:
     """Say that there is a new champion."""
     payload = {
-        "champion": promotion.candidate_id,
+        "champion": promotion.champion_now,
         "previous": promotion.champion_id,
         "reason": promotion.reason,
         "decision": promotion.url,
     }
-    resource_id = f"ferflow.champion.{promotion.candidate_id}"
-    emit(CHAMPION_PROMOTED, resource_id, promotion.candidate_id, payload)
+    champion = str(promotion.champion_now)
+    emit(CHAMPION_PROMOTED, f"ferflow.champion.{champion}", champion, payload)

@@ -27,8 +27,11 @@ class LogListener:
         self._last: dict[str, float] = {}
 
     def __call__(self, progress: Progress) -> None:
-        """Write a line, unless the last one is too recent."""
+        """Write a line, unless the last one is too recent; a warning always."""
         if not in_task_run():
+            return
+        if progress.is_warning:
+            get_run_logger().warning("%s  %s", progress.stage, progress.note)
             return
         now = time.monotonic()
         is_last = progress.total > 0 and progress.done >= progress.total

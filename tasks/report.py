@@ -1,11 +1,14 @@
 """Write the report of a run."""
 
+from collections.abc import Sequence
+
 from fer_models.reporting.collect import RunConfig
 from fer_models.reporting.report import write_report
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
+    ModelRef,
     PromotionRef,
     RunRef,
     SnapshotRef,
@@ -13,6 +16,7 @@ from fer_models.storage.refs import (
     ValidationRef,
 )
 from fer_models.storage.store import ArtifactStore
+from fer_models.tracking.config import TrackingConfig
 from tasks.artifacts.publish import publish_link
 from tasks.completion import Parameters
 from tasks.stage import stage
@@ -32,10 +36,15 @@ def report(
     ensemble: EnsembleRef,
     promotion: PromotionRef,
     store: StoreConfig,
+    tracking: TrackingConfig,
+    models: Sequence[ModelRef],
 ) -> RunRef:
     """Write an HTML page about the data, the models and the promotion, and the run's lineage."""
-    return write_report(
-        ArtifactStore(store),
+    from fer_models.tracking.outcome import track_report
+
+    artifacts = ArtifactStore(store)
+    run = write_report(
+        artifacts,
         config,
         snapshot,
         validation,
@@ -44,3 +53,5 @@ def report(
         ensemble,
         promotion,
     )
+    track_report(tracking, artifacts, config.name, run, snapshot, models)
+    return run

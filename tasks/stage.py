@@ -108,6 +108,8 @@ def _run_name() -> str:
 
     member = task_run.parameters.get("member") or task_run.parameters.get("model")
     suffix = f"-{member.name}" if hasattr(member, "name") else ""
+    if "fold" in task_run.parameters:
+        suffix += f"-fold-{task_run.parameters['fold'] + 1}"
     return f"{task_run.task_name}{suffix}"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
+from prefect.logging import get_run_logger
 
 from fer_models.history.runs import latest_with_candidate
 from fer_models.reporting.collect import RunConfig, RunRefs
@@ -72,6 +73,19 @@ def publish_configuration(config: RunConfig) -> None:
         publish_markdown("configuration", _configuration(config), f"Configuration of {config.name}")
 
 
+def publish_tracking_problem(problem: str) -> None:
+    """Publish the artifact `tracking` and a warning, if the run can't be tracked as asked.
+
+    Args:
+        problem: why it can't be, and what to do; "" publishes nothing.
+    """
+    if not problem:
+        return
+    get_run_logger().warning("tracking: %s", problem)
+    with logged("no note on tracking"):
+        publish_markdown("tracking", f"**Tracking**: {problem}", "Not tracked as asked")
+
+
 def summary_text(
     config: RunConfig,
     refs: RunRefs,
@@ -99,7 +113,11 @@ def summary_text(
 
 def _verdict(candidate: ModelRef, promotion: PromotionRef) -> str:
     verdict = "promoted to champion" if promotion.promoted else "not promoted"
-    return f"# {cell(candidate.name)}: {verdict}\n\n{cell(promotion.reason)}"
+    text = f"# {cell(candidate.name)}: {verdict}\n\n{cell(promotion.reason)}"
+    if promotion.final_fit_id is None:
+        return text
+    final = cell(promotion.final_fit_id)
+    return f"{text}\n\nThe champion is its final fit {final}, trained on validation images, too."
 
 
 def _leaderboard(

@@ -13,7 +13,14 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "deployments.cli.review",
         "Write the page for manual review of doubtful images.",
     ),
-    "predict": ("deployments.cli.predict", "Predict the facial expressions in images."),
+    "predict": (
+        "deployments.cli.prediction.predict",
+        "Predict the facial expressions in images.",
+    ),
+    "submit": (
+        "deployments.cli.prediction.submit",
+        "Write the file of predictions that a challenge asks for.",
+    ),
     "runs": ("deployments.cli.runs.group", "List, show, compare and open earlier runs."),
     "drift": ("deployments.cli.drift", "Compare recent images with the champion's training data."),
     "up": ("deployments.cli.up", "Start Prefect with its UI, and serve the deployments."),

@@ -16,6 +16,8 @@ from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
 from fer_models.errors import FerError
 from fer_models.lineage import package_version
+from fer_models.tracking.config import TrackingConfig
+from fer_models.tracking.mode import destination
 
 _PACKAGES = (
     "prefect",
@@ -165,11 +167,17 @@ def _prefect() -> Finding:
 
 
 def _wandb() -> Finding:
-    has_key = bool(os.environ.get("WANDB_API_KEY"))
-    if has_key:
-        return Finding("wandb", "ok", "key found; enable with --set tracking.mode=online")
-    advice = "set WANDB_API_KEY and --set tracking.mode=online to log to wandb"
-    return Finding("wandb", "note", "offline (logs are written to .ferflow/wandb)", advice)
+    where = destination(TrackingConfig())
+    if where.problem:
+        return Finding("wandb", "problem", where.problem)
+    if where.target == "online":
+        advice = "--set tracking.mode=offline keeps runs here"
+        return Finding("wandb", "ok", f"runs go online ({where.reason})", advice)
+    if where.target == "disabled":
+        return Finding("wandb", "note", f"runs are not tracked ({where.reason})")
+    advice = "log in with `wandb login`, or set WANDB_API_KEY, to track runs online"
+    kept = f"runs are written to {TrackingConfig().folder} ({where.reason})"
+    return Finding("wandb", "note", kept, advice)
 
 
 def _weights() -> Finding:

@@ -137,14 +137,21 @@ def progress_display() -> Iterator[None]:
             yield
 
 
+def _warning(progress: Progress) -> str:
+    return f"warning: {progress.stage}: {progress.note}"
+
+
 class _Lines:
-    """Prints one line per change, at most every two seconds per stage."""
+    """Prints one line per change, at most every two seconds per stage, and every warning."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
         self._last: dict[str, float] = {}
 
     def __call__(self, progress: Progress) -> None:
+        if progress.is_warning:
+            click.echo(_warning(progress), err=True)
+            return
         now = time.monotonic()
         is_end = progress.total > 0 and progress.done >= progress.total
         if not is_end and now - self._last.get(progress.stage, -9.0) < 2.0:
@@ -173,6 +180,9 @@ def _live_bars() -> Iterator[Callable[[Progress], None]]:
     ids: dict[str, TaskID] = {}
 
     def show(progress: Progress) -> None:
+        if progress.is_warning:
+            bars.console.print(_warning(progress), style="yellow", markup=False, highlight=False)
+            return
         if progress.stage not in ids:
             ids[progress.stage] = bars.add_task(progress.stage, amount="", note="", total=None)
         if progress.unit == "":  # begin or end of a stage: its last count stays visible

@@ -198,13 +198,15 @@ def _without_heartbeats() -> AbstractContextManager[object]:
 
 def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
     trained, promotion = outcome.trained, outcome.promotion
+    final = (outcome.final_evaluation,) if outcome.final_evaluation else ()
     return {
         "snapshot": trained.prepared.snapshot.id,
         "classes": ClassList.from_info(store.info(trained.prepared.snapshot)).names,
         "exploration": trained.prepared.exploration.report_url,
-        "models": [_model_facts(store, evaluation) for evaluation in trained.evaluations],
+        "models": [_model_facts(store, e) for e in (*trained.evaluations, *final)],
         "candidate": promotion.candidate_id,
         "champion": promotion.champion_now,
+        "final_fit": promotion.final_fit_id,
         "promoted": promotion.promoted,
         "reason": promotion.reason,
         "run": outcome.run.id,
@@ -258,6 +260,7 @@ def _show(produced: Produced, config: PipelineConfig) -> None:
         {
             "candidate": f"{produced['candidate']}: {verdict}",
             "reason": produced["reason"],
+            "champion": str(produced["champion"]),
             "report": produced["report_file"],
             "data": produced["exploration_file"],
             "tasks": f"{done} executed, {cached} from the cache, {produced['seconds']} s",

@@ -8,8 +8,6 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Integers = npt.NDArray[np.int64]
 
@@ -52,6 +50,9 @@ def join_groups(names: pd.Series, first: Integers, second: Integers) -> pd.Serie
     Returns:
         N names; a joined group has the smallest of its names.
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     codes, unique = pd.factorize(names, sort=True)
     pairs = coo_array(
         (np.ones(len(first)), (codes[first], codes[second])), shape=(len(unique), len(unique))

@@ -27,8 +27,6 @@ _BATCH = 512
 def largest_network(store: ArtifactStore, model: ModelRef) -> ModelRef:
     """The model itself, or the member of an ensemble with the most parameters.
 
-    Members that the ensemble does not use (weight 0) don't count.
-
     Raises:
         StoreError: a member is missing.
     """
@@ -37,7 +35,6 @@ def largest_network(store: ArtifactStore, model: ModelRef) -> ModelRef:
     members = [
         model_ref(store, str(member["model_id"]))
         for member in store.read_json(model, "members.json")
-        if float(member["weight"]) > 0
     ]
     return max(members, key=lambda ref: int(store.info(ref)["parameters"]))
 

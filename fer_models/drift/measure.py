@@ -10,7 +10,7 @@ from fer_models.drift.page import PACKAGE, render_page
 from fer_models.drift.recent import RecentImages
 from fer_models.drift.results import REPORT_FILE, RESULT_FILE, Measure
 from fer_models.errors import DataError
-from fer_models.evaluation.predictions import read_predictions
+from fer_models.evaluation.predictions import read_predictions, selected_model
 from fer_models.plotting.page import templates_hash
 from fer_models.progress import report
 from fer_models.source_hash import source_hash
@@ -34,7 +34,8 @@ def measure_drift(
 
     Image statistics are compared with the training split. Embeddings, predicted classes and
     confidence are compared with the validation split, because a network treats the images that it
-    learned from unlike any others.
+    learned from unlike any others. For a champion that is a final fit, the model that it repeats
+    is measured: that one has not learned from the validation split.
 
     The artifact's id hashes all inputs and the source, so measuring the same again returns what is
     stored.
@@ -60,7 +61,8 @@ def measure_drift(
     if store.is_whole(_bare_ref(store, drift_id)):
         return drift_ref(store, drift_id)
     snapshot = open_snapshot(store, training)
-    validation = read_predictions(store, snapshot, champion)["validation"]
+    measured = selected_model(store, champion)
+    validation = read_predictions(store, snapshot, measured)["validation"]
     if not len(validation.labels):
         raise DataError(f"snapshot {training.id} has no validation images; split it first")
     judged = len(recent) >= config.min_images
@@ -68,7 +70,7 @@ def measure_drift(
     found: list[Measure] = []
     if judged:
         evidence = gather_evidence(
-            store, champion, snapshot, validation, recent.images, config, seed
+            store, measured, snapshot, validation, recent.images, config, seed
         )
         found = _measures(evidence, config)
     result = _result(champion, snapshot, recent, found, evidence, config)

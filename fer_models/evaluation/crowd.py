@@ -26,10 +26,10 @@ def crowd_metrics(
 ) -> CrowdMetrics | None:
     """Compare a model's answers and the labels with the votes.
 
-    The ceiling is mean_i([y_i in M_i] / |M_i|), with the label y_i and the choices M_i that share
-    the most votes: an oracle that answers the majority, guesses among ties, and is wrong where the
-    majority is no class. It limits what the picture says about the label, as people see it. A model
-    can exceed it, because it also learns habits of the labels that the crowd does not share.
+    The oracle always answers the crowd's majority: mean_i([y_i in M_i] / |M_i|), with the label y_i
+    and the choices M_i that share the most votes. It guesses among ties, and is wrong where the
+    majority is no class. That is the ceiling for whoever sees faces as the crowd does. A model can
+    exceed it, because it also learns habits of the labels that the crowd does not share.
 
     Args:
         probs_NK: the model's probabilities.
@@ -57,12 +57,12 @@ def crowd_metrics(
     decided = (num_most == 1) & (majority < len(classes))
     sure = by_class_NK.max(axis=1) >= SURE_SHARE * counts_NV.sum(axis=1)
     correct, expected = answers == labels, is_most[np.arange(len(labels)), labels] / num_most
-    ceiling = share_of(expected, groups, confidence)
-    assert ceiling is not None
+    oracle = share_of(expected, groups, confidence)
+    assert oracle is not None
     return CrowdMetrics(
         n=int(voted.sum()),
         agreement=share_of((answers == majority)[decided], groups[decided], confidence),
         sure=share_of(correct[sure], groups[sure], confidence),
         split=share_of(correct[~sure], groups[~sure], confidence),
-        ceiling=ceiling,
+        oracle=oracle,
     )

@@ -1,7 +1,8 @@
 """Evaluate one model on the validation and test images of its snapshot."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,12 +10,17 @@ import pandas as pd
 
 from fer_models.dataset.copies import Copies, find_copies
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
-from fer_models.errors import StoreError
+from fer_models.errors import DataError, StoreError
 from fer_models.evaluation.bootstrap import GroupBootstrap
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.crowd import crowd_metrics
 from fer_models.evaluation.metrics import Ints
-from fer_models.evaluation.predictions import Predictions, read_predictions
+from fer_models.evaluation.predictions import (
+    Predictions,
+    held_out_splits,
+    read_predictions,
+    selected_model,
+)
 from fer_models.evaluation.results import (
     TEST,
     TEST_WITHOUT_LEAKS,
@@ -34,6 +40,7 @@ from fer_models.storage.refs import EvaluationRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 METRICS_FILE = "metrics.json"
+_TRAIN = ("train",)
 
 Mask = npt.NDArray[np.bool_]
 
@@ -48,6 +55,9 @@ def evaluate_model(
     without near copies as well (another crop or light, mirrored). Quarantined training images
     count as training images. Without a test split, `validation_without_...` take their place. Sets
     without images are omitted.
+
+    A final fit has learned from the validation images. It has no `validation`, these images count
+    as training images, and the temperature is that of the model that it repeats.
 
     Raises:
         DataError: the model's probabilities don't belong to this snapshot.
@@ -93,10 +103,15 @@ def measure_model(
         DataError: the model's probabilities don't belong to this snapshot.
         StoreError: an artifact is missing or damaged.
     """
-    predictions = read_predictions(store, snapshot, model)
-    copies = find_copies(store, snapshot)
-    temperature, scored = _calibrated(predictions, copies.group, config)
+    predictions = read_predictions(store, snapshot, model, held_out_splits(store, model))
+    copies, validation = find_copies(store, snapshot), predictions.get(VALIDATION)
     headline = TEST if len(predictions[TEST].labels) else VALIDATION
+    if validation is None:
+        selected = selected_model(store, model)
+        _check_test_images(snapshot, model, selected, predictions[TEST])
+        validation = read_predictions(store, snapshot, selected)[VALIDATION]
+        copies = _with_validation(copies, snapshot)
+    temperature, scored = _calibrated(validation, predictions, copies.group, config)
     splits: dict[str, SplitMetrics] = {}
     slices: tuple[SliceColumn, ...] = ()
     for split, images in scored.items():
@@ -126,10 +141,12 @@ def measure_model(
     )
 
 
-def is_leaked(snapshot: DatasetSnapshot, positions: Ints) -> Mask:
-    """Whether an image has an exact duplicate in the training split, of any status; N bools."""
+def is_leaked(
+    snapshot: DatasetSnapshot, positions: Ints, trained_on: Sequence[str] = _TRAIN
+) -> Mask:
+    """Whether an image has an exact duplicate in the splits trained on, of any status; N bools."""
     table = snapshot.manifest
-    in_training = set(table.loc[table["split"] == "train", "pixel_sha256"])
+    in_training = set(table.loc[table["split"].isin(trained_on), "pixel_sha256"])
     shas = table["pixel_sha256"].to_numpy()[positions]
     return np.array([sha in in_training for sha in shas], dtype=np.bool_)
 
@@ -160,15 +177,36 @@ def _score(
     return score_split(images, bootstrap, config, snapshot.classes.names, crowd)
 
 
+def _check_test_images(
+    snapshot: DatasetSnapshot, model: ModelRef, selected: ModelRef, test: Predictions
+) -> None:
+    if not len(test.labels):
+        raise DataError(
+            f"model {model.id}: snapshot {snapshot.ref.id[:12]} has no test images, and a final "
+            f"fit can't be measured on others; evaluate {selected.id}"
+        )
+
+
+def _with_validation(copies: Copies, snapshot: DatasetSnapshot) -> Copies:
+    """The copies for a model that was trained on the validation images, too."""
+    pixels = snapshot.manifest["pixel_sha256"]
+    learned = snapshot.manifest["split"].isin((*_TRAIN, VALIDATION)).to_numpy()
+    in_training = pixels.isin(set(pixels[learned])).to_numpy()
+    near = copies.near_training | np.isin(copies.group, copies.group[learned])
+    return replace(copies, in_training=in_training, near_training=near)
+
+
 def _calibrated(
-    predictions: Mapping[str, Predictions], groups: Ints, config: EvaluationConfig
+    validation: Predictions,
+    predictions: Mapping[str, Predictions],
+    groups: Ints,
+    config: EvaluationConfig,
 ) -> tuple[float | None, dict[str, ScoredImages]]:
     """The temperature, fitted on validation, and all images with scaled probabilities.
 
     Those of validation are scaled out of fold, each by a temperature that was fitted on the other
     folds: the calibration error of images that a temperature was fitted on is too small.
     """
-    validation = predictions[VALIDATION]
     temperature = None
     if len(validation.labels):
         temperature = fit_temperature(validation.probs_NK, validation.labels)

@@ -100,8 +100,9 @@ class CrowdMetrics(Result):
     """Accuracy (against the labels) where one class has at least 70 % of the votes."""
     split: Share | None
     """Accuracy (against the labels) where no class has."""
-    ceiling: Share
-    """Accuracy (against the labels) of an oracle that always answers the crowd's majority."""
+    oracle: Share
+    """Accuracy (against the labels) of an oracle that always answers the crowd's majority: the
+    ceiling that label noise sets for whoever sees faces as the crowd does."""
 
 
 class SplitMetrics(Result):

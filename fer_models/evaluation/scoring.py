@@ -103,6 +103,8 @@ def _values(
     scaled_NK = images.scaled_NK
     return {
         "accuracy": float(np.trace(confusion_KK)) / len(labels),
+        "top2_accuracy": None,
+        "top5_accuracy": None,
         **{name: float(hits.mean()) for name, hits in _top_k(images).items()},
         "balanced_accuracy": metrics.balanced_accuracy(confusion_KK),
         "macro_precision": metrics.macro_precision(confusion_KK),

@@ -21,6 +21,7 @@ from fer_models.evaluation.results import Gap, Slice, SliceColumn
 from fer_models.evaluation.scoring import ScoredImages
 from fer_models.storage.store import ArtifactStore
 
+CLASS_COLUMN = "class"
 _MAX_VALUES = 12
 """Numbers with more values are cut into quarters; of texts the most frequent ones are shown."""
 _QUARTERS = ("lowest", "second", "third", "highest")
@@ -52,7 +53,7 @@ def slice_properties(
     sums = grey_sums(thumbnails)
     columns = open_columns(store, snapshot).iloc[positions]
     return [
-        SlicedBy("class", snapshot.labels(positions), snapshot.classes.names),
+        SlicedBy(CLASS_COLUMN, snapshot.labels(positions), snapshot.classes.names),
         by_quarter("brightness", sums.mean),
         by_quarter("contrast", sums.std),
         by_quarter("sharpness", sharpness(thumbnails)),
@@ -95,8 +96,8 @@ def by_value(column: str, values: "pd.Series[str]") -> SlicedBy:
         return by_quarter(column, numbers)
     shown = sorted(names.index[:_MAX_VALUES])
     lookup = {name: number for number, name in enumerate(shown)}
-    codes = texts.map(lookup).fillna(len(shown)).to_numpy(dtype=np.int64)
-    codes[~known.to_numpy()] = -1
+    numbered = texts.map(lookup).fillna(len(shown)).to_numpy(dtype=np.int64)
+    codes = np.where(known.to_numpy(), numbered, -1)
     others = (_OTHER,) if len(names) > _MAX_VALUES else ()
     return SlicedBy(column, codes, (*shown, *others))
 

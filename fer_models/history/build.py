@@ -157,7 +157,7 @@ def artifacts_of(store: ArtifactStore, refs: Iterable[ArtifactRef]) -> RunArtifa
     """
     refs = list(refs)
     single = {name: _first(refs, ref_type) for name, ref_type in _SINGLE.items()}
-    choice = _first(refs, EnsembleRef)
+    choice, promotion = _first(refs, EnsembleRef), _first(refs, PromotionRef)
     models = [ref for ref in refs if isinstance(ref, ModelRef)]
     ensembles = [*(choice.ensembles if choice else ()), *models]
     snapshots: dict[str, str] = {}
@@ -168,6 +168,7 @@ def artifacts_of(store: ArtifactStore, refs: Iterable[ArtifactRef]) -> RunArtifa
         snapshots=snapshots,
         models={model.name: model.id for model in models if model.kind != _ENSEMBLE_KIND},
         ensembles={model.name: model.id for model in ensembles if model.kind == _ENSEMBLE_KIND},
+        final_fit=promotion.final_fit_id if promotion else None,
         evaluations=tuple(ref.id for ref in refs if isinstance(ref, EvaluationRef)),
         **{name: ref.id if ref else None for name, ref in single.items()},
     )

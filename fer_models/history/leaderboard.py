@@ -2,13 +2,24 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from fer_models.evaluation.results import SETS
+from fer_models.evaluation.results import (
+    SETS,
+    TEST_WITHOUT_LEAKS,
+    TEST_WITHOUT_NEAR_COPIES,
+    VALIDATION_WITHOUT_LEAKS,
+    VALIDATION_WITHOUT_NEAR_COPIES,
+)
 from fer_models.history.reading import infos
 from fer_models.history.record import RunRecord
 from fer_models.storage.refs import EvaluationRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 
 SPLITS = SETS
+STRICTER = {
+    TEST_WITHOUT_NEAR_COPIES: TEST_WITHOUT_LEAKS,
+    VALIDATION_WITHOUT_NEAR_COPIES: VALIDATION_WITHOUT_LEAKS,
+}
+"""Sets without copies, and the set of the same split that has more of them."""
 
 
 class Accuracy(BaseModel):

@@ -26,7 +26,7 @@ _TRAIN = "train-"
 # Fields of a reference that are in the metadata of its artifact.
 _FIELDS: dict[type[ArtifactRef], tuple[str, ...]] = {
     ValidationRef: ("passed", "num_errors", "num_warnings"),
-    PromotionRef: ("promoted", "candidate_id", "champion_id", "reason"),
+    PromotionRef: ("promoted", "candidate_id", "champion_id", "reason", "final_fit_id"),
 }
 
 
@@ -127,7 +127,7 @@ def _ref(store: ArtifactStore, ref_type: type[ArtifactRef], artifact_id: str) ->
     if ref_type in (ExplorationRef, RunRef):
         return store.ref(ref_type, artifact_id, report_url=f"{plain.url}/report.html")
     info = store.info(plain)
-    fields = {name: info[name] for name in _FIELDS.get(ref_type, ())}
+    fields = {name: info[name] for name in _FIELDS.get(ref_type, ()) if name in info}
     return store.ref(ref_type, artifact_id, **fields)
 
 

@@ -27,6 +27,7 @@ class RunArtifacts(BaseModel):
     ensembles: dict[str, str] = Field(default={}, description="Ensemble by its name.")
     ensemble: str | None = Field(default=None, description="Choice of the candidate.")
     evaluations: tuple[str, ...] = Field(default=(), description="Metrics of the models.")
+    final_fit: str | None = Field(default=None, description="Candidate trained on more images.")
     promotion: str | None = Field(default=None, description="Decision about the candidate.")
     report: str | None = Field(default=None, description="Report page and lineage.")
 

@@ -169,7 +169,9 @@ def _users(runs: Iterable[RunRecord], artifact_id: str) -> tuple[str, ...]:
 
 def _ids(run: RunRecord) -> set[str]:
     held = run.artifacts
-    return {*held.snapshots.values(), *held.models.values(), *held.ensembles.values()}
+    final = {held.final_fit} if held.final_fit else set()
+    models = {*held.models.values(), *held.ensembles.values()}
+    return {*held.snapshots.values(), *models, *final}
 
 
 def _made_s(

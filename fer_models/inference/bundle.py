@@ -1,4 +1,4 @@
-"""Weight bundles: a trained network in two small files, usable without a store.
+"""Weight bundles: a trained network or ensemble in two small files, usable without a store.
 
 `<name>.safetensors` contains the weights in half precision, `<name>.json` the metadata. The bundles
 that ferflow ships are in `fer_models/weights/`.
@@ -9,78 +9,31 @@ from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
+import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
-from fer_models.base_config import FrozenConfig
+from fer_models.combination.stored import Combination
+from fer_models.dataset.snapshot import Images
 from fer_models.errors import StoreError
+from fer_models.inference.facts import (
+    FACTS_SUFFIX,
+    WEIGHTS_SUFFIX,
+    BundleFacts,
+    EnsembleFacts,
+    PreprocessingFacts,
+    read_bytes,
+    read_facts,
+)
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_empty_network
-from fer_models.training.inputs.data import Preprocessing
+from fer_models.training.inputs.data import Preprocessing, Probabilities
+from fer_models.training.predict import predict_probabilities
 
-WEIGHTS_SUFFIX = ".safetensors"
-FACTS_SUFFIX = ".json"
-NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
 _SHIPPED: Traversable = resources.files("fer_models") / "weights"
 _INSTEAD = "train a network and pass its id, or export one with `ferflow models export`"
-
-
-class MeasuredAccuracy(FrozenConfig):
-    """Accuracy, 0..1, on `n` images."""
-
-    accuracy: float = Field(ge=0, le=1)
-    n: int = Field(ge=1)
-
-
-class PreprocessingFacts(BaseModel):
-    """The required fields of a `Preprocessing`; others are allowed."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    image_size_px: int
-    in_channels: int
-    mean: float
-    std: float
-    classes: list[str]
-
-
-class MemberFacts(BaseModel):
-    """The `MemberConfig` of the training: only the network must be valid in this version."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    name: str
-    network: NetworkConfig
-
-
-class BundleFacts(FrozenConfig):
-    """The content of `<name>.json`: metadata of the weights."""
-
-    name: str = Field(pattern=NAME_PATTERN)
-    member: MemberFacts
-    preprocessing: PreprocessingFacts
-    classes: list[str]
-    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    command: str
-    """The command that trained the network; empty if unknown."""
-    seed: int
-    train_seconds: float
-    machine: str
-    date: str
-    """Day of the export, such as 2026-11-24."""
-    accuracy: dict[str, MeasuredAccuracy]
-    """By evaluation set: `validation`, `validation_unseen`, ..."""
-    snapshot_id: str
-    """The dataset it was trained on."""
-    ferflow: str
-    """The ferflow version of the training."""
-
-    @property
-    def validation_accuracy(self) -> float:
-        """The validation accuracy; -1 if it was not measured."""
-        measured = self.accuracy.get("validation")
-        return measured.accuracy if measured else -1.0
 
 
 class Bundle(NamedTuple):
@@ -89,6 +42,10 @@ class Bundle(NamedTuple):
     network: nn.Module
     preprocessing: Preprocessing
     facts: BundleFacts
+
+    def predict(self, images: Images) -> Probabilities:
+        """Probabilities N x K of uint8 images N x 48 x 48."""
+        return predict_probabilities(self.network, self.preprocessing, images)
 
 
 def bundled_names() -> list[str]:
@@ -109,34 +66,91 @@ def default_bundle() -> str:
     names = bundled_names()
     if not names:
         raise StoreError(f"this version of ferflow ships no weights; {_INSTEAD}")
-    facts = [_read_facts(_SHIPPED / f"{name}{FACTS_SUFFIX}") for name in names]
+    facts = [read_facts(_SHIPPED / f"{name}{FACTS_SUFFIX}") for name in names]
     best = max(range(len(names)), key=lambda number: facts[number].validation_accuracy)
     return names[best]
 
 
+class EnsembleBundle(NamedTuple):
+    """The networks of an ensemble, how they are combined, and the bundle's metadata."""
+
+    members: tuple[tuple[nn.Module, Preprocessing], ...]
+    combination: Combination
+    facts: EnsembleFacts
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """That of the first member: classes and image format are the same for all of them."""
+        return self.members[0][1]
+
+    def predict(self, images: Images) -> Probabilities:
+        """Probabilities N x K of uint8 images N x 48 x 48."""
+        parts = [predict_probabilities(*member, images) for member in self.members]
+        return self.combination.predict(np.stack(parts))
+
+
 def load_bundle(which: str | Path) -> Bundle:
-    """Load a shipped bundle by name, or any bundle by the path of one of its two files.
+    """Load a shipped network by name, or the bundle of any network by one of its two files.
 
     Raises:
         StoreError: the bundle is missing, its weights don't match the metadata, its class order
-            differs, or its network is unknown to this version.
+            differs, its network is unknown to this version, or it is an ensemble.
 
     Example:
         network, preprocessing, facts = load_bundle("face_cnn")
         facts.accuracy["validation"].accuracy
         predict_probabilities(network, preprocessing, images)  # uint8 N x 48 x 48 -> N x K
     """
+    loaded = load_any_bundle(which)
+    if isinstance(loaded, EnsembleBundle):
+        raise StoreError(f"{which}: expected a network, got an ensemble; use load_any_bundle")
+    return loaded
+
+
+def load_any_bundle(which: str | Path) -> Bundle | EnsembleBundle:
+    """Load the bundle of a network or of an ensemble.
+
+    Raises:
+        StoreError: the bundle is missing, its weights don't match the metadata, its class order
+            differs, or a network is unknown to this version.
+
+    Example:
+        load_any_bundle("bundles/small.json").predict(images)  # uint8 N x 48 x 48 -> N x K
+    """
     facts_file, weights_file = _files(which)
-    facts = _read_facts(facts_file)
-    weights = _read(weights_file)
+    facts = read_facts(facts_file)
+    weights = read_bytes(weights_file)
     found = hashlib.sha256(weights).hexdigest()
     if found != facts.weights_sha256:
         raise StoreError(
             f"{weights_file}: expected weights with the sha256 {facts.weights_sha256[:12]}..., got "
             f"{found[:12]}...; the file is damaged or from another bundle; copy both files again"
         )
-    network = _network(facts.member.network, weights, str(weights_file), len(facts.classes))
-    return Bundle(network, cast("Preprocessing", facts.preprocessing.model_dump()), facts)
+    tensors, where = _tensors(weights, str(weights_file)), str(weights_file)
+    if isinstance(facts, BundleFacts):
+        network = full_network(facts.member.network, tensors, where, len(facts.classes))
+        return Bundle(network, _preprocessing(facts.preprocessing), facts)
+    members = []
+    for number, one in enumerate(facts.members):
+        own = member_tensors(tensors, number)
+        network = full_network(one.member.network, own, where, len(facts.classes))
+        members.append((network, _preprocessing(one.preprocessing)))
+    return EnsembleBundle(tuple(members), facts.combination, facts)
+
+
+def prefixed_tensors(number: int, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a member, by their names in the file of an ensemble."""
+    return {f"{number}.{name}": value for name, value in tensors.items()}
+
+
+def member_tensors(tensors: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:
+    """The weights of a member of an ensemble, the inverse of `prefixed_tensors`."""
+    prefix = f"{number}."
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def half_weights(network: nn.Module) -> dict[str, Tensor]:
@@ -175,15 +189,19 @@ def full_network(
     return network.to(memory_format=torch.channels_last).eval()
 
 
-def _network(config: NetworkConfig, weights: bytes, where: str, num_classes: int) -> nn.Module:
+def _tensors(weights: bytes, where: str) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        tensors = load(weights)
+        tensors: dict[str, Tensor] = load(weights)
     except SafetensorError as error:
         raise StoreError(f"{where}: expected safetensors weights ({error})") from error
-    return full_network(config, tensors, where, num_classes)
+    return tensors
+
+
+def _preprocessing(facts: PreprocessingFacts) -> Preprocessing:
+    return cast("Preprocessing", facts.model_dump())
 
 
 def _files(which: str | Path) -> tuple[Traversable, Traversable]:
@@ -198,40 +216,6 @@ def _files(which: str | Path) -> tuple[Traversable, Traversable]:
             "choose one of them, or give the path of a bundle's .json file"
         )
     return _SHIPPED / f"{which}{FACTS_SUFFIX}", _SHIPPED / f"{which}{WEIGHTS_SUFFIX}"
-
-
-def _read_facts(file: Traversable) -> BundleFacts:
-    try:
-        facts = BundleFacts.model_validate_json(_read(file))
-    except ValidationError as error:
-        raise StoreError(
-            f"{file}: expected the metadata of a weight bundle; copy it again, or use a bundle of "
-            "this version",
-            [_problem_text(problem) for problem in error.errors(include_url=False)],
-        ) from error
-    if len(set(facts.classes)) < 2 or facts.classes != facts.preprocessing.classes:
-        raise StoreError(
-            f"{file}: expected the same two or more classes in `classes` and `preprocessing`, got "
-            f"{', '.join(facts.classes) or 'none'} and "
-            f"{', '.join(facts.preprocessing.classes) or 'none'}; predictions would get wrong "
-            "labels; export the network again"
-        )
-    return facts
-
-
-def _problem_text(problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {problem['msg']}" if where else str(problem["msg"])
-
-
-def _read(file: Traversable) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise StoreError(
-            f"{file}: can't read this file of a weight bundle ({error.strerror}); a bundle is "
-            f"<name>{FACTS_SUFFIX} and <name>{WEIGHTS_SUFFIX} in the same folder"
-        ) from error
 
 
 def _half(value: Tensor) -> Tensor:

@@ -1,33 +1,62 @@
-"""Export a stored network as a weight bundle."""
+"""Export a stored network or ensemble as a weight bundle."""
 
 import datetime as dt
 import hashlib
 import re
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
+from fer_models.combination.stored import Combination, read_combination
 from fer_models.errors import StoreError
-from fer_models.inference.bundle import (
+from fer_models.inference.bundle import full_network, half_weights, prefixed_tensors
+from fer_models.inference.facts import (
     FACTS_SUFFIX,
     NAME_PATTERN,
     WEIGHTS_SUFFIX,
     BundleFacts,
-    full_network,
-    half_weights,
+    EnsembleFacts,
 )
 from fer_models.progress import report
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import TTA, MemberConfig
 from fer_models.training.inputs.data import Preprocessing
-from fer_models.training.predict import ENSEMBLE, load_network, predict_probabilities
+from fer_models.training.predict import (
+    ENSEMBLE,
+    load_network,
+    member_ref,
+    predict_probabilities,
+)
 
 MAX_BYTES = 8_000_000
 _Accuracy = dict[str, dict[str, float | int]]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A network to export: as it was stored, with weights in half precision."""
+
+    model: ModelRef
+    member: MemberConfig
+    preprocessing: Preprocessing
+    halves: dict[str, Tensor]
+
+    def rounded(self) -> nn.Module:
+        """The network with the weights of the bundle."""
+        num_classes = len(self.preprocessing["classes"])
+        return full_network(self.member.network, self.halves, self.model.url, num_classes)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "member": self.member.model_dump(mode="json"),
+            "preprocessing": self.preprocessing,
+        }
 
 
 def write_bundle(
@@ -39,62 +68,90 @@ def write_bundle(
     command: str = "",
     machine: str = "",
     tta: TTA | None = None,
-) -> BundleFacts:
+) -> BundleFacts | EnsembleFacts:
     """Write `<name>.safetensors` and `<name>.json` to `folder`, which is created if necessary.
 
     The accuracies are measured with the half-precision weights on the validation images;
     `validation_unseen` excludes exact duplicates of training images. If the images are no longer
-    in the store, the accuracy from the training is used.
+    in the store, the accuracy from the training is used. A final fit has learned from the
+    validation images: it is measured on the test images, if there are any.
 
     Args:
-        store: contains the network and its training snapshot.
-        model: the network.
+        store: contains the model and its training snapshot.
+        model: a network or an ensemble, with all its members.
         folder: output folder.
         name: name of the bundle; the model's id by default.
-        command: the command that trained the network, which the store does not record.
+        command: the command that trained the model, which the store does not record.
         machine: the machine of the training; its recorded platform by default.
         tta: test-time augmentation (TTA) of the predictions; that of the training by default.
 
     Raises:
-        StoreError: the model is missing, damaged, an ensemble or too large; or the folder can't be
+        StoreError: the model is missing or damaged, a network is too large; or the folder can't be
             written or contains another bundle of that name.
 
     Example:
         facts = write_bundle(store, model, Path("bundles"), name="small")
-        load_bundle("bundles/small.json")
+        load_any_bundle("bundles/small.json")
     """
     from safetensors.torch import save
 
-    if model.kind == ENSEMBLE:
-        raise StoreError(
-            f"{model.url}: expected a network, got an ensemble; export its members one by one"
-        )
     name = name or model.id
     _check_name(name)
-    network, preprocessing = load_network(store, model)
-    halves = half_weights(network)
-    weights = save(halves)
-    _check_size(model, len(weights))
+    combination, parts = _parts(store, model, tta)
+    weights = save(
+        parts[0].halves
+        if combination is None
+        else {
+            key: value
+            for number, part in enumerate(parts)
+            for key, value in prefixed_tensors(number, part.halves).items()
+        }
+    )
     _check_folder(folder, name, weights)
+    common = {
+        "name": name,
+        "classes": parts[0].preprocessing["classes"],
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "command": command,
+        "accuracy": _accuracy(store, model, parts, combination),
+        **_stored_facts(store, model, machine),
+    }
+    facts = _facts(common, parts, combination)
+    _write(folder, name, weights, facts)
+    return facts
+
+
+def _parts(
+    store: ArtifactStore, model: ModelRef, tta: TTA | None
+) -> tuple[Combination | None, list[_Part]]:
+    """The networks, and how they are combined; None for a single one."""
+    if model.kind != ENSEMBLE:
+        return None, [_part(store, model, tta)]
+    combination, members = read_combination(store, model)
+    refs = [member_ref(store, member.model_id, member.name) for member in members]
+    return combination, [_part(store, ref, tta) for ref in refs]
+
+
+def _part(store: ArtifactStore, model: ModelRef, tta: TTA | None) -> _Part:
+    network, preprocessing = load_network(store, model)
     member = MemberConfig.model_validate_json(store.read_file(model, "config.json"))
     if tta is not None:
         member = member.model_copy(update={"tta": tta})
         preprocessing["tta"] = tta
-    rounded = full_network(member.network, halves, model.url, len(preprocessing["classes"]))
-    facts = BundleFacts.model_validate(
-        {
-            "name": name,
-            "member": member.model_dump(mode="json"),
-            "preprocessing": preprocessing,
-            "classes": preprocessing["classes"],
-            "weights_sha256": hashlib.sha256(weights).hexdigest(),
-            "command": command,
-            "accuracy": _accuracy(store, model, rounded, preprocessing),
-            **_stored_facts(store, model, machine),
-        }
+    halves = half_weights(network)
+    _check_size(model, sum(value.nbytes for value in halves.values()))
+    return _Part(model, member, preprocessing, halves)
+
+
+def _facts(
+    common: dict[str, Any], parts: Sequence[_Part], combination: Combination | None
+) -> BundleFacts | EnsembleFacts:
+    if combination is None:
+        return BundleFacts.model_validate({**common, **parts[0].facts()})
+    members = [{"model_id": part.model.id, **part.facts()} for part in parts]
+    return EnsembleFacts.model_validate(
+        {**common, "members": members, "combination": combination.model_dump(mode="json")}
     )
-    _write(folder, name, weights, facts)
-    return facts
 
 
 def _stored_facts(store: ArtifactStore, model: ModelRef, machine: str) -> dict[str, Any]:
@@ -111,10 +168,14 @@ def _stored_facts(store: ArtifactStore, model: ModelRef, machine: str) -> dict[s
 
 
 def _accuracy(
-    store: ArtifactStore, model: ModelRef, network: nn.Module, preprocessing: Preprocessing
+    store: ArtifactStore,
+    model: ModelRef,
+    parts: Sequence[_Part],
+    combination: Combination | None,
 ) -> _Accuracy:
-    from fer_models.dataset.snapshot import open_snapshot
+    from fer_models.dataset.snapshot import SPLITS, open_snapshot
     from fer_models.evaluation.evaluate import is_leaked
+    from fer_models.evaluation.predictions import held_out_splits
     from fer_models.training.inputs.data import split_images
 
     info = store.info(model)
@@ -122,12 +183,16 @@ def _accuracy(
     if not store.exists(ref):
         return _recorded_accuracy(store, model, info["validation_accuracy"])
     snapshot = open_snapshot(store, ref)
-    part = split_images(snapshot, "validation")
-    report("export", 0, len(part), "images", "measuring accuracy on the validation images")
-    correct = predict_probabilities(network, preprocessing, part.images).argmax(1) == part.labels
-    report("export", len(part), len(part), "images")
-    unseen = ~is_leaked(snapshot, snapshot.positions("validation"))
-    sets = {"validation": correct, "validation_unseen": correct[unseen]}
+    splits = held_out_splits(store, model)
+    split, trained_on = splits[0], [name for name in SPLITS if name not in splits]
+    images = split_images(snapshot, split)
+    report("export", 0, len(images), "images", f"measuring accuracy on the {split} images")
+    probs = [predict_probabilities(p.rounded(), p.preprocessing, images.images) for p in parts]
+    probs_NK = probs[0] if combination is None else combination.predict(np.stack(probs))
+    correct = probs_NK.argmax(1) == images.labels
+    report("export", len(images), len(images), "images")
+    unseen = ~is_leaked(snapshot, snapshot.positions(split), trained_on)
+    sets = {split: correct, f"{split}_unseen": correct[unseen]}
     return {
         name: {"accuracy": float(np.mean(hits)), "n": len(hits)}
         for name, hits in sets.items()
@@ -135,9 +200,11 @@ def _accuracy(
     }
 
 
-def _recorded_accuracy(store: ArtifactStore, model: ModelRef, accuracy: float) -> _Accuracy:
+def _recorded_accuracy(store: ArtifactStore, model: ModelRef, accuracy: float | None) -> _Accuracy:
     from fer_models.evaluation.predictions import PROBABILITIES_FILE
 
+    if accuracy is None:
+        return {}
     with np.load(store.fetch(model, PROBABILITIES_FILE)) as arrays:
         num_images = len(arrays["validation"])
     return {"validation": {"accuracy": accuracy, "n": num_images}} if num_images else {}
@@ -181,7 +248,7 @@ def _unwritable(folder: Path, error: OSError) -> StoreError:
     return StoreError(f"{folder}: can't write the bundle ({error.strerror}); choose another folder")
 
 
-def _write(folder: Path, name: str, weights: bytes, facts: BundleFacts) -> None:
+def _write(folder: Path, name: str, weights: bytes, facts: BundleFacts | EnsembleFacts) -> None:
     """Write the weights first; each file is written atomically."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,9 @@
 import csv
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -55,11 +57,37 @@ def write_predictions(table: pd.DataFrame, path: Path) -> None:
     Raises:
         FerError: the file can't be written.
     """
-    safe = table.assign(path=table["path"].map(safe_path)).astype(_doubles(table)).round(_DECIMALS)
+    safe = table.assign(path=table["path"].map(safe_path))
+    write_csv(safe, path, quoting=csv.QUOTE_NONNUMERIC)
+
+
+def write_csv(
+    table: pd.DataFrame,
+    path: Path,
+    *,
+    header: bool = True,
+    quoting: Literal[0, 2] = csv.QUOTE_MINIMAL,
+    check: Callable[[Path], None] | None = None,
+) -> None:
+    """Write a table atomically, numbers with six decimals; an existing file is replaced.
+
+    Args:
+        table: what to write.
+        path: as `check_target` returned it.
+        header: whether the first line has the names of the columns.
+        quoting: of the module `csv`.
+        check: called with the complete file before it replaces `path`; an error keeps the old one.
+
+    Raises:
+        FerError: the file can't be written.
+    """
+    rounded = table.astype(_doubles(table)).round(_DECIMALS)
     temporary = path.with_name(f".{uuid.uuid4().hex}")
     try:
         with temporary.open("w", encoding="utf-8", newline="") as stream:
-            safe.to_csv(stream, index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+            rounded.to_csv(stream, index=False, header=header, quoting=quoting, lineterminator="\n")
+        if check is not None:
+            check(temporary)
         temporary.replace(path)
     except OSError as error:
         raise FerError(

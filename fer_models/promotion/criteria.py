@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from fer_models.errors import StoreError
-from fer_models.evaluation.predictions import model_ref
+from fer_models.evaluation.predictions import model_ref, selected_model
 from fer_models.promotion.config import RetrainingConfig
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.registry import RegistryEntry
@@ -12,6 +12,8 @@ from fer_models.storage.store import ArtifactStore
 _SECONDS_PER_DAY = 86_400
 _MEMBERS_FILE = "members.json"
 _NOTHING = "-"
+# Causes of a StoreError: a missing file, or content that is not what it should be.
+_SIGNS_OF_DAMAGE = (FileNotFoundError, ValueError)
 
 
 class Criterion(BaseModel):
@@ -105,15 +107,25 @@ def age_criterion(entry: RegistryEntry | None, config: RetrainingConfig, now_s: 
 
 
 def champion_problem(store: ArtifactStore, model_id: str) -> str:
-    """Why the champion can't be used, or ""; reads every file of it and of its members."""
+    """Why the champion can't be used, or ""; reads every file of it and of its members.
+
+    Of a final fit, also those of the model that it repeats, which candidates are compared with.
+
+    Raises:
+        StoreError: the store can't be reached or read, which says nothing about the champion.
+    """
     if not store.exists(store.ref(ModelRef, model_id, name=model_id)):
         return f"the champion's artifact {model_id} is missing from the store"
     try:
-        for member_id in (model_id, *_member_ids(store, model_id)):
+        selected = selected_model(store, model_ref(store, model_id)).id
+        ids = [one for top in (model_id, selected) for one in (top, *_member_ids(store, top))]
+        for member_id in dict.fromkeys(ids):
             ref = model_ref(store, member_id)
             for name in store.describe(ref).files:
                 store.fetch(ref, name)
     except StoreError as error:
+        if error.__cause__ is not None and not isinstance(error.__cause__, _SIGNS_OF_DAMAGE):
+            raise
         return f"the champion's artifact {model_id} is damaged: {error.message}"
     return ""
 

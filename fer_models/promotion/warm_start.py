@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from fer_models.classes.class_list import ClassList
 from fer_models.errors import StoreError
-from fer_models.evaluation.predictions import model_ref
+from fer_models.evaluation.predictions import model_ref, selected_model
 from fer_models.progress import report
 from fer_models.storage.champions import current_champion
 from fer_models.storage.refs import ModelRef
@@ -69,12 +69,16 @@ def _start(
 
 
 def _champion_networks(store: ArtifactStore, classes: ClassList) -> list[ModelRef]:
-    """The champion, or the members of an ensemble; none if there is no usable champion."""
+    """The champion, or the members of an ensemble; none if there is no usable champion.
+
+    Of a final fit, the networks that it repeats: it has learned from the validation images, so a
+    network that starts from it could not be judged by them.
+    """
     entry = current_champion(store, classes)
     if entry is None:
         return []
     try:
-        champion = model_ref(store, entry.model_id)
+        champion = selected_model(store, model_ref(store, entry.model_id))
         if _MEMBERS_FILE not in store.describe(champion).files:
             return [champion]
         members = store.read_json(champion, _MEMBERS_FILE)

@@ -45,6 +45,15 @@ def all_champions(store: ArtifactStore) -> dict[str, RegistryEntry]:
     return {entry.alias: entry for entry in entries if is_champion_alias(entry.alias)}
 
 
+def selection_model_id(entry: RegistryEntry) -> str:
+    """The model that comparisons with a champion use: the one that was selected on validation.
+
+    A champion may be trained on the validation images as well, after its selection; its entry then
+    names the model that was selected (`selection_model_id`).
+    """
+    return str(entry.details.get("selection_model_id", entry.model_id))
+
+
 def named_champion(store: ArtifactStore, alias: str = CHAMPION) -> RegistryEntry | None:
     """The champion that a person means: by its alias, or the only one for plain `champion`.
 

@@ -15,8 +15,10 @@ from fer_models.errors import StoreError
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.store import ArtifactStore
 
-# A remote server that lets several creators win has settled on one of them by then.
+# A remote server that lets several creators win has settled on one of them by then: racing requests
+# were sent at the same moment, so on a slow server they take about as long as our own.
 _SETTLE_S = 0.5
+_SETTLE_FACTOR = 4.0
 
 
 class LogEntry(BaseModel):
@@ -90,9 +92,11 @@ class EntryLog(Generic[EntryT]):
         data = json_bytes(entry.model_dump(mode="json"), allow_nan=True)
         # Only what is read back counts: a request that was sent twice finds its own entry there,
         # and not every S3 server lets exactly one of racing creators win.
+        start_s = time.monotonic()
         created = self._store.create_bytes(key, data)
         if created and not self._store.is_local:
-            time.sleep(_SETTLE_S)
+            took_s = time.monotonic() - start_s
+            time.sleep(max(_SETTLE_S, _SETTLE_FACTOR * took_s))
         if self._store.read_bytes(key) != data:
             raise LostRaceError(
                 f"{self._name} entry {entry.number} of {self._store.url} was written by another "

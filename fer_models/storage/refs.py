@@ -78,6 +78,16 @@ class ModelRef(ArtifactRef):
     kind: str = "network"
 
 
+class FoldRef(ArtifactRef):
+    """A member's network for one fold, with its predictions of the images that it did not see."""
+
+    folder: ClassVar[str] = "folds"
+    name: str
+    """The member."""
+    fold: int
+    """0.. of the fold that was left out."""
+
+
 class EvaluationRef(ArtifactRef):
     """Metrics of one model on one snapshot."""
 
@@ -104,11 +114,14 @@ class PromotionRef(ArtifactRef):
     champion_id: str | None
     """The champion that the candidate was compared with."""
     reason: str
+    final_fit_id: str | None = None
+    """The candidate's final fit, if that one was promoted."""
 
     @property
     def champion_now(self) -> str | None:
         """The champion after the decision."""
-        return self.candidate_id if self.promoted else self.champion_id
+        promoted_id = self.final_fit_id or self.candidate_id
+        return promoted_id if self.promoted else self.champion_id
 
 
 class ReviewRef(ArtifactRef):
@@ -148,6 +161,7 @@ ARTIFACT_KINDS: tuple[type[ArtifactRef], ...] = (
     ExplorationRef,
     ValidationRef,
     TuningRef,
+    FoldRef,
     ModelRef,
     EvaluationRef,
     EnsembleRef,

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_models.remote.worker import send_event
+from fer_models.storage.refs import ArtifactRef
+from fer_models.tracking.artifacts import Relation
 from fer_models.tracking.config import TrackingConfig
 
 
@@ -18,6 +20,7 @@ class RunStarted:
     config: TrackingConfig
     name: str
     run_config: Mapping[str, Any]
+    job_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,14 @@ class Confusion:
     classes: Sequence[str]
 
 
+@dataclass(frozen=True)
+class Logged:
+    """An artifact that the run used or made."""
+
+    ref: ArtifactRef
+    relation: Relation
+
+
 class ForwardingTracker:
     """Sends what is tracked to the driver, see `Tracker`."""
 
@@ -49,3 +60,11 @@ class ForwardingTracker:
     def log_confusion(self, counts_KK: npt.NDArray[np.int64], classes: Sequence[str]) -> None:
         """See `Tracker`."""
         send_event(Confusion(counts_KK, classes))
+
+    def used(self, ref: ArtifactRef) -> None:
+        """See `Tracker`."""
+        send_event(Logged(ref, "used"))
+
+    def made(self, ref: ArtifactRef) -> None:
+        """See `Tracker`."""
+        send_event(Logged(ref, "made"))

@@ -1,37 +1,33 @@
 """Experiment tracking with wandb that can neither fail nor delay a training."""
 
-import logging
-import os
-import queue
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from fer_models.progress import report, warn
 from fer_models.remote.worker import current_node
+from fer_models.storage.refs import ArtifactRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.tracking.background import STAGE, BackgroundRun, Counts, RunFacts
 from fer_models.tracking.config import TrackingConfig
 from fer_models.tracking.forward import ForwardingTracker, RunStarted
-
-Counts = npt.NDArray[np.int64]
-_Mode = Literal["offline", "online"]
-_Record = Callable[[Any], None]  # logs one thing to a wandb run
-_LOGGER = logging.getLogger(__name__)
-_INIT_TIMEOUT_S = 20.0
-_FINISH_TIMEOUT_S = 20.0
+from fer_models.tracking.mode import Destination, destination
 
 
 class Tracker(Protocol):
-    """Receives the metrics of a run."""
+    """Receives the metrics and artifacts of a run; no method blocks or raises."""
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log the metrics of one step without blocking."""
+        """Log the metrics of one step."""
 
     def log_confusion(self, counts_KK: Counts, classes: Sequence[str]) -> None:
         """Log a confusion matrix K x K (rows true, columns predicted) of the K classes."""
+
+    def used(self, ref: ArtifactRef) -> None:
+        """Log a stored model, snapshot or report as an input of the run."""
+
+    def made(self, ref: ArtifactRef) -> None:
+        """Log a stored model, snapshot or report as an output of the run."""
 
 
 class _NullTracker:
@@ -41,39 +37,52 @@ class _NullTracker:
     def log_confusion(self, counts_KK: Counts, classes: Sequence[str]) -> None:
         pass
 
+    def used(self, ref: ArtifactRef) -> None:
+        pass
+
+    def made(self, ref: ArtifactRef) -> None:
+        pass
+
 
 @contextmanager
 def track_run(
-    config: TrackingConfig, name: str, run_config: Mapping[str, Any]
+    config: TrackingConfig,
+    name: str,
+    run_config: Mapping[str, Any],
+    store: ArtifactStore | None = None,
+    job_type: str = "",
 ) -> Iterator[Tracker]:
     """Track a run for the duration of the block.
 
-    Offline runs write files below `config.folder`. Online runs need WANDB_API_KEY and become
-    offline runs without it. WANDB_MODE=disabled turns tracking off, as in wandb itself. Any failure
-    of wandb is logged as one warning, and the block continues. On a node of a cluster the driver
-    writes the run.
+    `destination` says where the run goes. Offline runs write files below `config.folder`. What
+    can't be done as asked is one warning, and so is any failure of wandb; the block continues. On a
+    node of a cluster the driver writes the run.
 
     Args:
-        config: mode, project and folder.
+        config: mode, project, folder and artifacts.
         name: display name of the run.
         run_config: settings and lineage of the run, JSON values.
+        store: holds the artifacts that are logged; without it they are not.
+        job_type: groups the runs in wandb, such as `train`.
     """
-    if config.mode == "disabled" or os.environ.get("WANDB_MODE") == "disabled":
-        yield _NullTracker()
+    if current_node() is not None and config.mode != "disabled":
+        yield ForwardingTracker(RunStarted(config, name, run_config, job_type))
         return
-    if current_node() is not None:
-        yield ForwardingTracker(RunStarted(config, name, run_config))
+    with background_run(config, RunFacts(name, run_config, job_type), store) as run:
+        yield run or _NullTracker()
+
+
+@contextmanager
+def background_run(
+    config: TrackingConfig, facts: RunFacts, store: ArtifactStore | None
+) -> Iterator[BackgroundRun | None]:
+    """A run of this process, failed if the block fails; None if tracking is off."""
+    where = destination(config)
+    _announce(config, facts, where)
+    if where.target == "disabled":
+        yield None
         return
-    mode: _Mode = config.mode
-    if mode == "online" and not os.environ.get("WANDB_API_KEY"):
-        _LOGGER.warning(
-            "tracking.mode is online but WANDB_API_KEY is not set: writing run %s to %s; "
-            "set the key, or upload the run later with `wandb sync`",
-            name,
-            config.folder,
-        )
-        mode = "offline"
-    run = _BackgroundRun(config, mode, name, run_config)
+    run = BackgroundRun(config, where.target, facts, store)
     failed = True
     try:
         yield run
@@ -82,92 +91,12 @@ def track_run(
         run.close(exit_code=int(failed))
 
 
-class _BackgroundRun:
-    """A wandb run in a thread of its own, because starting it takes seconds or may hang."""
-
-    def __init__(
-        self, config: TrackingConfig, mode: _Mode, name: str, run_config: Mapping[str, Any]
-    ) -> None:
-        self._name = name
-        self._records: queue.SimpleQueue[_Record | None] = queue.SimpleQueue()
-        self._exit_code = 0
-        self._abandoned = threading.Event()
-        self._thread = threading.Thread(
-            target=self._work,
-            args=(config, mode, name, dict(run_config)),
-            daemon=True,
-            name="wandb-run",
+def _announce(config: TrackingConfig, facts: RunFacts, where: Destination) -> None:
+    """Say where the run goes; a request that can't be met is a warning."""
+    if where.problem:
+        effect = (
+            "is not tracked" if where.target == "disabled" else f"is written to {config.folder}"
         )
-        self._thread.start()
-
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
-        line = dict(metrics)
-        self._records.put(lambda run: run.log(line, step=step))
-
-    def log_confusion(self, counts_KK: Counts, classes: Sequence[str]) -> None:
-        self._records.put(lambda run: run.log({"confusion": _confusion_plot(counts_KK, classes)}))
-
-    def close(self, exit_code: int) -> None:
-        self._exit_code = exit_code
-        self._records.put(None)
-        self._thread.join(_FINISH_TIMEOUT_S)
-        if self._thread.is_alive():
-            self._abandoned.set()
-            _LOGGER.warning(
-                "wandb did not finish run %s within %g s; the tracked run may be incomplete",
-                self._name,
-                _FINISH_TIMEOUT_S,
-            )
-
-    def _work(self, config: TrackingConfig, mode: _Mode, name: str, run_config: Any) -> None:
-        try:
-            run = _start(config, mode, name, run_config)
-            while (record := self._records.get()) is not None:
-                record(run)
-            run.finish(exit_code=self._exit_code)
-        except Exception as error:  # noqa: BLE001 - tracking must never fail a training
-            if not self._abandoned.is_set():
-                reason = " ".join(str(error).split()) or type(error).__name__
-                _LOGGER.warning("wandb can't track run %s: %s", name, reason)
-
-
-def _confusion_plot(counts_KK: Counts, classes: Sequence[str]) -> Any:
-    import wandb
-
-    true, predicted = np.indices(counts_KK.shape)
-    repeats = counts_KK.ravel()
-    return wandb.plot.confusion_matrix(
-        y_true=np.repeat(true.ravel(), repeats).tolist(),
-        preds=np.repeat(predicted.ravel(), repeats).tolist(),
-        class_names=list(classes),
-        title="Validation",
-    )
-
-
-def _start(config: TrackingConfig, mode: _Mode, name: str, run_config: Any) -> Any:
-    # Read by wandb when it is imported; turns off crash reports to wandb.
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    import wandb
-
-    folder = Path(config.folder).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = wandb.Settings(
-        init_timeout=_INIT_TIMEOUT_S,
-        silent=True,
-        console="off",
-        quiet=True,
-        disable_git=True,
-        disable_code=True,
-        x_disable_stats=True,
-        x_disable_meta=True,
-        x_disable_machine_info=True,
-    )
-    return wandb.init(
-        project=config.project,
-        name=name,
-        config=run_config,
-        dir=str(folder),
-        mode=mode,
-        reinit="create_new",
-        settings=settings,
-    )
+        warn(STAGE, f"{where.problem}; run {facts.name} {effect}")
+    elif where.target != "disabled":
+        report(STAGE, 1, 1, note=f"wandb {where.target} ({where.reason})")

@@ -4,11 +4,19 @@ import csv
 import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fer_models.dataset.snapshot import DatasetSnapshot
-from fer_models.evaluation.predictions import PROBABILITIES_FILE, probabilities_bytes
+from fer_models.evaluation.predictions import (
+    FINAL_FIT_OF,
+    OUT_OF_FOLD_FILE,
+    PROBABILITIES_FILE,
+    final_name,
+    probabilities_bytes,
+)
 from fer_models.lineage import lineage
 from fer_models.models.factory import count_parameters
 from fer_models.remote.worker import current_node
@@ -20,10 +28,58 @@ from fer_models.training.config import MemberConfig
 from fer_models.training.engine.callbacks import copied_weights
 from fer_models.training.engine.fit import TrainedNetwork
 from fer_models.training.engine.results import EpochResult
-from fer_models.training.inputs.data import Probabilities, split_images
+from fer_models.training.inputs.data import Preprocessing, Probabilities, split_images
 from fer_models.training.predict import predict_probabilities
 
 _ID_LENGTH = 12
+TRAINING_KEY = "training_key"
+"""In the metadata of a final fit: a hash of everything that it depends on."""
+FOLDS = "folds"
+"""In lineage and metadata of a model with out-of-fold predictions: the ids of its folds."""
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The predictions of a member's fold networks, to be stored with its model.
+
+    `content` is the file (see `out_of_fold_bytes`), `accuracy` is 0..1 on all training images,
+    `fold_ids` are the artifacts of the folds.
+    """
+
+    content: bytes
+    accuracy: float
+    fold_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model came from, besides its images, settings and seed.
+
+    `pretrained` is the fingerprint of the pretrained weights, `teachers` are the models that it was
+    distilled from, `initial` is the one whose weights it started from, `final_fit_of` the one that
+    was trained without the validation images. A final fit is found again by its `training_key`.
+    """
+
+    pretrained: str | None = None
+    teachers: tuple[ModelRef, ...] = ()
+    initial: ModelRef | None = None
+    out_of_fold: OutOfFold | None = None
+    final_fit_of: ModelRef | None = None
+    training_key: str = ""
+
+    def lineage(self) -> dict[str, Any]:
+        """Its part of `lineage.json`."""
+        facts: dict[str, Any] = {
+            "pretrained": self.pretrained,
+            "teachers": [teacher.id for teacher in self.teachers],
+            "initial": self.initial.id if self.initial else None,
+        }
+        if self.out_of_fold is not None:
+            facts[FOLDS] = list(self.out_of_fold.fold_ids)
+        if self.final_fit_of is not None:
+            facts[FINAL_FIT_OF] = self.final_fit_of.id
+            facts["trained_on"] = ["train", "validation"]
+        return facts
 
 
 def write_model(
@@ -32,58 +88,66 @@ def write_model(
     member: MemberConfig,
     seed: int,
     trained: TrainedNetwork,
-    started_from: str | None = None,
-    teachers: Sequence[ModelRef] = (),
-    initial: ModelRef | None = None,
+    origin: Origin,
 ) -> ModelRef:
     """Predict the validation and test images and write the model artifact.
 
     The id hashes weights, config, preprocessing, data and seed, but no timings: training twice
-    with the same inputs gives the same model. `started_from` is the fingerprint of the pretrained
-    weights; `teachers` are the models that the network was distilled from, `initial` the one whose
-    weights it started from.
+    with the same inputs gives the same model. A final fit has learned from the validation images:
+    it has no probabilities and no accuracy of them.
     """
-    from safetensors.torch import save
-
-    member = with_portable_network(member)
-    weights = save(copied_weights(trained.network))
-    config = json_bytes(member.model_dump(mode="json"), allow_nan=True)
-    preprocessing = json_bytes(dict(trained.preprocessing), allow_nan=True)
-    identity = json_bytes(member_identity(member), allow_nan=True)
-    parts = [weights, identity, preprocessing, snapshot.ref.id.encode(), str(seed).encode()]
-    if initial is not None:
-        parts.append(initial.id.encode())
-    probabilities, accuracy = _predict(snapshot, trained, member.training.threads)
-    files = {
-        "weights.safetensors": weights,
-        "config.json": config,
-        "preprocessing.json": preprocessing,
-        PROBABILITIES_FILE: probabilities_bytes(**probabilities),
-        "curve.csv": curve_file(trained.curve),
-        "lineage.json": json_bytes(
-            {
-                **lineage(snapshot.ref.id, seed),
-                "pretrained": started_from,
-                "teachers": [teacher.id for teacher in teachers],
-                "initial": initial.id if initial else None,
-            },
-            allow_nan=True,
-        ),
-    }
+    base = origin.final_fit_of
+    splits = ("validation", "test") if base is None else ("test",)
+    files = network_files(member, trained)
+    probabilities = _predict(snapshot, trained, member.training.threads, splits)
+    identity = json_bytes(member_identity(with_portable_network(member)), allow_nan=True)
+    parts = [
+        files["weights.safetensors"],
+        identity,
+        files["preprocessing.json"],
+        snapshot.ref.id.encode(),
+        str(seed).encode(),
+        *(ref.id.encode() for ref in (origin.initial, base) if ref is not None),
+    ]
+    validation = probabilities.get("validation")
+    files[PROBABILITIES_FILE] = probabilities_bytes(validation, probabilities["test"])
+    facts = {**lineage(snapshot.ref.id, seed), **origin.lineage()}
+    files["lineage.json"] = json_bytes(facts, allow_nan=True)
+    name = member.name if base is None else final_name(member.name)
     info = {
-        "name": member.name,
+        "name": name,
         "kind": "network",
         "snapshot_id": snapshot.ref.id,
         "seed": seed,
         "parameters": count_parameters(trained.network),
-        "validation_accuracy": accuracy,
+        "validation_accuracy": _accuracy(snapshot, validation),
         "train_seconds": trained.train_seconds,
         "best_epoch": trained.best.epoch,
     }
+    if base is not None:
+        info |= {FINAL_FIT_OF: base.id, TRAINING_KEY: origin.training_key}
+    if origin.out_of_fold is not None:
+        files[OUT_OF_FOLD_FILE] = origin.out_of_fold.content
+        info["out_of_fold_accuracy"] = origin.out_of_fold.accuracy
+        info[FOLDS] = list(origin.out_of_fold.fold_ids)
     if (node := current_node()) is not None:
         info["node"] = {"id": node.id, "host": node.host}
-    model_id = f"{member.name}-{_digest(parts)[:_ID_LENGTH]}"
-    return store.put(ModelRef, model_id, files, info, name=member.name)
+    model_id = f"{name}-{_digest(parts)[:_ID_LENGTH]}"
+    return store.put(ModelRef, model_id, files, info, name=name)
+
+
+def network_files(member: MemberConfig, trained: TrainedNetwork) -> dict[str, bytes]:
+    """The files of a stored network that predicting needs, and its training curve."""
+    from safetensors.torch import save
+
+    config = with_portable_network(member).model_dump(mode="json")
+    preprocessing: Preprocessing = trained.preprocessing
+    return {
+        "weights.safetensors": save(copied_weights(trained.network)),
+        "config.json": json_bytes(config, allow_nan=True),
+        "preprocessing.json": json_bytes(dict(preprocessing), allow_nan=True),
+        "curve.csv": curve_file(trained.curve),
+    }
 
 
 def _digest(parts: Sequence[bytes]) -> str:
@@ -91,19 +155,27 @@ def _digest(parts: Sequence[bytes]) -> str:
 
 
 def _predict(
-    snapshot: DatasetSnapshot, trained: TrainedNetwork, threads: int | None
-) -> tuple[dict[str, Probabilities], float]:
-    probabilities = {}
-    accuracy = 0.0
-    for split in ("validation", "test"):
-        part = split_images(snapshot, split)
-        probs_NK = predict_probabilities(
-            trained.network, trained.preprocessing, part.images, threads=threads
+    snapshot: DatasetSnapshot,
+    trained: TrainedNetwork,
+    threads: int | None,
+    splits: Sequence[str],
+) -> dict[str, Probabilities]:
+    return {
+        split: predict_probabilities(
+            trained.network,
+            trained.preprocessing,
+            split_images(snapshot, split).images,
+            threads=threads,
         )
-        probabilities[split] = probs_NK
-        if split == "validation":
-            accuracy = float(np.mean(probs_NK.argmax(1) == part.labels))
-    return probabilities, accuracy
+        for split in splits
+    }
+
+
+def _accuracy(snapshot: DatasetSnapshot, validation_NK: Probabilities | None) -> float | None:
+    if validation_NK is None:
+        return None
+    labels = snapshot.labels(snapshot.positions("validation"))
+    return float(np.mean(validation_NK.argmax(1) == labels))
 
 
 def curve_file(curve: Sequence[EpochResult]) -> bytes:

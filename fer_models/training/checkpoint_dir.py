@@ -20,7 +20,7 @@ from fer_models.lineage import package_version
 from fer_models.models.pretrained.start import pretrained_fingerprint, without_weights_dir
 from fer_models.source_hash import source_hash
 from fer_models.storage.json_bytes import json_key
-from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.refs import FoldRef, ModelRef, SnapshotRef
 from fer_models.storage.store import default_cache_dir
 from fer_models.training.config import MemberConfig
 from fer_models.training.runtime import best_device, resolve_precision
@@ -52,7 +52,7 @@ def training_key(
     snapshot: SnapshotRef,
     member: MemberConfig,
     seed: int,
-    teachers: Sequence[ModelRef] = (),
+    teachers: Sequence[ModelRef | FoldRef] = (),
     initial: ModelRef | None = None,
 ) -> str:
     """Hash of everything the result of a training depends on (24 hex digits)."""
@@ -81,7 +81,8 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
     """The settings that a member's weights depend on, as JSON values.
 
     Left out: the worker settings if there is one worker, the teacher settings if there are no
-    teachers, and always the placement, the checkpoint interval and CUDA graphs.
+    teachers, the folds if there are none, and always the placement, the checkpoint interval and
+    CUDA graphs.
     """
     settings: dict[str, Any] = with_portable_network(member).model_dump(mode="json")
     del settings["placement"]
@@ -92,6 +93,8 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
             del settings["training"][name]
     if not member.teachers:
         del settings["teachers"], settings["training"]["teacher_weight"]
+    if not member.out_of_fold.folds:
+        del settings["out_of_fold"]
     return settings
 
 

@@ -208,6 +208,41 @@ class TrainingConfig(FrozenConfig):
         return self
 
 
+class FinalFitConfig(FrozenConfig):
+    """The final fit of a candidate that has passed the promotion gate.
+
+    It is trained once more on the training and validation images, for the epochs that were chosen.
+    """
+
+    enabled: bool = Field(
+        default=False,
+        description="Train it before the promotion, and make it the champion in place of the "
+        "candidate. Only the test split is left to measure it on.",
+    )
+
+
+class OutOfFoldConfig(FrozenConfig):
+    """Predictions of the training images by networks that were not trained on them.
+
+    The training split is divided into folds, copies together and classes evenly. For each fold a
+    further network is trained on the other folds, and predicts the fold that was left out.
+    """
+
+    folds: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Number of folds, 2 to 10, and of networks that are trained besides the "
+        "member's own; 0: off.",
+    )
+
+    @model_validator(mode="after")
+    def _check_folds(self) -> Self:
+        if self.folds == 1:
+            raise ValueError("folds: expected 0 (off) or 2 to 10, got 1")
+        return self
+
+
 class MemberConfig(FrozenConfig):
     """A member, one entry of the ensemble: a network and its training.
 
@@ -235,6 +270,10 @@ class MemberConfig(FrozenConfig):
         default=(),
         description="Knowledge distillation: earlier members whose predictions of the training "
         "images are part of the target, see training.teacher_weight.",
+    )
+    out_of_fold: OutOfFoldConfig = Field(
+        default=OutOfFoldConfig(),
+        description="Out-of-fold predictions of the training split, for stacking and calibration.",
     )
     seed_offset: int = Field(
         default=0,

@@ -7,16 +7,16 @@ import json
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from fer_models.cluster_address import uses_cluster
+from fer_models.combination.stored import read_combination
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import StoreError
 from fer_models.models.factory import build_empty_network
 from fer_models.remote.config import PlacementConfig
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.inputs.batches import as_float, to_inputs, uint8_tensor
@@ -32,7 +32,7 @@ _MANY_IMAGES = 1000
 def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Probabilities:
     """Class probabilities of a stored network or ensemble.
 
-    For an ensemble this is the mean over its members, weighted as in `members.json`. On a Ray
+    An ensemble combines the probabilities of its members by its rule and temperature. On a Ray
     cluster many images are predicted on a node, with a GPU if there is one.
 
     Example:
@@ -49,7 +49,8 @@ def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Prob
         Probabilities N x K (0..1), columns in the order of the model's classes.
 
     Raises:
-        StoreError: the model or one of its members is missing or damaged.
+        StoreError: the model or one of its members is missing or damaged, or an ensemble is of an
+            older version.
     """
     if len(images) >= _MANY_IMAGES and uses_cluster():
         from fer_models.remote.call import Place, call_on_node
@@ -59,18 +60,9 @@ def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Prob
     if model.kind != ENSEMBLE:
         network, preprocessing = load_network(store, model)
         return predict_probabilities(network, preprocessing, images)
-    members = store.read_json(model, "members.json")
-    total = sum(float(member["weight"]) for member in members)
-    mean_NK: npt.NDArray[np.float64] | None = None
-    for member in members:
-        weight = float(member["weight"])
-        if weight == 0:
-            continue
-        ref = member_ref(store, member["model_id"], member["name"])
-        part_NK = (weight / total * predict_model(store, ref, images)).astype(np.float64)
-        mean_NK = part_NK if mean_NK is None else mean_NK + part_NK
-    assert mean_NK is not None
-    return mean_NK.astype(np.float32)
+    combination, members = read_combination(store, model)
+    parts = (member_ref(store, member.model_id, member.name) for member in members)
+    return combination.predict(np.stack([predict_model(store, part, images) for part in parts]))
 
 
 def member_ref(store: ArtifactStore, model_id: str, name: str) -> ModelRef:
@@ -78,13 +70,15 @@ def member_ref(store: ArtifactStore, model_id: str, name: str) -> ModelRef:
     return store.ref(ModelRef, model_id, name=name)
 
 
-def load_network(store: ArtifactStore, model: ModelRef) -> tuple[nn.Module, Preprocessing]:
-    """Load a stored network (evaluation mode, on the CPU) and its preprocessing.
+def load_network(
+    store: ArtifactStore, model: ModelRef | FoldRef
+) -> tuple[nn.Module, Preprocessing]:
+    """Load the network of a model or of a fold (evaluation mode, on the CPU) and its preprocessing.
 
     Raises:
         StoreError: the model is missing or damaged, or is an ensemble.
     """
-    if model.kind == ENSEMBLE:
+    if isinstance(model, ModelRef) and model.kind == ENSEMBLE:
         raise StoreError(f"{model.url}: expected a network, got an ensemble; use predict_model")
     from safetensors.torch import load_file
 

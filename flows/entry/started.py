@@ -13,12 +13,13 @@ from prefect.states import Completed
 from fer_models.history.record import new_run_id
 from fer_models.processes import PROCESS_LABEL, process_tag
 from fer_models.reporting.collect import RunRefs
+from fer_models.tracking.mode import destination
 from flows.entry.names import data_label, is_generated, run_title, tags_of
 from flows.entry.states import NOT_PROMOTED_STATE, NOTHING_TO_DO_STATE, PROMOTED_STATE
 from flows.pipeline_config import PipelineConfig
 from flows.request import RunRequest
 from flows.results import Outcome
-from tasks.summary import publish_configuration, publish_summary
+from tasks.summary import publish_configuration, publish_summary, publish_tracking_problem
 
 PROMOTED = "promoted"
 NOT_PROMOTED = "not-promoted"
@@ -94,6 +95,7 @@ class StartedRun:
             client.update_flow_run(run.id, name=self.name, tags=self._tags)
             client.update_flow_run_labels(run.id, {PROCESS_LABEL: process_tag()})
         publish_configuration(self.config)
+        publish_tracking_problem(destination(self.config.tracking).problem)
 
     def title(self, current: str) -> str:
         """The name of the run: the one a person gave, else recipe, data and date."""

@@ -1,12 +1,13 @@
 """Table rows about artifacts, for the Prefect UI and the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fer_models.classes.class_list import ClassList
 from fer_models.evaluation.evaluate import read_evaluation
 from fer_models.evaluation.results import Slice, SliceColumn
 from fer_models.promotion.criteria import Criterion
+from fer_models.promotion.gate.row import GateCriterion
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
@@ -65,8 +66,17 @@ def model_rows(store: ArtifactStore, model: ModelRef) -> list[Row]:
     """One row: the model, its size, its validation accuracy, and the node that trained it."""
     info = store.info(model)
     columns = ("name", "parameters", "validation_accuracy", "train_seconds", "seed")
-    place = {"node": info["node"]["host"]} if "node" in info else {}
-    return [{"id": model.id, **{column: info.get(column) for column in columns}, **place}]
+    more = {"node": info["node"]["host"]} if "node" in info else {}
+    if "out_of_fold_accuracy" in info:
+        more["out_of_fold_accuracy"] = info["out_of_fold_accuracy"]
+    return [{"id": model.id, **{column: info.get(column) for column in columns}, **more}]
+
+
+def final_rows(store: ArtifactStore, model: ModelRef) -> list[Row]:
+    """One row: the final fit, what it repeats and its size; it has no validation accuracy."""
+    info = store.info(model)
+    columns = ("name", "final_fit_of", "parameters", "train_seconds", "seed")
+    return [{"id": model.id, **{column: info.get(column) for column in columns}}]
 
 
 def evaluation_rows(store: ArtifactStore, evaluation: EvaluationRef) -> list[Row]:
@@ -146,13 +156,41 @@ def _slice_note(part: Slice, sliced: SliceColumn, min_images: int) -> str:
 
 
 def ensemble_rows(store: ArtifactStore, ensemble: EnsembleRef) -> list[Row]:
-    """One row per ensemble, and one for the candidate."""
-    rows: list[Row] = []
-    for model in (*ensemble.ensembles, ensemble.candidate):
-        accuracy = store.info(model)["validation_accuracy"]
-        role = "candidate" if model is ensemble.candidate else "ensemble"
-        rows.append({"role": role, "model": model.name, "validation_accuracy": accuracy})
-    return rows
+    """One row per member and ensemble, then one for the choice among them.
+
+    `cross_validated_...` are scores on images that nothing was fitted to. That of the choice is
+    the nested estimate: the chosen model's own score is the best of several, and so too good.
+    """
+    content = store.read_json(ensemble, "ensemble.json")
+    metric = content["metric"]
+    rows = [
+        {
+            "role": _role(entry, content["chosen"]),
+            "model": entry["name"],
+            f"validation_{metric}": entry["validation"][metric],
+            **_score_columns(metric, entry["cross_validated"]),
+            "multiply_adds": entry["multiply_adds"],
+        }
+        for entry in content["candidates"]
+    ]
+    nested = _score_columns(metric, content["nested"])
+    choice = {"role": "choice", "model": "nested estimate", f"validation_{metric}": None}
+    return [*rows, {**choice, **nested, "multiply_adds": None}]
+
+
+def _role(entry: Mapping[str, Any], chosen: str) -> str:
+    if entry["model_id"] == chosen:
+        return "candidate"
+    return "member" if entry["method"] is None else "ensemble"
+
+
+def _score_columns(metric: str, scores: Mapping[str, Any]) -> Row:
+    found = scores[metric]
+    return {
+        f"cross_validated_{metric}": found["value"],
+        f"{metric}_low": found["low"],
+        f"{metric}_high": found["high"],
+    }
 
 
 def criterion_rows(criteria: Iterable[Criterion]) -> list[Row]:
@@ -162,6 +200,20 @@ def criterion_rows(criteria: Iterable[Criterion]) -> list[Row]:
             "criterion": criterion.name,
             "observed": criterion.observed,
             "threshold": criterion.threshold,
+            "outcome": criterion.outcome,
+            "finding": criterion.text,
+        }
+        for criterion in criteria
+    ]
+
+
+def gate_rows(criteria: Iterable[GateCriterion]) -> list[Row]:
+    """One row per criterion of the promotion gate."""
+    return [
+        {
+            "criterion": criterion.name,
+            "figure": criterion.figure,
+            "limit": criterion.limit,
             "outcome": criterion.outcome,
             "finding": criterion.text,
         }

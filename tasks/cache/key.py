@@ -13,8 +13,8 @@ from fer_models.source_hash import source_hash
 KeyExtra = Callable[[Mapping[str, Any]], str]
 # Tracking does not affect the result.
 _IRRELEVANT = frozenset({"tracking"})
-# Nor does the node that computes it.
-_IRRELEVANT_FIELDS = {"placement"}
+# Nor does the node that computes it, nor where a whole configuration is tracked.
+_IRRELEVANT_FIELDS = {"placement", "tracking"}
 # Packages whose version may change a result.
 _PACKAGES = (
     "cleanlab",

@@ -112,6 +112,19 @@ def test_stored_models_predict_what_the_library_does(
     np.testing.assert_allclose(probabilities(out), expected, atol=1e-6)
 
 
+def test_an_exported_ensemble_predicts_without_its_store(place: Place, tmp_path: Path) -> None:
+    done = ferflow(
+        "models", "export", "ens", str(tmp_path), "--name", "pair", "--store", place.store.url
+    )
+    assert done.exit_code == 0, done.output
+    out = tmp_path / "out.csv"
+    file = str(tmp_path / "pair.json")
+    done = ferflow("predict", str(place.faces), "--model", file, "--out", str(out))
+    assert done.exit_code == 0, done.output
+    expected = predict_model(place.store, place.models["ensemble-mean"], IMAGES)
+    np.testing.assert_allclose(probabilities(out), expected, atol=2e-3)
+
+
 @pytest.mark.parametrize("arguments", [(), ("--model", "bundled"), ("--model", "bundled:small")])
 def test_shipped_weights_are_found_by_name_and_by_default(
     place: Place, shipped: Path, arguments: tuple[str, ...]
@@ -245,7 +258,6 @@ def test_bad_input_is_one_message_and_nothing_is_written(
     ("arguments", "parts"),
     [
         (("other", "{root}/x"), ["no id starts with 'other'"]),
-        (("ensemble-mean", "{root}/x"), ["got an ensemble"]),
         (("small-0", "{root}/notes.txt"), ["expected a folder"]),
         (("small-0", "{root}/x", "--name", "No Name"), ["'No Name'", "--name"]),
         (("small-1", "{root}/bundles", "--name", "small"), ["with other weights exists"]),

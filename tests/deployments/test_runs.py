@@ -94,6 +94,16 @@ def test_a_run_is_shown_in_full(stored: Stored) -> None:
         assert model.id in output
     assert f"ferflow run --store {stored.store.url}" in output
     assert "promoted to champion" in output
+    assert "…" not in output
+    splits = shown["leaderboard"][0]["splits"]
+    assert sorted(splits) == [
+        "test",
+        "test_without_leaks",
+        "test_without_near_copies",
+        "validation",
+    ]
+    assert "copies" in output
+    assert "leaks" not in output
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from deployments.cli import main
 from fer_models.dataset.snapshot import open_snapshot, write_snapshot
+from fer_models.ensembling.config import METHODS
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -44,7 +45,7 @@ def two_champions(store: ArtifactStore) -> tuple[BuiltRun, BuiltRun]:
 def test_models_are_listed_with_figures_role_and_runs(store: ArtifactStore) -> None:
     first, second = two_champions(store)
     models = {model["id"]: model for model in answer(store, "models", "list")["models"]}
-    assert len(models) == 10
+    assert len(models) == 2 * (3 + len(METHODS))
     champion = models[second.outcome.promotion.candidate_id]
     assert champion["role"] == "champion"
     assert models[first.outcome.promotion.candidate_id]["role"] == "previous"
@@ -53,7 +54,7 @@ def test_models_are_listed_with_figures_role_and_runs(store: ArtifactStore) -> N
         one for one in second.outcome.trained.evaluations if one.model_id == champion["id"]
     )
     assert champion["validation"] == store.info(evaluation)["validation"]
-    assert champion["kind"] == "ensemble"
+    assert champion["kind"] == second.outcome.trained.ensemble.candidate.kind
     assert champion["made_s"] == pytest.approx(
         (store.local_root / "models" / champion["id"] / "artifact.json").stat().st_mtime
     )
@@ -92,11 +93,11 @@ def test_datasets_are_listed_with_step_parent_and_users(store: ArtifactStore) ->
     assert steps["clean"]["parent"] == steps["ingest"]["id"]
     for dataset in datasets:
         assert dataset["runs"] == [second.record.id, first.record.id]
-    assert len(steps["split"]["models"]) == 10
+    assert len(steps["split"]["models"]) == 2 * (3 + len(METHODS))
     assert steps["ingest"]["models"] == []
     assert sum(steps["split"]["splits"].values()) == steps["split"]["kept"]
     output = ferflow(store, "datasets", "list").output
-    assert "10 models" in output
+    assert f"{2 * (3 + len(METHODS))} models" in output
     assert output.index("train ") < output.index("validation") < output.index("test ")
 
 
@@ -113,7 +114,14 @@ def test_a_dataset_is_shown_by_the_beginning_of_its_id(store: ArtifactStore) -> 
     ("arguments", "parts"),
     [
         (("datasets", "show", "zzz"), ["no id starts with 'zzz'", "available: "]),
-        (("models", "rollback", "zzz"), ["no id starts with 'zzz'", "available: compact_cnn-"]),
+        (("models", "show", "zzz"), ["no id starts with 'zzz'", "available: compact_cnn-"]),
+        (("models", "compare", "compact", "zzz"), ["no id starts with 'zzz'"]),
+        (("models", "compare", "compact", "compact"), ["A and B are the same model"]),
+        (
+            ("models", "promote", "zzz", "--reason", "why"),
+            ["no id starts with 'zzz'", "available: compact_cnn-"],
+        ),
+        (("models", "promote", "compact"), ["expected a reason", '--reason "..."']),
     ],
 )
 def test_an_unknown_id_is_refused_with_those_that_exist(

@@ -15,11 +15,16 @@ from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
 
+from fer_models.dataset.snapshot import open_snapshot
+from fer_models.evaluation.predictions import read_out_of_fold
 from fer_models.ray_cluster import Demand, ray_cluster
 from fer_models.remote.call import Place, call_on_node
 from fer_models.remote.config import PlacementConfig
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import OutOfFoldConfig
+from fer_models.training.final_fit import fit_final
+from fer_models.training.folds.stored import folds_of
 from flows.train_models import _train_members
 from tasks.cache.results import results_in
 from tasks.side_by_side import results, side_by_side
@@ -52,6 +57,7 @@ def test_a_flow_trains_its_members_on_nodes_and_logs_where(store: ArtifactStore)
     config = tiny_config(store.url)
     half = PlacementConfig(cpus=0.5)
     teacher, other = (m.model_copy(update={"placement": half}) for m in config.members)
+    teacher = teacher.model_copy(update={"out_of_fold": OutOfFoldConfig(folds=2)})
     student = teacher.model_copy(update={"name": "student", "teachers": (teacher.name,)})
     config = config.model_copy(update={"members": (teacher, other, student)})
     snapshot = write_faces(store)
@@ -61,7 +67,7 @@ def test_a_flow_trains_its_members_on_nodes_and_logs_where(store: ArtifactStore)
     def training() -> list[ModelRef]:
         run_ids.append(str(flow_run.id))
         with results_in(store.config):
-            return _train_members(config, snapshot, None)
+            return _train_members(config, snapshot, None, {})
 
     models = training()
     assert [model.name for model in models] == [teacher.name, other.name, "student"]
@@ -70,8 +76,17 @@ def test_a_flow_trains_its_members_on_nodes_and_logs_where(store: ArtifactStore)
     chosen = LogFilter(flow_run_id=LogFilterFlowRunId(any_=run_ids))
     with get_client(sync_client=True) as client:
         lines = [log.message for log in client.read_logs(chosen)]
+    labels = [model.name for model in models]
     for model in models:
-        assert any(f"training {model.name}: on node" in line for line in lines), lines
+        folds = folds_of(store, model)
+        assert len(folds) == (0 if model.name == other.name else 2)
+        labels += [f"{model.name}, fold {ref.fold + 1} of 2" for ref in folds]
+        if folds:
+            assert read_out_of_fold(store, open_snapshot(store, snapshot), model)
+    final = fit_final(store, models[1], config.tracking)
+    assert "node" in store.info(final)
+    for label in labels:
+        assert any(f"training {label}: on node" in line for line in lines), (label, lines)
 
 
 @stage("fer_models.cleaning.clean")

@@ -58,7 +58,7 @@ def test_a_run_promotes_a_model_and_writes_a_report(
     assert current.model_id == outcome.promotion.candidate_id
     names = [store.info(evaluation)["model_name"] for evaluation in outcome.trained.evaluations]
     assert names[:2] == ["compact_cnn", "scratch_cnn"]
-    assert len(names) == 4
+    assert len(names) == 2 + len(config.ensemble.methods)
     page = store.read_file(outcome.run, "report.html").decode()
     assert outcome.promotion.candidate_id in page
     assert "<script src" not in page

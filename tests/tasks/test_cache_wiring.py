@@ -36,8 +36,9 @@ from validation.config import ValidationConfig
 CACHED = {
     *("ingest", "validate", "score", "clean", "split", "explore"),
     *("tune", "train", "ensemble", "evaluate", "promote", "report"),
+    *("train_fold", "final_network", "final_ensemble", "evaluate_final"),
 }
-WITH_OUTSIDE_CONTENT = {"ingest", "validate", "tune", "train", "promote"}
+WITH_OUTSIDE_CONTENT = {"ingest", "validate", "tune", "train", "train_fold", "promote"}
 
 
 def _key(task: Task[..., Any], **parameters: Any) -> str:

@@ -1,4 +1,4 @@
-"""`ferflow models export`: export a stored network as a weight bundle."""
+"""`ferflow models export`: export a stored network or ensemble as a weight bundle."""
 
 import shlex
 from pathlib import Path
@@ -9,7 +9,7 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.predict import stored_model
+from deployments.cli.prediction.predictor import stored_model
 from fer_models.training.config import TTA
 
 
@@ -39,15 +39,16 @@ def export(
     name: str,
     store_url: str | None,
 ) -> Produced:
-    """Write network MODEL_ID (or `champion`) to FOLDER as a weight bundle.
+    """Write model MODEL_ID (or `champion`) to FOLDER as a weight bundle.
 
     `ferflow predict --model FOLDER/NAME.json` predicts with a bundle on any machine, without a
-    store. A bundle is two files, the weights in half precision and their metadata.
+    store. A bundle is two files, the weights in half precision and their metadata. That of an
+    ensemble holds all its networks.
     """
     store = open_store(store_url)
     model = stored_model(store, model_id)
-    from fer_models.inference.bundle import FACTS_SUFFIX, WEIGHTS_SUFFIX
     from fer_models.inference.export import write_bundle
+    from fer_models.inference.facts import FACTS_SUFFIX, WEIGHTS_SUFFIX
 
     with progress_display():
         facts = write_bundle(store, model, folder, name=name, command=training_command, tta=tta)

@@ -12,8 +12,11 @@ from deployments.cli.runs.texts import accuracy_text, short_id, value_text
 from fer_models.errors import ConfigError
 
 if TYPE_CHECKING:
-    from fer_models.history.comparison.compare import RunComparison, Split
+    from fer_models.history.comparison.compare import RunComparison
+    from fer_models.history.comparison.models import Split
     from fer_models.history.comparison.paired import PairedDifference
+
+COLUMNS = ("class", "n", "A", "B", "B - A (points)", "only A /\nB correct")
 
 
 @click.command()
@@ -76,10 +79,10 @@ def _show(result: "RunComparison") -> None:
     counts = [[one.name, value_text(one.a), value_text(one.b)] for one in differing]
     print_table("Data", ["snapshot, images", "A", "B"], [*snapshots, *counts])
     if result.overall is not None:
-        rows = [_cells("all", result.overall)]
-        rows += [_cells(name, one) for name, one in result.classes.items()]
-        columns = ["class", "n", "A", "B", "B - A (points)", "only A /\nB correct"]
-        print_table(f"Candidates on the same {result.split} images, in percent", columns, rows)
+        rows = [difference_cells("all", result.overall)]
+        rows += [difference_cells(name, one) for name, one in result.classes.items()]
+        title = f"Candidates on the same {result.split} images, in percent"
+        print_table(title, list(COLUMNS), rows)
     print_facts(
         {
             "A": f"{result.a.id} {result.a.name}: {result.candidate_a or 'no candidate'}",
@@ -90,8 +93,8 @@ def _show(result: "RunComparison") -> None:
     )
 
 
-def _cells(name: str, one: "PairedDifference") -> list[str]:
-    """Two lines, the interval below: the table fits into 80 characters."""
+def difference_cells(name: str, one: "PairedDifference") -> list[str]:
+    """A row of `COLUMNS` in two lines, the interval below: it fits into 80 characters."""
     texts = (
         accuracy_text(one.a, with_n=False),
         accuracy_text(one.b, with_n=False),

@@ -15,7 +15,7 @@ from deployments.cli.runs.texts import (
     size_text,
     value_text,
 )
-from fer_models.history.leaderboard import SPLITS, LeaderboardRow
+from fer_models.history.leaderboard import SPLITS, STRICTER, LeaderboardRow
 from fer_models.history.record import RunArtifacts, RunRecord
 from fer_models.history.settings import SettingChange
 from fer_models.storage.refs import ArtifactRef, ExplorationRef, RunRef, ValidationRef
@@ -99,9 +99,15 @@ def _verdict(record: RunRecord) -> str:
 
 
 def _print_leaderboard(rows: tuple[LeaderboardRow, ...]) -> None:
-    """Two lines for each model, so that the table fits into 80 characters."""
+    """Two lines for each model, so that the table fits into 80 characters.
+
+    Of the sets without copies the strictest one; `--json` has all of them.
+    """
     counts = {split: one.n for row in rows for split, one in row.splits.items()}
     splits = [split for split in SPLITS if split in counts]
+    for strict, looser in STRICTER.items():
+        if strict in counts and looser in counts:
+            splits.remove(looser)
     columns = [f"{split.replace('_', ' ')}\nn={counts[split]}" for split in splits]
     cells = [
         [

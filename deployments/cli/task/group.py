@@ -3,6 +3,7 @@
 import click
 
 from deployments.cli.task import data as task_data
+from deployments.cli.task import evaluate as task_evaluate
 from deployments.cli.task import explore as task_explore
 from deployments.cli.task import lr_find as task_lr_find
 from deployments.cli.task import models as task_models
@@ -46,7 +47,7 @@ for _step in (
     task_models.tune,
     task_models.train,
     task_models.ensemble,
-    task_models.evaluate,
+    task_evaluate.evaluate,
     task_models.promote,
     task_models.report,
 ):

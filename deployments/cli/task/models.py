@@ -1,4 +1,4 @@
-"""`ferflow task tune|train|ensemble|evaluate|promote|report`."""
+"""`ferflow task tune|train|ensemble|promote|report`."""
 
 from typing import Any
 
@@ -22,6 +22,7 @@ from fer_models.storage.refs import (
     TuningRef,
     ValidationRef,
 )
+from fer_models.tracking.mode import check_tracking
 
 
 @click.command()
@@ -69,6 +70,7 @@ def train(
 ) -> Produced:
     """Train the members on the split snapshot."""
     step = Step(options)
+    check_tracking(step.config.tracking)
     from tasks.train import train as stage
 
     config = step.config
@@ -101,7 +103,7 @@ def train(
 @model_option
 @reporting
 def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
-    """Build ensembles and select the candidate. Both use only the validation split."""
+    """Build ensembles and select the candidate, by cross-validation on the validation split."""
     step = Step(options)
     from tasks.artifacts.tables import ensemble_rows
     from tasks.ensemble import ensemble as stage
@@ -128,44 +130,18 @@ def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
 @config_options
 @snapshot_option
 @run_option
-@model_option
-@reporting
-def evaluate(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any) -> Produced:
-    """Evaluate models and ensembles on validation and test."""
-    step = Step(options)
-    from tasks.artifacts.tables import evaluation_rows
-    from tasks.evaluate import evaluate as stage
-
-    snapshot = step.snapshot(snapshot_id, "split")
-    produced: list[Produced] = []
-    models = step.models(model_ids)
-    if not model_ids:
-        models += _ensembles_of(step, models, snapshot)
-    with progress_display():
-        for model in models:
-            evaluation = stage.fn(snapshot, model, step.config.evaluation, step.config.store)
-            remember(step.store, f"evaluate-{model.name}", evaluation)
-            rows = evaluation_rows(step.store, evaluation)
-            produced.append(
-                {"evaluation": evaluation.id, "model": model.id, "name": model.name, "splits": rows}
-            )
-    for item in produced:
-        rows = item["splits"]
-        print_table(item["name"], list(rows[0]), [[number(v) for v in r.values()] for r in rows])
-    return {"snapshot": snapshot.id, "evaluations": produced}
-
-
-@click.command()
-@config_options
-@snapshot_option
-@run_option
 @click.option(
     "--model", "model_id", metavar="ID", help="Promote this model instead of the candidate."
 )
 @reporting
 def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Produced:
-    """Compare the candidate with the champion. Exit code 3 if it is not promoted."""
+    """Compare the candidate with the champion. Exit code 3 if it is not promoted.
+
+    With `final_fit.enabled`, a candidate that passes is first trained once more on training and
+    validation images.
+    """
     step = Step(options)
+    check_tracking(step.config.tracking)
     from tasks.promote import promote as stage
 
     snapshot = step.snapshot(snapshot_id, "split")
@@ -173,18 +149,32 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         candidate = find_model(step.store, model_id)
     else:
         candidate = step.recall("ensemble", EnsembleRef).candidate
-    promotion = stage.fn(snapshot, candidate, step.config.promotion, step.config.store)
+    config = step.config
+    validation = step.recall_if_any("validate", ValidationRef)
+    final = _final_fit(step, snapshot, candidate, validation)
+    with progress_display():
+        promotion = stage.fn(
+            snapshot,
+            candidate,
+            config.promotion,
+            config.store,
+            config.tracking,
+            final,
+            validation,
+        )
     remember(step.store, "promote", promotion)
+    criteria = _show_criteria(step, promotion)
     facts = {
         "promotion": promotion.id,
         "candidate": promotion.candidate_id,
         "champion": promotion.champion_now,
+        "final_fit": promotion.final_fit_id,
         "promoted": promotion.promoted,
         "reason": promotion.reason,
         "url": promotion.url,
     }
-    print_facts(short(facts))
-    return facts | {"exit_code": 0 if promotion.promoted else 3}
+    print_facts(short(facts, *([] if promotion.final_fit_id else ["final_fit"])))
+    return facts | {"criteria": criteria, "exit_code": 0 if promotion.promoted else 3}
 
 
 @click.command()
@@ -195,6 +185,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
 def report(snapshot_id: str | None, **options: Any) -> Produced:
     """Write the HTML report of the latest steps. Evaluates the models if necessary."""
     step = Step(options)
+    check_tracking(step.config.tracking)
     from tasks.evaluate import evaluate as evaluate_stage
     from tasks.report import report as stage
 
@@ -220,11 +211,45 @@ def report(snapshot_id: str | None, **options: Any) -> Produced:
             built,
             step.recall("promote", PromotionRef),
             config.store,
+            config.tracking,
+            models,
         )
     facts = {"run": run.id, "report": run.report_url, "url": run.url}
     facts["report_file"] = str(local_report(step.store, run))
     print_facts(short(facts))
     return facts
+
+
+def _show_criteria(step: Step, promotion: PromotionRef) -> list[dict[str, Any]]:
+    """Print the criteria of the gate, and return them for `--json`."""
+    from fer_models.promotion.promote import gate_criteria
+
+    criteria = gate_criteria(step.store, promotion)
+    rows = [[one.name, one.figure, one.limit, one.outcome] for one in criteria]
+    if rows:
+        print_table("Criteria", ["criterion", "figure", "limit", "outcome"], rows)
+    return [{**one.model_dump(mode="json"), "outcome": one.outcome} for one in criteria]
+
+
+def _final_fit(
+    step: Step, snapshot: SnapshotRef, candidate: ModelRef, validation: ValidationRef | None
+) -> ModelRef | None:
+    """The final fit of a candidate that passes the gate, if it is wanted."""
+    from tasks.final_fit import candidate_networks, final_ensemble, final_network, is_ensemble
+    from tasks.promote import judge
+
+    config, store = step.config, step.config.store
+    if not config.final_fit.enabled:
+        return None
+    if not judge.fn(snapshot, candidate, config.promotion, store, validation):
+        return None
+    folders = {member.name: member.network.weights_dir for member in config.members}
+    with progress_display():
+        finals = [
+            final_network.fn(network, config.tracking, store, folders.get(network.name))
+            for network in candidate_networks(candidate, store)
+        ]
+    return final_ensemble.fn(candidate, finals, store) if is_ensemble(candidate) else finals[0]
 
 
 def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | None:
@@ -238,19 +263,3 @@ def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | Non
         return None
     matches = info["member"] == name and info.get("snapshot_id") == snapshot.id
     return tuning if matches else None
-
-
-def _ensembles_of(step: Step, models: list[ModelRef], snapshot: SnapshotRef) -> list[ModelRef]:
-    """The latest ensembles, if they were built from these models on this snapshot."""
-    from fer_models.ensembling.ensemble import ENSEMBLE_FILE
-
-    built = step.recall_if_any("ensemble", EnsembleRef)
-    if built is None:
-        return []
-    try:
-        content = step.store.read_json(built, ENSEMBLE_FILE)
-    except StoreError:
-        return []
-    members = {c["model_id"] for c in content["candidates"] if c["method"] is None}
-    matches = members == {m.id for m in models} and content["snapshot_id"] == snapshot.id
-    return list(built.ensembles) if matches else []

@@ -92,5 +92,7 @@ def short(facts: Produced, *omitted: str) -> dict[str, str]:
 
 
 def number(value: Any) -> str:
-    """Four decimals for floats, the plain value otherwise."""
+    """Four decimals for floats, nothing for None, the plain value otherwise."""
+    if value is None:
+        return ""
     return f"{value:.4f}" if isinstance(value, float) else str(value)

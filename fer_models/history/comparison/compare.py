@@ -1,27 +1,29 @@
 """Compare two runs: their settings, their data, and their candidates on the same images."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from fer_models.classes.class_list import ClassList
-from fer_models.dataset.snapshot import SPLITS, DatasetSnapshot, open_snapshot
+from fer_models.dataset.snapshot import SPLITS
 from fer_models.errors import DataError, FerError
-from fer_models.evaluation.predictions import Predictions, model_ref, read_predictions
-from fer_models.history.comparison.common import CommonImages, common_images
-from fer_models.history.comparison.paired import (
-    PairedDifference,
-    class_differences,
-    paired_difference,
+from fer_models.history.comparison.models import SPLITS as MODEL_SPLITS
+from fer_models.history.comparison.models import (
+    CommonSet,
+    Side,
+    Split,
+    SplitComparison,
+    compare_sides,
+    no_common_images,
+    open_side,
 )
+from fer_models.history.comparison.paired import PairedDifference
 from fer_models.history.reading import infos
 from fer_models.history.record import RunRecord
 from fer_models.history.settings import SettingChange, setting_changes
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
-Split = Literal["test", "validation"]
 STEPS = ("ingest", "clean", "split")
 _COUNTS = {"images": "num_images", "kept": "kept", "quarantined": "quarantined"}
 
@@ -38,24 +40,6 @@ class SideBySide(BaseModel):
     def differs(self) -> bool:
         """Whether the runs differ in it."""
         return bool(self.a != self.b)
-
-
-class CommonSet(BaseModel):
-    """Which images of the split were compared; see `CommonImages` for the counts."""
-
-    model_config = ConfigDict(frozen=True)
-    same_snapshot: bool
-    n: int
-    by_id: int
-    by_pixels: int
-    relabelled: int
-    only_a: int
-    only_b: int
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether both runs have exactly these images in the split, with these labels."""
-        return self.only_a == self.only_b == self.relabelled == 0
 
 
 class RunComparison(BaseModel):
@@ -103,8 +87,7 @@ def compare_runs(
         result.settings, result.overall
     """
     known = _snapshot_infos(store, a, b)
-    found: dict[str, Any] = {}
-    problem = ""
+    found, problem = None, ""
     try:
         found = _compare_candidates(store, a, b, split)
     except FerError as error:
@@ -119,10 +102,10 @@ def compare_runs(
         ),
         candidate_a=a.candidate,
         candidate_b=b.candidate,
-        split=found.get("split"),
-        common=found.get("common"),
-        overall=found.get("overall"),
-        classes=found.get("classes", {}),
+        split=found.split if found else None,
+        common=found.common if found else None,
+        overall=found.overall if found else None,
+        classes=found.classes if found else {},
         problem=problem,
     )
 
@@ -153,54 +136,21 @@ def _counts(a: dict[str, Any] | None, b: dict[str, Any] | None) -> tuple[SideByS
     return tuple(row for row in rows if row.a is not None or row.b is not None)
 
 
-@dataclass(frozen=True)
-class _Side:
-    """The candidate of a run with its snapshot and predictions."""
-
-    snapshot: DatasetSnapshot
-    predictions: dict[str, Predictions]
-
-
 def _compare_candidates(
     store: ArtifactStore, a: RunRecord, b: RunRecord, split: Split | None
-) -> dict[str, Any]:
-    """The fields of the comparison that need both candidates."""
+) -> SplitComparison:
     side_a, side_b = _side(store, a), _side(store, b)
     side_a.snapshot.classes.require_same(side_b.snapshot.classes, "A", "B")
-    splits: tuple[Split, ...] = (split,) if split else ("test", "validation")
+    splits = (split,) if split else MODEL_SPLITS
     for name in splits:
-        common = common_images(side_a.snapshot, side_b.snapshot, name)
-        if len(common.rows_a):
-            return {"split": name, **_measured(side_a, side_b, name, common)}
-    raise DataError(
-        f"the runs have no image with the same label in common in {' or '.join(splits)}: their "
-        "accuracies are of different images and can't be compared"
-    )
+        found = compare_sides(side_a, side_b, name)
+        if found is not None:
+            return found
+    raise DataError(no_common_images("runs", splits))
 
 
-def _side(store: ArtifactStore, run: RunRecord) -> _Side:
+def _side(store: ArtifactStore, run: RunRecord) -> Side:
     snapshot_id = run.artifacts.snapshot
     if run.candidate is None or snapshot_id is None:
         raise DataError(f"run {run.id} has no evaluated candidate ({run.state})")
-    snapshot = open_snapshot(store, store.ref(SnapshotRef, snapshot_id))
-    model = model_ref(store, run.candidate)
-    return _Side(snapshot, read_predictions(store, snapshot, model))
-
-
-def _measured(a: _Side, b: _Side, split: Split, common: CommonImages) -> dict[str, Any]:
-    correct_a = a.predictions[split].correct[common.rows_a]
-    correct_b = b.predictions[split].correct[common.rows_b]
-    labels = a.predictions[split].labels[common.rows_a]
-    return {
-        "common": CommonSet(
-            same_snapshot=a.snapshot.ref.id == b.snapshot.ref.id,
-            n=len(labels),
-            by_id=common.by_id,
-            by_pixels=common.by_pixels,
-            relabelled=common.relabelled,
-            only_a=common.only_a,
-            only_b=common.only_b,
-        ),
-        "overall": paired_difference(correct_a, correct_b),
-        "classes": class_differences(correct_a, correct_b, labels, a.snapshot.classes.names),
-    }
+    return open_side(store, run.candidate, snapshot_id)

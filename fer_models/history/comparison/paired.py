@@ -1,7 +1,6 @@
 """Two models on the same images: accuracies, McNemar's test, differences with intervals."""
 
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from fer_models.evaluation.metrics import wilson_interval
 from fer_models.history.leaderboard import Accuracy
-from fer_models.promotion.compare import Bools, compare_paired
+from fer_models.promotion.compare import Bools, compare_paired, difference_interval
 
 CONFIDENCE = 0.95
 ALPHA = 0.05
@@ -47,7 +46,7 @@ def paired_difference(correct_a: Bools, correct_b: Bools) -> PairedDifference:
     compared = compare_paired(correct_b, correct_a)
     only_a, only_b = compared.only_champion_correct, compared.only_candidate_correct
     both = int((correct_a & correct_b).sum())
-    low, high = difference_interval(only_a, only_b, compared.n)
+    low, high = difference_interval(only_a, only_b, compared.n, CONFIDENCE)
     return PairedDifference(
         n=compared.n,
         a=_accuracy(both + only_a, compared.n),
@@ -72,26 +71,6 @@ def class_differences(
         for number, name in enumerate(names)
         if (labels == number).any()
     }
-
-
-def difference_interval(only_a: int, only_b: int, n: int) -> tuple[float, float]:
-    """95 % interval of the difference of two paired proportions, B minus A, within -1..1.
-
-    Wald's interval after half an observation is added to each of the four cells (Agresti and Min,
-    "Simple improved confidence intervals for comparing matched proportions", 2005). It stays
-    honest for few images and few disagreements, where Wald's own has no width.
-
-    Args:
-        only_a: images that only A classifies correctly.
-        only_b: images that only B classifies correctly.
-        n: all images, at least 1.
-    """
-    z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
-    total = n + 2
-    mean = (only_b - only_a) / total
-    variance = ((only_a + only_b + 1) / total - mean**2) / total
-    half = z * variance**0.5
-    return max(-1.0, mean - half), min(1.0, mean + half)
 
 
 def _accuracy(num_correct: int, n: int) -> Accuracy:

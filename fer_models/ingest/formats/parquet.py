@@ -91,7 +91,7 @@ def read_parquet_table(
 
     try:
         with (
-            _seekable(file) as stream,
+            seekable(file) as stream,
             pq.ParquetFile(stream, page_checksum_verification=True) as table,
         ):
             try:
@@ -124,7 +124,7 @@ def first_images(
     import pyarrow.parquet as pq
 
     try:
-        with _seekable(file) as stream, pq.ParquetFile(stream) as table:
+        with seekable(file) as stream, pq.ParquetFile(stream) as table:
             column = _columns(table.schema_arrow, settings).image
             batches = table.iter_batches(batch_size=count, columns=[column])
             first = next(batches, None)
@@ -134,7 +134,7 @@ def first_images(
 
 
 @contextmanager
-def _seekable(file: SourceFile) -> Iterator[IO[bytes]]:
+def seekable(file: SourceFile) -> Iterator[IO[bytes]]:
     """The file's decompressed bytes; a compressed file is decompressed to a temporary file."""
     with file.open() as stream:
         if stream.seekable():

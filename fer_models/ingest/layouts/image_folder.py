@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_models.dataset.image_format import ImageFormat
 from fer_models.ingest.decoding.decoder import Decoded, Decoder
 from fer_models.ingest.decoding.tasks import Content, ImageFile, Task
 from fer_models.ingest.files.archive import ArchiveMember, list_archive, member_contents
@@ -79,7 +80,7 @@ def open_images(
         names = list_files(folder, findings)
         if findings.faults and (is_list or not names):
             return None
-        files, load = folder_files(folder, names), _folder_loader(folder)
+        files, load = folder_files(folder, names), folder_loader(folder)
     expect(len(files.names))
     found = recognise(files, settings, findings)
     if findings.faults or found is None:
@@ -112,7 +113,8 @@ def read_images(
     labels.finish(findings)
     if findings.faults:
         return None
-    decoded = _decoded(places, source, settings, decoder)
+    target = settings.image_format
+    decoded = decoded_places(places, source.load, source.name, target, decoder)
     return labels.named(_table(places, read, decoded, findings))
 
 
@@ -172,14 +174,15 @@ def folder_files(root: Path, names: list[str]) -> Files:
     return Files(names, read, lambda name: decompressed_head(content(name, _HEAD_BYTES)))
 
 
-def _folder_loader(folder: Path) -> Load:
+def folder_loader(folder: Path) -> Load:
+    """The loader of the images of a folder."""
     # Not pathlib, which takes longer than opening a file.
     root = os.fspath(folder)
     return lambda paths: ((path, ImageFile(os.path.join(root, path))) for path in paths)  # noqa: PTH118
 
 
-def _decoded(
-    places: Sequence[Place], source: ImageSource, settings: LabelSettings, decoder: Decoder
+def decoded_places(
+    places: Sequence[Place], load: Load, name: str, target: ImageFormat, decoder: Decoder
 ) -> Decoded:
     """The images of all places that have one, in order."""
     boxes: dict[str, list[Box | None]] = {}
@@ -190,9 +193,9 @@ def _decoded(
     for path, several in boxes.items():
         first[path], total = total, total + len(several)
     # An archive is read front to back, so its images come in any order.
-    contents = source.load(list(boxes))
+    contents = load(list(boxes))
     tasks = (Task(first[path], content, tuple(boxes[path])) for path, content in contents)
-    return decoder.decode(tasks, total, source.name, settings.image_format)
+    return decoder.decode(tasks, total, name, target)
 
 
 def _label(place: Place, labels: LabelReader) -> tuple[int, dict[str, str]]:

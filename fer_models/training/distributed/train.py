@@ -66,7 +66,7 @@ def _require_images(data: TrainingData, member: MemberConfig) -> None:
         f"{name}: expected at least {needed} images for {workers} workers, got {len(split)}"
         for name, split, needed in (
             ("train", data.train, 2 * workers),
-            ("validation", data.validation, workers),
+            ("validation", data.validation, 0 if data.stop_epoch else workers),
         )
         if len(split) < needed
     ]

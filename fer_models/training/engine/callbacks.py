@@ -146,13 +146,19 @@ class CheckpointCallback(Checkpoint):
         self.seconds += elapsed_s
         train_score = module.train_score.all_processes(module.group)
         module.require_finite(train_score.loss)
+        validated = module.validation_score
+        validation = (
+            validated.all_processes(module.group).scores().named("validation")
+            if validated.num_images
+            else {}
+        )
         return EpochResult(
             epoch=trainer.current_epoch + 1,
             step=trainer.global_step,
             learning_rate=_learning_rate(trainer),
             images_per_s=train_score.num_images / max(elapsed_s, 1e-9),
             **train_score.scores().named("train"),
-            **module.validation_score.all_processes(module.group).scores().named("validation"),
+            **validation,
         )
 
     def _save_checkpoint(self, trainer: pl.Trainer) -> None:

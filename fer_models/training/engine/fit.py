@@ -85,7 +85,8 @@ def fit(
 ) -> TrainedNetwork:
     """Train a member and keep the epoch with the best validation accuracy (ties: lower loss).
 
-    Epochs on smaller images (progressive resizing) are validated at that size and never kept.
+    With `data.stop_epoch` that epoch is the last one and is kept. Epochs on smaller images
+    (progressive resizing) are validated at that size and never kept.
 
     The same data, member and seed give the same weights on one CPU configuration, interrupted or
     not.
@@ -173,10 +174,11 @@ def run_trainer(
         require_start_size(network, member)
         network = network.to(memory_format=torch.channels_last)
         module, batches = _module_and_batches(network, data, member, seed, device_context)
-        _trainer(member, callback, precision, device_context).fit(
+        num_epochs = data.stop_epoch or training.epochs
+        _trainer(member, callback, precision, device_context, num_epochs).fit(
             module,
             train_dataloaders=batches[0],
-            val_dataloaders=batches[1],
+            val_dataloaders=batches[1] if len(data.validation) else None,
             ckpt_path=resume,
             weights_only=True,
         )
@@ -227,9 +229,10 @@ def _trainer(
     callback: CheckpointCallback,
     precision: Precision,
     device_context: DeviceContext,
+    num_epochs: int,
 ) -> pl.Trainer:
     return pl.Trainer(
-        max_epochs=member.training.epochs,
+        max_epochs=num_epochs,
         precision=precision,
         gradient_clip_val=member.training.gradient_clip or None,
         accumulate_grad_batches=member.training.accumulate,

@@ -92,12 +92,14 @@ class TrainingData:
     """The images to train on, and the validation images that choose the best epoch.
 
     `initial_weights` is what the network starts from (its state dict); None: random or pretrained
-    weights.
+    weights. `stop_epoch` ends the training after that epoch and keeps it; there are then no
+    validation images. The schedules remain those of all epochs.
     """
 
     train: SplitImages
     validation: SplitImages
     initial_weights: "Mapping[str, Tensor] | None" = None
+    stop_epoch: int | None = None
 
     @property
     def classes(self) -> ClassList:
@@ -112,7 +114,11 @@ class TrainingData:
 
 def split_images(snapshot: DatasetSnapshot, split: str) -> SplitImages:
     """The kept, labelled images of a split, in the order of `snapshot.positions(split)`."""
-    positions = snapshot.positions(split)
+    return images_at(snapshot, snapshot.positions(split))
+
+
+def images_at(snapshot: DatasetSnapshot, positions: npt.NDArray[np.int64]) -> SplitImages:
+    """The images at these row positions of the manifest."""
     votes_NV = snapshot.manifest[list(VOTE_COLUMNS)].to_numpy(dtype=np.float32)[positions]
     # The manifest holds -1 for an image without votes.
     return SplitImages(
@@ -155,6 +161,17 @@ def training_data(snapshot: DatasetSnapshot) -> TrainingData:
             problems,
         )
     return data
+
+
+def final_data(snapshot: DatasetSnapshot, stop_epoch: int) -> TrainingData:
+    """The training and the validation images of a snapshot, to train on all of them.
+
+    Without validation images no epoch can be chosen: the training ends after `stop_epoch`. Images
+    of the test split are never among them.
+    """
+    positions = np.concatenate([snapshot.positions(split) for split in ("train", "validation")])
+    images = images_at(snapshot, np.sort(positions))
+    return TrainingData(images, images.at(positions[:0]), stop_epoch=stop_epoch)
 
 
 def preprocessing_for(

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.inputs.data import Probabilities, SplitImages, TrainingData
 from fer_models.training.predict import load_network, predict_probabilities
@@ -20,7 +20,9 @@ from fer_models.training.predict import load_network, predict_probabilities
 _TEACHER_TTA = "flip"
 
 
-def distill(store: ArtifactStore, data: TrainingData, teachers: Sequence[ModelRef]) -> TrainingData:
+def distill(
+    store: ArtifactStore, data: TrainingData, teachers: Sequence[ModelRef | FoldRef]
+) -> TrainingData:
     """Add the teachers' mean probabilities of the training images to the data.
 
     Without teachers the data is returned unchanged.
@@ -35,7 +37,9 @@ def distill(store: ArtifactStore, data: TrainingData, teachers: Sequence[ModelRe
     return replace(data, train=replace(data.train, teacher_probs_NK=mean_NK))
 
 
-def _teacher_probs(store: ArtifactStore, teacher: ModelRef, split: SplitImages) -> Probabilities:
+def _teacher_probs(
+    store: ArtifactStore, teacher: ModelRef | FoldRef, split: SplitImages
+) -> Probabilities:
     network, preprocessing = load_network(store, teacher)
     preprocessing["tta"] = _TEACHER_TTA
     return predict_probabilities(network, preprocessing, split.images)

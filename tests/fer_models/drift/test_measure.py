@@ -14,6 +14,7 @@ from fer_models.storage.refs import DriftRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.builders import build_snapshot
 from tests.fer_models.drift.conftest import draw, recent_of
+from tests.fer_models.final_fits import build_final_fit
 
 CONFIG = DriftConfig()
 
@@ -126,11 +127,7 @@ def test_an_ensemble_is_embedded_by_its_largest_member(
     from tests.fer_models.builders import build_model
 
     small = build_model(drift_store, training, "tiny", parameters=10)
-    unused = build_model(drift_store, training, "unused", parameters=10**9)
-    members = [
-        {"model_id": ref.id, "name": ref.name, "weight": weight}
-        for ref, weight in ((small, 0.9), (trained, 0.1), (unused, 0.0))
-    ]
+    members = [{"model_id": ref.id, "name": ref.name} for ref in (small, trained)]
     import json
 
     ensemble = drift_store.put(
@@ -143,3 +140,17 @@ def test_an_ensemble_is_embedded_by_its_largest_member(
     )
     assert largest_network(drift_store, ensemble).id == trained.id
     assert largest_network(drift_store, trained) == trained
+
+
+def test_a_final_fit_is_measured_by_the_model_that_it_repeats(
+    drift_store: ArtifactStore,
+    trained: ModelRef,
+    training: SnapshotRef,
+    measure: Any,
+    fresh: np.ndarray,
+) -> None:
+    """The final fit has learned from the images that recent ones are compared with."""
+    final = build_final_fit(drift_store, trained)
+    drift = measure_drift(drift_store, final, training, recent_of(fresh), CONFIG, 0)
+    assert drift.champion_id == final.id
+    assert read_measures(drift_store, drift) == read_measures(drift_store, measure(fresh))

@@ -1,5 +1,7 @@
 """Metrics compared with scikit-learn, scipy and pandas."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,6 +66,39 @@ def test_averages_exclude_the_same_classes_as_sklearn(case: Case) -> None:
 
 
 @given(predictions())
+def test_macro_precision_and_recall_and_kappa_match_sklearn(case: Case) -> None:
+    probs, labels = case
+    predicted = probs.argmax(axis=1)
+    confusion = metrics.confusion_matrix(probs, labels)
+    scores = sk.precision_recall_fscore_support(labels, predicted, average="macro", zero_division=0)
+    assert metrics.macro_precision(confusion) == pytest.approx(scores[0])
+    assert metrics.macro_recall(confusion) == pytest.approx(scores[1])
+    kappa = metrics.cohens_kappa(confusion)
+    if kappa is None:
+        assert set(labels) == set(predicted)
+        assert len(set(labels)) == 1
+    else:
+        assert kappa == pytest.approx(sk.cohen_kappa_score(labels, predicted))
+
+
+@given(predictions(), st.integers(1, 6))
+def test_top_k_matches_sklearn_without_ties(case: Case, k: int) -> None:
+    probs, labels = case
+    distinct = probs + np.linspace(0, 1e-6, probs.size).reshape(probs.shape) ** 2
+    expected = sk.top_k_accuracy_score(labels, distinct, k=k, labels=ALL)
+    assert metrics.is_in_top_k(distinct, labels, k).mean() == pytest.approx(expected)
+
+
+@given(predictions())
+def test_top_1_is_the_accuracy_and_hits_grow_with_k(case: Case) -> None:
+    probs, labels = case
+    hits = [metrics.is_in_top_k(probs, labels, k) for k in range(1, NUM_CLASSES + 1)]
+    assert hits[0].mean() == metrics.accuracy(probs, labels)
+    assert all((lower <= upper).all() for lower, upper in itertools.pairwise(hits))
+    assert hits[-1].all()
+
+
+@given(predictions())
 def test_log_loss_and_brier_match_sklearn(case: Case) -> None:
     probs, labels = case
     assert metrics.log_loss(probs, labels) == pytest.approx(sk.log_loss(labels, probs, labels=ALL))
@@ -76,6 +111,16 @@ def test_auroc_matches_sklearn_on_the_classes_present(case: Case) -> None:
     probs, labels = case
     expected = [sk.roc_auc_score(labels == k, probs[:, k]) for k in sorted(set(labels))]
     assert metrics.auroc(probs, labels) == pytest.approx(np.mean(expected))
+
+
+@given(predictions(min_classes=2))
+def test_class_aurocs_match_sklearn_and_are_undefined_for_absent_classes(case: Case) -> None:
+    probs, labels = case
+    for k, area in enumerate(metrics.class_aurocs(probs, labels)):
+        if k in labels:
+            assert area == pytest.approx(sk.roc_auc_score(labels == k, probs[:, k]))
+        else:
+            assert area is None
 
 
 def test_auroc_of_one_class_is_undefined() -> None:

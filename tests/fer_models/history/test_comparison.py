@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot, write_snapshot
 from fer_models.errors import StoreError
@@ -13,7 +13,7 @@ from fer_models.evaluation.predictions import read_predictions
 from fer_models.history.comparison.common import common_images
 from fer_models.history.comparison.compare import compare_runs
 from fer_models.history.comparison.page import comparison_page
-from fer_models.history.comparison.paired import difference_interval, paired_difference
+from fer_models.history.comparison.paired import paired_difference
 from fer_models.history.comparison.view import common_text, verdict
 from fer_models.labels import CLASS_NAMES
 from fer_models.storage.config import StoreConfig
@@ -79,26 +79,6 @@ def test_candidates_are_compared_on_the_same_images(shared: Pair) -> None:
     assert result.common.same_snapshot
     assert verdict(result).label == "B is better"
     assert verdict(compare_runs(store, second.record, first.record)).label == "B is worse"
-
-
-def test_the_interval_of_a_difference_is_agresti_and_mins() -> None:
-    """Half an observation in each cell, then Wald's interval of the mean of -1, 0 and 1."""
-    only_a, only_b, n = 7, 19, 120
-    values = np.array([-1.0, 1.0, 0.0])
-    counts = np.array([only_a + 0.5, only_b + 0.5, n - only_a - only_b + 1])
-    mean = np.average(values, weights=counts)
-    deviation = np.sqrt(np.average((values - mean) ** 2, weights=counts) / counts.sum())
-    half = norm.ppf(0.975) * deviation
-    assert difference_interval(only_a, only_b, n) == pytest.approx((mean - half, mean + half))
-
-
-def test_the_interval_holds_the_truth_nineteen_times_in_twenty() -> None:
-    rng = np.random.default_rng(3)
-    cells = rng.multinomial(60, [0.08, 0.18, 0.74], size=4000)
-    covered = [
-        low <= 0.10 <= high for low, high in (difference_interval(a, b, 60) for a, b, _ in cells)
-    ]
-    assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
 
 
 def test_without_disagreement_the_interval_still_has_a_width() -> None:

@@ -106,7 +106,7 @@ def test_refs_are_found_in_any_nesting(store: ArtifactStore) -> None:
     ids = [ref.id for ref in refs_in({"one": [outcome], "two": None})]
     assert ids == [ref.id for ref in refs_in(outcome)]
     assert outcome.run.id in ids
-    assert len(ids) == 3 + 3 + 1 + 5 + 2
+    assert len(ids) == 3 + 3 + 1 + 8 + 2
 
 
 def test_a_record_never_changes(store: ArtifactStore) -> None:

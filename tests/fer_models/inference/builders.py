@@ -9,6 +9,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
+from fer_models.combination.rules import MeanRule, Rule
+from fer_models.combination.stored import (
+    Combination,
+    StoredMember,
+    combination_files,
+    weights_sha256,
+)
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.evaluation.predictions import probabilities_bytes
 from fer_models.models.config import NetworkConfig
@@ -62,12 +69,23 @@ def stored_network(
     return store.put(ModelRef, f"{member.name}-{seed}", files, info, name=member.name)
 
 
-def stored_ensemble(store: ArtifactStore, members: list[ModelRef]) -> ModelRef:
-    """The mean of some networks."""
-    members_json = [{"model_id": one.id, "name": one.name, "weight": 1.0} for one in members]
-    files = {"members.json": json.dumps(members_json).encode()}
-    info = {"name": "ensemble-mean", "kind": "ensemble"}
-    return store.put(ModelRef, "ensemble-mean", files, info, name="ensemble-mean", kind="ensemble")
+def stored_ensemble(
+    store: ArtifactStore, members: list[ModelRef], rule: Rule | None = None, temperature: float = 1
+) -> ModelRef:
+    """Some networks combined, by default by their mean."""
+    rule = rule or MeanRule(weights=(1 / len(members),) * len(members))
+    combination = Combination(method="any", rule=rule, temperature=temperature)
+    stored = [
+        StoredMember(model_id=m.id, name=m.name, weights_sha256=weights_sha256(store, m))
+        for m in members
+    ]
+    name = f"ensemble-{rule.kind}"
+    info = {**store.info(members[0]), "name": name, "kind": "ensemble"}
+    files = {
+        **combination_files(combination, stored),
+        "lineage.json": store.read_file(members[0], "lineage.json"),
+    }
+    return store.put(ModelRef, name, files, info, name=name, kind="ensemble")
 
 
 def write_picture(path: Path, image: Image.Image | np.ndarray, kind: str = "PNG") -> bytes:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fer_models.inference.bundle import BundleFacts
 from fer_models.inference.export import write_bundle
+from fer_models.inference.facts import BundleFacts
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
@@ -30,4 +30,5 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     store = ArtifactStore(StoreConfig(url=str(folder / "store")))
     model = stored_network(store)
     facts = write_bundle(store, model, folder / "bundles", name="small", command="ferflow run")
+    assert isinstance(facts, BundleFacts)
     return Exported(store, model, folder / "bundles", facts)

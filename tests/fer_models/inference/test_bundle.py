@@ -19,6 +19,7 @@ from fer_models.evaluation.evaluate import is_leaked
 from fer_models.inference import bundle as module
 from fer_models.inference.bundle import bundled_names, default_bundle, load_bundle
 from fer_models.inference.export import write_bundle
+from fer_models.inference.facts import BundleFacts
 from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
 from fer_models.storage.refs import SnapshotRef
@@ -26,7 +27,7 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.inputs.data import split_images
 from fer_models.training.predict import load_network, predict_probabilities
-from tests.fer_models.inference.builders import MEMBER, stored_ensemble, stored_network
+from tests.fer_models.inference.builders import MEMBER, stored_network
 from tests.fer_models.inference.conftest import Exported
 from tests.fer_models.ingest.builders import random_images
 
@@ -60,6 +61,7 @@ def test_a_bundle_may_predict_with_another_tta_than_the_training(
 ) -> None:
     facts = write_bundle(exported.store, exported.model, tmp_path, name="ten-crop", tta="ten_crop")
     bundle = load_bundle(tmp_path / "ten-crop.json")
+    assert isinstance(facts, BundleFacts)
     assert facts.member.tta == "ten_crop"
     assert bundle.preprocessing["tta"] == "ten_crop"
     images = random_images(20)
@@ -128,13 +130,6 @@ def test_the_same_network_may_be_exported_again(exported: Exported, copied: Path
 
 
 # -- rejected bundles ----------------------------------------------------------------------------
-
-
-def test_an_ensemble_is_rejected(store: ArtifactStore, tmp_path: Path) -> None:
-    model = stored_ensemble(store, [stored_network(store)])
-    with pytest.raises(StoreError, match="got an ensemble; export its members"):
-        write_bundle(store, model, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 def test_too_large_a_network_is_rejected(store: ArtifactStore, tmp_path: Path) -> None:

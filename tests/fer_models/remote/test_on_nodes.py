@@ -22,11 +22,13 @@ from fer_models.remote.node_store import node_store
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.tracking.config import TrackingConfig
 from fer_models.training import predict
 from fer_models.training.config import MemberConfig
 from fer_models.training.predict import predict_model
 from fer_models.training.train import train_member
 from tests.fer_models.quality.test_out_of_fold import IMAGES, LABELS, REPEATS, TINY
+from tests.fer_models.tracking.run_file import entries_of, logged_artifacts
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED
 from tests.fer_models.training.distributed.ray_nodes import Cluster, clients_token, two_nodes
 from tests.fer_models.training.faces import write_faces
@@ -105,6 +107,18 @@ def test_a_member_trains_where_its_resource_is_with_the_result_of_this_process(
     with listening(events.append):
         np.testing.assert_allclose(predict_model(store, remote, images), expected, atol=1e-5)
     assert any("prediction with small: on node" in p.note for p in events)
+
+
+def test_the_driver_tracks_the_training_of_a_node_with_its_artifacts(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    tracking = TrackingConfig(mode="offline", folder=str(tmp_path / "tracked"))
+    snapshot = write_faces(store)
+    model = train_member(store, snapshot, one_thread(MEMBER, epochs=1), 3, tracking)
+    artifacts = logged_artifacts(tmp_path / "tracked")
+    assert artifacts["dataset"].use_after_commit
+    weights = entries_of(artifacts["model-small"])["weights.safetensors"]
+    assert weights.ref == store.fetch(model, "weights.safetensors").as_uri()
 
 
 def test_two_members_train_side_by_side_and_the_node_fetches_the_images_once(

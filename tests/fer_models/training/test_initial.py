@@ -84,16 +84,16 @@ def test_a_missing_model_is_reported(store: ArtifactStore, snapshot: SnapshotRef
 def test_initial_weights_survive_distillation(
     store: ArtifactStore, snapshot: SnapshotRef, first: ModelRef, monkeypatch: Any
 ) -> None:
-    from fer_models.training.engine import fit as fit_module
+    from fer_models.training import resumable
 
     seen: list[Any] = []
-    original = fit_module.fit
+    original = resumable.fit
 
     def spy(data: Any, *arguments: Any) -> Any:
         seen.append(data)
         return original(data, *arguments)
 
-    monkeypatch.setattr(fit_module, "fit", spy)
+    monkeypatch.setattr(resumable, "fit", spy)
     student = _member().model_copy(update={"name": "student", "teachers": ("small",)})
     train_member(store, snapshot, student, 0, _TRACKING, teachers=(first,), initial=first)
     assert seen[0].initial_weights is not None

@@ -1,12 +1,20 @@
 import io
-import json
 
 import numpy as np
 import pytest
 import torch
 
+from fer_models.combination.rules import MajorityRule, MeanRule, Rule, StackingRule
+from fer_models.combination.stored import (
+    Combination,
+    StoredMember,
+    combination_files,
+    read_combination,
+    weights_sha256,
+)
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import StoreError
+from fer_models.evaluation.temperature import apply_temperature
 from fer_models.storage.refs import ModelRef
 from fer_models.training.predict import load_network, predict_model, predict_probabilities
 from tests.fer_models.training.conftest import Trained
@@ -59,23 +67,40 @@ def test_no_images_give_no_rows(trained: Trained) -> None:
     assert predict_model(trained.store, trained.model, images).shape == (0, 7)
 
 
-def ensemble(trained: Trained, weights: list[float]) -> ModelRef:
-    name = "ensemble-" + "-".join(map(str, weights))
-    members = [
-        {"model_id": trained.model.id, "name": trained.model.name, "weight": weight}
-        for weight in weights
-    ]
-    files = {"members.json": json.dumps(members).encode()}
+def ensemble(trained: Trained, rule: Rule, temperature: float = 1.0) -> ModelRef:
+    combination = Combination(method="any", rule=rule, temperature=temperature)
+    member = StoredMember(
+        model_id=trained.model.id,
+        name=trained.model.name,
+        weights_sha256=weights_sha256(trained.store, trained.model),
+    )
+    files = combination_files(combination, [member] * rule.num_members)
+    name = f"ensemble-{rule.kind}-{temperature}"
     return trained.store.put(ModelRef, name, files, {}, name=name, kind="ensemble")
 
 
-def test_ensemble_weights_are_normalised(trained: Trained) -> None:
-    model = ensemble(trained, [2.0, 0.0, 6.0])
-    probs = predict_model(trained.store, model, validation_images(trained))
-    np.testing.assert_allclose(probs, stored_probabilities(trained), atol=1e-6)
-    assert probs.dtype == np.float32
+_COEFFICIENTS = np.random.default_rng(0).normal(size=(7, 2, 7)).round(4)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        MeanRule(weights=(0.25, 0.75)),
+        MajorityRule(num_members=2),
+        StackingRule(coefficients=_COEFFICIENTS.tolist(), intercepts=(0.1,) * 7),
+    ],
+)
+def test_an_ensemble_combines_the_predictions_of_its_members(trained: Trained, rule: Rule) -> None:
+    model = ensemble(trained, rule, temperature=1.5)
+    found = predict_model(trained.store, model, validation_images(trained))
+    stored_MNK = np.stack([stored_probabilities(trained)] * 2)
+    combination, _ = read_combination(trained.store, model)
+    np.testing.assert_array_equal(found, combination.predict(stored_MNK))
+    expected = apply_temperature(rule.combine(stored_MNK.astype(np.float64)), 1.5)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert found.dtype == np.float32
 
 
 def test_an_ensemble_has_no_network_to_load(trained: Trained) -> None:
     with pytest.raises(StoreError, match="predict_model"):
-        load_network(trained.store, ensemble(trained, [1.0]))
+        load_network(trained.store, ensemble(trained, MeanRule(weights=(1.0,))))

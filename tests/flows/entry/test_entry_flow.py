@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from prefect import State
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Scheduled
 
@@ -109,6 +110,19 @@ def test_a_run_without_a_reason_says_so(tmp_path: Path) -> None:
 def test_a_wrong_parameter_stops_the_run_before_its_first_task(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"overrides members\.9\.name"):
         whatever(store=str(tmp_path), overrides=("members.9.name=x",))
+
+
+def test_a_run_that_cannot_be_tracked_as_asked_says_so_on_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "absent"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
+    assert whatever(store=str(tmp_path), seed=5, overrides=("tracking.mode=online",)) == 5
+    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["tracking"]))
+    with get_client(sync_client=True) as client:
+        [page] = client.read_artifacts(artifact_filter=wanted)
+    assert "tracking.mode=online: no key for api.wandb.ai found" in str(page.data)
 
 
 def test_of_several_late_scheduled_runs_only_the_newest_does_anything(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from fer_models import source_hash as hashing
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.tracking.config import TrackingConfig
+from flows.pipeline_config import PipelineConfig
 from tasks.cache import key as cache_key
 from tasks.cache.key import stage_key
 
@@ -89,3 +91,10 @@ def test_another_version_of_a_numeric_package_changes_the_key(
         lambda name: "0.0.1" if name == package_name else installed(name),
     )
     assert _key(seed=1) != before
+
+
+def test_the_key_ignores_where_a_whole_configuration_is_tracked() -> None:
+    config = PipelineConfig()
+    tracked = config.model_copy(update={"tracking": TrackingConfig(mode="disabled")})
+    assert _key(config=config) == _key(config=tracked)
+    assert _key(config=config) != _key(config=config.model_copy(update={"seed": 7}))

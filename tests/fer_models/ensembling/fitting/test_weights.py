@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from fer_models.ensembling.weights import Floats, mix, mixture_weights
+from fer_models.ensembling.fitting.weights import Floats, mixture_weights
 from fer_models.errors import DataError
 
 
@@ -68,10 +68,3 @@ def test_a_member_with_probability_zero_does_not_break_it() -> None:
 def test_zero_images_are_rejected() -> None:
     with pytest.raises(DataError, match="0 images"):
         mixture_weights(np.zeros((0, 3)))
-
-
-def test_mix_is_the_weighted_mean() -> None:
-    probs = np.random.default_rng(1).dirichlet(np.ones(7), size=(3, 5))
-    mixed = mix(probs, np.array([0.2, 0.3, 0.5]))
-    np.testing.assert_allclose(mixed, 0.2 * probs[0] + 0.3 * probs[1] + 0.5 * probs[2])
-    np.testing.assert_allclose(mixed.sum(axis=1), 1)

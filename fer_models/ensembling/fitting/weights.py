@@ -52,12 +52,6 @@ def mixture_weights(label_probs_NM: Floats, tolerance: float = 1e-6) -> Floats:
     return _rounded(weights)
 
 
-def mix(member_probs_MNK: Floats, weights: Floats) -> Floats:
-    """The weighted mean of the members' probabilities, N x K."""
-    mixed: Floats = np.tensordot(weights, member_probs_MNK, axes=1)
-    return mixed
-
-
 def _rounded(weights: Floats) -> Floats:
     units = 10**_DECIMALS
     counts = np.floor(weights * units + 0.5)

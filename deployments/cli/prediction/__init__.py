@@ -1,0 +1,1 @@
+"""`ferflow predict` and `ferflow submit`."""

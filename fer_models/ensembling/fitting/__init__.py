@@ -1,0 +1,1 @@
+"""The methods that fit a rule to the members' probabilities."""

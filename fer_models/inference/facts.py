@@ -1,0 +1,166 @@
+"""Metadata of a weight bundle: the content of `<name>.json`."""
+
+import json
+from importlib.resources.abc import Traversable
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fer_models.base_config import FrozenConfig
+from fer_models.combination.stored import Combination
+from fer_models.errors import StoreError
+from fer_models.models.config import NetworkConfig
+
+WEIGHTS_SUFFIX = ".safetensors"
+FACTS_SUFFIX = ".json"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
+
+
+class MeasuredAccuracy(FrozenConfig):
+    """Accuracy, 0..1, on `n` images."""
+
+    accuracy: float = Field(ge=0, le=1)
+    n: int = Field(ge=1)
+
+
+class PreprocessingFacts(BaseModel):
+    """The required fields of a `Preprocessing`; others are allowed."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    image_size_px: int
+    in_channels: int
+    mean: float
+    std: float
+    classes: list[str]
+
+
+class MemberFacts(BaseModel):
+    """The `MemberConfig` of the training: only the network must be valid in this version."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str
+    network: NetworkConfig
+
+
+class CommonFacts(FrozenConfig):
+    """What is known of every bundle."""
+
+    name: str = Field(pattern=NAME_PATTERN)
+    classes: list[str]
+    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    command: str
+    """The command that trained the networks; empty if unknown."""
+    seed: int
+    train_seconds: float
+    machine: str
+    date: str
+    """Day of the export, such as 2026-11-24."""
+    accuracy: dict[str, MeasuredAccuracy]
+    """By evaluation set: `validation`, `validation_unseen`, ..."""
+    snapshot_id: str
+    """The dataset it was trained on."""
+    ferflow: str
+    """The ferflow version of the training."""
+
+    @property
+    def validation_accuracy(self) -> float:
+        """The validation accuracy; -1 if it was not measured."""
+        measured = self.accuracy.get("validation")
+        return measured.accuracy if measured else -1.0
+
+
+class BundleFacts(CommonFacts):
+    """A network."""
+
+    member: MemberFacts
+    preprocessing: PreprocessingFacts
+
+    @property
+    def class_orders(self) -> list[list[str]]:
+        """All class orders, which must be the same."""
+        return [self.classes, self.preprocessing.classes]
+
+
+class BundledMember(FrozenConfig):
+    """A network of an ensemble; its weights are those with its number as prefix."""
+
+    model_id: str
+    member: MemberFacts
+    preprocessing: PreprocessingFacts
+
+
+class EnsembleFacts(CommonFacts):
+    """An ensemble: its networks in the order of the rule, and how they are combined."""
+
+    members: list[BundledMember] = Field(min_length=1)
+    combination: Combination
+
+    @model_validator(mode="after")
+    def _check_members(self) -> Self:
+        expected = self.combination.rule.num_members
+        if len(self.members) != expected:
+            raise ValueError(f"expected {expected} members, got {len(self.members)}")
+        return self
+
+    @property
+    def class_orders(self) -> list[list[str]]:
+        """All class orders, which must be the same."""
+        return [self.classes, *(member.preprocessing.classes for member in self.members)]
+
+
+def read_facts(file: Traversable) -> BundleFacts | EnsembleFacts:
+    """The metadata of a bundle.
+
+    Raises:
+        StoreError: the file is missing or damaged, or its class orders differ; lists all problems.
+    """
+    text = read_bytes(file)
+    try:
+        facts = _parsed(text)
+    except ValidationError as error:
+        raise StoreError(
+            f"{file}: expected the metadata of a weight bundle; copy it again, or use a bundle of "
+            "this version",
+            [_problem_text(problem) for problem in error.errors(include_url=False)],
+        ) from error
+    for classes in facts.class_orders:
+        if len(set(facts.classes)) < 2 or facts.classes != classes:
+            raise StoreError(
+                f"{file}: expected the same two or more classes in `classes` and `preprocessing`, "
+                f"got {', '.join(facts.classes) or 'none'} and {', '.join(classes) or 'none'}; "
+                "predictions would get wrong labels; export the model again"
+            )
+    return facts
+
+
+def read_bytes(file: Traversable) -> bytes:
+    """The bytes of one of the two files.
+
+    Raises:
+        StoreError: it can't be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise StoreError(
+            f"{file}: can't read this file of a weight bundle ({error.strerror}); a bundle is "
+            f"<name>{FACTS_SUFFIX} and <name>{WEIGHTS_SUFFIX} in the same folder"
+        ) from error
+
+
+def _parsed(text: bytes) -> BundleFacts | EnsembleFacts:
+    is_ensemble = isinstance(found := _json(text), dict) and "combination" in found
+    facts_type = EnsembleFacts if is_ensemble else BundleFacts
+    return facts_type.model_validate_json(text)
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None  # the validation reports where it is damaged
+
+
+def _problem_text(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{where}: {problem['msg']}" if where else str(problem["msg"])

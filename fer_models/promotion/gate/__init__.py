@@ -1,0 +1,1 @@
+"""The criteria of the promotion gate, each a row with figure, limit and outcome."""
