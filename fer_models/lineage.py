@@ -5,9 +5,12 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from fer_models.processes import num_cores
 
 _PACKAGES = (
     "torch",
@@ -33,7 +36,7 @@ def lineage(snapshot_id: str, seed: int) -> dict[str, Any]:
 
     Returns:
         `dataset_sha`, `seed`, `code` (`revision`, `dirty`; None outside a git checkout),
-        `ferflow`, `source_sha`, `packages` (version by name), `python` and `platform`.
+        `ferflow`, `source_sha`, `packages` (version by name), `python`, `platform` and `machine`.
     """
     return {
         "dataset_sha": snapshot_id,
@@ -44,7 +47,25 @@ def lineage(snapshot_id: str, seed: int) -> dict[str, Any]:
         "packages": {name: package_version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "machine": machine(),
     }
+
+
+def machine() -> dict[str, Any]:
+    """`processor` (name), usable `cores`, and `gpus` (names), without loading torch.
+
+    Example:
+        machine()  # {"processor": "AMD EPYC 7763", "cores": 2, "gpus": ["NVIDIA H100 80GB HBM3"]}
+    """
+    return {"processor": _processor(), "cores": num_cores(), "gpus": _gpus()}
+
+
+def machine_text(facts: Mapping[str, Any]) -> str:
+    """A machine in words, such as `2 cores, AMD EPYC 7763, NVIDIA H100 80GB HBM3`."""
+    cores = facts.get("cores")
+    parts = [f"{cores} core{'s' if cores != 1 else ''}" if cores else ""]
+    parts += [str(facts.get("processor") or ""), *map(str, facts.get("gpus") or ())]
+    return ", ".join(part for part in parts if part)
 
 
 @functools.cache
@@ -104,3 +125,23 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return completed.stdout
+
+
+def _processor() -> str:
+    """The processor's name on Linux, its architecture elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _gpus() -> list[str]:
+    """Names of NVIDIA's GPUs on Linux, as their driver lists them."""
+    folder = Path("/proc/driver/nvidia/gpus")
+    names = []
+    for path in sorted(folder.glob("*/information")):
+        text = path.read_text("utf-8", errors="replace")
+        names += [line.partition(":")[2].strip() for line in text.splitlines() if "Model:" in line]
+    return names

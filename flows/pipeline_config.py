@@ -16,6 +16,7 @@ from fer_models.ingest.config import DataConfig
 from fer_models.models.config import NetworkConfig
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
 from fer_models.quality.config import ScoringConfig
+from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import FinalFitConfig, MemberConfig, TrainingConfig
@@ -69,6 +70,9 @@ class PipelineConfig(FrozenConfig):
     )
     retraining: RetrainingConfig = Field(
         default=RetrainingConfig(), description="Conditions for retraining."
+    )
+    model_card: ModelCardConfig = Field(
+        default=ModelCardConfig(), description="Texts of the candidate's model card."
     )
     tracking: TrackingConfig = Field(
         default=TrackingConfig(), description="Experiment tracking (wandb)."

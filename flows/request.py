@@ -1,6 +1,7 @@
 """What a person asks of a run, and the full configuration that it results in."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,23 @@ class RunRequest(FrozenConfig):
                 "store": self.resolve().store.url,
             }
         )
+
+    def command(self) -> str:
+        """The command that runs the pipeline as asked for.
+
+        Example:
+            RunRequest(recipe="demo", seed=1).command()  # "ferflow run --recipe demo --seed 1"
+        """
+        words = ["ferflow", "run", "--recipe", self.recipe]
+        for source in self.data:
+            words += ["--data", source]
+        if self.seed is not None:
+            words += ["--seed", str(self.seed)]
+        for override in self.overrides:
+            words += ["--set", override]
+        if self.store:
+            words += ["--store", self.store]
+        return shlex.join(words)
 
     def parameters(self) -> dict[str, Any]:
         """The request as the parameters of a flow."""

@@ -4,6 +4,7 @@ Its artifacts are published, and its result is remembered in the store as the la
 that commands find what the last run made. Neither can fail the task.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from fer_models.progress import report
 from fer_models.storage.latest import remember
 from fer_models.storage.refs import ArtifactRef
 from fer_models.storage.store import ArtifactStore
+from tasks.execution import note_step, step_name
 
 FROM_CACHE = "from the cache"
 Parameters = Mapping[str, Any]
@@ -44,6 +46,8 @@ def completion_hook(publish: Publish | None, latest: str) -> Hook:
             result = state.result()
             # As given in the call: possibly futures of other tasks.
             parameters = resolve_futures_to_results(context.parameters)
+            if state.name == "Cached":
+                note_step(step_name(task.name, parameters), result, time.time(), None, cached=True)
             if latest:
                 with logged("the result was not remembered as the latest"):
                     _remember(latest, result, parameters)

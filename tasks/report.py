@@ -1,9 +1,11 @@
 """Write the report of a run."""
 
+import time
 from collections.abc import Sequence
 
+from fer_models.plotting.page import templates_hash
 from fer_models.reporting.collect import RunConfig
-from fer_models.reporting.report import write_report
+from fer_models.reporting.report import PACKAGE, write_report
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import (
     EnsembleRef,
@@ -19,6 +21,7 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
 from tasks.artifacts.publish import publish_link
 from tasks.completion import Parameters
+from tasks.execution import execution_so_far
 from tasks.stage import stage
 
 
@@ -26,7 +29,12 @@ def _publish(run: RunRef, parameters: Parameters) -> None:
     publish_link("report", run.report_url, f"Report of {parameters['config'].name}")
 
 
-@stage("fer_models.reporting.report", publish=_publish)
+def _templates(_: Parameters) -> str:
+    """The look of the page: the cache key covers modules only."""
+    return templates_hash(PACKAGE)
+
+
+@stage("fer_models.reporting.report", cache_key_extra=_templates, publish=_publish)
 def report(
     config: RunConfig,
     snapshot: SnapshotRef,
@@ -52,6 +60,7 @@ def report(
         evaluations,
         ensemble,
         promotion,
+        execution_so_far(artifacts, time.time()),
     )
     track_report(tracking, artifacts, config.name, run, snapshot, models)
     return run

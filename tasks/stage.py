@@ -1,6 +1,8 @@
 """The decorator of all tasks: cache key, retries of transient errors, progress, artifacts."""
 
 import functools
+import inspect
+import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -13,6 +15,7 @@ from fer_models.errors import FerError, StoreError
 from fer_models.progress import listening, report
 from tasks.cache.key import KeyExtra, stage_key
 from tasks.completion import FROM_CACHE, Publish, completion_hook
+from tasks.execution import note_step, step_name
 from tasks.listeners import BarListener, LogListener
 from tasks.training_slot import take_training_slot
 
@@ -81,10 +84,16 @@ def stage(
                 report(function.__name__, 0)
                 if trains:
                     take_training_slot()
+                began_s = time.perf_counter()
                 result = function(*args, **kwargs)
                 report(function.__name__, 1, 1, note=DONE)
                 bar.finish()
+                note_step(_step(args, kwargs), result, time.time(), time.perf_counter() - began_s)
                 return result
+
+        def _step(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+            given = inspect.signature(function).bind(*args, **kwargs).arguments
+            return step_name(function.__name__, given)
 
         step = latest or (function.__name__ if cached else "")
         decorated: Task[P, R] = task(
@@ -106,11 +115,7 @@ def stage(
 def _run_name() -> str:
     from prefect.runtime import task_run
 
-    member = task_run.parameters.get("member") or task_run.parameters.get("model")
-    suffix = f"-{member.name}" if hasattr(member, "name") else ""
-    if "fold" in task_run.parameters:
-        suffix += f"-fold-{task_run.parameters['fold'] + 1}"
-    return f"{task_run.task_name}{suffix}"
+    return step_name(task_run.task_name, task_run.parameters)
 
 
 def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -3,7 +3,6 @@
 import platform
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -11,8 +10,8 @@ from pydantic import BaseModel
 from fer_models.errors import StoreError
 from fer_models.evaluation.results import TEST, VALIDATION
 from fer_models.history.record import Headline, RunArtifacts, RunRecord, State, new_run_id
-from fer_models.lineage import code_revision, package_version
-from fer_models.processes import num_cores
+from fer_models.lineage import code_revision, machine, machine_text, package_version
+from fer_models.reporting.execution import StepTime
 from fer_models.storage.refs import (
     ArtifactRef,
     EnsembleRef,
@@ -72,6 +71,7 @@ def record_of(
     overrides: Iterable[str] = (),
     flow_run_id: str | None = None,
     run_id: str | None = None,
+    steps: Iterable[StepTime] = (),
 ) -> RunRecord:
     """The record of a run that has just ended; nothing is written yet (see `record_run`).
 
@@ -91,6 +91,7 @@ def record_of(
         overrides: the settings that were given, as `PATH=VALUE`.
         flow_run_id: id of Prefect's flow run.
         run_id: by default a new one.
+        steps: the finished steps with their durations.
 
     Raises:
         StoreError: an artifact of the result is missing or damaged.
@@ -126,7 +127,8 @@ def record_of(
         headline=headline_of(store, refs),
         promoted=promotion.promoted if promotion else None,
         host=platform.node(),
-        hardware=hardware(),
+        hardware=machine_text(machine()),
+        steps=tuple(steps),
         revision=_revision(),
     )
 
@@ -210,17 +212,6 @@ def headline_of(store: ArtifactStore, refs: Iterable[ArtifactRef]) -> Headline |
     return None
 
 
-def hardware() -> str:
-    """Usable cores, processor and GPUs of this machine, without loading torch.
-
-    Example:
-        hardware()  # "2 cores, Intel(R) Xeon(R) Processor, NVIDIA H100 80GB HBM3"
-    """
-    cores = num_cores()
-    parts = [f"{cores} core{'s' if cores != 1 else ''}", _processor(), *_gpus()]
-    return ", ".join(part for part in parts if part)
-
-
 def _headline(store: ArtifactStore, evaluation: EvaluationRef) -> Headline | None:
     info = store.info(evaluation)
     split = next((name for name in (TEST, VALIDATION) if name in info), None)
@@ -241,23 +232,3 @@ def _revision() -> str:
     if code["dirty"]:
         parts.append("with changes")
     return ", ".join(parts)
-
-
-def _processor() -> str:
-    """The processor's name on Linux, its architecture elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def _gpus() -> list[str]:
-    """Names of NVIDIA's GPUs on Linux, as their driver lists them."""
-    folder = Path("/proc/driver/nvidia/gpus")
-    names = []
-    for path in sorted(folder.glob("*/information")):
-        text = path.read_text("utf-8", errors="replace")
-        names += [line.partition(":")[2].strip() for line in text.splitlines() if "Model:" in line]
-    return names

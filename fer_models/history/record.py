@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fer_models.reporting.execution import StepTime
+
 State = Literal["completed", "not-promoted", "skipped", "failed", "cancelled"]
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _RANDOM_BYTES = 3
@@ -77,6 +79,7 @@ class RunRecord(BaseModel):
     host: str = ""
     hardware: str = ""
     revision: str = Field(default="", description="Version and git revision of ferflow.")
+    steps: tuple[StepTime, ...] = Field(default=(), description="Finished steps, with durations.")
     recorded: bool = Field(
         default=True, description="False: put together from a report, without a record."
     )

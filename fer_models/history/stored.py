@@ -136,6 +136,19 @@ def stored_datasets(store: ArtifactStore) -> tuple[list[StoredDataset], list[str
     return _newest_first(found), [*warnings, *more]
 
 
+def settings_of_model(store: ArtifactStore, model_id: str) -> dict[str, Any]:
+    """The settings of the newest run that made or used a model; empty if no run did.
+
+    Raises:
+        StoreError: the store can't be listed.
+
+    Example:
+        settings_of_model(store, model.id).get("model_card", {})
+    """
+    runs = list_runs(store).runs
+    return next((run.config for run in runs if model_id in _ids(run)), {})
+
+
 def _newest_first(found: list[Any]) -> list[Any]:
     return sorted(found, key=lambda item: (-(item.made_s or 0.0), item.id))
 

@@ -1,7 +1,7 @@
 """All facts of a report, read from the store once."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,9 +16,16 @@ from fer_models.evaluation.evaluate import measure_model, read_evaluation
 from fer_models.evaluation.predictions import Predictions, model_ref, read_predictions
 from fer_models.evaluation.results import TEST, VALIDATION, ModelMetrics, SplitMetrics
 from fer_models.promotion.promote import DECISION_FILE
+from fer_models.reporting.attention import HeatPanel, heat_panel
+from fer_models.reporting.execution import Execution
+from fer_models.reporting.model_card.card import ModelCard, model_card
+from fer_models.reporting.model_card.config import ModelCardConfig
+from fer_models.reporting.model_card.facts import card_facts
+from fer_models.reporting.versus import Versus, compare_with_champion
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
+    ModelRef,
     PromotionRef,
     SnapshotRef,
     TuningRef,
@@ -28,6 +35,7 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.tuning.config import TuningConfig
 
 _CURVE_FILE = "curve.csv"
+_ENSEMBLE = "ensemble"
 
 
 class RunConfig(Protocol):
@@ -52,6 +60,10 @@ class RunConfig(Protocol):
     @property
     def evaluation(self) -> EvaluationConfig:
         """How models are scored."""
+
+    @property
+    def model_card(self) -> ModelCardConfig:
+        """Texts of the model card."""
 
     def model_dump(self, *, mode: str, exclude: set[str] | None = None) -> dict[str, Any]:
         """All settings as JSON values."""
@@ -90,10 +102,21 @@ class ModelRow:
     metrics: ModelMetrics
     is_candidate: bool
     weights: tuple[tuple[str, float], ...]
-    """Name and weight of each weighted member of an ensemble; empty for a member."""
+    """Name and weight of each weighted member; empty for a network, and for stacking."""
     curve: pd.DataFrame | None
     """Training curve by epoch; None for an ensemble."""
     lineage: dict[str, Any]
+    train_seconds: float | None
+    """Training time; of an ensemble that of its weighted members together; None if unknown."""
+    cross_validated: dict[str, dict[str, float]]
+    """`value`, `low` and `high` by metric, on validation; empty for older artifacts."""
+    multiply_adds: int | None
+    """For one image, over all TTA views; None if unknown."""
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it combines networks."""
+        return self.metrics.kind == _ENSEMBLE
 
     @property
     def headline(self) -> SplitMetrics:
@@ -120,7 +143,17 @@ class RunFacts:
     """Further tables of the snapshot: `truth` (synthetic data) and `rejected` rows."""
     predictions: Predictions
     """Of the candidate, on the headline split."""
+    validation: Predictions
+    """Of the candidate, on the validation split."""
     has_test: bool
+    heat: HeatPanel
+    """Heat maps of the candidate, or of the strongest member of an ensemble."""
+    versus: Versus | None
+    """The candidate against the champion before it; None without one."""
+    card: ModelCard
+    """Of the candidate."""
+    execution: Execution | None
+    """The execution that writes the report, if it is one of a flow."""
 
     @property
     def candidate(self) -> ModelRow:
@@ -128,8 +161,10 @@ class RunFacts:
         return next(row for row in self.rows if row.is_candidate)
 
 
-def collect(store: ArtifactStore, config: RunConfig, refs: RunRefs) -> RunFacts:
-    """Read the facts of a run.
+def collect(
+    store: ArtifactStore, config: RunConfig, refs: RunRefs, execution: Execution | None = None
+) -> RunFacts:
+    """Read the facts of a run; `execution` is the one that writes the report.
 
     Raises:
         DataError: evaluations or the choice belong to another snapshot.
@@ -142,13 +177,14 @@ def collect(store: ArtifactStore, config: RunConfig, refs: RunRefs) -> RunFacts:
     predictions = read_predictions(store, snapshot, refs.ensemble.candidate)
     has_test = len(predictions[TEST].labels) > 0
     tuning = refs.tuning
+    rows = _rows(store, snapshot, config, choice, metrics)
+    network = strongest_network(store, rows)
+    split = TEST if has_test else VALIDATION
     return RunFacts(
         config=config,
         refs=refs,
         snapshot=snapshot,
-        rows=tuple(
-            _row(store, snapshot, config, entry, choice, metrics) for entry in choice["candidates"]
-        ),
+        rows=rows,
         choice=choice,
         decision=store.read_json(refs.promotion, DECISION_FILE),
         checks=store.read_json(refs.validation, "results.json"),
@@ -156,9 +192,37 @@ def collect(store: ArtifactStore, config: RunConfig, refs: RunRefs) -> RunFacts:
         tuning_info=store.info(tuning) if tuning else {},
         best_setting=store.read_json(tuning, "best.json") if tuning else {},
         tables=open_tables(store, refs.snapshot),
-        predictions=predictions[TEST if has_test else VALIDATION],
+        predictions=predictions[split],
+        validation=predictions[VALIDATION],
         has_test=has_test,
+        heat=heat_panel(
+            store, snapshot, network, read_predictions(store, snapshot, network)[split]
+        ),
+        versus=compare_with_champion(
+            store, snapshot, predictions[split], split, refs.promotion.champion_id
+        ),
+        card=_card(store, config, rows),
+        execution=execution,
     )
+
+
+def _card(store: ArtifactStore, config: RunConfig, rows: Sequence[ModelRow]) -> ModelCard:
+    measured = next(row.metrics for row in rows if row.is_candidate)
+    model = model_ref(store, measured.model_id)
+    facts = card_facts(store, model, config.evaluation, measured)
+    return model_card(facts, config.model_card)
+
+
+def strongest_network(store: ArtifactStore, rows: Sequence[ModelRow]) -> ModelRef:
+    """The candidate, or the member of it that is best on the validation split."""
+    candidate = next(row for row in rows if row.is_candidate)
+    best = candidate
+    if candidate.is_ensemble:
+        networks = [row for row in rows if not row.is_ensemble]
+        weighted = {name for name, _ in candidate.weights}
+        used = [row for row in networks if row.metrics.model_name in weighted] or networks
+        best = max(used, key=lambda row: row.metrics.splits[VALIDATION].accuracy)
+    return model_ref(store, best.metrics.model_id)
 
 
 def _check_same_snapshot(
@@ -177,27 +241,36 @@ def _check_same_snapshot(
         )
 
 
-def _row(
+def _rows(
     store: ArtifactStore,
     snapshot: DatasetSnapshot,
     config: RunConfig,
-    entry: dict[str, Any],
     choice: dict[str, Any],
     metrics: dict[str, ModelMetrics],
-) -> ModelRow:
-    model = model_ref(store, entry["model_id"])
+) -> tuple[ModelRow, ...]:
     names = {c["model_id"]: c["name"] for c in choice["candidates"]}
-    weights = choice["weights"].get(entry["method"], {})
-    curve = None
-    if _CURVE_FILE in store.describe(model).files:
-        curve = pd.read_csv(io.BytesIO(store.read_file(model, _CURVE_FILE)))
-    measured = metrics.get(model.id) or measure_model(store, snapshot, model, config.evaluation)
-    return ModelRow(
-        metrics=measured,
-        is_candidate=model.id == choice["chosen"],
-        weights=tuple(
-            (names[model_id], weight) for model_id, weight in weights.items() if weight > 0
-        ),
-        curve=curve,
-        lineage=store.read_json(model, LINEAGE_FILE),
-    )
+    rows = []
+    for entry in choice["candidates"]:
+        model = model_ref(store, entry["model_id"])
+        weights = choice["weights"].get(entry["method"], {})
+        measured = metrics.get(model.id) or measure_model(store, snapshot, model, config.evaluation)
+        used = {model_id: weight for model_id, weight in weights.items() if weight > 0}
+        rows.append(
+            ModelRow(
+                metrics=measured,
+                is_candidate=model.id == choice["chosen"],
+                weights=tuple((names[model_id], weight) for model_id, weight in used.items()),
+                curve=_curve(store, model),
+                lineage=store.read_json(model, LINEAGE_FILE),
+                train_seconds=store.info(model).get("train_seconds"),
+                cross_validated=entry.get("cross_validated") or {},
+                multiply_adds=entry.get("multiply_adds"),
+            )
+        )
+    return tuple(rows)
+
+
+def _curve(store: ArtifactStore, model: ModelRef) -> pd.DataFrame | None:
+    if _CURVE_FILE not in store.describe(model).files:
+        return None
+    return pd.read_csv(io.BytesIO(store.read_file(model, _CURVE_FILE)))

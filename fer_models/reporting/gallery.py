@@ -38,7 +38,7 @@ def samples_by_class(snapshot: DatasetSnapshot) -> list[tuple[str, list[FaceImag
         mask = (table["status"] == KEPT) & (table["label"] == number)
         positions = _spread(np.flatnonzero(mask.to_numpy()), SAMPLES_PER_CLASS)
         if len(positions):
-            groups.append((name, [_face(snapshot, p, "", "") for p in positions]))
+            groups.append((name, [face_of(snapshot, p, "", "") for p in positions]))
     return groups
 
 
@@ -52,7 +52,7 @@ def quarantined_faces(snapshot: DatasetSnapshot) -> list[FaceImage]:
     reasons = table["reason"].to_numpy()
     by_reason = sorted(positions, key=lambda position: (str(reasons[position]), position))
     return [
-        _face(snapshot, p, str(reasons[p]).replace("_", " "), _label_text(snapshot, p))
+        face_of(snapshot, p, str(reasons[p]).replace("_", " "), _label_text(snapshot, p))
         for p in by_reason
     ]
 
@@ -65,7 +65,7 @@ def confident_mistakes(snapshot: DatasetSnapshot, predictions: Predictions) -> l
     wrong = np.flatnonzero(predicted != predictions.labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MAX_MISTAKES]
     return [
-        _face(
+        face_of(
             snapshot,
             int(predictions.positions[row]),
             f"{names[predicted[row]]} {100 * confidence[row]:.0f}\u202f%",
@@ -86,7 +86,8 @@ def _label_text(snapshot: DatasetSnapshot, position: int) -> str:
     return f"labelled {snapshot.classes.names[label]}" if label >= 0 else "unlabelled"
 
 
-def _face(snapshot: DatasetSnapshot, position: int, title: str, note: str) -> FaceImage:
+def face_of(snapshot: DatasetSnapshot, position: int, title: str, note: str) -> FaceImage:
+    """The image at a position of the snapshot, with two lines of text."""
     encoded = embedded_png(snapshot.images[position])
     image_id = str(snapshot.manifest["image_id"].iloc[position])
     return FaceImage(f"data:image/png;base64,{encoded}", title, note, image_id)

@@ -1,4 +1,4 @@
-"""The report of a run: one self-contained HTML page, and the lineage as JSON."""
+"""The report of a run: one self-contained HTML page, the model card, and the lineage as JSON."""
 
 import hashlib
 import json
@@ -8,6 +8,8 @@ from typing import Any
 from fer_models.plotting.page import page_environment, templates_hash
 from fer_models.progress import report
 from fer_models.reporting.collect import RunConfig, RunFacts, RunRefs, collect
+from fer_models.reporting.execution import Execution
+from fer_models.reporting.model_card.markdown import MODEL_CARD_FILE, markdown
 from fer_models.source_hash import source_hash
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import (
@@ -26,7 +28,7 @@ _ENTRY = "fer_models.reporting.report"
 
 REPORT_FILE = "report.html"
 LINEAGE_FILE = "lineage.json"
-_PACKAGE = "fer_models.reporting"
+PACKAGE = "fer_models.reporting"
 
 
 def write_report(
@@ -38,11 +40,13 @@ def write_report(
     evaluations: Sequence[EvaluationRef],
     ensemble: EnsembleRef,
     promotion: PromotionRef,
+    execution: Execution | None = None,
 ) -> RunRef:
-    """Write the report page and the lineage of a run.
+    """Write the report page of a run, the card of its candidate, and the lineage.
 
     The id hashes the configuration without store and tracking, the artifact ids, and the code and
-    templates of the page. So the same run gets the same id, whenever it ran.
+    templates of the page. So the same run gets the same id, whenever it ran; a report that exists
+    is kept with the date and the times of the execution that wrote it.
 
     Args:
         store: holds the artifacts of the run, and receives the report.
@@ -53,6 +57,8 @@ def write_report(
         evaluations: one per member and ensemble; a model without one is measured here.
         ensemble: the ensembles, and which model became the candidate.
         promotion: the decision about the candidate.
+        execution: the execution that writes the report, for its date and the times of its steps;
+            no part of the id.
 
     Returns:
         The run; `report_url` is the page.
@@ -69,7 +75,7 @@ def write_report(
     """
     refs = RunRefs(snapshot, validation, tuning, tuple(evaluations), ensemble, promotion)
     report("report", 0, 2, "steps", "reading the artifacts")
-    facts = collect(store, config, refs)
+    facts = collect(store, config, refs, execution)
     run_id = _run_id(config, refs)
     report_url = f"{store.artifact_url(RunRef, run_id)}/{REPORT_FILE}"
     run = store.ref(RunRef, run_id, report_url=report_url)
@@ -81,6 +87,7 @@ def write_report(
         "name": config.name,
         "config": config.model_dump(mode="json"),
         "artifacts": refs.ids(),
+        "execution": execution.model_dump(mode="json") if execution else None,
         "models": {row.metrics.model_id: row.lineage for row in facts.rows},
     }
     written = store.put(
@@ -88,6 +95,7 @@ def write_report(
         run_id,
         {
             REPORT_FILE: render_page(facts, run_id).encode(),
+            MODEL_CARD_FILE: markdown(facts.card).encode(),
             LINEAGE_FILE: json_bytes(lineage, sort_keys=False, allow_nan=True),
         },
         _info(facts),
@@ -101,7 +109,7 @@ def render_page(facts: RunFacts, run_id: str) -> str:
     """The self-contained HTML of the report."""
     from fer_models.reporting.view import FILTERS, page_context
 
-    environment = page_environment(_PACKAGE)
+    environment = page_environment(PACKAGE)
     environment.filters |= FILTERS
     return environment.get_template("report.html.j2").render(run_id=run_id, **page_context(facts))
 
@@ -111,7 +119,7 @@ def _run_id(config: RunConfig, refs: RunRefs) -> str:
     settings = config.model_dump(mode="json", exclude={"store", "tracking"})
     digest = hashlib.sha256(json.dumps([settings, refs.ids()], sort_keys=True).encode())
     digest.update(source_hash(_ENTRY).encode())
-    digest.update(templates_hash(_PACKAGE).encode())
+    digest.update(templates_hash(PACKAGE).encode())
     return digest.hexdigest()[:24]
 
 

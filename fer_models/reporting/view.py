@@ -5,11 +5,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_models.classes.described import source_lines
-from fer_models.evaluation.metrics import reliability_bins
-from fer_models.evaluation.results import TEST, TEST_WITHOUT_LEAKS, VALIDATION, SplitMetrics
-from fer_models.reporting import charts, gallery
-from fer_models.reporting.collect import RunFacts
+from fer_models.evaluation.command import evaluation_command
+from fer_models.evaluation.metrics import ReliabilityBins, reliability_bins
+from fer_models.evaluation.results import (
+    TEST,
+    TEST_WITHOUT_NEAR_COPIES,
+    VALIDATION,
+    VALIDATION_WITHOUT_NEAR_COPIES,
+    SplitMetrics,
+)
+from fer_models.evaluation.temperature import apply_temperature
+from fer_models.plotting.svg import NUM_SERIES_COLOURS
+from fer_models.reporting import gallery
+from fer_models.reporting.charts import classes as class_charts
+from fer_models.reporting.charts import ensemble as ensemble_charts
+from fer_models.reporting.charts import models as model_charts
+from fer_models.reporting.charts.data import counts_chart
+from fer_models.reporting.collect import ModelRow, RunFacts
+from fer_models.reporting.curves import class_curves
 from fer_models.reporting.defects import DefectRow, score_cleaning
+from fer_models.reporting.ensemble_panel import ensemble_panel
+from fer_models.reporting.figures import figure_table, slice_cards
+from fer_models.reporting.model_card.markdown import MODEL_CARD_FILE
+from fer_models.reporting.run_facts import duration, run_section
 from fer_models.tuning.charts import MAX_CURVES, lineage, search_charts
 
 THIN_SPACE = "\u202f"
@@ -53,6 +71,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "interval": interval,
     "short_count": short_count,
     "value_text": value_text,
+    "duration": duration,
 }
 
 
@@ -62,12 +81,25 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
     return {
         "facts": facts,
         "rows": facts.rows,
+        "board": _ranked(facts),
+        "is_cross_validated": all(row.cross_validated for row in facts.rows),
         "candidate": facts.candidate,
         "headline": headline,
         "confidence_text": f"{round(100 * facts.config.evaluation.confidence, 1):g}",
         "split": TEST if facts.has_test else VALIDATION,
         "has_test": facts.has_test,
-        "splits": {"validation": VALIDATION, "test": TEST, "unleaked": TEST_WITHOUT_LEAKS},
+        "splits": {"validation": VALIDATION, "test": TEST, "unique": _unique(facts)},
+        "commands": {
+            row.metrics.model_id: evaluation_command(
+                facts.refs.snapshot.store_url, row.metrics.model_id, row.metrics.settings
+            )
+            for row in facts.rows
+        },
+        "figures": figure_table(facts.candidate.metrics),
+        "slices": slice_cards(facts.candidate.metrics),
+        "criteria": facts.decision.get("criteria", ()),
+        "versus": facts.versus,
+        "ensemble": ensemble_panel(facts.choice),
         "verdict": _verdict(facts),
         "classes": tuple(headline.per_class),
         "label_lines": source_lines(facts.snapshot.info),
@@ -77,6 +109,8 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "defects": _defects(facts),
         "rejected": _rejected(facts),
         "charts": _charts(facts),
+        "reliability_caption": _reliability_caption(facts),
+        "worst_note": _worst_note(len(headline.per_class)),
         "schedule": _schedule(facts),
         "max_curves": MAX_CURVES,
         "curve_rows": [row for row in facts.rows if row.curve is not None],
@@ -85,7 +119,9 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "mistakes": gallery.confident_mistakes(facts.snapshot, facts.predictions),
         "num_mistakes": int((~facts.predictions.correct).sum()),
         "confusions": _worst_confusions(headline),
-        "lineage": _lineage(facts),
+        "card_file": MODEL_CARD_FILE,
+        "run": run_section(facts),
+        "heat": facts.heat,
         "config_json": facts.config.model_dump_json(indent=2),
     }
 
@@ -95,6 +131,25 @@ def _verdict(facts: RunFacts) -> dict[str, str]:
     if facts.refs.promotion.promoted:
         return {"kind": "pass", "title": f"{name} is the champion", "label": "promoted"}
     return {"kind": "fail", "title": f"{name} was not promoted", "label": "not promoted"}
+
+
+def _unique(facts: RunFacts) -> str:
+    """The headline set without near copies of training images."""
+    return TEST_WITHOUT_NEAR_COPIES if facts.has_test else VALIDATION_WITHOUT_NEAR_COPIES
+
+
+def _ranked(facts: RunFacts) -> list[ModelRow]:
+    """The models, best first by the metric that chose the candidate; of equals the candidate."""
+    metric = facts.choice["metric"]
+    plain = {entry["model_id"]: entry["validation"] for entry in facts.choice["candidates"]}
+    sign = 1 if metric == "log_loss" else -1
+
+    def rank(row: ModelRow) -> tuple[float, bool]:
+        fitted = plain[row.metrics.model_id][metric]
+        score = row.cross_validated.get(metric, {"value": fitted})["value"]
+        return sign * score, not row.is_candidate
+
+    return sorted(facts.rows, key=rank)
 
 
 def _confusion(scores: SplitMetrics) -> list[tuple[str, int, list[HeatCell]]]:
@@ -143,24 +198,55 @@ def _rejected(facts: RunFacts) -> list[Any]:
 
 
 def _charts(facts: RunFacts) -> dict[str, str]:
-    bins = reliability_bins(
-        facts.predictions.probs_NK,
-        facts.predictions.labels,
-        facts.config.evaluation.calibration_bins,
-    )
+    curves = class_curves(facts.predictions, tuple(facts.candidate.headline.per_class))
     rendered = {
-        "accuracy": charts.accuracy_chart(facts.rows),
-        "classes": charts.class_chart(facts.candidate.headline),
-        "reliability": charts.reliability_chart(bins),
-        "counts": charts.counts_chart(facts.snapshot),
+        "accuracy": model_charts.accuracy_chart(facts.rows),
+        "classes": class_charts.class_chart(facts.candidate.headline),
+        "reliability": class_charts.reliability_chart(_reliability(facts)),
+        "counts": counts_chart(facts.snapshot),
     }
+    if curves:
+        rendered["roc"] = class_charts.roc_chart(curves)
+        rendered["precision_recall"] = class_charts.precision_recall_chart(curves)
+    panel = ensemble_panel(facts.choice)
+    if panel is not None and panel.points:
+        rendered["cost"] = ensemble_charts.cost_chart(panel.points)
+    if panel is not None and panel.gains:
+        rendered["gains"] = ensemble_charts.gains_chart(panel.gains, panel.gain_metric)
     curve_rows = [row for row in facts.rows if row.curve is not None]
     if curve_rows:
-        rendered["curves"] = charts.curves_chart(curve_rows)
+        rendered["curves"] = model_charts.curves_chart(curve_rows)
     if facts.trials:
         figures = search_charts(facts.trials, facts.config.tuning.search_space)
         rendered |= {figure.name: figure.svg for figure in figures}
     return rendered
+
+
+def _reliability(facts: RunFacts) -> dict[str, ReliabilityBins]:
+    """Reliability of the probabilities as they are, and after temperature scaling."""
+    given, num_bins = facts.predictions, facts.config.evaluation.calibration_bins
+    series = {"as predicted": reliability_bins(given.probs_NK, given.labels, num_bins)}
+    temperature = facts.candidate.metrics.temperature
+    if temperature is not None:
+        scaled_NK = apply_temperature(given.probs_NK, temperature)
+        bins = reliability_bins(scaled_NK, given.labels, num_bins)
+        series[f"at T = {temperature:.2f}"] = bins
+    return series
+
+
+def _reliability_caption(facts: RunFacts) -> str:
+    headline, temperature = facts.candidate.headline, facts.candidate.metrics.temperature
+    text = "Below the dashed line the model is overconfident, above it underconfident. "
+    text += f"Calibration error {percent(headline.calibration_error)}"
+    if temperature is not None and headline.calibration_error_scaled is not None:
+        scaled = percent(headline.calibration_error_scaled)
+        text += f"; after temperature scaling (fitted on validation) {scaled}"
+    return f"{text}."
+
+
+def _worst_note(num_classes: int) -> str:
+    shown = NUM_SERIES_COLOURS
+    return f" The {shown} classes with the lowest figures." if num_classes > shown else ""
 
 
 def _schedule(facts: RunFacts) -> list[dict[str, Any]]:
@@ -172,21 +258,4 @@ def _schedule(facts: RunFacts) -> list[dict[str, Any]]:
         entry
         for number, entry in enumerate(entries)
         if not number or entry["copied_from"] is not None
-    ]
-
-
-def _lineage(facts: RunFacts) -> list[tuple[str, str]]:
-    source = facts.candidate.lineage
-    code = source.get("code") or {}
-    revision = code.get("revision") or "not a git checkout"
-    packages = source.get("packages") or {}
-    return [
-        ("dataset", facts.snapshot.ref.id),
-        ("code revision", revision + (" (with uncommitted changes)" if code.get("dirty") else "")),
-        ("seed", str(facts.config.seed)),
-        ("ferflow", str(source.get("ferflow"))),
-        ("Python", str(source.get("python"))),
-        ("platform", str(source.get("platform"))),
-        ("packages", ", ".join(f"{name} {v}" for name, v in packages.items() if v)),
-        ("store", facts.refs.snapshot.store_url),
     ]

@@ -20,6 +20,7 @@ from flows.entry.slot import slot_of_this_run
 from flows.entry.started import StartedRun, current_run
 from flows.entry.states import SKIPPED_STATE
 from flows.request import request_of
+from tasks.execution import executing
 from tasks.training_slot import training_slot
 
 P = ParamSpec("P")
@@ -64,7 +65,8 @@ def entry_flow(
                 record(started, state="skipped", message=why)
                 return Completed(name=SKIPPED_STATE, message=why)
             slot = training_slot(slot_of_this_run())
-            with _recorded_if_it_fails(started), slot, _only_own_heartbeat():
+            steps = executing(started.execution)
+            with _recorded_if_it_fails(started), slot, _only_own_heartbeat(), steps:
                 result = body(started)
             record(started, result)
             return started.final_state(result) or result

@@ -44,6 +44,7 @@ def record(
                 overrides=run.request.overrides,
                 flow_run_id=str(prefect_run.id),
                 run_id=run.id,
+                steps=run.execution.steps,
             ),
         )
     except FerError as error:

@@ -1,6 +1,7 @@
 """A deployed flow's run: its configuration, what Prefect shows of it, and how it ends."""
 
 import datetime as dt
+import platform
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,18 +12,22 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from fer_models.history.record import new_run_id
+from fer_models.lineage import machine
 from fer_models.processes import PROCESS_LABEL, process_tag
 from fer_models.reporting.collect import RunRefs
+from fer_models.reporting.execution import Execution
 from fer_models.tracking.mode import destination
 from flows.entry.names import data_label, is_generated, run_title, tags_of
 from flows.entry.states import NOT_PROMOTED_STATE, NOTHING_TO_DO_STATE, PROMOTED_STATE
 from flows.pipeline_config import PipelineConfig
 from flows.request import RunRequest
 from flows.results import Outcome
+from tasks.execution import RunningExecution
 from tasks.summary import publish_configuration, publish_summary, publish_tracking_problem
 
 PROMOTED = "promoted"
 NOT_PROMOTED = "not-promoted"
+_PIPELINE = "run-pipeline"
 
 
 def current_run() -> FlowRun | None:
@@ -65,9 +70,23 @@ class StartedRun:
         self.started = dt.datetime.now(tz=dt.UTC)
         self.id = new_run_id(self.started.timestamp())
         """Id of the record that the run leaves."""
+        self.execution = RunningExecution(self._begun())
+        """Collects the steps of the run."""
         self.name = self.title("")
         self._tags: list[str] = []
         self._final: State[Any] | None = None
+
+    def _begun(self) -> Execution:
+        started_s = self.started.timestamp()
+        return Execution(
+            id=self.id,
+            flow=self.flow_name,
+            command=self.request.command() if self.flow_name == _PIPELINE else "",
+            started_s=started_s,
+            now_s=started_s,
+            host=platform.node(),
+            machine=machine(),
+        )
 
     @property
     def message(self) -> str:

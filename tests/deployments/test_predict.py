@@ -200,7 +200,8 @@ def test_export_tells_files_and_accuracy(place: Place, tmp_path: Path) -> None:
     arguments = ("models", "export", "champion", str(folder), "--store", place.store.url)
     said = answer(ferflow(*arguments, "--json"))
     assert said["model"] == said["name"] == "small-1"
-    assert said["files"] == [str(folder / f"small-1{s}") for s in (".safetensors", ".json")]
+    assert said["files"] == [str(folder / f"small-1{s}") for s in (".safetensors", ".json", ".md")]
+    assert "## Intended Use" in (folder / "small-1.md").read_text()
     assert said["accuracy"]["validation"]["n"] == 42
     facts = json.loads((folder / "small-1.json").read_text())
     assert facts["weights_sha256"] == said["weights_sha256"]

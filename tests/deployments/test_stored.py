@@ -1,6 +1,7 @@
 """`ferflow models list` and `ferflow datasets`: what a store holds, and what used it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner, Result
 from deployments.cli import main
 from fer_models.dataset.snapshot import open_snapshot, write_snapshot
 from fer_models.ensembling.config import METHODS
+from fer_models.history.runs import record_run
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -40,6 +42,37 @@ def two_champions(store: ArtifactStore) -> tuple[BuiltRun, BuiltRun]:
     second = build_run(store, 1, 2.4, first.outcome.trained.prepared.snapshot, 1_800_003_600.0)
     assert second.record.promoted
     return first, second
+
+
+def test_the_card_of_the_champion_is_printed_or_written(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    run = build_run(store, 0, 2.4, chain(store)[2])
+    champion = run.outcome.promotion.candidate_id
+    printed = ferflow(store, "models", "card")
+    assert printed.exit_code == 0, printed.output
+    assert f"({champion})" in printed.stdout
+    file = tmp_path / "cards" / "MODEL_CARD.md"
+    said = answer(store, "models", "card", champion, "--out", str(file))
+    assert (said["model"], said["file"]) == (champion, str(file))
+    assert file.read_text("utf-8") == said["card"] == printed.stdout
+
+
+def test_a_card_takes_the_texts_of_the_newest_run_with_the_model(store: ArtifactStore) -> None:
+    run = build_run(store, 0, 2.4, chain(store)[2])
+    texts = {"license": "mit", "contact": "faces@example.com", "gone": "of another version"}
+    config = {**run.record.config, "model_card": texts}
+    later = {"id": "20991231T000000Z-ffffff", "config": config}
+    record_run(store, run.record.model_copy(update=later))
+    card = answer(store, "models", "card", run.outcome.promotion.candidate_id)["card"]
+    assert "license: mit" in card
+    assert "Contact: faces@example.com" in card
+
+
+def test_a_card_of_a_model_that_is_not_there_is_an_error(store: ArtifactStore) -> None:
+    result = ferflow(store, "models", "card", "nothing-like-it")
+    assert result.exit_code == 2
+    assert "nothing-like-it" in result.stderr
 
 
 def test_models_are_listed_with_figures_role_and_runs(store: ArtifactStore) -> None:

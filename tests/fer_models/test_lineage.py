@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_models.lineage import code_revision, library_sha, lineage, package_version
+from fer_models.lineage import code_revision, library_sha, lineage, machine_text, package_version
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -42,3 +42,13 @@ def test_lineage_names_data_seed_and_packages() -> None:
     assert found["packages"]["numpy"] == package_version("numpy")
     assert found["source_sha"] == library_sha()
     assert package_version("no-such-package") is None
+
+
+def test_the_machine_in_words() -> None:
+    found = lineage("abc", 7)["machine"]
+    assert found["cores"] >= 1
+    assert found["processor"] in machine_text(found)
+    two = {"processor": "EPYC", "cores": 2, "gpus": ["H100"]}
+    assert machine_text(two) == "2 cores, EPYC, H100"
+    assert machine_text({"cores": 1}) == "1 core"
+    assert machine_text({}) == ""

@@ -62,6 +62,13 @@ def test_a_run_promotes_a_model_and_writes_a_report(
     page = store.read_file(outcome.run, "report.html").decode()
     assert outcome.promotion.candidate_id in page
     assert "<script src" not in page
+    execution = store.read_json(outcome.run, "lineage.json")["execution"]
+    steps = {step["step"]: step for step in execution["steps"]}
+    assert steps["train-compact_cnn"]["artifact"] == outcome.trained.models[0].id
+    assert all(step["seconds"] > 0 for step in steps.values() if not step["cached"])
+    assert "Times and cost" in page
+    assert "ferflow run --recipe /" in page
+    assert "## Intended Use" in store.read_file(outcome.run, "MODEL_CARD.md").decode()
 
 
 def test_a_run_publishes_its_summary_and_configuration_and_leaves_a_record(
@@ -71,6 +78,7 @@ def test_a_run_publishes_its_summary_and_configuration_and_leaves_a_record(
     [record] = [one for one in list_runs(ArtifactStore(config.store)).runs if one.recorded]
     assert record.artifacts.report == outcome.run.id
     assert record.promoted
+    assert {"ingest", "train-scratch_cnn", "promote", "report"} <= {s.step for s in record.steps}
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(UUID(record.flow_run_id))
         own = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))

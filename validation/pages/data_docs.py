@@ -2,7 +2,7 @@
 
 The content is rendered by Great Expectations from its validation results. Its own page template
 loads styles, scripts, fonts and images from the network and contains the time and random ids; this
-one is plain HTML, and identical for identical results.
+one has the layout of all pages of ferflow, and is identical for identical results.
 """
 
 import copy
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_models.plotting.page import page_environment
 from validation.observations import is_set_result, set_text
 from validation.pages.plain_html import plain
 
@@ -22,53 +23,7 @@ _SCRIPTED_BLOCKS = {"graph", "bootstrap_table", "collapse", "tabs"}
 _COLUMNS = {"Check": "check", "Severity": "severity"}
 _DECIMALS = 6
 
-_TEMPLATE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Data Docs: snapshot {{ snapshot_id[:12] }}</title>
-<style>
-:root { color-scheme: light dark; --line: #8884; --bad: light-dark(#c62828, #ff8a80);
-  --good: light-dark(#2e7d32, #81c784); --soft: light-dark(#8881, #8882); }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { margin-bottom: .2rem; } h2 { margin: 2.5rem 0 .5rem; } .dim { opacity: .7; font-size: .9em; }
-table { border-collapse: collapse; } th { font-size: .85em; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .7rem;
-  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-.table, .overview { width: 100%; } .number { text-align: right; }
-.table > thead > tr > th:nth-child(1) { width: 3.5rem; }
-.table > thead > tr > th:nth-child(3) { width: 22%; }
-.table > thead > tr > th:nth-child(4) { width: 17%; }
-.table > thead > tr > th:nth-child(5) { width: 6rem; }
-.table-bordered { margin: .5rem 0; font-size: .9em; background: var(--soft); }
-h5 { font: 600 1em/1.5 ui-monospace, monospace; margin: 1.2rem 0 .2rem; }
-.badge { font: .9em ui-monospace, monospace; background: var(--soft); border-radius: .25rem;
-  padding: .05rem .3rem; }
-.text-danger { color: var(--bad); } .text-success { color: var(--good); }
-.fa-times::before { content: "\\2717  failed"; } .fa-check-circle::before { content: "\\2713"; }
-.fa-exclamation-triangle::before { content: "!"; color: var(--bad); }
-i { font-style: normal; } label { cursor: pointer; } .scroll { overflow-x: auto; }
-body:has(#only:checked) :is(tr:has(> .hide-succeeded-validation-target-child), .all-passed)
-  { display: none; }
-</style></head><body>
-<h1>Data Docs</h1>
-<p class="dim">Great Expectations' results for snapshot <code>{{ snapshot_id }}</code>. For remedies
-and example images see <a href="../report.html">the report of the data gate</a>.</p>
-<table class="overview"><thead><tr><th>Table</th><th class="number">Expectations</th>
-<th class="number">Passed</th><th class="number">Failed</th></tr></thead><tbody>
-{% for page in pages %}
-<tr><td><a href="#{{ page.table }}">{{ page.table }}</a></td>
-<td class="number">{{ page.evaluated }}</td><td class="number">{{ page.passed }}</td>
-<td class="number{{ ' text-danger' if page.failed }}">{{ page.failed }}</td></tr>
-{% endfor %}
-</tbody></table>
-<p><label><input type="checkbox" id="only"> show only failed expectations</label></p>
-{% for page in pages %}
-<section{% if not page.failed %} class="all-passed"{% endif %}>
-<h2 id="{{ page.table }}">{{ page.table }}</h2>
-<div class="scroll">{{ page.content | safe }}</div></section>
-{% endfor %}
-</body></html>
-"""
+_PACKAGE = "validation.pages"
 
 
 def render_data_docs(snapshot_id: str, outcomes: Mapping[str, Any]) -> str:
@@ -79,7 +34,6 @@ def render_data_docs(snapshot_id: str, outcomes: Mapping[str, Any]) -> str:
         outcomes: Great Expectations' validation results by table.
     """
     from great_expectations.render.view.view import DefaultJinjaPageView
-    from jinja2 import Environment
 
     template = DefaultJinjaPageView().env.get_template("table.j2")
     pages = [
@@ -92,12 +46,8 @@ def render_data_docs(snapshot_id: str, outcomes: Mapping[str, Any]) -> str:
         }
         for table, outcome in outcomes.items()
     ]
-    page: str = (
-        Environment(autoescape=True)
-        .from_string(_TEMPLATE)
-        .render(snapshot_id=snapshot_id, pages=pages)
-    )
-    return page
+    page = page_environment(_PACKAGE).get_template("data_docs.html.j2")
+    return page.render(snapshot_id=snapshot_id, pages=pages)
 
 
 def _content(outcome: Any) -> dict[str, Any]:

@@ -6,11 +6,14 @@ from typing import get_args
 
 import click
 
+from deployments.cli.models.card import card_text, write_card
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.prediction.predictor import stored_model
 from fer_models.training.config import TTA
+
+_CARD_SUFFIX = ".md"
 
 
 @click.command()
@@ -42,8 +45,8 @@ def export(
     """Write model MODEL_ID (or `champion`) to FOLDER as a weight bundle.
 
     `ferflow predict --model FOLDER/NAME.json` predicts with a bundle on any machine, without a
-    store. A bundle is two files, the weights in half precision and their metadata. That of an
-    ensemble holds all its networks.
+    store. A bundle is two files, the weights in half precision and their metadata; that of an
+    ensemble holds all its networks. The model card is written beside them.
     """
     store = open_store(store_url)
     model = stored_model(store, model_id)
@@ -53,10 +56,13 @@ def export(
     with progress_display():
         facts = write_bundle(store, model, folder, name=name, command=training_command, tta=tta)
     files = [folder / f"{facts.name}{suffix}" for suffix in (WEIGHTS_SUFFIX, FACTS_SUFFIX)]
+    files.append(folder / f"{facts.name}{_CARD_SUFFIX}")
+    write_card(files[-1], card_text(store, model))
     accuracy = {key: value.model_dump() for key, value in facts.accuracy.items()}
     print_facts(
         {
             "bundle": str(files[1]),
+            "card": str(files[2]),
             "weights": f"{files[0]} ({files[0].stat().st_size / 1e6:.2f} MB)",
             **{key: f"{value.accuracy:.4f} n={value.n}" for key, value in facts.accuracy.items()},
             "next": f"ferflow predict --model {shlex.quote(str(files[1]))} PATH...",

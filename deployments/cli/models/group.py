@@ -2,6 +2,7 @@
 
 import click
 
+from deployments.cli.models.card import card
 from deployments.cli.models.change import promote, rollback
 from deployments.cli.models.compare import compare
 from deployments.cli.models.export import export
@@ -23,6 +24,7 @@ for _subcommand in (
     history,
     promote,
     rollback,
+    card,
     export,
     hidden_summary,
 ):

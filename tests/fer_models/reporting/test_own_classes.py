@@ -9,6 +9,8 @@ from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.evaluation.predictions import Predictions
 from fer_models.reporting.collect import RunFacts, RunRefs, collect
+from fer_models.reporting.model_card.card import model_card
+from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.reporting.report import render_page
 from fer_models.reporting.view import page_context
 from fer_models.storage.config import StoreConfig
@@ -21,7 +23,7 @@ from tests.fer_models.own_classes import (
     probabilities,
     split_metrics,
 )
-from tests.fer_models.reporting.test_report import Page, make_run
+from tests.fer_models.reporting.builders import Page, make_run
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +49,21 @@ def own_facts(store: ArtifactStore, facts: RunFacts, classes: ClassList) -> RunF
     probs = probabilities(labels, len(classes))
     scores = split_metrics(classes, labels, probs)
     rows = tuple(
-        replace(row, metrics=row.metrics.model_copy(update={"splits": {"test": scores}}))
+        replace(
+            row, metrics=row.metrics.model_copy(update={"splits": {"test": scores}, "slices": ()})
+        )
         for row in facts.rows
     )
     predictions = Predictions(positions, labels, probs)
-    return replace(facts, snapshot=snapshot, rows=rows, predictions=predictions, checks=[])
+    known = replace(facts.card.facts, classes=classes.names, class_counts={}, metrics=None)
+    return replace(
+        facts,
+        snapshot=snapshot,
+        rows=rows,
+        predictions=predictions,
+        checks=[],
+        card=model_card(known, ModelCardConfig()),
+    )
 
 
 def test_the_page_shows_the_classes_of_the_snapshot(

@@ -2,10 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass, replace
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,115 +15,11 @@ from fer_models.evaluation.evaluate import evaluate_model
 from fer_models.labels import CLASS_NAMES
 from fer_models.promotion.config import PromotionConfig
 from fer_models.promotion.promote import promote_candidate
-from fer_models.reporting.report import write_report
 from fer_models.storage.config import StoreConfig
-from fer_models.storage.refs import (
-    EnsembleRef,
-    EvaluationRef,
-    PromotionRef,
-    RunRef,
-    SnapshotRef,
-    TuningRef,
-    ValidationRef,
-)
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
-from tests.fer_models.builders import (
-    build_model,
-    build_snapshot,
-    build_tuning,
-    build_validation,
-)
-
-Shared = tuple[ArtifactStore, "Run", RunRef]
-VOID = {"meta", "link", "img", "br"}
-MEMBERS = ("compact_cnn", "scratch_cnn", "resnet10t")
-
-
-@dataclass(frozen=True)
-class Run:
-    snapshot: SnapshotRef
-    validation: ValidationRef
-    tuning: TuningRef | None
-    evaluations: tuple[EvaluationRef, ...]
-    ensemble: EnsembleRef
-    promotion: PromotionRef
-
-    def write(self, store: ArtifactStore, config: PipelineConfig | None = None) -> RunRef:
-        return write_report(store, config or PipelineConfig(), *self._parts())
-
-    def _parts(self) -> list[Any]:
-        return [getattr(self, name) for name in self.__dataclass_fields__]
-
-
-class Page(HTMLParser):
-    """Collects tags and text, and detects unbalanced elements."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open, self.tags, self.text, self.unbalanced = [], [], [], []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: Any) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.unbalanced.append(tag)
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] not in ("style", "script"):
-            self.text.append(data)
-
-    @property
-    def visible_text(self) -> str:
-        return " ".join(" ".join(self.text).split())
-
-
-def make_run(
-    store: ArtifactStore,
-    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
-    tuned: bool = True,
-    failed: int = 0,
-    members: tuple[str, ...] = MEMBERS,
-    **kwargs: Any,
-) -> "Run":
-    snapshot = build_snapshot(store, 350, fractions=fractions, **kwargs)
-    models = [
-        build_model(store, snapshot, name, 1.6 + 0.4 * i, 10 * i) for i, name in enumerate(members)
-    ]
-    ensemble = ensemble_models(store, snapshot, models, EnsembleConfig())
-    evaluations = tuple(
-        evaluate_model(store, snapshot, model, EvaluationConfig())
-        for model in (*models, *ensemble.ensembles)
-    )
-    return Run(
-        snapshot=snapshot,
-        validation=build_validation(store, snapshot, failed),
-        tuning=build_tuning(store) if tuned else None,
-        evaluations=evaluations,
-        ensemble=ensemble,
-        promotion=promote_candidate(store, snapshot, ensemble.candidate, PromotionConfig()),
-    )
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
-    """A store with one full run and its report."""
-    store = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("report"))))
-    run = make_run(store, with_truth=True)
-    return store, run, run.write(store)
-
-
-@pytest.fixture(scope="module")
-def page(shared: Shared) -> "Page":
-    store, _, written = shared
-    return Page(store.read_file(written, "report.html").decode())
+from tests.fer_models.builders import build_model, build_snapshot, build_validation
+from tests.fer_models.reporting.builders import MEMBERS, Page, Run, Shared, make_run
 
 
 def test_page_is_well_formed(page: "Page") -> None:
@@ -170,7 +64,7 @@ def test_page_names_models_verdict_and_figures(shared: Shared, page: "Page") -> 
 
 def test_charts_take_their_colours_from_the_page(page: "Page") -> None:
     charts = [attrs for tag, attrs in page.tags if tag == "svg"]
-    assert len(charts) == 7
+    assert len(charts) == 11
     assert all(attrs["aria-label"] for attrs in charts)
     assert {attrs["class"] for attrs in charts} == {"wide", "half"}
     styles = " ".join(attrs.get("style", "") for _, attrs in page.tags)

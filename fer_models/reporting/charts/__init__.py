@@ -1,0 +1,1 @@
+"""Charts of the report; each function returns an inline SVG element."""

@@ -1,0 +1,81 @@
+"""The candidate against the champion: counts, faces, and images that the champion knows."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.evaluation.predictions import read_predictions
+from fer_models.labels import CLASS_NAMES
+from fer_models.reporting.versus import MAX_FACES, compare_with_champion
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.store import ArtifactStore
+from tests.fer_models.builders import build_model, build_snapshot
+
+
+def model_with_answers(
+    store: ArtifactStore, snapshot: DatasetSnapshot, name: str, right: npt.NDArray[np.bool_]
+) -> ModelRef:
+    """A model that answers the test images rightly where `right` is, else with the next class."""
+    probabilities = {}
+    for split in ("validation", "test"):
+        labels = snapshot.labels(snapshot.positions(split))
+        hits = right if split == "test" else np.ones(len(labels), dtype=np.bool_)
+        answers = np.where(hits, labels, (labels + 1) % len(CLASS_NAMES))
+        probabilities[split] = np.eye(len(CLASS_NAMES))[answers] * 0.93 + 0.01
+    return build_model(store, snapshot.ref, name, probabilities=probabilities)
+
+
+def test_counts_and_faces_of_what_only_one_of_them_knows(store: ArtifactStore) -> None:
+    snapshot = open_snapshot(store, build_snapshot(store))
+    n = len(snapshot.positions("test"))
+    rows = np.arange(n)
+    champion = model_with_answers(store, snapshot, "old", rows % 4 != 0)
+    candidate = model_with_answers(store, snapshot, "new", rows % 6 != 0)
+    predictions = read_predictions(store, snapshot, candidate)["test"]
+    found = compare_with_champion(store, snapshot, predictions, "test", champion.id)
+    assert found is not None
+    assert (found.champion, found.n, found.seen, found.missing) == ("old", n, 0, "")
+    assert found.both == int(((rows % 4 != 0) & (rows % 6 != 0)).sum())
+    assert found.only_candidate == int(((rows % 4 == 0) & (rows % 6 != 0)).sum())
+    assert found.only_champion == int(((rows % 4 != 0) & (rows % 6 == 0)).sum())
+    assert found.neither == int(((rows % 4 == 0) & (rows % 6 == 0)).sum())
+    assert len(found.won) == min(found.only_candidate, MAX_FACES)
+    label = snapshot.labels(predictions.positions)[4]
+    wrong = CLASS_NAMES[(label + 1) % len(CLASS_NAMES)]
+    assert (found.won[0].title, found.won[0].note) == (CLASS_NAMES[label], f"not {wrong}")
+
+
+def test_without_a_champion_there_is_nothing_to_compare(store: ArtifactStore) -> None:
+    snapshot = open_snapshot(store, build_snapshot(store))
+    candidate = build_model(store, snapshot.ref)
+    predictions = read_predictions(store, snapshot, candidate)["test"]
+    assert compare_with_champion(store, snapshot, predictions, "test", None) is None
+
+
+def test_a_champion_that_is_gone_is_a_sentence(store: ArtifactStore) -> None:
+    snapshot = open_snapshot(store, build_snapshot(store))
+    candidate = build_model(store, snapshot.ref)
+    predictions = read_predictions(store, snapshot, candidate)["test"]
+    found = compare_with_champion(store, snapshot, predictions, "test", "gone-0123")
+    assert found is not None
+    assert "can't be compared" in found.missing
+
+
+def test_images_that_the_champion_was_trained_on_are_left_out(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = open_snapshot(store, build_snapshot(store, seed=3))
+    other = build_snapshot(store, seed=3, fractions=(0.9, 0.05, 0.05))
+    champion = build_model(store, other, "old")
+    candidate = build_model(store, snapshot.ref, "new")
+    predictions = read_predictions(store, snapshot, candidate)["test"]
+    probs_NK = np.full((len(predictions.labels), len(CLASS_NAMES)), 1 / len(CLASS_NAMES))
+    monkeypatch.setattr("fer_models.training.predict.predict_model", lambda *_: probs_NK)
+    found = compare_with_champion(store, snapshot, predictions, "test", champion.id)
+    assert found is not None
+    opened = open_snapshot(store, other)
+    trained = set(opened.manifest["pixel_sha256"].to_numpy()[opened.positions("train")])
+    shas = snapshot.manifest["pixel_sha256"].to_numpy()[predictions.positions]
+    assert found.seen == sum(sha in trained for sha in shas) > 0
+    assert found.n == len(predictions.labels) - found.seen
