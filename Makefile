@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-train bench-gpu bench-promotion docs-pictures check format lock clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check format lock clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ coverage: $(STAMP)  ## The same tests, with the lines that none of them runs
 
 test-all: $(STAMP)  ## The slow tests, too
 	@$(PY) -m pytest $(ARGS)
+
+bench-ingest: $(STAMP)  ## Ingest of JPEG files against the decoder alone (ARGS='--images N')
+	@$(PY) -m tests.benchmarks.bench_ingest_images $(ARGS)
 
 bench-data: $(STAMP)  ## Ratios and scores of the data steps (ARGS='--images TABLE' adds the real images)
 	@$(PY) -m tests.benchmarks $(ARGS)

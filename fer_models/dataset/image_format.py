@@ -93,7 +93,7 @@ def to_thumbnails(images: Pixels) -> Pixels:
 
     def fill(start: int) -> None:
         for row in range(start, min(start + _IMAGES_PER_TASK, len(images))):
-            thumbnails[row] = _thumbnail(images[row])
+            thumbnails[row] = thumbnail_of(images[row])
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS)) as threads:
         list(threads.map(fill, _starts(len(images))))
@@ -104,7 +104,8 @@ def _starts(num_images: int) -> Iterator[int]:
     return iter(range(0, num_images, _IMAGES_PER_TASK))
 
 
-def _thumbnail(image: Pixels) -> Pixels:
+def thumbnail_of(image: Pixels) -> Pixels:
+    """The grey 48 x 48 version of one image, S x S or S x S x 3."""
     from PIL import Image
 
     size = (THUMBNAIL_PX, THUMBNAIL_PX)

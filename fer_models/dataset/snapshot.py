@@ -7,10 +7,8 @@ pixels, not file bytes, which depend on library versions.
 
 import hashlib
 import io
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fer_models.classes.class_list import FER2013_CLASSES, ClassList
+from fer_models.dataset.array_file import hashed_meanwhile, npy_buffers
 from fer_models.dataset.image_format import (
     THUMBNAIL_PX,
     ImageFormat,
@@ -26,6 +25,7 @@ from fer_models.dataset.image_format import (
     to_thumbnails,
 )
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS
+from fer_models.storage.backend import Buffers, Content
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -123,6 +123,7 @@ def write_snapshot(
     tables: Mapping[str, pd.DataFrame] | None = None,
     info: Mapping[str, Any] | None = None,
     classes: ClassList | None = None,
+    thumbnails: Images | None = None,
 ) -> SnapshotRef:
     """Write a snapshot and return its reference.
 
@@ -136,13 +137,16 @@ def write_snapshot(
         tables: additional tables (`truth`, `decisions`) by name; part of the id.
         info: additional metadata, not part of the id.
         classes: what the labels number; None: the parent's classes, or FER2013's seven.
+        thumbnails: `to_thumbnails(images)`, if that is known already.
     """
     if classes is None:
         classes = ClassList.from_info(store.info(parent)) if parent else FER2013_CLASSES
     table = _checked_manifest(manifest, images)
     assert table["label"].max() < len(classes)
     tables = tables or {}
-    sha = snapshot_sha(table, images, step, tables, classes)
+    pixels = {} if parent else _pixel_files(images, thumbnails)
+    with hashed_meanwhile(pixels.values()):
+        sha = snapshot_sha(table, images, step, tables, classes)
     facts = {
         "step": step,
         "parent": parent.id if parent else None,
@@ -151,17 +155,13 @@ def write_snapshot(
         **summarise(table, classes),
         **(info or {}),
     }
-    files: dict[str, Path | bytes] = {_MANIFEST_FILE: _parquet_bytes(table)}
+    files: dict[str, Content] = {_MANIFEST_FILE: _parquet_bytes(table)}
     files |= {f"{name}.parquet": _parquet_bytes(extra) for name, extra in tables.items()}
     if parent is not None:
         stored = store.describe(parent).files
         linked = {name: stored[name] for name in _PIXEL_FILES if name in stored}
         return store.put(SnapshotRef, sha, files, facts, linked)
-    with tempfile.TemporaryDirectory() as scratch:
-        for name, pixels in _pixel_files(images).items():
-            files[name] = Path(scratch) / name
-            np.save(Path(scratch) / name, pixels)
-        return store.put(SnapshotRef, sha, files, facts)
+    return store.put(SnapshotRef, sha, {**files, **pixels}, facts)
 
 
 def open_snapshot(store: ArtifactStore, ref: SnapshotRef) -> DatasetSnapshot:
@@ -286,11 +286,12 @@ def _checked_manifest(manifest: pd.DataFrame, images: Images) -> pd.DataFrame:
     return manifest[list(MANIFEST_DTYPES)].astype(MANIFEST_DTYPES).reset_index(drop=True)
 
 
-def _pixel_files(images: Images) -> dict[str, Images]:
-    """The arrays of a new snapshot: its images, and thumbnails unless they are their own."""
+def _pixel_files(images: Images, thumbnails: Images | None) -> dict[str, Buffers]:
+    """The files of a new snapshot: its images, and thumbnails unless they are their own."""
     if format_of(images).is_thumbnail:
-        return {_IMAGES_FILE: images}
-    return {_IMAGES_FILE: images, _THUMBNAILS_FILE: to_thumbnails(images)}
+        return {_IMAGES_FILE: npy_buffers(images)}
+    small = to_thumbnails(images) if thumbnails is None else thumbnails
+    return {_IMAGES_FILE: npy_buffers(images), _THUMBNAILS_FILE: npy_buffers(small)}
 
 
 def _parquet_bytes(table: pd.DataFrame) -> bytes:

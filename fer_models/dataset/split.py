@@ -1,5 +1,6 @@
 """Splitting: assign each image to train, validation or test, and keep copies together."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,12 @@ from fer_models.labels import UNLABELLED
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
+_FRACTIONS = (
+    ("validation_fraction",),
+    ("test_fraction",),
+    ("validation_fraction", "test_fraction"),
+)
+_TRIED_FRACTIONS = (0.1, 0.2, 0.05, 0.3, 0.4)
 Splits = npt.NDArray[np.object_]
 Mask = npt.NDArray[np.bool_]
 
@@ -64,12 +71,13 @@ def split_snapshot(
         StoreError: the snapshot is missing or damaged, or the store can't be written.
     """
     opened = open_snapshot(store, snapshot)
-    rng = np.random.default_rng(seed)
-    assigned = _assign(opened.manifest, config, rng)
-    manifest = opened.manifest.assign(split=pd.Series(assigned.splits, dtype="str"))
-    if assigned.restored is not None:
-        manifest.loc[assigned.restored, ["status", "reason"]] = KEPT, ""
-    _check(manifest, assigned, snapshot, opened.classes)
+    manifest, assigned = _split(opened.manifest, config, seed)
+    if problems := _problems(manifest, assigned, opened.classes):
+        raise DataError(
+            f"snapshot {snapshot.id[:12]} can't be split for training and evaluation; add the "
+            f"missing images{_advice(opened.manifest, config, seed, opened.classes)}",
+            problems,
+        )
     return write_snapshot(
         store,
         manifest,
@@ -161,9 +169,18 @@ def _groups(manifest: pd.DataFrame, rows: Mask) -> pd.DataFrame:
     return table[~table.index.isin(elsewhere)]
 
 
-def _check(
-    manifest: pd.DataFrame, assigned: _Assignment, snapshot: SnapshotRef, classes: ClassList
-) -> None:
+def _split(
+    manifest: pd.DataFrame, config: SplittingConfig, seed: int
+) -> tuple[pd.DataFrame, _Assignment]:
+    """The manifest with its splits, and how they came about."""
+    assigned = _assign(manifest, config, np.random.default_rng(seed))
+    manifest = manifest.assign(split=pd.Series(assigned.splits, dtype="str"))
+    if assigned.restored is not None:
+        manifest.loc[assigned.restored, ["status", "reason"]] = KEPT, ""
+    return manifest, assigned
+
+
+def _problems(manifest: pd.DataFrame, assigned: _Assignment, classes: ClassList) -> list[str]:
     usable = manifest[(manifest["status"] == KEPT) & (manifest["label"] != UNLABELLED)]
     counts = usable["split"].value_counts()
     needed = ["train", "validation", *(["test"] if "test" in assigned.drawn else [])]
@@ -179,9 +196,29 @@ def _check(
         for number, name in enumerate(classes.names)
         if number not in in_training
     ]
-    if problems:
-        raise DataError(
-            f"snapshot {snapshot.id[:12]} can't be split for training and evaluation; add the "
-            "missing images, or change splitting.strategy or the splitting fractions",
-            problems,
-        )
+    return problems
+
+
+def _advice(manifest: pd.DataFrame, config: SplittingConfig, seed: int, classes: ClassList) -> str:
+    """Settings with which these images can be split; "" if there are none."""
+    for changes in _alternatives(config):
+        try:
+            changed = SplittingConfig.model_validate({**config.model_dump(), **changes})
+        except ValueError:  # no images left for training
+            continue
+        if not _problems(*_split(manifest, changed, seed), classes):
+            settings = " and ".join(f"splitting.{name}={value}" for name, value in changes.items())
+            return f", or set {settings}"
+    return ""
+
+
+def _alternatives(config: SplittingConfig) -> Iterator[dict[str, str | float]]:
+    """Other settings, those with the fewest changes first."""
+    strategies: list[dict[str, str | float]] = [{}]
+    if config.strategy == "source":
+        strategies.append({"strategy": "stratified"})
+    yield from strategies[1:]
+    for strategy in strategies:
+        for names in _FRACTIONS:
+            for fraction in _TRIED_FRACTIONS:
+                yield {**strategy, **dict.fromkeys(names, fraction)}

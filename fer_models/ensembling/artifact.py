@@ -21,6 +21,7 @@ from fer_models.storage.store import ArtifactStore
 
 LINEAGE_FILE = "lineage.json"
 _DECIMALS = 6
+_SPLITS = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,9 @@ def write_ensemble(
             "kind": "ensemble",
             "snapshot_id": snapshot.ref.id,
             "seed": seed,
-            "parameters": sum(member.parameters for member in used),
             "validation_accuracy": validation["accuracy"],
             "cross_validated_accuracy": cross_validated_accuracy,
-            "train_seconds": sum(float(member.info["train_seconds"]) for member in used),
+            **_totals(used),
         },
         name=name,
         kind="ensemble",
@@ -83,7 +83,11 @@ def write_ensemble(
     return WrittenEnsemble(model, combination, used, validation)
 
 
-_SPLITS = ("validation", "test")
+def _totals(members: Sequence[Member]) -> dict[str, Any]:
+    return {
+        "parameters": sum(member.parameters for member in members),
+        "train_seconds": sum(float(member.info["train_seconds"]) for member in members),
+    }
 
 
 def combined_probabilities(combination: Combination, members: Sequence[Member], split: str) -> Any:

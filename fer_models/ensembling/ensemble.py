@@ -13,6 +13,7 @@ from fer_models.ensembling.members import Member, read_members
 from fer_models.ensembling.outcome import Outcome, outcome_content
 from fer_models.ensembling.scores import score
 from fer_models.ensembling.selection import Contender, Selection
+from fer_models.evaluation.predictions import read_out_of_fold
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import EnsembleRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -76,10 +77,20 @@ def _fitting(
     members: Sequence[Member],
     config: EnsembleConfig,
 ) -> Fitting:
-    """The images to fit on and to choose on: both are the validation images."""
+    """The images to fit on and to choose on.
+
+    Rules are fitted to out-of-fold predictions of the training images if every member has them:
+    the validation images then serve for the choice alone. Otherwise they serve for both.
+    """
     copies = find_copies(store, snapshot)
-    validation = [member.predictions["validation"] for member in members]
-    return Fitting(folded_images(snapshot, copies, validation, config.folds))
+    predictions = [member.predictions["validation"] for member in members]
+    validation = folded_images(snapshot, copies, predictions, config.folds)
+    found = [read_out_of_fold(store, snapshot, member.model) for member in members]
+    out_of_fold = [one for one in found if one is not None]
+    if len(out_of_fold) < len(members):
+        return Fitting(validation)
+    training = folded_images(snapshot, copies, out_of_fold, config.folds)
+    return Fitting(training.without_groups(validation.groups_N), validation)
 
 
 def _contenders(

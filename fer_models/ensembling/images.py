@@ -56,6 +56,13 @@ class Images:
         """The rows of the images in these folds."""
         return np.flatnonzero(np.isin(self.folds_N, sorted(folds)))
 
+    def without_groups(self, groups: Ints) -> "Images":
+        """The images that are no copies of those in `groups`."""
+        rows = np.flatnonzero(~np.isin(self.groups_N, groups))
+        return Images(
+            self.labels_N[rows], self.groups_N[rows], self.folds_N[rows], self.probs_MNK[:, rows]
+        )
+
     def without_member(self, number: int) -> "Images":
         """The same images without the probabilities of one member."""
         return replace(self, probs_MNK=np.delete(self.probs_MNK, number, axis=0))

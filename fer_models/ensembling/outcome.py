@@ -12,7 +12,7 @@ from fer_models.ensembling.cost import multiply_adds
 from fer_models.ensembling.crossfit import Fitting
 from fer_models.ensembling.diversity import disagreements, member_gains
 from fer_models.ensembling.members import Member
-from fer_models.ensembling.scores import Resampled, Score
+from fer_models.ensembling.scores import Resampled, Score, widened
 from fer_models.ensembling.selection import Nested, Selection
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -64,8 +64,22 @@ class Outcome:
         return {m: Resampled(m, probs_ANK, images.labels_N, images.bootstrap) for m in METRICS}
 
     def scores(self, number: int) -> _Json:
-        """Scores with intervals of an entry of `resampled`, by metric."""
+        """Cross-validated scores of a contender with intervals, by metric."""
         return {metric: found.score(number)._asdict() for metric, found in self.resampled.items()}
+
+    def nested_scores(self, position: int) -> _Json:
+        """Nested estimates by metric: 0 is that of the choice, then follow the methods.
+
+        Their intervals contain the spread of what was chosen, see `Nested.deviation`.
+        """
+        nested = (self.nested, *self.nested_by_method)[position]
+        num_contenders = len(self.selection.contenders)
+        rows: _Json = {}
+        for metric, found in self.resampled.items():
+            deviation = nested.deviation(found.values_A[:num_contenders])
+            plain = found.score(num_contenders + position)
+            rows[metric] = widened(metric, plain, deviation)._asdict()
+        return rows
 
 
 def outcome_content(store: ArtifactStore, snapshot: SnapshotRef, outcome: Outcome) -> _Json:
@@ -75,7 +89,6 @@ def outcome_content(store: ArtifactStore, snapshot: SnapshotRef, outcome: Outcom
     rows = _member_rows(store, outcome)
     candidates = rows + _ensemble_rows(outcome, {row["model_id"]: row for row in rows})
     names = [candidate["name"] for candidate in candidates]
-    nested = len(candidates)
     return {
         "snapshot_id": snapshot.id,
         "metric": config.choose_by,
@@ -89,7 +102,7 @@ def outcome_content(store: ArtifactStore, snapshot: SnapshotRef, outcome: Outcom
         "candidates": candidates,
         "best_member": ids[outcome.selection.best_member()],
         "nested": {
-            **outcome.scores(nested),
+            **outcome.nested_scores(0),
             "chosen": [names[number] for number in outcome.nested.chosen],
         },
         "disagreements": [
@@ -126,10 +139,8 @@ def _member_rows(store: ArtifactStore, outcome: Outcome) -> list[_Json]:
 
 def _ensemble_rows(outcome: Outcome, members: dict[str, _Json]) -> list[_Json]:
     rows = []
-    first_nested = len(outcome.selection.contenders) + 1
-    for position, (number, written) in enumerate(
-        zip(outcome.combined, outcome.ensembles, strict=True)
-    ):
+    pairs = zip(outcome.combined, outcome.ensembles, strict=True)
+    for position, (number, written) in enumerate(pairs, start=1):
         costs = [members[member.model.id]["multiply_adds"] for member in written.members]
         rows.append(
             {
@@ -144,7 +155,7 @@ def _ensemble_rows(outcome: Outcome, members: dict[str, _Json]) -> list[_Json]:
                 "validation": written.validation,
                 "cross_validated": outcome.scores(number),
                 "gain": _gain(outcome, number),
-                "nested": outcome.scores(first_nested + position),
+                "nested": outcome.nested_scores(position),
             }
         )
     return rows

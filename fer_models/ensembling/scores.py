@@ -3,7 +3,9 @@
 N images, K classes, C columns, B replicates, A candidates.
 """
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +70,15 @@ def loss(metric: Metric, value: float) -> float:
 def gain(metric: Metric, new: Floats, old: Floats) -> Floats:
     """By how much `new` is better than `old`: positive is better for every metric."""
     return old - new if metric == "log_loss" else new - old
+
+
+def widened(metric: Metric, score: Score, deviation: float) -> Score:
+    """The score with the interval of one more independent deviation (a standard deviation)."""
+    margin = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2) * deviation
+    low = score.value - math.hypot(score.value - score.low, margin)
+    high = score.value + math.hypot(score.high - score.value, margin)
+    highest = math.inf if metric == "log_loss" else 1.0
+    return Score(score.value, round(max(low, 0.0), _DECIMALS), round(min(high, highest), _DECIMALS))
 
 
 class Resampled:

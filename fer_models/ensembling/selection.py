@@ -43,10 +43,24 @@ class Nested:
     Attributes:
         probs_NK: of every image by the contender that was chosen without its fold.
         chosen: number of the contender chosen without each fold.
+        final: number of the one chosen with all folds.
     """
 
     probs_NK: Floats
     chosen: tuple[int, ...]
+    final: int
+
+    def deviation(self, scores_A: Floats) -> float:
+        """How far the choices without a fold are from the final one: root mean square of scores.
+
+        0 if all of them are the same. The estimate is that of the choices without a fold, while
+        the score that it stands for is that of the final choice.
+
+        Args:
+            scores_A: of all contenders, on the same images.
+        """
+        differences = scores_A[list(self.chosen)] - scores_A[self.final]
+        return float(np.sqrt(np.mean(differences**2)))
 
 
 class Selection:
@@ -118,7 +132,7 @@ class Selection:
             rows = self.images.where(frozenset({fold}))
             probs_NK[rows] = self.contenders[number].fitted.held_out()[rows]
             chosen.append(number)
-        return Nested(probs_NK, tuple(chosen))
+        return Nested(probs_NK, tuple(chosen), self.choose(among))
 
     def _scores(self, left_out: frozenset[int]) -> Resampled:
         if left_out not in self._resampled:

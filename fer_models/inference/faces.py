@@ -130,7 +130,7 @@ def _decode_group(paths: Sequence[str], target: ImageFormat) -> list[PixelImage 
 
 
 def _decode(path: str, target: ImageFormat) -> PixelImage | str:
-    data = read_file(Path(path))
+    data = read_file(path)
     return data if isinstance(data, str) else decode_image(data, target=target)
 
 

@@ -12,21 +12,22 @@ from fer_models.dataset.snapshot import Images
 from fer_models.errors import DataError
 from fer_models.inference.row_ids import column_ids, table_has_labels
 from fer_models.ingest.config import NONE, TableConfig
+from fer_models.ingest.decoding.decoder import Decoder
 from fer_models.ingest.files.archive import ArchiveMember
 from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.detection import SourceKind, is_utf8
 from fer_models.ingest.files.folder import list_files
-from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
+from fer_models.ingest.formats.parquet_folder import read_parquet_folder
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.layouts.image_folder import (
     Load,
     archive_files,
     decoded_places,
     folder_files,
-    folder_loaders,
+    folder_loader,
 )
 from fer_models.ingest.layouts.places import Files, Place
 from fer_models.ingest.layouts.recognise import recognise
@@ -36,6 +37,7 @@ ROW_NUMBER, PICTURE = "row", "picture"
 _TABLES = {
     SourceKind.PIXEL_TABLE: read_pixel_table,
     SourceKind.PARQUET: read_parquet_table,
+    SourceKind.PARQUET_FOLDER: read_parquet_folder,
 }
 _PICTURES = (SourceKind.FOLDER, SourceKind.IMAGE_ARCHIVE, SourceKind.IMAGE_LIST)
 _NOT_UTF8 = "expected a file name in UTF-8; rename it"
@@ -145,9 +147,10 @@ def _pictures(source: Source, findings: Findings, settings: LabelSettings) -> _C
     if findings.faults or not places:
         findings.faults = findings.faults or ["expected pictures, got none; name their folder"]
         return None
-    images, broken = decoded_places(
-        [place for place in places if not place.missing], load, source.name, settings.image_format
-    )
+    present = [place for place in places if not place.missing]
+    with Decoder() as decoder:
+        decoded = decoded_places(present, load, source.name, settings.image_format, decoder)
+    images, broken = decoded.images, decoded.problems
     position = 0
     for row, place in enumerate(places):
         problem = place.missing or broken.get(position, "")
@@ -166,7 +169,7 @@ def _files(source: Source, findings: Findings) -> tuple[Files, Load]:
         return archive_files(source.file)
     is_list = source.kind is SourceKind.IMAGE_LIST
     root = source.path.absolute().parent if is_list else source.path
-    return folder_files(root, list_files(root, findings)), folder_loaders(SourceFile(root))
+    return folder_files(root, list_files(root, findings)), folder_loader(root)
 
 
 def _places(

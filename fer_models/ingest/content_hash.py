@@ -40,7 +40,7 @@ def content_hash(located: Sequence[tuple[Source, Findings]], config: DataConfig,
         digest.update(f"\n{source.kind}\0{source.name}\0{source.stem}\0".encode())
         if source.kind is SourceKind.SYNTHETIC:
             digest.update(f"{seed}\0{config.synthetic.model_dump_json()}".encode())
-        elif source.kind is SourceKind.FOLDER:
+        elif source.kind in (SourceKind.FOLDER, SourceKind.PARQUET_FOLDER):
             _add_files(digest, source, source.path, list_files(source.path, findings))
         elif source.kind is SourceKind.IMAGE_LIST:
             _add_file(digest, source.path, findings)

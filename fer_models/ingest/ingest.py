@@ -15,6 +15,7 @@ import pandas as pd
 from fer_models.classes.described import label_lines
 from fer_models.classes.mapping import ClassMapping, map_classes
 from fer_models.dataset.columns import COLUMNS_TABLE, IMAGE_ID
+from fer_models.dataset.image_format import THUMBNAIL
 from fer_models.dataset.snapshot import (
     KEPT,
     MANIFEST_DTYPES,
@@ -72,6 +73,7 @@ def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> Snaps
     report("ingest", 0, len(images), "images", "finding exact copies")
     mapping = map_classes(_found_names(read), config.classes)
     manifest = _manifest(read, images, mapping)
+    thumbnails = _thumbnails(read)
     tables = {TRUTH: _truth(read), REJECTED: _rejected(read)}
     tables[COLUMNS_TABLE] = _user_columns(read, config.slice_columns)
     tables = {name: table for name, table in tables.items() if len(table)}
@@ -86,7 +88,14 @@ def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> Snaps
     if not image_format.is_plain:
         info["image_format"] = asdict(image_format)
     return write_snapshot(
-        store, manifest, images, "ingest", tables=tables, info=info, classes=mapping.classes
+        store,
+        manifest,
+        images,
+        "ingest",
+        tables=tables,
+        info=info,
+        classes=mapping.classes,
+        thumbnails=thumbnails,
     )
 
 
@@ -171,10 +180,26 @@ def _class_numbers(table: SourceTable, mapping: ClassMapping) -> pd.Series:
 def _manifest(read: Sequence[ReadSource], images: Images, mapping: ClassMapping) -> pd.DataFrame:
     parts = [_with_ids(one, one.table, mapping) for one in read if one.table is not None]
     table = pd.concat(parts, ignore_index=True)
-    table["pixel_sha256"] = pixel_sha256(images)
+    table["pixel_sha256"] = _pixel_sha256(read, images)
     table["duplicate_group"] = first_of_group(table["pixel_sha256"])
     table["status"] = np.where(table["reason"] == "", KEPT, QUARANTINED)
     return table[list(MANIFEST_DTYPES)]
+
+
+def _pixel_sha256(read: Sequence[ReadSource], images: Images) -> list[str]:
+    """Of all images; those that a reader has computed are used."""
+    digests: list[str] = []
+    for table in [one.table for one in read if one.table is not None]:
+        start, end = len(digests), len(digests) + len(table.images)
+        digests += table.pixel_sha256 or pixel_sha256(images[start:end])
+    return digests
+
+
+def _thumbnails(read: Sequence[ReadSource]) -> Images | None:
+    """Of all images, if the readers have made them."""
+    parts = [one.table.thumbnails for one in read if one.table is not None]
+    made = [part for part in parts if part is not None]
+    return joined(made, THUMBNAIL) if made and len(made) == len(parts) else None
 
 
 def _with_ids(one: ReadSource, table: SourceTable, mapping: ClassMapping) -> pd.DataFrame:

@@ -10,7 +10,13 @@ from fer_models.ingest.archive_member import SEPARATOR, Choice, choose
 from fer_models.ingest.config import SYNTHETIC
 from fer_models.ingest.files.archive import ArchiveMember, list_archive
 from fer_models.ingest.files.compression import Compression, CompressionError, detect_compression
-from fer_models.ingest.files.detection import SourceKind, is_utf8, kind_of_content
+from fer_models.ingest.files.detection import (
+    COMPRESSED_SUFFIXES,
+    SourceKind,
+    is_utf8,
+    kind_of_content,
+)
+from fer_models.ingest.files.folder import has_only_tables
 from fer_models.ingest.files.remote import (
     check_exists,
     is_url,
@@ -25,7 +31,6 @@ from fer_models.ingest.layouts.table_rows import is_image_list
 _NUM_NEAREST = 3
 _MIN_SIMILARITY = 0.6
 _HEAD_BYTES = 1 << 16
-_COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz")
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,12 @@ def _locate(named: str, findings: Findings, download: bool) -> Source:
         detected = _fault(f"can't be read ({reason}); check the path and the access rights")
     except CompressionError as error:
         detected = _fault(str(error))
+    if is_url(named) and detected.kind is SourceKind.IMAGE_LIST:
+        folder = shown.rstrip("/").rpartition("/")[0]
+        detected = _fault(
+            "a table of labels is copied without its images; name the folder and the table: "
+            f"--data {folder} --set data.table.path={path.name}"
+        )
     for fault in detected.faults:
         findings.add_fault(fault)
     # Not resolve(): the user knows a link by its own name.
@@ -149,13 +160,13 @@ def _expanded(named: str) -> Path:
 def _stem(name: str, detected: _Detected) -> str:
     """The name without suffixes of format and compression."""
     last = PurePath(detected.member or name)
-    if detected.kind is SourceKind.FOLDER:
+    if detected.kind in (SourceKind.FOLDER, SourceKind.PARQUET_FOLDER):
         return last.name
     if detected.kind is SourceKind.IMAGE_ARCHIVE:
         if detected.member:
             return last.name
         last = PurePath(last.stem) if PurePath(last.stem).suffix.lower() == ".tar" else last
-    elif detected.is_compressed and last.suffix.lower() in _COMPRESSED_SUFFIXES:
+    elif detected.is_compressed and last.suffix.lower() in COMPRESSED_SUFFIXES:
         last = PurePath(last.stem)
     return last.stem
 
@@ -177,7 +188,7 @@ def _detect(named: str, path: Path, wanted: str, shown: str) -> _Detected:
     if path.is_dir():
         if wanted:
             return _fault(f"{shown} is a folder, not an archive; name its content by path")
-        return _Detected(SourceKind.FOLDER)
+        return _Detected(SourceKind.PARQUET_FOLDER if has_only_tables(path) else SourceKind.FOLDER)
     if not path.is_file():
         return _fault("expected a file or folder, got a device, pipe or socket; name another")
     # Messages contain the path as the user wrote it, so it is part of the key.

@@ -1,10 +1,11 @@
 """Read all sources in order, each with the reader of its format."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.ingest.config import DataConfig
+from fer_models.ingest.decoding.decoder import Decoder
 from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.files.image_decoding import convert_all
@@ -13,27 +14,24 @@ from fer_models.ingest.findings import Findings, raise_if_bad
 from fer_models.ingest.formats.ferplus import join_votes, read_votes
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
+from fer_models.ingest.formats.parquet_folder import read_parquet_folder
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.image_sizes import choose_format
-from fer_models.ingest.layouts.image_folder import (
-    read_image_archive,
-    read_image_folder,
-    read_image_list,
-)
+from fer_models.ingest.layouts.image_folder import ImageSource, open_images, read_images
 from fer_models.ingest.locate import Source, locate_sources
 from fer_models.ingest.source_table import SourceTable
+from fer_models.ingest.table_settings import check_table_settings
 from fer_models.progress import report
 from fer_models.synthetic.config import SyntheticConfig
 
 _READERS: dict[SourceKind, Callable[[SourceFile, Findings, LabelSettings], SourceTable | None]] = {
     SourceKind.PIXEL_TABLE: read_pixel_table,
     SourceKind.PARQUET: read_parquet_table,
-    SourceKind.FOLDER: read_image_folder,
-    SourceKind.IMAGE_ARCHIVE: read_image_archive,
-    SourceKind.IMAGE_LIST: read_image_list,
+    SourceKind.PARQUET_FOLDER: read_parquet_folder,
 }
+_IMAGE_KINDS = (SourceKind.FOLDER, SourceKind.IMAGE_ARCHIVE, SourceKind.IMAGE_LIST)
 # FER+ votes may follow these. A source without a kind has a message of its own.
-_TABLES = (SourceKind.PIXEL_TABLE, SourceKind.PARQUET, None)
+_TABLES = (SourceKind.PIXEL_TABLE, SourceKind.PARQUET, SourceKind.PARQUET_FOLDER, None)
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,6 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
     Raises:
         DataError: listing all problems of all sources.
     """
-    read: list[ReadSource] = []
     located = locate_sources(config.sources)
     settings = LabelSettings(
         config.label_scheme,
@@ -65,27 +62,57 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
         has_several_sources=len(config.sources) > 1,
         slice_columns=config.slice_columns,
     )
-    image_format = choose_format(config, [source for source, _ in located], settings)
-    settings = replace(settings, image_format=image_format)
-    for source, findings in located:
-        table = None
-        if source.kind is SourceKind.SYNTHETIC and not findings.faults:
-            report("ingest", 0, config.synthetic.num_images, "images", source.name)
-            table = _synthetic_table(config.synthetic, seed, image_format)
-        elif source.kind is SourceKind.FERPLUS:
-            _join_votes(source, findings, read)
-        elif source.kind in _READERS:
-            table = _read_images(source, findings, settings)
-        read.append(ReadSource(source, findings, table, image_format))
+    with Decoder() as decoder:
+        opened = _opened(located, settings, decoder)
+        check_table_settings(located, opened, config.table)
+        image_format = choose_format(config, [source for source, _ in located], opened, settings)
+        settings = replace(settings, image_format=image_format)
+        read: list[ReadSource] = []
+        for source, findings in located:
+            table = None
+            if source.kind is SourceKind.SYNTHETIC and not findings.faults:
+                report("ingest", 0, config.synthetic.num_images, "images", source.name)
+                table = _synthetic_table(config.synthetic, seed, image_format)
+            elif source.kind is SourceKind.FERPLUS:
+                _join_votes(source, findings, read)
+            elif source.kind in _READERS or source.stem in opened:
+                table = _read_images(source, opened.get(source.stem), findings, settings, decoder)
+            read.append(ReadSource(source, findings, table, image_format))
     if config.quarantine_bad_rows:
         _reject_if_empty(read)
     raise_if_bad([one.findings for one in read], config.quarantine_bad_rows)
     return read
 
 
-def _read_images(source: Source, findings: Findings, settings: LabelSettings) -> SourceTable | None:
+def _opened(
+    located: Sequence[tuple[Source, Findings]], settings: LabelSettings, decoder: Decoder
+) -> dict[str, ImageSource]:
+    """The sources with images in files whose layout is recognised, by stem."""
+    opened = {}
+    for source, findings in located:
+        if source.kind not in _IMAGE_KINDS:
+            continue
+        try:
+            images = open_images(source.kind, source.file, findings, settings, decoder.expect)
+        except (OSError, CompressionError) as error:
+            findings.add_fault(_read_error(error))
+            continue
+        if images is not None:
+            opened[source.stem] = images
+    return opened
+
+
+def _read_images(
+    source: Source,
+    opened: ImageSource | None,
+    findings: Findings,
+    settings: LabelSettings,
+    decoder: Decoder,
+) -> SourceTable | None:
     assert source.kind is not None
     try:
+        if opened is not None:
+            return read_images(opened, findings, settings, decoder)
         return _READERS[source.kind](source.file, findings, settings)
     except (OSError, CompressionError) as error:
         findings.add_fault(_read_error(error))

@@ -38,6 +38,10 @@ class SourceTable:
     """Synthetic faces only: `row`, `true_label`, `defect`, `original_row`."""
     label_names: Sequence[str] = CLASS_NAMES
     """What the labels of this source mean, after `class_name`."""
+    pixel_sha256: list[str] | None = None
+    """Of each image, hex, if its reader has computed them."""
+    thumbnails: Images | None = None
+    """Grey 48 x 48 versions of the images, if its reader has made them."""
     label_facts: Mapping[str, Any] = field(default_factory=dict)
     """See `LabelReader.facts`."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from fer_models.errors import StoreError
 from fer_models.ray_cluster import per_connection
 from fer_models.remote.channel import start_here
-from fer_models.storage.backend import FileEntry
+from fer_models.storage.backend import Buffers, FileEntry
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.download_cache import cached_download
 from fer_models.storage.folder import FolderBackend
@@ -98,9 +98,9 @@ class ServedFolder:
         """See `Backend`."""
         self._call("write", key, data)
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, content: Path | Buffers) -> None:
         """See `Backend`."""
-        self._call("write", key, path.read_bytes())
+        self._call("write", key, content.read_bytes())
 
     def create(self, key: str, data: bytes) -> bool:
         """See `Backend`."""

@@ -5,8 +5,10 @@ with a remedy when the storage can't be used.
 """
 
 import hashlib
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +23,39 @@ class FileEntry(BaseModel):
     key: str
     size: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Buffers:
+    """The content of a file in memory, part by part: large arrays are stored without a copy."""
+
+    parts: tuple[bytes | memoryview, ...]
+    """Of bytes."""
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return sum(map(len, self.parts))
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex sha256 of the content."""
+        digest = hashlib.sha256()
+        for part in self.parts:
+            digest.update(part)
+        return digest.hexdigest()
+
+    def read_bytes(self) -> bytes:
+        """A copy of the content, as a path has it."""
+        return b"".join(self.parts)
+
+    def write_to(self, stream: IO[bytes]) -> None:
+        """Write the content."""
+        for part in self.parts:
+            stream.write(part)
+
+
+Content = Path | bytes | Buffers
 
 
 class Backend(Protocol):
@@ -41,8 +76,8 @@ class Backend(Protocol):
     def write(self, key: str, data: bytes) -> None:
         """Write an object atomically: a reader sees the old bytes or the new ones."""
 
-    def upload(self, key: str, path: Path) -> None:
-        """Write an object atomically from a local file."""
+    def upload(self, key: str, content: Path | Buffers) -> None:
+        """Write an object atomically from a local file, or from memory."""
 
     def create(self, key: str, data: bytes) -> bool:
         """Write an object only if none exists: True if this call created it."""
@@ -70,6 +105,13 @@ def sha256_of_file(path: Path) -> str:
     """Hex sha256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def entry_of(key: str, content: Path | Buffers) -> FileEntry:
+    """The entry of a file that will be stored at `key`."""
+    if isinstance(content, Buffers):
+        return FileEntry(key=key, size=content.size, sha256=content.sha256)
+    return FileEntry(key=key, size=content.stat().st_size, sha256=sha256_of_file(content))
 
 
 def matches(path: Path, entry: FileEntry) -> bool:

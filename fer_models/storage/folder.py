@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.errors import StoreError
-from fer_models.storage.backend import REPAIR, FileEntry, damaged_message, matches, sha256_of_file
+from fer_models.storage.backend import (
+    REPAIR,
+    Buffers,
+    FileEntry,
+    damaged_message,
+    matches,
+    sha256_of_file,
+)
 from fer_models.user_input import user_path
 
 # Error codes of file systems without hard links (FAT, some network mounts).
@@ -57,10 +64,10 @@ class FolderBackend:
         with self._store_errors():
             self._temporary(key, data).replace(self.root / key)
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, content: Path | Buffers) -> None:
         """See `Backend`."""
         with self._store_errors():
-            self._temporary(key, path).replace(self.root / key)
+            self._temporary(key, content).replace(self.root / key)
 
     def create(self, key: str, data: bytes) -> bool:
         """See `Backend`. Exactly one of several racing creators wins, even across processes."""
@@ -125,13 +132,16 @@ class FolderBackend:
             if not path.name.startswith(".")
         }
 
-    def _temporary(self, key: str, content: Path | bytes) -> Path:
+    def _temporary(self, key: str, content: Path | bytes | Buffers) -> Path:
         target = self.root / key
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{uuid.uuid4().hex}")
         try:
             if isinstance(content, bytes):
                 temporary.write_bytes(content)
+            elif isinstance(content, Buffers):
+                with temporary.open("wb") as stream:
+                    content.write_to(stream)
             else:
                 shutil.copyfile(content, temporary)
         except BaseException:

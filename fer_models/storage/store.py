@@ -20,7 +20,7 @@ from fer_models.storage.artifact import (
     artifact_id_of,
     describes,
 )
-from fer_models.storage.backend import Backend, FileEntry, sha256_of_file
+from fer_models.storage.backend import Backend, Content, FileEntry, entry_of, sha256_of_file
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.download_cache import default_cache_dir
 from fer_models.storage.folder import FolderBackend
@@ -117,7 +117,7 @@ class ArtifactStore:
         self,
         ref_type: type[RefT],
         artifact_id: str,
-        files: Mapping[str, Path | bytes],
+        files: Mapping[str, Content],
         info: Mapping[str, Any],
         linked: Mapping[str, FileEntry] | None = None,
         **ref_fields: Any,
@@ -127,7 +127,7 @@ class ArtifactStore:
         Args:
             ref_type: the kind of artifact; determines the folder.
             artifact_id: unique within its kind; a content hash if runs should share it.
-            files: content by file name (bytes, or the path of a local file to copy).
+            files: content by file name: bytes, buffers, or the path of a local file to copy.
             info: JSON metadata, readable with `info()` without any file.
             linked: files that are already in the store, shared without a copy.
             ref_fields: the further fields of `ref_type`.
@@ -288,10 +288,10 @@ class ArtifactStore:
     def _prefix(ref: ArtifactRef) -> str:
         return f"{ref.folder}/{ref.id}"
 
-    def _upload(self, key: str, content: Path | bytes) -> FileEntry:
+    def _upload(self, key: str, content: Content) -> FileEntry:
         if isinstance(content, bytes):
             self._backend.write(key, content)
             return FileEntry(key=key, size=len(content), sha256=hashlib.sha256(content).hexdigest())
-        entry = FileEntry(key=key, size=content.stat().st_size, sha256=sha256_of_file(content))
+        entry = entry_of(key, content)
         self._backend.upload(key, content)
         return entry

@@ -89,10 +89,16 @@ def lr_find(split: SplitImages, member: MemberConfig, seed: int, num_steps: int)
 
 def _curve(member: MemberConfig, rates: list[float], losses: list[float]) -> RateCurve:
     if len(rates) < MIN_STEPS // 2:
+        remedies = {"gradient_clip": 1.0, "precision": "32-true"}
+        tried = [
+            f"training.{name}={value:g}" if isinstance(value, float) else f"training.{name}={value}"
+            for name, value in remedies.items()
+            if getattr(member.training, name) != value
+        ]
         raise TrainingError(
             f"{member.name}: the loss diverged after {len(rates)} steps, at a learning rate of "
-            f"{rates[-1] if rates else MIN_RATE:.1e}; try training.gradient_clip=1 or "
-            "training.precision=32-true"
+            f"{rates[-1] if rates else MIN_RATE:.1e}; try "
+            f"{' or '.join(tried) or 'another network or training.optimizer'}"
         )
     lowest = rates[min(range(len(losses)), key=losses.__getitem__)]
     # Two digits: the test is no more precise than that.

@@ -158,8 +158,12 @@ def reraise_oom(member: MemberConfig) -> Iterator[None]:
         if not out_of_memory and "t allocate memory" not in text:
             raise
         batch_size = member.training.batch_size
+        remedies = ["a smaller network.image_size_px or network.width"]
+        if batch_size > 1:
+            remedies.insert(0, f"training.batch_size={batch_size // 2}")
+        if member.training.precision == "32-true":
+            remedies.append("training.precision=bf16-mixed")
         raise TrainingError(
             f"{member.name}: out of memory while training with batches of {batch_size} images of "
-            f"{member.network.image_size_px} px; set training.batch_size={max(1, batch_size // 2)},"
-            " a smaller network.image_size_px or network.width, or training.precision=bf16-mixed"
+            f"{member.network.image_size_px} px; set {', or '.join(remedies)}"
         ) from error

@@ -8,6 +8,8 @@ from fer_models.user_input import parse_yaml
 
 # Groups with arbitrary keys.
 _FREE_GROUPS = ("validation.severities",)
+# Messages about a member name its settings so.
+_OF_MEMBERS = ("training", "network")
 
 
 def assign_all(settings: dict[str, Any], assignments: Sequence[str], option: str) -> list[str]:
@@ -34,7 +36,16 @@ def assign_all(settings: dict[str, Any], assignments: Sequence[str], option: str
 
 
 def assign(settings: dict[str, Any], path: str, value: Any) -> list[str]:
-    """Set a value in place; return the problems."""
+    """Set a value in place, in every member for `training.` and `network.`; return the problems."""
+    if path.partition(".")[0] in _OF_MEMBERS:
+        members = settings.get("members") or ()
+        return list(
+            dict.fromkeys(problem for one in members for problem in _assign(one, path, value))
+        )
+    return _assign(settings, path, value)
+
+
+def _assign(settings: dict[str, Any], path: str, value: Any) -> list[str]:
     *parents, last = path.split(".")
     node: Any = settings
     for depth, part in enumerate(parents):

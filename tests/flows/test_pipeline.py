@@ -96,7 +96,7 @@ def test_an_identical_second_run_comes_from_the_cache(
     assert again == outcome
     # The gate only reads the cached results; review decisions may have changed.
     assert seen[DONE] == ["gate", "decisions"]
-    assert len(seen[FROM_CACHE]) == 16
+    assert len(seen[FROM_CACHE]) == 14 + len(config.ensemble.methods)
 
 
 def test_only_a_changed_member_is_trained_again(first_run: tuple[PipelineConfig, Outcome]) -> None:

@@ -5,6 +5,7 @@ what they decompress.
 """
 
 import bz2
+import io
 import lzma
 import struct
 import tarfile
@@ -13,11 +14,12 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import BinaryIO, Protocol
 
 HEAD_BYTES = 512
+_LIST_HEAD_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 20
 
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK": "zip"}
@@ -127,6 +129,36 @@ def decompressed_blocks(compressed: BinaryIO, compression: Compression) -> Itera
                 raise CompressionError(_damaged(f"the {compression} file", "unexpected end"))
         # Tapes and some tools pad with zeros.
         data = decompressor.unused_data.lstrip(b"\0") or compressed.read(BLOCK_BYTES).lstrip(b"\0")
+
+
+def decompressed(data: bytes, name: str) -> bytes:
+    """The content of a small file that may be compressed with gzip, bzip2 or xz.
+
+    Raises:
+        CompressionError: it is damaged or a zip bomb.
+    """
+    compression = detect_compression(data)
+    if compression is None or compression in (Compression.ZIP, Compression.TAR):
+        return data
+    try:
+        blocks = guarded(decompressed_blocks(io.BytesIO(data), compression), len(data))
+        return b"".join(blocks)
+    except CompressionError as error:
+        raise CompressionError(f"{name}: {error}") from error
+
+
+def decompressed_head(head: bytes) -> bytes:
+    """The first bytes of the content of a file, from its own first bytes; b"" if damaged."""
+    compression = detect_compression(head)
+    if compression is None or compression in (Compression.ZIP, Compression.TAR):
+        return head
+    found = b""
+    with suppress(CompressionError):  # such as an end in the middle
+        for block in decompressed_blocks(io.BytesIO(head), compression):
+            found += block
+            if len(found) >= _LIST_HEAD_BYTES:
+                break
+    return found
 
 
 def guarded(blocks: Iterator[bytes], compressed_bytes: int) -> Iterator[bytes]:

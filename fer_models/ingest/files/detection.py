@@ -1,6 +1,7 @@
 """File type detection: by file name, and by the first bytes of a file."""
 
 import csv
+import functools
 import io
 import re
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 )
 LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".json", ".jsonl", ".parquet", "_exp.npy")
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz")
 # Left behind by file managers in folders of images.
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
@@ -34,6 +36,7 @@ class SourceKind(StrEnum):
     IMAGE_ARCHIVE = "archive of images"
     PIXEL_TABLE = "pixel table"
     PARQUET = "parquet"
+    PARQUET_FOLDER = "folder of parquet files"
     FERPLUS = "FER+ votes"
     IMAGE_LIST = "list of images"
 
@@ -118,7 +121,13 @@ def is_image(path: str) -> bool:
 
 def folders_of(path: str) -> tuple[str, ...]:
     """The folders of a relative POSIX path, outermost first."""
-    return tuple(path.split("/")[:-1])
+    folder, slash, _ = path.rpartition("/")
+    return _parts(folder) if slash else ()
+
+
+@functools.lru_cache(maxsize=10_000)
+def _parts(folder: str) -> tuple[str, ...]:
+    return tuple(folder.split("/"))
 
 
 def is_table(path: str) -> bool:
@@ -127,8 +136,18 @@ def is_table(path: str) -> bool:
 
 
 def may_list(path: str) -> bool:
-    """Whether a file may contain labels of images, by its suffix."""
-    return path.lower().endswith(LIST_SUFFIXES)
+    """Whether a file may contain labels of images, by its suffix; it may be compressed."""
+    return plain_name(path).lower().endswith(LIST_SUFFIXES)
+
+
+def plain_name(path: str) -> str:
+    """The path without the suffix of a compression.
+
+    Example:
+        plain_name("faces/train.csv.gz")  # "faces/train.csv"
+    """
+    stem, dot, suffix = path.rpartition(".")
+    return stem if f"{dot}{suffix}".lower() in COMPRESSED_SUFFIXES else path
 
 
 def is_utf8(name: str) -> bool:

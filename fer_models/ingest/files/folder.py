@@ -1,10 +1,11 @@
 """Files below a folder: their paths and contents."""
 
+import io
 import os
 import stat
 from pathlib import Path
 
-from fer_models.ingest.files.detection import is_visible
+from fer_models.ingest.files.detection import is_image, is_visible
 from fer_models.ingest.files.image_decoding import too_many_bytes
 from fer_models.ingest.findings import Findings
 
@@ -34,15 +35,39 @@ def list_files(root: Path, findings: Findings) -> list[str]:
     return sorted(found)
 
 
-def read_file(path: Path) -> bytes | str:
+def has_only_tables(root: Path) -> bool:
+    """Whether a folder contains parquet files and no images: shards of one table.
+
+    It is walked only up to its first image.
+    """
+    found = False
+    for _, folders, names in os.walk(root):
+        folders[:] = filter(is_visible, folders)
+        if any(map(is_image, names)):
+            return False
+        found = found or any(map(is_shard, names))
+    # `os.walk` does not follow links to folders.
+    return found and not any(map(is_image, list_files(root, Findings(""))))
+
+
+def is_shard(name: str) -> bool:
+    """Whether a file is a visible parquet file, by its name."""
+    return is_visible(name) and name.lower().endswith(".parquet")
+
+
+def read_file(path: str) -> bytes | str:
     """The bytes of an image file, or why it can't be read; never blocks on a pipe."""
     try:
-        status = path.stat()
+        # Not pathlib, which takes as long as the system calls.
+        status = os.stat(path)  # noqa: PTH116
         if not stat.S_ISREG(status.st_mode):
             return _NOT_A_FILE
-        return too_many_bytes(status.st_size) or path.read_bytes()
+        if problem := too_many_bytes(status.st_size):
+            return problem
+        with io.FileIO(path) as file:
+            return file.readall()
     except OSError as error:
-        if path.is_symlink() and not path.exists():
+        if os.path.islink(path) and not os.path.exists(path):  # noqa: PTH110, PTH114
             return _BROKEN_LINK
         return f"the file can't be read ({error.strerror}); give this user read access"
 

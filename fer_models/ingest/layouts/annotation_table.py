@@ -12,6 +12,7 @@ from fer_models.classes.names import class_name
 from fer_models.classes.schemes import SCHEMES, number_of
 from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.config import TableConfig
+from fer_models.ingest.files.detection import plain_name
 from fer_models.ingest.files.image_decoding import Box
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.columns import (
@@ -192,7 +193,7 @@ def _splits(table: _Table) -> list[str]:
     """The split of each row: of its column, else of the table's own name."""
     if table.split:
         return [split_of(text) for text in table.rows.values(table.split)]
-    words = posixpath.splitext(posixpath.basename(table.name))[0].lower()
+    words = posixpath.splitext(posixpath.basename(plain_name(table.name)))[0].lower()
     named = {split_of(word) for word in words.replace("-", "_").split("_")} - {UNASSIGNED}
     return [named.pop() if len(named) == 1 else UNASSIGNED] * len(table.rows.rows)
 
@@ -217,7 +218,7 @@ def _recognised(tables: Sequence[_Table], files: Files, settings: LabelSettings)
         table.path == AFFECTNET_PATH and table.label == "expression" for table in tables
     )
     own = SCHEMES["affectnet"] if is_affectnet else None
-    return Recognised(names, places, own, notes)
+    return Recognised(names, places, own, notes, has_columns=True)
 
 
 def _places(table: _Table, index: ImageIndex, settings: LabelSettings) -> list[Place]:

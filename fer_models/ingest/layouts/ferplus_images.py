@@ -39,7 +39,7 @@ def vote_lists_in(names: Sequence[str]) -> list[str]:
     return [
         name
         for name in names
-        if posixpath.basename(name).lower() == LIST
+        if name.rpartition("/")[2].lower() == LIST
         and split_of(posixpath.basename(posixpath.dirname(name)))
     ]
 

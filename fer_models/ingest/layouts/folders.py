@@ -4,6 +4,7 @@ The root and the level of the class folders are found from the paths alone, so t
 archive of it are read the same way.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -92,7 +93,7 @@ def find_layout(files: Sequence[str], settings: LabelSettings) -> Layout:
     """
     images = [path for path in files if is_image(path)] or list(files)
     folders = [folders_of(path) for path in images]
-    root = _common_root(folders, settings)
+    root = _common_root(list(dict.fromkeys(folders)), settings)
     below = [parts[len(root) :] for parts in folders]
     split_level = next((k for k in (0, 1) if _is_split_level(below, k)), None)
     levels = [k for k in range(max(map(len, below), default=0)) if k != split_level]
@@ -187,7 +188,9 @@ def _doubt(files: Sequence[str], layout: Layout, settings: LabelSettings) -> str
 def _rival_level(files: Sequence[str], layout: Layout, settings: LabelSettings) -> str:
     """An image that lies in folders of two classes, where both levels could be the classes."""
     start = len(layout.root) + layout.class_level
-    folders = {path: folders_of(path) for path in files if is_image(path)}
+    # One image a folder, the last one, decides as all of them would.
+    last = {folders_of(path): path for path in files if is_image(path)}
+    folders = {path: parts for parts, path in sorted(last.items(), key=lambda item: item[1])}
     for level in range(start + 1, _MAX_DEPTH):
         pairs = {
             (class_name(parts[start]), class_name(parts[level])): path
@@ -213,8 +216,11 @@ def _is_split_level(below: Sequence[Parts], level: int) -> bool:
 
 def _score(below: Sequence[Parts], level: int, settings: LabelSettings) -> int:
     """Images whose folder on this level has a known name; names count more than numbers."""
-    names = [parts[level] for parts in below if len(parts) > level]
-    return sum(2 if settings.is_known(class_name(name)) else is_number(name) for name in names)
+    names = Counter(parts[level] for parts in below if len(parts) > level)
+    return sum(
+        count * (2 if settings.is_known(class_name(name)) else is_number(name))
+        for name, count in names.items()
+    )
 
 
 def _is_known(folder: str, settings: LabelSettings) -> bool:

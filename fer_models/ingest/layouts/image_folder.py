@@ -1,104 +1,130 @@
 """A folder or archive of face images: its layout says what each is, here they are decoded."""
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fer_models.dataset.image_format import ImageFormat
-from fer_models.dataset.snapshot import Images
+from fer_models.ingest.decoding.decoder import Decoded, Decoder
+from fer_models.ingest.decoding.tasks import Content, ImageFile, Task
 from fer_models.ingest.files.archive import ArchiveMember, list_archive, member_contents
-from fer_models.ingest.files.folder import list_files, read_file
+from fer_models.ingest.files.compression import CompressionError, decompressed, decompressed_head
+from fer_models.ingest.files.detection import SourceKind
+from fer_models.ingest.files.folder import list_files
 from fer_models.ingest.files.image_decoding import (
     DAMAGED_IN_ARCHIVE,
     MAX_FILE_BYTES,
     Box,
-    decode_in_order,
     too_many_bytes,
 )
 from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.fields import reason_of
 from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelSettings
-from fer_models.ingest.image_buffer import compacted, image_array
-from fer_models.ingest.layouts.places import Files, Place
+from fer_models.ingest.image_buffer import compacted
+from fer_models.ingest.layouts.places import Files, Place, Recognised
 from fer_models.ingest.layouts.recognise import recognise
 from fer_models.ingest.source_table import NO_VOTES, SourceTable, TableBuilder
 from fer_models.labels import UNLABELLED
 
 _HEAD_BYTES = 1 << 16
 _MAX_LIST_BYTES = 4 << 30
-Load = Callable[[list[str]], Iterator[tuple[str, Callable[[], bytes | str]]]]
+Load = Callable[[list[str]], Iterator[tuple[str, Content]]]
 
 
-def read_image_folder(
-    file: SourceFile, findings: Findings, settings: LabelSettings = DEFAULT_LABELS
-) -> SourceTable | None:
-    """Read a folder of images and convert each to the format of the settings.
+@dataclass(frozen=True)
+class ImageSource:
+    """A folder, archive or list of images whose layout is known; no image was decoded yet."""
+
+    name: str
+    """For progress events."""
+    found: Recognised
+    load: Load
+    """The contents of these images, in any order."""
+
+
+def open_images(
+    kind: SourceKind,
+    file: SourceFile,
+    findings: Findings,
+    settings: LabelSettings = DEFAULT_LABELS,
+    expect: Callable[[int], None] = lambda _: None,
+) -> ImageSource | None:
+    """Recognise the layout of a folder, of an archive (`ArchiveMember`) or of a list of images.
+
+    The images of a list, a table of labels, are relative to its folder.
 
     Args:
-        file: the folder.
-        findings: receives all problems.
+        kind: FOLDER, IMAGE_ARCHIVE or IMAGE_LIST.
+        file: the source.
+        findings: receives the faults of the layout.
         settings: what the user says of the labels.
+        expect: gets the number of files before the layout is recognised.
 
     Returns:
-        Its usable images in the order of their relative paths, or None if the folder's layout is
-        not supported.
+        None if the layout is not supported; the findings say why.
+
+    Raises:
+        OSError: the archive can't be read.
+        CompressionError: the archive is damaged.
     """
-    names = list_files(file.path, findings)
-    if findings.faults and not names:
+    if kind is SourceKind.IMAGE_ARCHIVE:
+        assert isinstance(file, ArchiveMember)
+        files, load = archive_files(file)
+    else:
+        is_list = kind is SourceKind.IMAGE_LIST
+        folder = file.path.absolute().parent if is_list else file.path
+        settings = settings.with_table(file.path.name) if is_list else settings
+        names = list_files(folder, findings)
+        if findings.faults and (is_list or not names):
+            return None
+        files, load = folder_files(folder, names), folder_loader(folder)
+    expect(len(files.names))
+    found = recognise(files, settings, findings)
+    if findings.faults or found is None:
         return None
-    return _read(folder_files(file.path, names), file, findings, settings, folder_loaders(file))
+    return ImageSource(file.name, found, load)
 
 
-def read_image_list(
-    file: SourceFile, findings: Findings, settings: LabelSettings = DEFAULT_LABELS
+def read_images(
+    source: ImageSource, findings: Findings, settings: LabelSettings, decoder: Decoder
 ) -> SourceTable | None:
-    """Read a table of labels and the images that it names, relative to its folder.
+    """Decode all images of a source to the format of the settings.
 
     Args:
-        file: the table.
+        source: its layout.
         findings: receives all problems.
         settings: what the user says of the labels.
+        decoder: decodes the images.
 
     Returns:
-        As `read_image_folder`.
-    """
-    folder = SourceFile(file.path.absolute().parent)
-    settings = settings.with_table(file.path.name)
-    names = list_files(folder.path, findings)
-    if findings.faults:
-        return None
-    files = folder_files(folder.path, names)
-    return _read(files, file, findings, settings, folder_loaders(folder))
-
-
-def read_image_archive(
-    file: SourceFile, findings: Findings, settings: LabelSettings = DEFAULT_LABELS
-) -> SourceTable | None:
-    """Read a folder of images in a zip or tar archive.
-
-    Args:
-        file: the folder in the archive (an `ArchiveMember`).
-        findings: receives all problems.
-        settings: what the user says of the labels.
-
-    Returns:
-        As `read_image_folder`.
+        The usable images in the order of their relative paths; None if the labels can't be read.
 
     Raises:
         CompressionError: the archive is damaged.
     """
-    assert isinstance(file, ArchiveMember)
-    files, load = archive_files(file)
-    return _read(files, file, findings, settings, load)
+    for note in source.found.notes:
+        findings.add_note(note)
+    places = sorted(source.found.places, key=lambda place: place.path)
+    labels = LabelReader(settings, own=source.found.own)
+    read = [_label(place, labels) for place in places]
+    labels.finish(findings)
+    if findings.faults:
+        return None
+    target = settings.image_format
+    decoded = decoded_places(places, source.load, source.name, target, decoder)
+    return labels.named(_table(places, read, decoded, findings))
 
 
 def listed_images(path: Path, settings: LabelSettings) -> list[str]:
     """The images that a table lists, relative to its folder; none if it can't be read."""
-    folder, findings = path.absolute().parent, Findings(path.name)
-    files = folder_files(folder, list_files(folder, findings))
-    found = recognise(files, settings.with_table(path.name), findings)
-    return sorted({place.path for place in found.places if not place.missing}) if found else []
+    try:
+        found = open_images(SourceKind.IMAGE_LIST, SourceFile(path), Findings(path.name), settings)
+    except CompressionError:
+        return []
+    return sorted({p.path for p in found.found.places if not p.missing}) if found else []
 
 
 def archive_files(file: ArchiveMember) -> tuple[Files, Load]:
@@ -117,17 +143,16 @@ def archive_files(file: ArchiveMember) -> tuple[Files, Load]:
         if rest:
             loaded = member_contents(file.path, rest, _MAX_LIST_BYTES)
             contents |= {name.removeprefix(prefix): content or b"" for name, content in loaded}
-        return contents
+        return {name: decompressed(content, name) for name, content in contents.items()}
 
-    def load(paths: list[str]) -> Iterator[tuple[str, Callable[[], bytes | str]]]:
+    def load(paths: list[str]) -> Iterator[tuple[str, Content]]:
         names = [prefix + path for path in paths]
         for name, content in member_contents(file.path, names, MAX_FILE_BYTES):
             path = name.removeprefix(prefix)
             problem = too_many_bytes(members[path].size) or DAMAGED_IN_ARCHIVE
-            loaded = problem if content is None else content
-            yield path, lambda loaded=loaded: loaded  # type: ignore[misc]
+            yield path, problem if content is None else content
 
-    return Files(sorted(members), read, lambda name: members[name].head), load
+    return Files(sorted(members), read, lambda name: decompressed_head(members[name].head)), load
 
 
 def folder_files(root: Path, names: list[str]) -> Files:
@@ -144,58 +169,33 @@ def folder_files(root: Path, names: list[str]) -> Files:
             return b""
 
     def read(wanted: Collection[str]) -> Mapping[str, bytes]:
-        return {name: content(name, _MAX_LIST_BYTES) for name in wanted}
+        return {name: decompressed(content(name, _MAX_LIST_BYTES), name) for name in wanted}
 
-    return Files(names, read, lambda name: content(name, _HEAD_BYTES))
+    return Files(names, read, lambda name: decompressed_head(content(name, _HEAD_BYTES)))
 
 
-def folder_loaders(folder: SourceFile) -> Load:
+def folder_loader(folder: Path) -> Load:
     """The loader of the images of a folder."""
-
-    def loader(path: str) -> Callable[[], bytes | str]:
-        return lambda: read_file(folder.path / path)
-
-    return lambda paths: ((path, loader(path)) for path in paths)
-
-
-def _read(
-    files: Files, file: SourceFile, findings: Findings, settings: LabelSettings, load: Load
-) -> SourceTable | None:
-    found = recognise(files, settings, findings)
-    if findings.faults or found is None:
-        return None
-    for note in found.notes:
-        findings.add_note(note)
-    places = sorted(found.places, key=lambda place: place.path)
-    labels = LabelReader(settings, own=found.own)
-    read = [_label(place, labels) for place in places]
-    labels.finish(findings)
-    if findings.faults:
-        return None
-    images, broken = decoded_places(places, load, file.name, settings.image_format)
-    return labels.named(_table(places, read, images, broken, findings))
+    # Not pathlib, which takes longer than opening a file.
+    root = os.fspath(folder)
+    return lambda paths: ((path, ImageFile(os.path.join(root, path))) for path in paths)  # noqa: PTH118
 
 
 def decoded_places(
-    places: list[Place], load: Load, name: str, target: ImageFormat
-) -> tuple[Images, dict[int, str]]:
-    """The images of all places that have one, in order, and the problems of some by position."""
+    places: Sequence[Place], load: Load, name: str, target: ImageFormat, decoder: Decoder
+) -> Decoded:
+    """The images of all places that have one, in order."""
     boxes: dict[str, list[Box | None]] = {}
     for place in places:
         if not place.missing:
             boxes.setdefault(place.path, []).append(place.box)
-    following, total = {}, 0
+    first, total = {}, 0
     for path, several in boxes.items():
-        following[path], total = total, total + len(several)
-    images, broken = image_array(total, target), {}
+        first[path], total = total, total + len(several)
     # An archive is read front to back, so its images come in any order.
-    for path, outcome in decode_in_order(load(list(boxes)), total, name, boxes, target):
-        position, following[path] = following[path], following[path] + 1
-        if isinstance(outcome, str):
-            broken[position] = outcome
-        else:
-            images[position] = outcome
-    return images, broken
+    contents = load(list(boxes))
+    tasks = (Task(first[path], content, tuple(boxes[path])) for path, content in contents)
+    return decoder.decode(tasks, total, name, target)
 
 
 def _label(place: Place, labels: LabelReader) -> tuple[int, dict[str, str]]:
@@ -209,11 +209,10 @@ def _label(place: Place, labels: LabelReader) -> tuple[int, dict[str, str]]:
 def _table(
     places: list[Place],
     read: list[tuple[int, dict[str, str]]],
-    images: Images,
-    broken: dict[int, str],
+    decoded: Decoded,
     findings: Findings,
 ) -> SourceTable:
-    """The usable images with their fields; `broken` has the problems of images by position."""
+    """The usable images with their fields."""
     builder, kept = TableBuilder(), []
     positions = itertools.count()
     for row, (place, (label, problems)) in enumerate(zip(places, read, strict=True)):
@@ -222,8 +221,8 @@ def _table(
             findings.add_bad_row(row, where, [place.missing], place.path, is_shared=True)
             continue
         position = next(positions)
-        if position in broken:
-            findings.add_bad_row(row, where, [broken[position], *problems.values()], place.path)
+        if broken := decoded.problems.get(position):
+            findings.add_bad_row(row, where, [broken, *problems.values()], place.path)
             continue
         if problems:
             findings.add_bad_row(row, where, [*problems.values()], place.path, has_image=True)
@@ -231,4 +230,8 @@ def _table(
         reason = reason_of(problems)
         builder.add_fields(row, label, place.split, place.path, reason, place.votes, place.facts)
     has_votes = any(place.votes != NO_VOTES for place in places)
-    return builder.table(len(places), has_votes=has_votes, images=compacted(images, kept))
+    table = builder.table(len(places), has_votes=has_votes, images=compacted(decoded.images, kept))
+    table.pixel_sha256 = [decoded.sha256[position] for position in kept]
+    if decoded.thumbnails is not None:
+        table.thumbnails = compacted(decoded.thumbnails, kept)
+    return table

@@ -28,7 +28,7 @@ _NUM_SHOWN = 3
 
 def label_list_in(names: Sequence[str]) -> str:
     """The list of labels among some files; "" if there is none."""
-    lists = [n for n in names if posixpath.basename(n).lower() in (*RAFDB_LISTS, EXPW_LIST)]
+    lists = [n for n in names if n.rpartition("/")[2].lower() in (*RAFDB_LISTS, EXPW_LIST)]
     return lists[0] if lists else ""
 
 

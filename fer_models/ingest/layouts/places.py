@@ -79,6 +79,8 @@ class Recognised:
     own: LabelScheme | None = None
     """What numbers mean, if the layout proves it."""
     notes: Sequence[str] = ()
+    has_columns: bool = False
+    """Whether a table with columns says it, to which the settings `data.table` apply."""
 
 
 Recogniser = Callable[[Files, LabelSettings, Findings], Recognised | None]

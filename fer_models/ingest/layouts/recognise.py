@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from fer_models.classes.names import class_name
 from fer_models.ingest.config import NONE
 from fer_models.ingest.files.archive import Member
+from fer_models.ingest.files.compression import decompressed, decompressed_head
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.labels import LabelReader, LabelSettings
 from fer_models.ingest.layouts.affectnet import annotations_in, recognise_affectnet
@@ -61,7 +62,7 @@ def recognise(files: Files, settings: LabelSettings, findings: Findings) -> Reco
 
 def label_files(members: Sequence[Member]) -> list[str]:
     """The files of an archive from which its labels are read, as far as names and heads tell."""
-    heads = {member.name: member.head for member in members}
+    heads = {member.name: decompressed_head(member.head) for member in members}
     names = [*heads]
     found = [*vote_lists_in(names), *annotations_in(names)]
     if (name := label_list_in(names)) or found:
@@ -71,7 +72,7 @@ def label_files(members: Sequence[Member]) -> list[str]:
 
 def is_list_of_images(member: Member) -> bool:
     """Whether a file of an archive lists images, as far as its first bytes tell."""
-    return is_image_list(member.name, member.head)
+    return is_image_list(member.name, decompressed_head(member.head))
 
 
 def external_table(path: str) -> Path | None:
@@ -92,7 +93,7 @@ def _named(
         name = name if name in files.names else fits[0]
         content = files.read([name])[name]
     elif outside is not None:
-        name, content = outside.name, outside.read_bytes()
+        name, content = outside.name, decompressed(outside.read_bytes(), outside.name)
     else:
         findings.add_fault(
             f"data.table.path={path}: there is no such file in the source or on this machine; "

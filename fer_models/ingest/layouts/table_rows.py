@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fer_models.ingest.files.detection import IMAGE_SUFFIXES, may_list, read_header
+from fer_models.ingest.files.detection import IMAGE_SUFFIXES, may_list, plain_name, read_header
 from fer_models.ingest.formats.csv_rows import BrokenTextError, read_rows
 
 AFFECTNET_PATH = "subdirectory_filepath"
@@ -62,9 +62,10 @@ def is_image_list(name: str, head: bytes) -> bool:
     Example:
         is_image_list("labels.csv", b"path,label\n")  # True
     """
-    if not head.strip() or name.lower().endswith((".npy", ".lst")):
+    name = plain_name(name).lower()
+    if not head.strip() or name.endswith((".npy", ".lst")):
         return False
-    if name.lower().endswith(".parquet"):
+    if name.endswith(".parquet"):
         return _is_parquet_list(head)
     if head.lstrip()[:1] in (b"{", b"["):
         return any(f'"{column}"'.encode() in head.lower() for column in PATH_COLUMNS)

@@ -68,10 +68,12 @@ def _weights_file(config: NetworkConfig) -> Traversable:
         )
     file = known.get((config.name, config.width))
     if file is None:
-        offers = " or ".join(f"name={name} with width={width:g}" for name, width in known)
+        offers = " or ".join(
+            f"network.name={name} and network.width={width:g}" for name, width in known
+        )
         raise ConfigError(
             f"network {config.name} of width {config.width:g}: there are no pretrained weights for "
-            f"it; set network.pretrained=false, choose {offers or 'another network'}, or one of "
+            f"it; set network.pretrained=false, or {offers or 'another network'}, or choose one of "
             "timm's networks"
         )
     return _SHIPPED / file

@@ -1,12 +1,13 @@
 """S3 backend: artifacts in a bucket of an S3-compatible object store."""
 
 import hashlib
+import tempfile
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 from fer_models.errors import StoreError
-from fer_models.storage.backend import FileEntry
+from fer_models.storage.backend import Buffers, FileEntry
 from fer_models.storage.download_cache import cached_download, default_cache_dir
 from fer_models.storage.s3.connection import S3Connection
 
@@ -63,10 +64,17 @@ class S3Backend:
         with self._errors():
             self._connection.fs.pipe_file(self._path(key), data, chunksize=_PART_BYTES)
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, content: Path | Buffers) -> None:
         """See `Backend`. Large files are sent in parts; the object appears with the last one."""
+        if isinstance(content, Buffers):
+            # Not a stream into the bucket: an interrupted one would complete what it has sent.
+            with tempfile.NamedTemporaryFile() as file:
+                content.write_to(file)
+                file.flush()
+                self.upload(key, Path(file.name))
+            return
         with self._errors():
-            self._connection.fs.put_file(str(path), self._path(key), chunksize=_PART_BYTES)
+            self._connection.fs.put_file(str(content), self._path(key), chunksize=_PART_BYTES)
 
     def create(self, key: str, data: bytes) -> bool:
         """See `Backend`. Whether one racing creator wins is up to the server: `docs/storage.md`."""

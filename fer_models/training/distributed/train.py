@@ -71,4 +71,5 @@ def _require_images(data: TrainingData, member: MemberConfig) -> None:
         if len(split) < needed
     ]
     if problems:
-        raise DataError(f"{member.name}: too few images; lower training.workers", problems)
+        most = max(1, min(len(data.train) // 2, len(data.validation)))
+        raise DataError(f"{member.name}: too few images; set training.workers={most}", problems)

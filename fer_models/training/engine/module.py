@@ -147,12 +147,15 @@ class FerModule(pl.LightningModule):
         if math.isfinite(loss):
             return
         training = self.member.training
+        rate = training.learning_rate
+        remedies = [f"training.learning_rate={rate / 10:.2g} (now {rate:g})"]
+        if training.gradient_clip != 1:
+            remedies.append(f"training.gradient_clip=1 (now {training.gradient_clip:g})")
+        if training.precision != "32-true":
+            remedies.append(f"training.precision=32-true (now {training.precision})")
         raise TrainingError(
             f"{self.member.name}: the training loss became {loss} in epoch "
-            f"{self.current_epoch + 1} of {training.epochs}; try training.learning_rate="
-            f"{training.learning_rate / 10:.2g} (now {training.learning_rate:g}), "
-            f"training.gradient_clip=1 (now {training.gradient_clip:g}) or "
-            f"training.precision=32-true (now {training.precision})"
+            f"{self.current_epoch + 1} of {training.epochs}; try {' or '.join(remedies)}"
         )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

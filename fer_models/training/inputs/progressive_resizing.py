@@ -46,8 +46,8 @@ def require_start_size(network: nn.Module, member: MemberConfig) -> None:
     if start_px > full_px:
         raise ConfigError(
             f"{member.name}: training.start_size_px is {start_px}, larger than "
-            f"network.image_size_px, {full_px}; set a smaller training.start_size_px, or 0 for no "
-            "progressive resizing"
+            f"network.image_size_px, {full_px}; set training.start_size_px=0 (no progressive "
+            f"resizing) or at most {full_px}"
         )
     try:
         blank_logits(network, member.network.in_channels, start_px)

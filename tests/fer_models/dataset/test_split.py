@@ -1,5 +1,7 @@
 """Splits are stratified, reproducible, and never separate copies."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -151,8 +153,36 @@ def test_everything_missing_is_reported(store: ArtifactStore) -> None:
     assert (
         "class happy: expected at least 1 kept training image, got 0 (1 in all splits)" in problems
     )
-    assert "splitting.strategy" in str(error.value)
+    assert "splitting." not in str(error.value)  # no setting helps
     assert store.list_ids(type(snapshot_of(store, faces))) == [snapshot_of(store, faces).id]
+
+
+@pytest.mark.parametrize(
+    ("faces", "config"),
+    [
+        # Official splits without training images, or without a class in them.
+        ([Face("test", n % 7, n) for n in range(70)], SplittingConfig()),
+        (
+            [face for face in faces_in("train", 70) if face.label != 3]
+            + [Face("validation", 3, 100 + n) for n in range(14)],
+            SplittingConfig(),
+        ),
+        # Fractions of which nothing is left for so few images.
+        (faces_in("", 14), SplittingConfig(validation_fraction=0.01)),
+        (faces_in("", 14), SplittingConfig(test_fraction=0.01)),
+        (faces_in("", 14), SplittingConfig(validation_fraction=0.01, test_fraction=0.01)),
+        (faces_in("train", 14), SplittingConfig(validation_fraction=0.01)),
+    ],
+)
+def test_the_settings_that_the_message_names_make_a_split_possible(
+    store: ArtifactStore, faces: list[Face], config: SplittingConfig
+) -> None:
+    with pytest.raises(DataError) as caught:
+        split_of(store, faces, config)
+    advice = re.findall(r"splitting\.(\w+)=([\w.]+)", caught.value.message)
+    assert advice
+    followed = SplittingConfig.model_validate({**config.model_dump(), **dict(advice)})
+    assert len(split_of(store, faces, followed)) == len(faces)
 
 
 def test_too_few_images_for_a_validation_split_are_rejected(store: ArtifactStore) -> None:

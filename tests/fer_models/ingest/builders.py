@@ -8,6 +8,13 @@ import numpy as np
 from PIL import Image
 
 from fer_models.dataset.snapshot import Images
+from fer_models.ingest.decoding.decoder import Decoder
+from fer_models.ingest.files.detection import SourceKind
+from fer_models.ingest.files.streams import SourceFile
+from fer_models.ingest.findings import Findings
+from fer_models.ingest.formats.labels import DEFAULT_LABELS
+from fer_models.ingest.layouts.image_folder import open_images, read_images
+from fer_models.ingest.source_table import SourceTable
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
 VOTE_NAMES = (
@@ -71,6 +78,15 @@ def write_folder(root: Path, files: Mapping[str, np.ndarray | bytes]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else image_bytes(content))
     return root
+
+
+def read_image_source(kind: SourceKind, file: SourceFile, findings: Findings) -> SourceTable | None:
+    """The images of a folder, archive or list, with default settings."""
+    opened = open_images(kind, file, findings)
+    if opened is None:
+        return None
+    with Decoder() as decoder:
+        return read_images(opened, findings, DEFAULT_LABELS, decoder)
 
 
 def write_parquet(path: Path, columns: Mapping[str, Sequence[object]]) -> Path:

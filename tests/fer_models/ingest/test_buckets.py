@@ -1,11 +1,12 @@
 """Sources in a bucket become the same snapshots as the same files on this machine."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from fer_models.errors import DataError
-from fer_models.ingest.config import DataConfig
+from fer_models.ingest.config import DataConfig, TableConfig
 from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.ingest import fingerprint_sources, ingest_sources
 from fer_models.ingest.locate import locate_sources
@@ -75,6 +76,22 @@ def test_the_check_before_a_run_downloads_nothing(
     [line] = _faults(f"{s3_store_url}/faces::train", download=False)
     assert "is a folder, not an archive" in line
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.s3
+def test_a_table_of_labels_alone_is_refused_and_read_with_its_folder(
+    s3_store_url: str, store: ArtifactStore
+) -> None:
+    labels = b"path,label\n" + b"".join(
+        f"{n}.png,{('happy', 'sad')[n % 2]}\n".encode() for n in range(4)
+    )
+    images = {f"{n}.png": image_bytes(IMAGES[n]) for n in range(4)}
+    put_objects(f"{s3_store_url}/faces", {**images, "labels.csv": labels})
+    [fault] = _faults(f"{s3_store_url}/faces/labels.csv", download=True)
+    advice = re.search(r"--data (\S+) --set data\.table\.path=(\S+)", fault)
+    assert advice
+    config = DataConfig(sources=(advice[1],), table=TableConfig(path=advice[2]))
+    assert store.info(ingest_sources(store, config, 0))["num_images"] == 4
 
 
 @pytest.mark.s3

@@ -1,6 +1,7 @@
 """Images keep their size and colour: chosen by settings, else by what came."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from fer_models.ingest import image_buffer
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.image_buffer import ImageBuffer, compacted, image_array, joined
 from fer_models.ingest.ingest import fingerprint_sources, ingest_sources
+from fer_models.ingest.layouts import image_folder
+from fer_models.ingest.layouts.places import Files, Recognised
+from fer_models.ingest.layouts.recognise import recognise
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.ingest.archives import write_zip
 from tests.fer_models.ingest.builders import pixel_text, random_images, write_fer2013, write_lines
@@ -87,6 +91,23 @@ def test_an_image_that_is_not_square_is_fitted_as_set(
     else:
         assert image[0, 0] == image[0, -1] == 0
         assert image[30, 0] == image[30, 30] == 200
+
+
+def test_a_layout_is_recognised_once_an_ingest(
+    store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = colour_folder(tmp_path / "faces", [(100, 80)] * 4)
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.png")}
+    packed = write_zip(tmp_path / "more.zip", files)
+    seen: list[Files] = []
+
+    def counted(files: Files, *arguments: Any) -> Recognised | None:
+        seen.append(files)
+        return recognise(files, *arguments)
+
+    monkeypatch.setattr(image_folder, "recognise", counted)
+    assert len(ingested(store, folder, packed).images) == 8
+    assert len(seen) == 2
 
 
 def test_tables_of_pixels_keep_their_size(store: ArtifactStore, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from fer_models.dataset.snapshot import open_snapshot, open_table, write_snapshot
 from fer_models.errors import StoreError
+from fer_models.storage.backend import Buffers
 from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tests.validation.snapshots import Draft, valid_draft
 
@@ -68,3 +70,9 @@ def test_the_id_depends_on_every_value_and_pixel(store: ArtifactStore, draft: Dr
         )
     }
     assert len(ids) == 5
+
+
+def test_buffers_are_stored_as_one_file(any_store: ArtifactStore) -> None:
+    ref = any_store.put(SnapshotRef, "an-id", {"a": Buffers((b"one", memoryview(b" two")))}, {})
+    assert any_store.read_file(ref, "a") == b"one two"
+    assert any_store.describe(ref).files["a"].size == 7

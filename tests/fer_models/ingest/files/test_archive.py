@@ -11,7 +11,6 @@ from fer_models.ingest.files import image_decoding
 from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
-from fer_models.ingest.layouts.image_folder import read_image_archive, read_image_folder
 from fer_models.ingest.locate import Source, locate_sources
 from fer_models.ingest.source_table import SourceTable
 from tests.fer_models.ingest.archives import (
@@ -24,6 +23,7 @@ from tests.fer_models.ingest.archives import (
 from tests.fer_models.ingest.builders import (
     image_bytes,
     random_images,
+    read_image_source,
     write_fer2013,
     write_ferplus,
     write_folder,
@@ -56,7 +56,7 @@ def table_bytes(tmp_path: Path, header: str = "emotion,pixels,Usage") -> bytes:
 
 def read_images(named: str | Path) -> tuple[SourceTable, Findings]:
     source, findings = located(named), Findings("a")
-    table = read_image_archive(source.file, findings)
+    table = read_image_source(SourceKind.IMAGE_ARCHIVE, source.file, findings)
     assert table is not None
     return table, findings
 
@@ -166,7 +166,7 @@ def test_an_archived_folder_is_read_like_the_folder(
     archive = write_archive(tmp_path / f"archive{suffix}", {**files, **litter})
     table, findings = read_images(archive)
     folder = write_folder(tmp_path / "folder", FACES)
-    plain = read_image_folder(SourceFile(folder), Findings("folder"))
+    plain = read_image_source(SourceKind.FOLDER, SourceFile(folder), Findings("folder"))
     assert plain is not None
     assert not findings.lines(with_rows=True)
     assert table.fields.equals(plain.fields)

@@ -1,27 +1,26 @@
 """Folders of images: folder names give split and label."""
 
+import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fer_models.ingest.config import DataConfig
-from fer_models.ingest.files.image_decoding import Loader, decode_in_order
+from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.ingest import fingerprint_sources
-from fer_models.ingest.layouts.image_folder import read_image_folder
 from fer_models.ingest.source_table import SourceTable
-from tests.fer_models.ingest.builders import random_images, write_folder
+from tests.fer_models.ingest.builders import random_images, read_image_source, write_folder
 
 IMAGES = random_images(6)
 
 
 def read(root: Path) -> tuple[SourceTable | None, Findings]:
     findings = Findings(root.name)
-    return read_image_folder(SourceFile(root), findings), findings
+    return read_image_source(SourceKind.FOLDER, SourceFile(root), findings), findings
 
 
 def read_good(root: Path) -> SourceTable:
@@ -218,22 +217,7 @@ def test_unreadable_files_and_folders_are_reported(
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_bytes", denied)
+        patched.setattr(io, "FileIO", denied)
         assert all("Permission denied" in line for line in read(root)[1].lines(True))
     monkeypatch.setattr(os, "scandir", denied)
     assert "can't be listed (Permission denied)" in fault(root)
-
-
-def test_images_are_decoded_a_few_at_a_time(tmp_path: Path) -> None:
-    num_started = 0
-
-    def loaders() -> Iterator[tuple[str, Loader]]:
-        nonlocal num_started
-        for number in range(5000):
-            num_started += 1
-            yield str(number), lambda: "nothing"
-
-    decoded = decode_in_order(loaders(), 5000, "many")
-    assert next(decoded) == ("0", "nothing")
-    assert num_started < 3000
-    assert [path for path, _ in decoded] == [str(number) for number in range(1, 5000)]

@@ -1,0 +1,188 @@
+"""Decode many image files on all cores, each directly to its place.
+
+Few images are decoded in threads. Threads wait for each other, though, because Pillow holds the
+interpreter lock for a large part of a small image; so many images are decoded in worker processes,
+which write the pixels into a file that all of them map. The result is the same.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing.connection import wait
+from types import TracebackType
+from typing import Self
+
+from fer_models.dataset.image_format import THUMBNAIL_PX, ImageFormat, Pixels
+from fer_models.ingest.decoding.scratch import Region, Scratch
+from fer_models.ingest.decoding.tasks import Arrays, Outcome, Task, decode_tasks
+from fer_models.ingest.decoding.worker import Job
+from fer_models.ingest.decoding.worker_process import WorkerProcess
+from fer_models.ingest.files.image_decoding import quiet_decoding
+from fer_models.ingest.image_buffer import image_array
+from fer_models.processes import num_cores
+from fer_models.progress import report
+
+_MIN_IMAGES = 1000
+"""From so many on, processes pay: the start of one takes as long as decoding 500 small images."""
+_MAX_WORKERS = 8  # one image may take hundreds of megabytes while it is decoded
+_FILES_PER_TASK = 64
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """M faces. Positions without an image are in `problems`, and their pixels are not defined."""
+
+    images: Pixels
+    thumbnails: Pixels | None
+    """Grey 48 x 48 versions; None if the images are their own."""
+    sha256: list[str]
+    """Of the pixels of each image, hex."""
+    problems: dict[int, str]
+
+
+class Decoder:
+    """Decodes the images of any number of sources, and ends its worker processes at the end.
+
+    Example:
+        with Decoder() as decoder:
+            tasks = [Task(0, ImageFile("a.jpg")), Task(1, ImageFile("b.jpg"))]
+            images = decoder.decode(tasks, 2, "faces", ImageFormat(48)).images
+    """
+
+    def __init__(self) -> None:
+        """Nothing is started yet."""
+        self._workers: list[WorkerProcess] = []
+        self._scratch: Scratch | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing is started yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the worker processes."""
+        self._stop()
+
+    def expect(self, num_images: int) -> None:
+        """Start the worker processes if there will be many images; they start meanwhile."""
+        if self._workers or num_images < _MIN_IMAGES or num_cores() < 2:
+            return
+        try:
+            self._scratch = Scratch()
+            for _ in range(min(num_cores(), _MAX_WORKERS)):
+                self._workers.append(WorkerProcess(self._scratch))
+        except OSError:  # no processes or no disk here: threads are slower, and enough
+            self._stop()
+
+    def decode(
+        self, tasks: Iterable[Task], num_faces: int, name: str, target: ImageFormat
+    ) -> Decoded:
+        """Decode all tasks and report progress.
+
+        Args:
+            tasks: in any order; their content is loaded a few at a time.
+            num_faces: of all tasks together.
+            name: of the source, for progress.
+            target: the format of the result.
+
+        Raises:
+            DataError: a worker process ended, for lack of memory or by a defect of a decoder.
+            OSError: the disk is too full.
+        """
+        self.expect(num_faces)
+        groups = _groups(tasks)
+        sha256, problems, done = [""] * num_faces, {}, 0
+        try:
+            if self._workers and num_faces:
+                arrays, outcomes = self._in_processes(groups, num_faces, target)
+            else:
+                arrays = _new_arrays(num_faces, target)
+                outcomes = _in_threads(groups, arrays)
+            for group in outcomes:
+                for position, digest, problem in group:
+                    sha256[position] = digest
+                    if problem:
+                        problems[position] = problem
+                done += len(group)
+                report("ingest", done, num_faces, "images", name)
+        except BaseException:
+            self._stop()  # they may still be at work
+            raise
+        return Decoded(arrays.images, arrays.thumbnails, sha256, problems)
+
+    def _in_processes(
+        self, groups: Iterator[list[Task]], num_faces: int, target: ImageFormat
+    ) -> tuple[Arrays, Iterator[list[Outcome]]]:
+        assert self._scratch is not None
+        region, images = self._scratch.allocate((num_faces, *target.shape))
+        small: tuple[Region | None, Pixels | None] = None, None
+        if not target.is_thumbnail:
+            small = self._scratch.allocate((num_faces, THUMBNAIL_PX, THUMBNAIL_PX))
+        arrays = Arrays(images, small[1], target)
+        return arrays, self._outcomes(groups, arrays, lambda g: Job(region, small[0], target, g))
+
+    def _outcomes(
+        self, groups: Iterator[list[Task]], arrays: Arrays, job: Callable[[list[Task]], Job]
+    ) -> Iterator[list[Outcome]]:
+        """Keep every worker busy; what unusable ones leave is decoded here."""
+        # The next group is loaded while all are busy, so that no worker waits for it.
+        following = next(groups, None)
+        while following or any(worker.tasks for worker in self._workers):
+            for worker in self._workers:
+                if following and not worker.tasks:
+                    worker.send(job(following))
+                    following = next(groups, None)
+            for worker in [worker for worker in self._workers if not worker.is_usable]:
+                self._workers.remove(worker)
+                worker.stop()
+                yield decode_tasks(worker.tasks, arrays)
+            if not self._workers:
+                remaining = [following] if following else []
+                yield from _in_threads(_chained(remaining, groups), arrays)
+                return
+            busy = {worker.connection: worker for worker in self._workers if worker.tasks}
+            for connection in wait([*busy]):
+                if outcomes := busy[connection].receive():  # type: ignore[index]
+                    yield outcomes
+
+    def _stop(self) -> None:
+        for worker in self._workers:
+            worker.stop()
+        self._workers = []
+        if self._scratch is not None:
+            self._scratch.close()
+            self._scratch = None
+
+
+def _groups(tasks: Iterable[Task]) -> Iterator[list[Task]]:
+    remaining = iter(tasks)
+    while group := list(islice(remaining, _FILES_PER_TASK)):
+        yield group
+
+
+def _chained(first: list[list[Task]], rest: Iterator[list[Task]]) -> Iterator[list[Task]]:
+    yield from first
+    yield from rest
+
+
+def _new_arrays(num_faces: int, target: ImageFormat) -> Arrays:
+    small = None if target.is_thumbnail else image_array(num_faces, ImageFormat())
+    return Arrays(image_array(num_faces, target), small, target)
+
+
+def _in_threads(groups: Iterator[list[Task]], arrays: Arrays) -> Iterator[list[Outcome]]:
+    num_threads = min(num_cores(), _MAX_WORKERS)
+    waiting: deque[Future[list[Outcome]]] = deque()
+    with quiet_decoding(), ThreadPoolExecutor(num_threads) as pool:
+        while True:
+            while len(waiting) < 2 * num_threads and (group := next(groups, None)):
+                waiting.append(pool.submit(decode_tasks, group, arrays))
+            if not waiting:
+                return
+            yield waiting.popleft().result()
