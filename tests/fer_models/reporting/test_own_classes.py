@@ -62,6 +62,7 @@ def own_facts(store: ArtifactStore, facts: RunFacts, classes: ClassList) -> RunF
         rows=rows,
         predictions=predictions,
         checks=[],
+        decision={},
         card=model_card(known, ModelCardConfig()),
     )
 
