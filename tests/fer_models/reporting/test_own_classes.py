@@ -9,6 +9,7 @@ from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.evaluation.predictions import Predictions
 from fer_models.reporting.collect import RunFacts, RunRefs, collect
+from fer_models.reporting.gallery import MAX_SAMPLES, SAMPLES_PER_CLASS, samples_by_class
 from fer_models.reporting.model_card.card import model_card
 from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.reporting.report import render_page
@@ -95,3 +96,13 @@ def test_confusions_carry_the_names_of_the_evaluation(
     for actual, predicted, count, _ in context["confusions"]:
         row, column = classes.names.index(actual), classes.names.index(predicted)
         assert confusion[row, column] == count
+
+
+def test_many_classes_have_fewer_sample_faces_each(
+    store: ArtifactStore, classes: ClassList
+) -> None:
+    snapshot = open_snapshot(store, own_snapshot(store, classes))
+    groups = samples_by_class(snapshot)
+    assert [name for name, _ in groups] == list(classes.names)
+    assert all(0 < len(faces) <= SAMPLES_PER_CLASS for _, faces in groups)
+    assert sum(len(faces) for _, faces in groups) <= MAX_SAMPLES
