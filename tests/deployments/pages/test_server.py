@@ -46,7 +46,7 @@ def fill(store: ArtifactStore) -> None:
     store.put(
         RunRef,
         "run1",
-        {"report.html": PAGE, "lineage.json": b'{"run": "run1"}'},
+        {"report.html": PAGE, "MODEL_CARD.md": b"# Card", "lineage.json": b'{"run": "run1"}'},
         {"name": "demo <b>", "promoted": True, "accuracy": 0.71234567, "snapshot_id": "s" * 64},
         report_url="",
     )
@@ -87,6 +87,7 @@ def test_files_are_served_with_their_types_and_safe_headers(url: str) -> None:
     types = {
         "/runs/run1/lineage.json": "application/json",
         "/runs/run1/artifact.json": "application/json",
+        "/runs/run1/MODEL_CARD.md": "text/plain; charset=utf-8",
         "/validations/val1/data_docs/index.html": "text/html; charset=utf-8",
         "/models/cnn-1/curve.csv": "text/csv; charset=utf-8",
         "/models/cnn-1/plot.png": "image/png",
