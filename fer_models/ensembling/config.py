@@ -37,7 +37,7 @@ class EnsembleConfig(FrozenConfig):
         "fewer groups of copies.",
     )
     min_gain_se: float = Field(
-        default=1.0,
+        default=2.0,
         ge=0,
         le=10,
         description="Gain over the best member from which an ensemble may become the candidate, "

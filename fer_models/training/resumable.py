@@ -19,6 +19,9 @@ from fer_models.training.inputs.data import TrainingData
 from fer_models.training.objective.distillation import distill
 from fer_models.training.stored_checkpoint import StoredCheckpoint, stored_checkpoint
 
+_MUCH_LARGER = 1.25
+"""Ratio of the sides of stored images and network input from which detail is lost."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -51,6 +54,8 @@ def started_data(
     if member.training.auxiliary_head_weight and not data.train.num_with_votes:
         note = f"{member.name}: no image has FER+ votes; training without the auxiliary head"
         report("train", 0, epochs, "epochs", note=note)
+    if unused := _unused_detail(data, member):
+        report("train", 0, epochs, "epochs", note=f"{member.name}: {unused}")
     if initial is not None:
         weights = initial_weights(store, initial, member.network, data.classes)
         data = replace(data, initial_weights=weights)
@@ -60,6 +65,25 @@ def started_data(
     names = ", ".join(teacher.name for teacher in teachers)
     report("train", 0, epochs, "epochs", note=f"{member.name}: predicting with {names}")
     return distill(store, data, teachers)
+
+
+def _unused_detail(data: TrainingData, member: MemberConfig) -> str:
+    """What the stored images have and the network does not read, and the settings that change it.
+
+    A network's input is a choice: smaller ones are faster, and their weights can be shipped.
+    """
+    images, network = data.train.images, member.network
+    side_px, in_colour = images.shape[1], images.ndim == 4
+    lost, settings = [], []
+    if side_px > _MUCH_LARGER * network.image_size_px:
+        lost.append(f"{side_px} px images are reduced to {network.image_size_px} px")
+        settings.append(f"members.{member.name}.network.image_size_px={side_px}")
+    if in_colour and network.in_channels == 1:
+        lost.append("colour is not used")
+        settings.append(f"members.{member.name}.network.in_channels=3")
+    if not lost:
+        return ""
+    return f"{' and '.join(lost)}; to use them: --set {' --set '.join(settings)}"
 
 
 @contextmanager

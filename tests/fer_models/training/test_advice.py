@@ -13,6 +13,7 @@ from fer_models.errors import FerError, TrainingError
 from fer_models.models.factory import build_empty_network, build_network
 from fer_models.models.freezing import classifier_of
 from fer_models.models.pretrained.start import check_pretrained
+from fer_models.progress import Progress, listening
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.distributed.train import _require_images
@@ -20,6 +21,7 @@ from fer_models.training.engine.fit import require_batches
 from fer_models.training.inputs.data import SplitImages, TrainingData, training_data
 from fer_models.training.inputs.progressive_resizing import require_start_size
 from fer_models.training.lr_finder import lr_find
+from fer_models.training.resumable import started_data
 from fer_models.training.runtime import reraise_oom, resolve_precision
 from fer_models.training.train import train_member
 from fer_models.tuning.config import SearchDimension, TuningConfig
@@ -239,3 +241,41 @@ def test_a_setting_of_members_changes_all_or_the_one_that_is_named() -> None:
     assert assign_all(settings, ["training.batch=1"], "--set") == [
         "--set training.batch: unknown setting 'batch'; did you mean 'batch_size'?"
     ]
+
+
+def _images(side_px: int, channels: int) -> TrainingData:
+    shape = (4, side_px, side_px) if channels == 1 else (4, side_px, side_px, channels)
+    images = SplitImages(np.zeros(shape, dtype=np.uint8), np.arange(4))
+    return TrainingData(images, images)
+
+
+@pytest.mark.parametrize(
+    ("side_px", "channels", "expected"),
+    [
+        (48, 1, ""),
+        (56, 1, ""),
+        (96, 1, "96 px images are reduced to 48 px"),
+        (48, 3, "colour is not used"),
+        (96, 3, "96 px images are reduced to 48 px and colour is not used"),
+    ],
+)
+def test_a_training_says_what_of_the_images_it_does_not_use(
+    store: ArtifactStore, side_px: int, channels: int, expected: str
+) -> None:
+    data = _images(side_px, channels)
+
+    def notes(member: MemberConfig) -> list[str]:
+        seen: list[Progress] = []
+        with listening(seen.append):
+            started_data(store, data, member)
+        return [event.note for event in seen if "--set" in event.note]
+
+    (note,) = notes(MEMBER) or [""]
+    assert expected in note
+    if expected:
+        settings = note.partition("to use them: ")[2].replace("--set ", "").split()
+        config = {"members": [MEMBER.model_dump(mode="json")]}
+        assert assign_all(config, settings, "--set") == []
+        assert notes(MemberConfig.model_validate(config["members"][0])) == []
+    else:
+        assert note == ""
