@@ -120,7 +120,9 @@ def start_lasting_server(
 def answers(api_url: str, timeout_s: float = 3) -> bool:
     """Whether a healthy Prefect server answers; its health needs no password."""
     try:
-        with urllib.request.urlopen(f"{api_url}/health", timeout=timeout_s) as answer:  # noqa: S310
+        # urllib takes a password in the address for a part of the host's name.
+        address = _without_password(api_url, shown="")
+        with urllib.request.urlopen(f"{address}/health", timeout=timeout_s) as answer:  # noqa: S310
             return bool(answer.status == 200 and answer.read().strip() == b"true")
     except (urllib.error.URLError, OSError, ValueError):
         return False
@@ -141,10 +143,10 @@ def require_answer(api_url: str) -> None:
     )
 
 
-def _without_password(url: str) -> str:
-    """The address as messages show it."""
+def _without_password(url: str, shown: str = "***@") -> str:
+    """The address with `shown` in place of a user and a password, if it has them."""
     before, separator, after = url.rpartition("@")
-    return f"{before.partition('://')[0]}://***@{after}" if separator else url
+    return f"{before.partition('://')[0]}://{shown}{after}" if separator else url
 
 
 def _start(

@@ -1,7 +1,9 @@
 """The environment of ferflow's processes."""
 
 import os
+import threading
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -60,3 +62,21 @@ def test_a_dead_api_is_refused_without_its_password(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("PREFECT_API_URL")
     with pytest.raises(ConfigError, match="from the active Prefect profile"):
         require_answer(address)
+
+
+def test_an_api_with_a_password_in_its_address_answers() -> None:
+    """The password is Prefect's matter; the health of a server needs none."""
+
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/api/health" else 404)
+            self.end_headers()
+            self.wfile.write(b"true")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        require_answer(f"http://me:secret@127.0.0.1:{server.server_port}/api")
+        server.shutdown()

@@ -38,7 +38,7 @@ CACHED = {
     *("tune", "train", "ensemble", "evaluate", "promote", "report"),
     *("train_fold", "final_network", "final_ensemble", "evaluate_final"),
 }
-WITH_OUTSIDE_CONTENT = {"ingest", "validate", "tune", "train", "train_fold", "promote"}
+WITH_OUTSIDE_CONTENT = {"ingest", "validate", "tune", "train", "train_fold", "promote", "report"}
 
 
 def _key(task: Task[..., Any], **parameters: Any) -> str:

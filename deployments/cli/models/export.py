@@ -11,6 +11,10 @@ from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.prediction.predictor import stored_model
+from fer_models.errors import FerError
+from fer_models.progress import warn
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import TTA
 
 _CARD_SUFFIX = ".md"
@@ -46,7 +50,8 @@ def export(
 
     `ferflow predict --model FOLDER/NAME.json` predicts with a bundle on any machine, without a
     store. A bundle is two files, the weights in half precision and their metadata; that of an
-    ensemble holds all its networks. The model card is written beside them.
+    ensemble holds all its networks. The model card is written beside them, if its
+    figures can still be made.
     """
     store = open_store(store_url)
     model = stored_model(store, model_id)
@@ -55,14 +60,14 @@ def export(
 
     with progress_display():
         facts = write_bundle(store, model, folder, name=name, command=training_command, tta=tta)
+        card = _written_card(store, model, folder / f"{facts.name}{_CARD_SUFFIX}")
     files = [folder / f"{facts.name}{suffix}" for suffix in (WEIGHTS_SUFFIX, FACTS_SUFFIX)]
-    files.append(folder / f"{facts.name}{_CARD_SUFFIX}")
-    write_card(files[-1], card_text(store, model))
+    files += card
     accuracy = {key: value.model_dump() for key, value in facts.accuracy.items()}
     print_facts(
         {
             "bundle": str(files[1]),
-            "card": str(files[2]),
+            **({"card": str(card[0])} if card else {}),
             "weights": f"{files[0]} ({files[0].stat().st_size / 1e6:.2f} MB)",
             **{key: f"{value.accuracy:.4f} n={value.n}" for key, value in facts.accuracy.items()},
             "next": f"ferflow predict --model {shlex.quote(str(files[1]))} PATH...",
@@ -75,3 +80,14 @@ def export(
         "weights_sha256": facts.weights_sha256,
         "accuracy": accuracy,
     }
+
+
+def _written_card(store: ArtifactStore, model: ModelRef, path: Path) -> list[Path]:
+    """The file of the model card; a warning and nothing if its figures can't be made any more."""
+    try:
+        text = card_text(store, model)
+    except FerError as error:
+        warn("export", f"no model card: {error.message}")
+        return []
+    write_card(path, text)
+    return [path]

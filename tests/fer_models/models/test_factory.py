@@ -138,7 +138,7 @@ def test_networks_without_gradient_checkpointing_are_reported(name: str) -> None
 def test_networks_without_shipped_weights_name_those_that_have_some() -> None:
     with pytest.raises(ConfigError, match="no pretrained weights for it") as caught:
         build_network(NetworkConfig(pretrained=True))
-    assert "name=face_cnn with width=1" in caught.value.message
+    assert "network.name=face_cnn and network.width=1" in caught.value.message
 
 
 @pytest.fixture

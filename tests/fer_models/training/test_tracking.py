@@ -8,8 +8,8 @@ import pytest
 
 from fer_models.storage.refs import ArtifactRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.tracking import track
 from fer_models.tracking.config import TrackingConfig
+from fer_models.training import resumable
 from fer_models.training.train import train_member
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED, Trained
 
@@ -44,7 +44,7 @@ def test_inputs_come_first_and_the_model_last(
         assert store is trained.store
         yield recorder
 
-    monkeypatch.setattr(track, "track_run", track_run)
+    monkeypatch.setattr(resumable, "track_run", track_run)
     member = MEMBER.model_copy(
         update={"training": MEMBER.training.model_copy(update={"epochs": 1})}
     )
