@@ -1,7 +1,6 @@
 """A run without any training, and the parser of its page."""
 
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Any
 
 from fer_models.ensembling.config import EnsembleConfig
@@ -30,7 +29,6 @@ from tests.fer_models.builders import (
 )
 
 Shared = tuple[ArtifactStore, "Run", RunRef]
-VOID = {"meta", "link", "img", "br"}
 MEMBERS = ("compact_cnn", "scratch_cnn", "resnet10t")
 
 
@@ -48,35 +46,6 @@ class Run:
 
     def parts(self) -> list[Any]:
         return [getattr(self, name) for name in self.__dataclass_fields__]
-
-
-class Page(HTMLParser):
-    """Collects tags and text, and detects unbalanced elements."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open, self.tags, self.text, self.unbalanced = [], [], [], []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: Any) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.unbalanced.append(tag)
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] not in ("style", "script"):
-            self.text.append(data)
-
-    @property
-    def visible_text(self) -> str:
-        return " ".join(" ".join(self.text).split())
 
 
 def make_run(

@@ -6,7 +6,8 @@ from fer_models.reporting.collect import RunFacts, RunRefs, collect
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
-from tests.fer_models.reporting.builders import Page, Shared, make_run
+from tests.fer_models.parsed_page import Page
+from tests.fer_models.reporting.builders import Shared, make_run
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,8 @@ from tests.fer_models.own_classes import (
     probabilities,
     split_metrics,
 )
-from tests.fer_models.reporting.builders import Page, make_run
+from tests.fer_models.parsed_page import Page
+from tests.fer_models.reporting.builders import make_run
 
 
 @pytest.fixture(scope="module")

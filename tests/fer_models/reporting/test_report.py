@@ -19,7 +19,8 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
 from tests.fer_models.builders import build_model, build_snapshot, build_validation
-from tests.fer_models.reporting.builders import MEMBERS, Page, Run, Shared, make_run
+from tests.fer_models.parsed_page import Page
+from tests.fer_models.reporting.builders import MEMBERS, Run, Shared, make_run
 
 
 def test_page_is_well_formed(page: "Page") -> None:

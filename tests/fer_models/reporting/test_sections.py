@@ -12,7 +12,8 @@ from fer_models.reporting.report import render_page, write_report
 from fer_models.reporting.versus import Versus
 from fer_models.reporting.view import page_context
 from flows.pipeline_config import PipelineConfig
-from tests.fer_models.reporting.builders import Page, Shared
+from tests.fer_models.parsed_page import Page
+from tests.fer_models.reporting.builders import Shared
 
 
 @pytest.fixture(scope="module")
