@@ -30,6 +30,8 @@ def ensemble_models(
 ) -> EnsembleRef:
     """Build the ensembles and select the candidate among them and their members.
 
+    A single model is the candidate, and no ensemble is built.
+
     Only held-out images of the training and validation splits are used. Candidates are compared by
     cross-validated scores, and an ensemble becomes the candidate only if it beats the best member
     by more than noise; see `Selection`.
@@ -100,6 +102,8 @@ def _contenders(
         Contender(cross_fit_member(fitting, number), member.parameters, member.model.id)
         for number, member in enumerate(members)
     ]
+    if len(members) == 1:
+        return singles  # there is nothing to combine
     parameters = sum(member.parameters for member in members)
     return singles + [
         Contender(cross_fit_method(fitting, method, config.choose_by), parameters, method)

@@ -182,6 +182,8 @@ def _weights(outcome: Outcome, ids: Sequence[str]) -> _Json:
 
 def _member_gains(outcome: Outcome, ids: Sequence[str]) -> _Json:
     """Of the chosen ensemble; of the one with the highest gain if a single member was chosen."""
+    if not outcome.combined:
+        return {"method": None, "metric": outcome.config.choose_by, "by_member": {}}
     number = outcome.chosen
     if number not in outcome.combined:
         number = max(outcome.combined, key=lambda n: _gain(outcome, n)["value"])

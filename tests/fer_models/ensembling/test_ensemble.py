@@ -67,9 +67,13 @@ def test_members_are_listed_with_the_sha256_of_their_weights(store: ArtifactStor
         ModelRef, "m", {**files, "weights.safetensors": weights}, store.info(plain), name="m"
     )
     config = EnsembleConfig(methods=("soft_vote",))
-    (ensemble,) = ensemble_models(store, snapshot, [model], config).ensembles
-    (member,) = store.read_json(ensemble, "members.json")
-    assert member["weights_sha256"] == hashlib.sha256(weights).hexdigest()
+    other = build_model(store, snapshot, "without-weights", seed=2)
+    (ensemble,) = ensemble_models(store, snapshot, [model, other], config).ensembles
+    members = store.read_json(ensemble, "members.json")
+    assert [member["weights_sha256"] for member in members] == [
+        hashlib.sha256(weights).hexdigest(),
+        "",
+    ]
 
 
 def test_candidate_is_the_best_member_or_an_ensemble_that_beats_it(store: ArtifactStore) -> None:
@@ -216,3 +220,16 @@ def test_no_models_and_no_validation_images_are_reported(store: ArtifactStore) -
     with pytest.raises(DataError) as caught:
         ensemble_models(store, snapshot, [], EnsembleConfig())
     assert len(caught.value.problems) == 2
+
+
+def test_a_single_model_is_the_candidate_and_not_combined(store: ArtifactStore) -> None:
+    snapshot = build_snapshot(store)
+    model = build_model(store, snapshot)
+    result = ensemble_models(store, snapshot, [model], EnsembleConfig())
+    assert (result.candidate, result.ensembles) == (model, ())
+    choice = store.read_json(result, "ensemble.json")
+    assert [row["model_id"] for row in choice["candidates"]] == [model.id]
+    assert choice["member_gains"]["by_member"] == {}
+    assert choice["nested"]["accuracy"]["value"] == pytest.approx(
+        store.info(model)["validation_accuracy"], abs=1e-6
+    )
