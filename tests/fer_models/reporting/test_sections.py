@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fer_models.evaluation.results import TEST, CrowdMetrics, Share
 from fer_models.reporting.collect import RunFacts
 from fer_models.reporting.execution import Execution, StepTime
 from fer_models.reporting.gallery import FaceImage
@@ -134,3 +135,28 @@ def test_the_card_of_the_candidate_is_beside_the_page(shared: Shared, page: "Pag
     for title in ("Intended Use", "Ethical Considerations", "Training Data"):
         assert f"## {title}" in card
         assert title in page.visible_text
+
+
+def test_the_votes_of_the_taggers_are_shown(facts: RunFacts) -> None:
+    def share(value: float, n: int) -> Share:
+        return Share(n=n, value=value, low=value - 0.05, high=value + 0.05)
+
+    crowd = CrowdMetrics(
+        n=80, agreement=share(0.61, 78), sure=share(0.72, 50), split=None, oracle=share(0.63, 80)
+    )
+    row = facts.candidate
+    headline = row.headline.model_copy(update={"crowd": crowd})
+    splits = {**row.metrics.splits, TEST: headline}
+    voted = replace(row, metrics=row.metrics.model_copy(update={"splits": splits}))
+    rows = tuple(voted if one is row else one for one in facts.rows)
+    text = Page(render_page(replace(facts, rows=rows), "run")).visible_text
+    assert "agrees with the majority of the votes 61.0" in text
+    assert "n = 78" in text
+    assert "accuracy that always answering the majority would have 63.0" in text
+    assert "accuracy where they do not" not in text
+
+
+def test_a_single_model_was_not_chosen_among_others(facts: RunFacts) -> None:
+    alone = Page(render_page(replace(facts, rows=(facts.candidate,)), "run")).visible_text
+    assert "The only model is the candidate" in alone
+    assert "chosen among" not in alone
