@@ -109,7 +109,7 @@ class Walk:
         expect(text).to_contain_text("promoted to champion")
         expect(text.get_by_role("link", name="Report")).to_be_visible()
         shown = text.inner_text()
-        assert len(_SHARE.findall(shown)) == 8, shown  # two splits of four models
+        assert len(_SHARE.findall(shown)) == 14, shown  # two splits of seven models
         assert "epochs: 2" in shown
         assert str(self.up.run(run_id).state_name) in VERDICTS
         assert "[Report](" in self._summary(run_id)
