@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from fer_models.ensembling.final import networks_of, write_final_ensemble
+from fer_models.ensembling.final import write_final_ensemble
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import evaluate_model
+from fer_models.evaluation.predictions import networks_of
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import EvaluationRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore

@@ -8,7 +8,7 @@ from deployments.cli.latest import find_snapshot
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, print_table
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.runs.texts import NOTHING, moment, short_id, warn
+from deployments.cli.runs.texts import NOTHING, count_text, moment, short_id, warn
 from fer_models.storage.refs import SnapshotRef
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _row(dataset: "StoredDataset") -> list[str]:
         f"{dataset.step}\n{short_id(dataset.parent)}",
         f"{dataset.images:,}\n{dataset.kept:,}",
         _pairs(dataset.splits, "\n"),
-        f"{_count(dataset.runs, 'run')}\n{_count(dataset.models, 'model')}",
+        f"{count_text(len(dataset.runs), 'run')}\n{count_text(len(dataset.models), 'model')}",
         f"{day}\n{time}",
     ]
 
@@ -98,7 +98,3 @@ def _show(dataset: "StoredDataset", children: list[str]) -> None:
 
 def _pairs(counts: dict[str, int], separator: str) -> str:
     return separator.join(f"{name} {count:,}" for name, count in counts.items()) or NOTHING
-
-
-def _count(items: tuple[str, ...], noun: str) -> str:
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_models.dataset.snapshot import Images
-from fer_models.evaluation.predictions import model_ref
+from fer_models.evaluation.predictions import networks_of
 from fer_models.models.freezing import classifier_of
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
@@ -32,11 +32,7 @@ def largest_network(store: ArtifactStore, model: ModelRef) -> ModelRef:
     """
     if model.kind != ENSEMBLE:
         return model
-    members = [
-        model_ref(store, str(member["model_id"]))
-        for member in store.read_json(model, "members.json")
-    ]
-    return max(members, key=lambda ref: int(store.info(ref)["parameters"]))
+    return max(networks_of(store, model), key=lambda ref: int(store.info(ref)["parameters"]))
 
 
 def embed(store: ArtifactStore, network_ref: ModelRef, images: Images) -> Floats:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from fer_models.combination.stored import (
-    MEMBERS_FILE,
     Combination,
     StoredMember,
     combination_files,
@@ -24,7 +23,7 @@ from fer_models.evaluation.predictions import (
     PROBABILITIES_FILE,
     final_fit_of,
     final_name,
-    model_ref,
+    networks_of,
     probabilities_bytes,
     read_predictions,
 )
@@ -34,17 +33,6 @@ from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 _TEST = "test"
-
-
-def networks_of(store: ArtifactStore, model: ModelRef) -> list[ModelRef]:
-    """The networks of an ensemble, in its order, or the network itself.
-
-    Raises:
-        StoreError: the model or one of its networks is missing or damaged.
-    """
-    if MEMBERS_FILE not in store.describe(model).files:
-        return [model]
-    return [model_ref(store, str(row["model_id"])) for row in store.read_json(model, MEMBERS_FILE)]
 
 
 def write_final_ensemble(

@@ -62,6 +62,17 @@ def model_classes_of(store: ArtifactStore, model: ModelRef) -> ClassList:
     return ClassList.named(model_preprocessing(store, model)["classes"])
 
 
+def networks_of(store: ArtifactStore, model: ModelRef) -> list[ModelRef]:
+    """The networks of an ensemble, in its order, or the network itself.
+
+    Raises:
+        StoreError: the model or one of its networks is missing or damaged.
+    """
+    if _MEMBERS_FILE not in store.describe(model).files:
+        return [model]
+    return [model_ref(store, str(row["model_id"])) for row in store.read_json(model, _MEMBERS_FILE)]
+
+
 def model_preprocessing(store: ArtifactStore, model: ModelRef) -> dict[str, Any]:
     """The stored preprocessing of a network, or of the first member of an ensemble.
 

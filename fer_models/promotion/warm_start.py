@@ -5,15 +5,13 @@ from typing import NamedTuple
 
 from fer_models.classes.class_list import ClassList
 from fer_models.errors import StoreError
-from fer_models.evaluation.predictions import model_ref, selected_model
+from fer_models.evaluation.predictions import model_ref, networks_of, selected_model
 from fer_models.progress import report
 from fer_models.storage.champions import current_champion
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.initial import why_not_initial
-
-_MEMBERS_FILE = "members.json"
 
 
 class WarmStart(NamedTuple):
@@ -78,10 +76,6 @@ def _champion_networks(store: ArtifactStore, classes: ClassList) -> list[ModelRe
     if entry is None:
         return []
     try:
-        champion = selected_model(store, model_ref(store, entry.model_id))
-        if _MEMBERS_FILE not in store.describe(champion).files:
-            return [champion]
-        members = store.read_json(champion, _MEMBERS_FILE)
-        return [model_ref(store, str(member["model_id"])) for member in members]
+        return networks_of(store, selected_model(store, model_ref(store, entry.model_id)))
     except StoreError:
         return []  # the decision says that the champion is damaged

@@ -8,8 +8,7 @@ import pytest
 
 from fer_models.combination.stored import read_combination
 from fer_models.dataset.snapshot import open_snapshot
-from fer_models.ensembling.final import networks_of
-from fer_models.evaluation.predictions import model_ref
+from fer_models.evaluation.predictions import model_ref, networks_of
 from fer_models.history.runs import list_runs
 from fer_models.progress import Progress, listening
 from fer_models.storage.registry import CHAMPION, Registry

@@ -63,6 +63,11 @@ def short_id(artifact_id: str | None) -> str:
     return artifact_id[:SHORT_ID] if artifact_id else NOTHING
 
 
+def count_text(number: int, noun: str) -> str:
+    """A number of things, such as `1 model` or `2 models`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def size_text(parameters: int | None) -> str:
     """A number of parameters, such as `19 k` or `2.9 M`; `-` if unknown."""
     if parameters is None:

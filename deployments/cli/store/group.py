@@ -7,7 +7,7 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, progress_display
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.runs.texts import short_id
+from deployments.cli.runs.texts import count_text, short_id
 
 if TYPE_CHECKING:
     from fer_models.storage.check import CheckedStore, DamagedArtifact
@@ -48,7 +48,9 @@ def check(deep: bool, repair: bool, store_url: str | None) -> Produced:
     _show(checked, store.url)
     if repair and checked.damaged:
         repair_store(store, checked)
-        click.echo(f"forgot {_count(len(checked.damaged), 'artifact')}: run again what made them")
+        click.echo(
+            f"forgot {count_text(len(checked.damaged), 'artifact')}: run again what made them"
+        )
     elif checked.damaged or checked.lost_aliases:
         raise StoreError(f"{store.url}: {_summary(checked)}, then run again what made them")
     return {
@@ -61,7 +63,7 @@ def check(deep: bool, repair: bool, store_url: str | None) -> Produced:
 
 def _show(checked: "CheckedStore", url: str) -> None:
     if not checked.damaged and not checked.lost_aliases:
-        click.echo(f"{_count(checked.num_artifacts, 'artifact')} in {url}: all whole")
+        click.echo(f"{count_text(checked.num_artifacts, 'artifact')} in {url}: all whole")
     for artifact in checked.damaged:
         used = f" (used by {_users(artifact)})" if artifact.used_by else ""
         click.echo(f"{artifact.folder}/{short_id(artifact.id)}{used}")
@@ -88,14 +90,10 @@ def _short(name: str) -> str:
     return f"{folder}/{short_id(artifact_id)}" if separator else name
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def _summary(checked: "CheckedStore") -> str:
     parts = []
     if checked.damaged:
-        parts.append(f"{_count(len(checked.damaged), 'damaged artifact')}; add --repair")
+        parts.append(f"{count_text(len(checked.damaged), 'damaged artifact')}; add --repair")
     if checked.lost_aliases:
-        parts.append(f"{_count(len(checked.lost_aliases), 'champion')} without a model")
+        parts.append(f"{count_text(len(checked.lost_aliases), 'champion')} without a model")
     return "; ".join(parts)

@@ -1,8 +1,7 @@
 """What a prediction with a stored model costs."""
 
-from fer_models.combination.stored import MEMBERS_FILE
 from fer_models.ensembling.cost import multiply_adds
-from fer_models.evaluation.predictions import model_ref
+from fer_models.evaluation.predictions import networks_of
 from fer_models.promotion.gate.evidence import ModelCost
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
@@ -25,17 +24,9 @@ def model_cost(store: ArtifactStore, model: ModelRef) -> ModelCost:
 
 def _multiply_adds(store: ArtifactStore, model: ModelRef) -> int | None:
     total = 0
-    for network in _networks(store, model):
+    for network in networks_of(store, model):
         cost = multiply_adds(store, network)
         if cost is None:
             return None
         total += cost
     return total
-
-
-def _networks(store: ArtifactStore, model: ModelRef) -> list[ModelRef]:
-    """The networks that an ensemble calls, or the network itself."""
-    if MEMBERS_FILE not in store.describe(model).files:
-        return [model]
-    members = store.read_json(model, MEMBERS_FILE)
-    return [model_ref(store, str(one["model_id"])) for one in members]

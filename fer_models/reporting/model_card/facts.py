@@ -7,7 +7,7 @@ from typing import Any
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import measure_model
-from fer_models.evaluation.predictions import model_preprocessing
+from fer_models.evaluation.predictions import model_preprocessing, networks_of
 from fer_models.evaluation.results import ModelMetrics
 from fer_models.lineage import machine_text
 from fer_models.storage.refs import ModelRef, SnapshotRef
@@ -15,7 +15,6 @@ from fer_models.storage.store import ArtifactStore
 
 _ENSEMBLE = "ensemble"
 _CLASS = "class"
-_MEMBERS_FILE = "members.json"
 _CONFIG_FILE = "config.json"
 _LINEAGE_FILE = "lineage.json"
 
@@ -110,11 +109,7 @@ def _slice_names(metrics: ModelMetrics | None) -> tuple[str, ...]:
 
 def _networks(store: ArtifactStore, model: ModelRef) -> tuple[str, ...]:
     """The architectures, one for each member."""
-    if model.kind != _ENSEMBLE:
-        return (_network(store, model),)
-    members = store.read_json(model, _MEMBERS_FILE)
-    refs = [store.ref(ModelRef, one["model_id"], name=one["name"]) for one in members]
-    return tuple(_network(store, ref) for ref in refs)
+    return tuple(_network(store, network) for network in networks_of(store, model))
 
 
 def _network(store: ArtifactStore, model: ModelRef) -> str:

@@ -9,11 +9,11 @@ from fer_models.combination.stored import read_combination
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.ensembling.config import EnsembleConfig
 from fer_models.ensembling.ensemble import ensemble_models
-from fer_models.ensembling.final import networks_of, write_final_ensemble
+from fer_models.ensembling.final import write_final_ensemble
 from fer_models.errors import DataError
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import measure_model
-from fer_models.evaluation.predictions import model_ref, read_predictions
+from fer_models.evaluation.predictions import model_ref, networks_of, read_predictions
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.builders import build_model, build_snapshot
