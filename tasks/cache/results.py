@@ -68,11 +68,12 @@ def _check_still_true(store: ArtifactStore, content: bytes) -> None:
         if not store.is_whole(ref):
             raise StoreError(f"{store.url}: {kind.folder}/{ref.id} is missing or incomplete")
         if kind is PromotionRef and values["promoted"]:
-            _check_promoted(store, str(values["candidate_id"]))
+            _check_promoted(store, PromotionRef.model_validate(values))
 
 
-def _check_promoted(store: ArtifactStore, model_id: str) -> None:
+def _check_promoted(store: ArtifactStore, promotion: PromotionRef) -> None:
     """Reject a promotion that the registry does not know: its log was lost."""
+    model_id = promotion.champion_now
     if all(entry.model_id != model_id for entry in Registry(store).history()):
         raise StoreError(f"{store.url}: the registry has no entry of {model_id}")
 

@@ -77,10 +77,15 @@ def test_what_is_missing_is_made_again(
     assert len(train()) == 2
 
 
-def test_a_promotion_that_the_registry_lost_is_made_again(store: ArtifactStore) -> None:
+@pytest.mark.parametrize("final_fit_id", [None, "a-model-final"])
+def test_a_promotion_that_the_registry_lost_is_made_again(
+    store: ArtifactStore, final_fit_id: str | None
+) -> None:
+    champion = final_fit_id or "a-model"
+
     @stage("fer_models.promotion.promote")
     def promote(snapshot: SnapshotRef) -> PromotionRef:
-        Registry(store).set(CHAMPION, "a-model", f"trained on {snapshot.id}")
+        Registry(store).set(CHAMPION, champion, f"trained on {snapshot.id}")
         return store.put(
             PromotionRef,
             "a-decision",
@@ -90,6 +95,7 @@ def test_a_promotion_that_the_registry_lost_is_made_again(store: ArtifactStore) 
             candidate_id="a-model",
             champion_id=None,
             reason="the first",
+            final_fit_id=final_fit_id,
         )
 
     @flow
@@ -102,4 +108,4 @@ def test_a_promotion_that_the_registry_lost_is_made_again(store: ArtifactStore) 
     assert len(Registry(store).history()) == 1
     store.remove_folder("registry")
     chain()
-    assert [entry.model_id for entry in Registry(store).history()] == ["a-model"]
+    assert [entry.model_id for entry in Registry(store).history()] == [champion]
