@@ -3,15 +3,15 @@
 N faces, K classes; probabilities are 0..1, and the K of a face sum to 1.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
-from fer_models.dataset.snapshot import Images
 from fer_models.errors import DataError
+from fer_models.inference.expression_model import Predictor
 from fer_models.inference.faces import Pictures, Skipped, printable, read_faces
 from fer_models.progress import report
 from fer_models.training.inputs.data import Probabilities
@@ -20,9 +20,6 @@ COLUMNS = ("path", "face", "label", "confidence")
 """Columns of every table of predictions; then follows one of probabilities for each class."""
 MAX_SHOWN = 10
 _BATCH = 1024
-
-Predictor = Callable[[Images], Probabilities]
-"""Maps uint8 images of the model's format to probabilities N x K."""
 
 
 @dataclass(frozen=True)

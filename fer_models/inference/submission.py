@@ -16,7 +16,8 @@ import pandas as pd
 from fer_models.classes.schemes import SCHEMES
 from fer_models.errors import ConfigError, FerError
 from fer_models.evaluation.metrics import probability_problems
-from fer_models.inference.predict_faces import MAX_SHOWN, Predictor
+from fer_models.inference.expression_model import Predictor
+from fer_models.inference.predict_faces import MAX_SHOWN
 from fer_models.inference.predictions_file import write_csv
 from fer_models.inference.source_rows import SourceRows
 from fer_models.progress import report

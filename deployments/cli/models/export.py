@@ -10,8 +10,8 @@ from deployments.cli.models.card import card_text, write_card
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.prediction.predictor import stored_model
 from fer_models.errors import FerError
+from fer_models.inference.open_model import stored_model
 from fer_models.progress import warn
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore

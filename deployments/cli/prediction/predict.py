@@ -64,7 +64,6 @@ def command(
     ferflow predict faces/ --model champion --store s3://bucket/prefix --out expressions.csv
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     set_quiet_defaults()
-    from fer_models.dataset.image_format import recorded_format
     from fer_models.inference.faces import find_pictures
     from fer_models.inference.predict_faces import predict_faces
     from fer_models.inference.predictions_file import check_target, write_predictions
@@ -72,23 +71,22 @@ def command(
     errors: list[FerError] = []
     pictures = attempt(lambda: find_pictures(paths), errors)
     target = attempt(lambda: check_target(Path(out)), errors) if out is not None else None
-    opened = attempt(
+    model = attempt(
         lambda: open_predictor(candidate_of(run_text, model_name, store_url), store_url), errors
     )
     raise_all(errors)
     assert pictures is not None
-    assert opened is not None
-    model, facts, predict = opened
+    assert model is not None
     with progress_display():
         predictions = predict_faces(
-            pictures, predict, facts["classes"], image_format=recorded_format(facts)
+            pictures, model.predict, model.classes, image_format=model.image_format
         )
     if target is not None:
         write_predictions(predictions.table, target)
     _show(predictions, target)
     return {
         "out": str(target) if target else None,
-        "model": model,
+        "model": model.name,
         "faces": faces,
         "pictures": len(predictions.table),
         "counts": predictions.counts,

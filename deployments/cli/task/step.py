@@ -8,12 +8,13 @@ from typing import Any
 import click
 import yaml
 
-from deployments.cli.latest import find_model, find_snapshot
+from deployments.cli.latest import find_snapshot
 from deployments.cli.options import config_from
 from deployments.cli.output import Produced
 from deployments.cli.outputs import Outputs
 from deployments.environment import set_quiet_defaults
 from fer_models.history.record import RunRecord
+from fer_models.inference.open_model import find_model
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig

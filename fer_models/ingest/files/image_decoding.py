@@ -153,22 +153,23 @@ def _inside(box: Box, size: tuple[int, int]) -> Box:
     return inner
 
 
+def convert_pixels(pixels: PixelImage, target: ImageFormat) -> PixelImage:
+    """Upright pixels, H x W grey or H x W x 3 RGB, as an image file with them would become."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    mode = "L" if target.channels == 1 else "RGB"
+    return _to_format(image if image.mode == mode else image.convert(mode), target)
+
+
 def convert_all(images: PixelImage, target: ImageFormat) -> PixelImage:
     """Grey images N x S x S in another format; images of that format are returned as they are."""
     if images.shape[1:] == target.shape:
         return images
     result = np.zeros((len(images), *target.shape), dtype=np.uint8)
     for position, image in enumerate(images):
-        result[position] = _converted(image, target)
+        result[position] = convert_pixels(image, target)
     return result
-
-
-def _converted(image: PixelImage, target: ImageFormat) -> PixelImage:
-    """As an image file with these pixels would become."""
-    from PIL import Image
-
-    grey = Image.fromarray(image)
-    return _to_format(grey if target.channels == 1 else grey.convert("RGB"), target)
 
 
 def _to_format(image: "Image", target: ImageFormat) -> PixelImage:

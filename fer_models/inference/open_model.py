@@ -1,0 +1,125 @@
+"""Open a model by the name that a user gives: a shipped bundle, a bundle file, a stored model."""
+
+from fer_models.dataset.image_format import recorded_format
+from fer_models.errors import StoreError
+from fer_models.evaluation.predictions import model_preprocessing, model_ref
+from fer_models.inference.expression_model import ExpressionModel
+from fer_models.inference.facts import FACTS_SUFFIX, WEIGHTS_SUFFIX
+from fer_models.storage.champions import is_champion_alias, named_champion
+from fer_models.storage.find import find_id
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.store import ArtifactStore
+
+BUNDLED = "bundled"
+
+
+def open_model(name: str, store: ArtifactStore | None = None) -> ExpressionModel:
+    """Open a model by name.
+
+    Args:
+        name: `bundled` (the default bundle), `bundled:NAME`, the path of one of a bundle's files,
+            `champion`, or the id of a stored model or its beginning.
+        store: contains `champion` and stored models; not needed for bundles.
+
+    Raises:
+        StoreError: the model does not exist or is damaged, or the name is not that of a bundle and
+            there is no store.
+
+    Example:
+        model = open_model("bundled")
+        model.classes[int(model.predict(image_1SS).argmax())]
+    """
+    if is_bundle(name):
+        return open_bundle(name)
+    if store is None:
+        raise StoreError(
+            f"model {name!r}: expected a bundle ({BUNDLED}, {BUNDLED}:NAME, or its .json file), or "
+            "a store to look in; pass a store"
+        )
+    return open_stored(store, stored_model(store, name))
+
+
+def open_bundle(name: str) -> ExpressionModel:
+    """Open `bundled` (the default bundle), `bundled:NAME`, or a bundle by one of its two files.
+
+    Raises:
+        StoreError: the bundle is missing or damaged.
+    """
+    from fer_models.inference.bundle import default_bundle, load_any_bundle
+
+    _, colon, bundle_name = name.partition(":")
+    is_file = is_bundle_file(name)
+    which = name if is_file else (bundle_name if colon else default_bundle())
+    loaded = load_any_bundle(which)
+    return ExpressionModel(
+        name=name if is_file else f"{BUNDLED}:{which}",
+        classes=tuple(loaded.preprocessing["classes"]),
+        predict=loaded.predict,
+        image_format=recorded_format(loaded.preprocessing),
+    )
+
+
+def open_stored(store: ArtifactStore, model: ModelRef) -> ExpressionModel:
+    """Open a network or an ensemble of a store.
+
+    Raises:
+        StoreError: the model or one of its members is missing or damaged.
+    """
+    from fer_models.training.predict import (
+        ENSEMBLE,
+        load_network,
+        predict_model,
+        predict_probabilities,
+    )
+
+    facts = model_preprocessing(store, model)
+    classes, image_format = tuple(facts["classes"]), recorded_format(facts)
+    if model.kind == ENSEMBLE:
+        return ExpressionModel(
+            model.id, classes, lambda images: predict_model(store, model, images), image_format
+        )
+    network, preprocessing = load_network(store, model)
+    return ExpressionModel(
+        model.id,
+        classes,
+        lambda images: predict_probabilities(network, preprocessing, images),
+        image_format,
+    )
+
+
+def stored_model(store: ArtifactStore, text: str) -> ModelRef:
+    """The stored model of an id, the beginning of an id, or `champion`.
+
+    Raises:
+        StoreError: no model matches, or more than one does.
+    """
+    if not text.strip():
+        raise StoreError("expected the id of a model, got an empty text; pass an id or `champion`")
+    if not is_champion_alias(text):
+        return find_model(store, text)
+    entry = named_champion(store, text)
+    if entry is None:
+        raise StoreError(
+            f"{store.url}: there is no champion yet; run the pipeline, pass a model's id, or check "
+            "--store"
+        )
+    return find_model(store, entry.model_id)
+
+
+def find_model(store: ArtifactStore, text: str) -> ModelRef:
+    """The model whose id starts with `text`; a full URL works as well.
+
+    Raises:
+        StoreError: no model matches, or more than one does.
+    """
+    return model_ref(store, find_id(store, ModelRef, text))
+
+
+def is_bundle_file(name: str) -> bool:
+    """Whether the name is that of a file of a bundle."""
+    return name.endswith((FACTS_SUFFIX, WEIGHTS_SUFFIX))
+
+
+def is_bundle(name: str) -> bool:
+    """Whether the name is that of a bundle, not of a stored model."""
+    return is_bundle_file(name) or name.partition(":")[0] == BUNDLED
