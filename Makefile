@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check format lock clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check audit format lock clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,11 @@ check: $(STAMP)  ## ruff, mypy strict, import-linter
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+audit: $(STAMP)  ## Known vulnerabilities of the pinned packages (needs a vulnerability service; ARGS: of pip-audit), and licences
+	@$(PY) -m piplicenses --from=mixed --order=license --format=csv | cut -c1-100 | awk 'NR == 1 || /^"/'
+	@$(PY) -m piplicenses --from=mixed --partial-match --fail-on='Affero;AGPL;SSPL' >/dev/null
+	@$(PY) -m pip_audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS)
 
 format: $(STAMP)  ## Format, and fix what ruff can fix
 	@$(PY) -m ruff format .
