@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @overload
-def predict(  # type: ignore[overload-overlap] - a text is one path, though it can be iterated
+def predict(  # type: ignore[overload-overlap]  # a text is one path, though it can be iterated
     pictures: "OnePicture",
     *,
     faces: FacesMode = "auto",
@@ -83,8 +83,10 @@ def predict(
     opened = model if isinstance(model, ExpressionModel) else load_model(model, store)
     if is_one(pictures):
         return next(_predicted([given_picture(pictures)], opened, faces))
-    assert isinstance(pictures, Iterable)
-    return Predictions(list(_predicted(given_pictures(pictures), opened, faces)))
+    several: Any = pictures
+    if not isinstance(several, Iterable):
+        given_picture(several)  # says what was expected
+    return Predictions(list(_predicted(given_pictures(several), opened, faces)))
 
 
 def load_model(

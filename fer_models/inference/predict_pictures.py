@@ -38,7 +38,7 @@ def predict_pictures(
     pictures: Iterable[Picture],
     model: ExpressionModel,
     faces: FacesMode = "auto",
-    batch_size: int = _BATCH,
+    batch_size: int | None = None,
     settings: FaceSettings = DEFAULT_FACES,
 ) -> Iterator[PicturePrediction]:
     """Yield one prediction for each picture, in order.
@@ -52,7 +52,7 @@ def predict_pictures(
         model: predicts the expressions.
         faces: `crop`: each picture is one face; `detect`: search for faces; `auto`: decide for each
             picture, see `docs/faces.md`.
-        batch_size: pictures to read at a time.
+        batch_size: the most pictures to read at a time; 1,024 by default.
         settings: of the search for faces.
 
     Raises:
@@ -63,7 +63,7 @@ def predict_pictures(
         for predicted in predict_pictures([Picture("a.png", data=data)], model):
             print(predicted.path, [face.label for face in predicted.faces], predicted.reason)
     """
-    find_faces = face_finder(settings)
+    find_faces, batch_size = face_finder(settings), batch_size or _BATCH
     for batch in batches(pictures, batch_size):
         with quiet_decoding():
             crops = map_pictures(lambda one: _crops(one, model, faces, find_faces), batch)

@@ -98,7 +98,7 @@ def _sources(named: str, problems: list[str], hint: str) -> Sequence[PictureSour
 
 
 def _matches(pattern: str, problems: list[str], hint: str) -> Sequence[PictureSource]:
-    paths = sorted(glob.glob(pattern, recursive=True))
+    paths = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - takes absolute ones
     if not paths:
         problems.append(f"{printable(pattern)}: no file matches; check the pattern")
     return [source for path in paths for source in _at(path, problems, hint)]

@@ -8,7 +8,8 @@ from fer_models.ingest.files.streams import open_stream
 
 PHONE_SUFFIXES = (".heic", ".heif", ".hif", ".avif")
 VIDEO_SUFFIXES = (
-    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv",
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp",
+    ".ogv",
 )  # fmt: skip
 _ARCHIVES = (Compression.ZIP, Compression.TAR)
 _MAY_BE_COMPRESSED_TAR = (".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")

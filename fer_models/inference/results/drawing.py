@@ -1,7 +1,7 @@
 """Draw faces and their probabilities into a copy of a picture.
 
-Lengths are pixels of the copy. A picture of a single face has its bars beside it; in a photo they are
-beside the face's box where there is room, and the label is always above the box.
+Lengths are pixels of the copy. A picture of a single face has its bars beside it; in a photo they
+are beside the face's box where there is room, and the label is always above the box.
 """
 
 from collections.abc import Sequence

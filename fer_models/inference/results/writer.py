@@ -36,7 +36,7 @@ class PredictionsFile:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has been added."""
+        """Write what has been added; once at least, for the header."""
         self._writer.write(self._waiting)
         self._waiting = []
 
@@ -81,14 +81,8 @@ def predictions_file(
         with predictions_file(Path("out.csv"), model.classes, "csv") as file:
             predict_found(find_pictures(["faces/"]), model, sinks=[file])
     """
-    writers: dict[FileFormat, Callable[[Path, tuple[str, ...]], _Writer]] = {
-        "csv": _Csv,
-        "json": _Json,
-        "jsonl": _JsonLines,
-        "parquet": _Parquet,
-    }
     with replacing(path) as temporary:
-        writer = writers[form](temporary, tuple(classes))
+        writer = _WRITERS[form](temporary, tuple(classes))
         try:
             file = PredictionsFile(writer)
             yield file
@@ -107,18 +101,16 @@ class _Csv:
     def __init__(self, path: Path, classes: tuple[str, ...]) -> None:
         self._classes = classes
         self._stream = path.open("w", encoding="utf-8", newline="")
-        self._write((), header=True)
+        self._needs_header = True
 
     def write(self, predictions: Sequence[PicturePrediction]) -> None:
-        self._write(predictions, header=False)
+        table = prediction_table(predictions, self._classes)
+        safe = table.assign(path=table["path"].map(safe_path), label=table["label"].map(safe_path))
+        append_csv(safe, self._stream, header=self._needs_header, quoting=csv.QUOTE_NONNUMERIC)
+        self._needs_header = False
 
     def close(self) -> None:
         self._stream.close()
-
-    def _write(self, predictions: Sequence[PicturePrediction], *, header: bool) -> None:
-        table = prediction_table(predictions, self._classes)
-        safe = table.assign(path=table["path"].map(safe_path), label=table["label"].map(safe_path))
-        append_csv(safe, self._stream, header=header, quoting=csv.QUOTE_NONNUMERIC)
 
 
 class _JsonLines:
@@ -178,6 +170,14 @@ class _Parquet:
     def _table(self, predictions: Sequence[PicturePrediction]) -> "pa.Table":
         table = prediction_table(predictions, self._classes)
         return self._arrow.Table.from_pandas(table, preserve_index=False)
+
+
+_WRITERS: dict[FileFormat, Callable[[Path, tuple[str, ...]], _Writer]] = {
+    "csv": _Csv,
+    "json": _Json,
+    "jsonl": _JsonLines,
+    "parquet": _Parquet,
+}
 
 
 def _json(prediction: PicturePrediction) -> str:
