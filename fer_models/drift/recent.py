@@ -12,12 +12,19 @@ import numpy as np
 from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
 from fer_models.dataset.snapshot import Images, pixel_sha256
 from fer_models.errors import DataError
-from fer_models.inference.faces import Skipped, find_pictures, read_faces
+from fer_models.inference.pictures.batches import batches, map_pictures
+from fer_models.inference.pictures.find import find_pictures
+from fer_models.inference.pictures.read import read_pictures
 from fer_models.ingest.archive_member import SEPARATOR
 from fer_models.ingest.files.archive import list_archive, member_contents
 from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.detection import SourceKind, is_image
-from fer_models.ingest.files.image_decoding import DAMAGED_IN_ARCHIVE, MAX_FILE_BYTES, decode_image
+from fer_models.ingest.files.image_decoding import (
+    DAMAGED_IN_ARCHIVE,
+    MAX_FILE_BYTES,
+    decode_image,
+    quiet_decoding,
+)
 from fer_models.ingest.files.remote import is_url, local_copy
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.labels import LabelSettings
@@ -27,11 +34,18 @@ from fer_models.ingest.locate import Source, locate_sources
 from fer_models.redaction import without_credentials
 from fer_models.user_input import user_path
 
-_BATCH = 1024
 _TABLES = {
     SourceKind.PIXEL_TABLE: read_pixel_table,
     SourceKind.PARQUET: read_parquet_table,
 }
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A picture that can't be read, and the reason."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -147,12 +161,15 @@ def _read_pictures(path: Path, named: str, found: _Collection, image_format: Ima
     except DataError as error:
         found.problems += error.problems
         return
-    skipped = [*pictures.skipped]
-    for faces in read_faces(pictures.paths, _BATCH, image_format):
-        found.names += map(shown, faces.paths)
-        found.images.append(faces.images)
-        skipped += faces.skipped
-    found.skipped += [Skipped(shown(one.path), one.reason) for one in skipped]
+    for batch in batches(read_pictures(pictures)):
+        with quiet_decoding():
+            crops = map_pictures(lambda picture: picture.as_crop(image_format), batch)
+        for picture, crop in zip(batch, crops, strict=True):
+            if isinstance(crop, str):
+                found.skipped.append(Skipped(shown(picture.path), crop))
+            else:
+                found.names.append(shown(picture.path))
+                found.images.append(crop[None])
 
 
 def _read_table(
