@@ -9,6 +9,8 @@ from fer_models.models.config import NetworkConfig
 from fer_models.remote.config import PlacementConfig
 
 TTA = Literal["none", "flip", "ten_crop", "affine"]
+BUNDLED = "bundled:"
+"""Prefix of a teacher that ferflow ships."""
 
 
 class AugmentConfig(FrozenConfig):
@@ -117,6 +119,19 @@ class TrainingConfig(FrozenConfig):
         le=1,
         description="Weight of the teachers' mean prediction in the target, if there are teachers.",
     )
+    consistent_teachers: bool = Field(
+        default=False,
+        description="Teachers predict the same augmented images that the network learns from, "
+        "mixup included (Beyer et al. 2022), instead of the unaugmented ones once.",
+    )
+    teacher_copies: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="With consistent_teachers: number of augmented copies of the training images, "
+        "used in turn, one per epoch. Teachers predict each copy once; it is mirrored and mixed "
+        "anew every time. 0: every epoch has a new copy, which costs the teachers' time.",
+    )
     class_weighting: Literal["none", "loss", "sampling"] = Field(
         default="none",
         description="loss: rare classes weigh more in the loss; sampling: all classes are sampled "
@@ -207,6 +222,20 @@ class TrainingConfig(FrozenConfig):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_teachers(self) -> Self:
+        if self.teacher_copies and not self.consistent_teachers:
+            raise ValueError(
+                f"teacher_copies is {self.teacher_copies}, but consistent_teachers is false, so "
+                "there are no copies; set consistent_teachers=true, or teacher_copies=0"
+            )
+        if self.consistent_teachers and self.workers > 1:
+            raise ValueError(
+                f"consistent_teachers: expected workers=1, got {self.workers}; set workers=1, or "
+                "consistent_teachers=false"
+            )
+        return self
+
 
 class FinalFitConfig(FrozenConfig):
     """The final fit of a candidate that has passed the promotion gate.
@@ -268,8 +297,9 @@ class MemberConfig(FrozenConfig):
     training: TrainingConfig = Field(default=TrainingConfig(), description="How it is trained.")
     teachers: tuple[str, ...] = Field(
         default=(),
-        description="Knowledge distillation: earlier members whose predictions of the training "
-        "images are part of the target, see training.teacher_weight.",
+        description="Knowledge distillation: earlier members, or weights that ferflow ships as "
+        "bundled:NAME, whose predictions of the training images are part of the target, see "
+        "training.teacher_weight.",
     )
     out_of_fold: OutOfFoldConfig = Field(
         default=OutOfFoldConfig(),
@@ -291,3 +321,25 @@ class MemberConfig(FrozenConfig):
         description="Resources of its training on a Ray cluster (RAY_ADDRESS); with several "
         "training.workers their own settings apply.",
     )
+
+    @property
+    def trained_teachers(self) -> tuple[str, ...]:
+        """The teachers that are members of the same run."""
+        return tuple(name for name in self.teachers if not name.startswith(BUNDLED))
+
+    @property
+    def bundled_teachers(self) -> tuple[str, ...]:
+        """The names of the shipped weights among the teachers, without their prefix."""
+        return tuple(
+            name.removeprefix(BUNDLED) for name in self.teachers if name.startswith(BUNDLED)
+        )
+
+    @model_validator(mode="after")
+    def _check_bundled_teachers(self) -> Self:
+        if self.bundled_teachers and self.out_of_fold.folds:
+            raise ValueError(
+                f"{self.name}: shipped weights ({', '.join(self.teachers)}) were trained on images "
+                "that the folds leave out, so they can't teach them; set out_of_fold.folds=0, or "
+                "choose members as teachers"
+            )
+        return self

@@ -60,11 +60,10 @@ def started_data(
         weights = initial_weights(store, initial, member.network, data.classes)
         data = replace(data, initial_weights=weights)
         report("train", 0, epochs, "epochs", note=f"{member.name}: starting from {initial.id}")
-    if not teachers:
-        return data
-    names = ", ".join(teacher.name for teacher in teachers)
-    report("train", 0, epochs, "epochs", note=f"{member.name}: predicting with {names}")
-    return distill(store, data, teachers)
+    if names := [*(teacher.name for teacher in teachers), *member.bundled_teachers]:
+        note = f"{member.name}: learning from {', '.join(names)}"
+        report("train", 0, epochs, "epochs", note=note)
+    return distill(store, data, member, teachers)
 
 
 def _unused_detail(data: TrainingData, member: MemberConfig) -> str:

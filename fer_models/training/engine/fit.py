@@ -27,6 +27,7 @@ from fer_models.training.inputs.progressive_resizing import (
     require_start_size,
 )
 from fer_models.training.objective.auxiliary_head import AuxiliaryHead
+from fer_models.training.objective.consistent import ConsistentTeachers
 from fer_models.training.objective.targets import loss_weights, training_targets
 from fer_models.training.process_group import SINGLE_PROCESS, ProcessGroup
 from fer_models.training.runtime import (
@@ -203,6 +204,11 @@ def _module_and_batches(
         epoch=lambda: module.current_epoch,
         device=device_context.device,
         group=device_context.group,
+        teaching=(
+            ConsistentTeachers(data.teachers, training, device_context.device)
+            if data.teachers
+            else None
+        ),
     )
     validation_batches = EvalBatches(
         data.validation,
