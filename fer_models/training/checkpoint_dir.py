@@ -100,7 +100,7 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
     if member.training.workers == 1:
         for name in ("workers", "min_workers", "cpus_per_worker", "worker_losses"):
             del settings["training"][name]
-    for name in _unused_teacher_settings(member):
+    for name in _unused_settings(member):
         del settings["training"][name]
     if not member.teachers:
         del settings["teachers"]
@@ -114,8 +114,11 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
     return settings
 
 
-def _unused_teacher_settings(member: MemberConfig) -> list[str]:
+def _unused_settings(member: MemberConfig) -> list[str]:
+    """Training settings without effect: of teachers, of other schedules."""
     unused = [] if member.teachers else ["teacher_weight"]
+    if member.training.schedule != "trapezoid":
+        unused.append("decay_fraction")
     if not member.teachers or not member.training.consistent_teachers:
         unused += ["consistent_teachers", "teacher_copies"]
     return unused

@@ -87,8 +87,16 @@ class TrainingConfig(FrozenConfig):
     label_smoothing: float = Field(
         default=0.05, ge=0, lt=1, description="Probability mass spread over all classes."
     )
-    schedule: Literal["cosine", "linear", "constant"] = Field(
-        default="cosine", description="Decay of the learning rate after the peak."
+    schedule: Literal["cosine", "linear", "trapezoid", "constant"] = Field(
+        default="cosine",
+        description="Decay of the learning rate after the peak; trapezoid stays at the peak before "
+        "it decays linearly.",
+    )
+    decay_fraction: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="trapezoid only: fraction of the steps spent on the decay.",
     )
     warmup_fraction: float = Field(
         default=0.25, gt=0, lt=1, description="Fraction of the steps spent on linear warm-up."
