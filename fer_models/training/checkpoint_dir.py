@@ -119,6 +119,8 @@ def _unused_settings(member: MemberConfig) -> list[str]:
     unused = [] if member.teachers else ["teacher_weight"]
     if member.training.schedule != "trapezoid":
         unused.append("decay_fraction")
+    if not member.training.half_weights:
+        unused.append("half_weights")
     if not member.teachers or not member.training.consistent_teachers:
         unused += ["consistent_teachers", "teacher_copies"]
     return unused

@@ -152,6 +152,11 @@ class TrainingConfig(FrozenConfig):
         description="Decay per step of the exponential moving average (EMA) of the weights, which "
         "is validated and kept instead of them; 0: no EMA.",
     )
+    half_weights: bool = Field(
+        default=False,
+        description="Round the kept weights to half precision before anything is measured with "
+        "them, so that a weight bundle holds the very network.",
+    )
     patience: int = Field(
         default=0,
         ge=0,

@@ -12,7 +12,7 @@ from fer_models.tracking.config import TrackingConfig
 from fer_models.tracking.track import Tracker, track_run
 from fer_models.training.checkpoint_dir import CheckpointDir, checkpoint_dir
 from fer_models.training.config import MemberConfig
-from fer_models.training.engine.fit import TrainedNetwork, epochs_done, fit
+from fer_models.training.engine.fit import TrainedNetwork, epochs_done, fit, round_to_half
 from fer_models.training.engine.results import EpochResult, StepResult
 from fer_models.training.initial import initial_weights
 from fer_models.training.inputs.data import TrainingData
@@ -120,7 +120,10 @@ def trained_network(
     ):
         for ref in used:
             run.used(ref)
-        yield _fit(store, data, training, checkpoints, run, copy), run
+        trained = _fit(store, data, training, checkpoints, run, copy)
+        if member.training.half_weights:
+            round_to_half(trained.network)
+        yield trained, run
         _remove_checkpoints(store, member, checkpoints)
 
 

@@ -126,6 +126,14 @@ def fit(
     )
 
 
+def round_to_half(network: nn.Module) -> None:
+    """Round all weights and running statistics to the nearest number of half precision."""
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(value.half())
+
+
 def build_ema(member: MemberConfig) -> EMA | None:
     """The EMA callback, if the member asks for one."""
     decay = member.training.ema_decay
