@@ -30,6 +30,9 @@ from fer_models.training.runtime import best_device, resolve_precision
 # Results depend on the source of this module and of everything it imports.
 _ENTRY_POINT = "fer_models.training.train"
 
+# Settings that are left out of a member's identity if they are off: older models had none.
+_OFF: dict[str, Any] = {"half_weights": False, "loss": "cross_entropy", "sharpness_radius": 0.0}
+
 _LOGGER = logging.getLogger(__name__)
 _MAX_AGE_S = 14 * 86_400.0
 
@@ -102,6 +105,8 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
             del settings["training"][name]
     for name in _unused_settings(member):
         del settings["training"][name]
+    if not member.training.augment.operations:
+        del settings["training"]["augment"]["operations"]
     if not member.teachers:
         del settings["teachers"]
     settings["network"] = {
@@ -115,12 +120,11 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
 
 
 def _unused_settings(member: MemberConfig) -> list[str]:
-    """Training settings without effect: of teachers, of other schedules."""
+    """Training settings without effect: of teachers, of other schedules, and what is off."""
     unused = [] if member.teachers else ["teacher_weight"]
     if member.training.schedule != "trapezoid":
         unused.append("decay_fraction")
-    if not member.training.half_weights:
-        unused.append("half_weights")
+    unused += [name for name, off in _OFF.items() if getattr(member.training, name) == off]
     if not member.teachers or not member.training.consistent_teachers:
         unused += ["consistent_teachers", "teacher_copies"]
     return unused
