@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check audit format lock clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check audit format lock campaign-pack campaign campaign-merge clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,15 @@ bench-train: $(STAMP)  ## Ratios of the training path (data, steps, networks, Ra
 
 bench-gpu: $(STAMP)  ## Seconds to an accuracy on a GPU (ARGS: --images TABLE --recipe NAME)
 	@$(PY) -m tests.benchmarks.bench_gpu $(ARGS)
+
+campaign-pack: $(STAMP)  ## A stored dataset as one small file for campaigns (ARGS: --store FOLDER --out FILE)
+	@$(PY) -m fer_models.campaign pack $(ARGS)
+
+campaign: $(STAMP)  ## Train what a plan still lacks, within its budget (ARGS: --faces FILE --out FOLDER)
+	@$(PY) -m fer_models.campaign run $(ARGS)
+
+campaign-merge: $(STAMP)  ## Merge what campaigns brought back (ARGS: FOLDER... --store FOLDER)
+	@$(PY) -m fer_models.campaign merge $(ARGS)
 
 bench-promotion: $(STAMP)  ## How often the gate promotes what is better, equal or worse, by simulation
 	@$(PY) -m tests.benchmarks.bench_promotion $(ARGS)

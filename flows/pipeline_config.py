@@ -14,12 +14,13 @@ from fer_models.ensembling.config import EnsembleConfig
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.ingest.config import DataConfig
 from fer_models.models.config import NetworkConfig
+from fer_models.models.names import shipped_names
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
 from fer_models.quality.config import ScoringConfig
 from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.tracking.config import TrackingConfig
-from fer_models.training.config import FinalFitConfig, MemberConfig, TrainingConfig
+from fer_models.training.config import BUNDLED, FinalFitConfig, MemberConfig, TrainingConfig
 from fer_models.tuning.config import TuningConfig
 from validation.config import ValidationConfig
 
@@ -114,11 +115,13 @@ def _teacher_problems(members: tuple[MemberConfig, ...]) -> list[str]:
     problems = []
     for number, member in enumerate(members):
         earlier = [other.name for other in members[:number]]
-        invalid = [teacher for teacher in member.teachers if teacher not in earlier]
+        shipped = [f"{BUNDLED}{name}" for name in shipped_names()]
+        invalid = [name for name in member.teachers if name not in (*earlier, *shipped)]
         if invalid:
             problems.append(
                 f"teachers of {member.name}: expected members listed before it "
-                f"({', '.join(earlier) or 'none'}), got {', '.join(invalid)}"
+                f"({', '.join(earlier) or 'none'}) or {', '.join(shipped)}, got "
+                f"{', '.join(invalid)}"
             )
         problems += _fold_problems(member, members[:number])
     return problems

@@ -12,7 +12,7 @@ from fer_models.tracking.config import TrackingConfig
 from fer_models.tracking.track import Tracker, track_run
 from fer_models.training.checkpoint_dir import CheckpointDir, checkpoint_dir
 from fer_models.training.config import MemberConfig
-from fer_models.training.engine.fit import TrainedNetwork, epochs_done, fit
+from fer_models.training.engine.fit import TrainedNetwork, epochs_done, fit, round_to_half
 from fer_models.training.engine.results import EpochResult, StepResult
 from fer_models.training.initial import initial_weights
 from fer_models.training.inputs.data import TrainingData
@@ -60,11 +60,10 @@ def started_data(
         weights = initial_weights(store, initial, member.network, data.classes)
         data = replace(data, initial_weights=weights)
         report("train", 0, epochs, "epochs", note=f"{member.name}: starting from {initial.id}")
-    if not teachers:
-        return data
-    names = ", ".join(teacher.name for teacher in teachers)
-    report("train", 0, epochs, "epochs", note=f"{member.name}: predicting with {names}")
-    return distill(store, data, teachers)
+    if names := [*(teacher.name for teacher in teachers), *member.bundled_teachers]:
+        note = f"{member.name}: learning from {', '.join(names)}"
+        report("train", 0, epochs, "epochs", note=note)
+    return distill(store, data, member, teachers)
 
 
 def _unused_detail(data: TrainingData, member: MemberConfig) -> str:
@@ -121,7 +120,10 @@ def trained_network(
     ):
         for ref in used:
             run.used(ref)
-        yield _fit(store, data, training, checkpoints, run, copy), run
+        trained = _fit(store, data, training, checkpoints, run, copy)
+        if member.training.half_weights:
+            round_to_half(trained.network)
+        yield trained, run
         _remove_checkpoints(store, member, checkpoints)
 
 
