@@ -69,7 +69,7 @@ def score_labels(
     """
     key = scoring_key(snapshot, config, seed)
     existing = store.ref(ScoresRef, key)
-    if store.is_whole(existing):
+    if store.reuse(existing):
         return existing
     from fer_models.quality.non_faces import face_scores
     from fer_models.quality.out_of_fold import out_of_fold_probabilities

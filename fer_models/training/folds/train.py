@@ -99,7 +99,7 @@ def _trained_fold(
     base = training_key(snapshot.ref, member, seed, teachers)
     key = json_key([base, "fold", fold, _digest(folds)])
     ref = store.ref(FoldRef, key, name=member.name, fold=fold)
-    if store.exists(ref):
+    if store.reuse(ref):
         epochs = member.training.epochs
         report("train", epochs, epochs, "epochs", note=f"{label}: already trained")
         return ref
