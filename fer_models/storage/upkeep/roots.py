@@ -40,7 +40,9 @@ class Roots:
     def _aliases(self) -> frozenset[str]:
         """What the current and the previous entries of all aliases name, and the runs behind."""
         entries = _entries_in_force(Registry(self._contents.store).history())
-        text = "\n".join(entry.model_dump_json() for entry in entries)
+        # The previous entry names the one before that, which no rollback needs.
+        shown = {"model_id", "details"}
+        text = "\n".join(entry.model_dump_json(include=shown) for entry in entries)
         named = self._contents.named_in(text)
         decisions = {str(entry.details.get("decision")) for entry in entries}
         promotions = {name for name in named if name.partition("/")[2] in decisions}

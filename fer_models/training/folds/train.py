@@ -108,7 +108,8 @@ def _trained_fold(
     data = started_data(store, data, member, teachers)
     training = Training(member, seed, key, label)
     facts = {**lineage(snapshot.ref.id, seed), "fold": fold}
-    with trained_network(store, data, training, tracking, facts) as (trained, _):
+    used = (snapshot.ref, *teachers)
+    with trained_network(store, data, training, tracking, facts, used) as (trained, _):
         return _write(store, snapshot, ref, member, trained, folds, facts, teachers)
 
 
