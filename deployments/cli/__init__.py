@@ -38,7 +38,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "List stored models; show the history of the champion; roll back; export.",
     ),
     "datasets": ("deployments.cli.datasets", "List and show stored datasets."),
-    "store": ("deployments.cli.store.group", "Check an artifact store, and repair it."),
+    "store": (
+        "deployments.cli.store.group",
+        "Check a store, and repair it; show its size; delete what is old.",
+    ),
     "networks": ("deployments.cli.networks.group", "List and summarise networks to train."),
     "doctor": (
         "deployments.cli.doctor",
