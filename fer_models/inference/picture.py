@@ -9,7 +9,13 @@ import numpy.typing as npt
 
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.faces.found import Box, Point
-from fer_models.ingest.files.image_decoding import PixelImage, convert_pixels, decode_image
+from fer_models.ingest.files.image_decoding import (
+    Photo,
+    PixelImage,
+    convert_pixels,
+    decode_image,
+    decode_photo,
+)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -34,6 +40,13 @@ class Picture:
         if self.pixels is not None:
             return convert_pixels(self.pixels, target)
         return decode_image(self.data or b"", target=target)
+
+    def as_photo(self) -> Photo | str:
+        """The picture in RGB, or a sentence with the problem; see `decode_photo`."""
+        if self.pixels is None:
+            return decode_photo(self.data or b"")
+        is_grey = self.pixels.ndim == 2
+        return Photo(np.stack([self.pixels] * 3, axis=2) if is_grey else self.pixels, 1.0)
 
 
 @dataclass(frozen=True)
