@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from deployments.inference_server.models.served import ServedModel
 from fer_models.errors import DataError
-from fer_models.faces.found import Box
+from fer_models.faces.cut import cut_face
+from fer_models.faces.found import Box, FoundFace
 from fer_models.inference.picture import Picture
 
 _SHOWN_PX = 192
@@ -60,10 +61,37 @@ def _crop(
     served: ServedModel, picture: Picture, box: Box | None
 ) -> tuple[npt.NDArray[np.uint8], Box | None]:
     """The image that the model sees, and the square of the picture that it shows."""
-    crop = picture.as_crop(served.model.image_format)
-    if isinstance(crop, str):
-        raise DataError(f"{picture.path}: {crop}")
-    return crop, None
+    target = served.model.image_format
+    if box is None:
+        crop = picture.as_crop(target)
+        if isinstance(crop, str):
+            raise DataError(f"{picture.path}: {crop}")
+        return crop, None
+    photo = picture.as_photo()
+    if isinstance(photo, str):
+        raise DataError(f"{picture.path}: {photo}")
+    height, width = (round(side * photo.scale) for side in photo.pixels.shape[:2])
+    if box[0] >= box[2] or box[1] >= box[3] or not _meets(box, width, height):
+        raise DataError(
+            f"box: expected left,top,right,bottom of a face in {width} x {height} pixels, got "
+            f"{','.join(map(str, box))}"
+        )
+    face = FoundFace(box).scaled(1 / photo.scale)
+    return cut_face(photo.pixels, face, target), _square(box)
+
+
+def _meets(box: Box, width: int, height: int) -> bool:
+    """Whether a box has a part in the picture, and is not absurdly larger than it."""
+    is_inside = box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0
+    return is_inside and max(box[2] - box[0], box[3] - box[1]) <= 2 * max(width, height)
+
+
+def _square(box: Box) -> Box:
+    """The square that `cut_face` shows, as large as the longer side."""
+    left, top, right, bottom = box
+    side = max(right - left, bottom - top, 1)
+    x, y = (left + right - side) // 2, (top + bottom - side) // 2
+    return x, y, x + side, y + side
 
 
 def _png_url(heat_SS: npt.NDArray[np.float32]) -> str:

@@ -1,11 +1,10 @@
 """The model, its queue and its metrics, as one thing with a beginning and an end."""
 
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from deployments.inference_server.metrics import Metrics
 from deployments.inference_server.models.batching import Answer, Batcher, Predicted
@@ -122,7 +121,7 @@ class InferenceService:
     def _predict(self, pictures: list[Picture], faces: FacesMode) -> Predicted:
         model = self.current.get().model
         size = self.config.batch_pictures
-        found: Sequence[Any] = list(predict_pictures(pictures, model, batch_size=size))
+        found = list(predict_pictures(pictures, model, faces, batch_size=size))
         return Predicted(model.name, found)
 
     def _count_change(self, served: ServedModel) -> None:

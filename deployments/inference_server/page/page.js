@@ -1,16 +1,17 @@
 // The page: what the user does, in terms of the engine that predicts.
 
 import { Camera } from "./camera.js";
-import { cardElements } from "./card.js";
+import {
+  drawModes, hideMessage, pause, setBusy, showCard, showMessage, tokenDialog, watchHealth,
+} from "./chrome.js";
 import { byId, element, faceIcon } from "./dom.js";
 import * as engine from "./engine.js";
 import { Results } from "./results.js";
 import { Stage } from "./stage.js";
+import { drawStrip, markStrip } from "./strip.js";
 
-const HEALTH_MS = 5000;
 const BATCH = 8;
 const THUMBNAIL = 184;
-const MODES = { auto: "Auto", crop: "Crop", detect: "Detect" };
 
 const pictures = [];
 let current = -1;
@@ -35,7 +36,7 @@ async function add(files) {
     const name = file.name || "pasted picture";
     pictures.push({ blob: file, name, url: URL.createObjectURL(file), found: null, problem: "" });
   }
-  drawStrip();
+  drawStrip(pictures, show);
   const shown = show(first);
   for (let start = first; start < pictures.length; start += BATCH) {
     await predictAll(pictures.slice(start, Math.min(start + BATCH, pictures.length)));
@@ -74,6 +75,7 @@ async function predict(picture) {
 
 function settle(picture, found, answer) {
   picture.found = found;
+  picture.isSettled = true;
   picture.problem = "";
   picture.facts = { Picture: picture.name, ...answer.facts, Model: answer.model };
   if (picture === pictures[current]) draw();
@@ -84,7 +86,7 @@ async function show(number) {
   selected = 0;
   results.showWaiting();
   hideMessage();
-  markStrip();
+  markStrip(current);
   byId("clear").hidden = false;
   const picture = pictures[number];
   const isShown = await stage.showPicture(picture.url, picture.name);
@@ -92,6 +94,7 @@ async function show(number) {
   picture.size = isShown ? stage.size : null;
   if (picture.found) draw();
   else if (picture.problem) showProblem(picture.problem);
+  else if (picture.isSettled) predict(picture);
 }
 
 function draw() {
@@ -144,37 +147,15 @@ function clear() {
   stage.clear();
   results.showWaiting();
   hideMessage();
-  drawStrip();
+  drawStrip(pictures, show);
   byId("clear").hidden = true;
   byId("choose").focus();
 }
 
-// Strip of pictures
-
-function drawStrip() {
-  const strip = byId("strip");
-  strip.hidden = pictures.length < 2;
-  strip.replaceChildren(
-    ...pictures.map((picture, number) =>
-      element(
-        "li",
-        {},
-        element(
-          "button",
-          { type: "button", "aria-label": `Show ${picture.name}`, onclick: () => show(number) },
-          element("img", { src: picture.url, alt: "" }),
-          element("small", { textContent: picture.name }),
-        ),
-      ),
-    ),
-  );
-  markStrip();
-}
-
-function markStrip() {
-  byId("strip").querySelectorAll("button").forEach((button, number) => {
-    button.setAttribute("aria-current", String(number === current));
-  });
+function changeMode(chosen) {
+  mode = chosen;
+  for (const picture of pictures) picture.found = null;
+  predict(pictures[current]);
 }
 
 // Camera
@@ -232,80 +213,10 @@ function stopCamera() {
   byId("camera").textContent = "Use camera";
 }
 
-// Messages and model
-
-let busy = 0;
-
-function setBusy(change) {
-  busy += change;
-  byId("busy").hidden = busy === 0;
-}
-
 function showProblem(text) {
   stage.showFaces([], 0);
   results.showWaiting("There is no result for this picture.");
   showMessage(text);
-}
-
-function showMessage(text) {
-  byId("message").textContent = text;
-  byId("message").hidden = false;
-}
-
-function hideMessage() {
-  byId("message").hidden = true;
-}
-
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-function drawModes() {
-  byId("modes").hidden = model.modes.length < 2;
-  byId("modes").replaceChildren(
-    ...model.modes.map((one) => {
-      const input = element("input", { type: "radio", name: "mode", value: one });
-      input.checked = one === mode;
-      input.onchange = () => {
-        mode = one;
-        for (const picture of pictures) picture.found = null;
-        if (current >= 0) predictAll([pictures[current]]);
-      };
-      return element("label", {}, input, element("span", { textContent: MODES[one] }));
-    }),
-  );
-}
-
-async function watchHealth() {
-  for (;;) {
-    try {
-      const { ok, model: name, problem } = await engine.health();
-      byId("dot").className = ok ? "dot ok" : "dot bad";
-      byId("model-name").textContent = name;
-      byId("model").title = problem || (model.follows ? `follows ${model.follows}` : "the model");
-    } catch (error) {
-      byId("dot").className = "dot bad";
-      byId("model").title = error.message;
-    }
-    await pause(HEALTH_MS);
-  }
-}
-
-function tokenDialog(isWrong) {
-  const dialog = byId("token-dialog");
-  byId("token").value = "";
-  byId("token-title").textContent = isWrong ? "The token was wrong" : "Token of the server";
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.onclose = () => resolve(dialog.returnValue === "ok" ? byId("token").value : null);
-  });
-}
-
-async function showCard() {
-  try {
-    byId("card-content").replaceChildren(...cardElements(await engine.card()));
-  } catch (error) {
-    byId("card-content").replaceChildren(element("p", { textContent: error.message }));
-  }
 }
 
 // Events
@@ -320,7 +231,7 @@ function listen() {
   byId("camera").onclick = toggleCamera;
   byId("clear").onclick = clear;
   byId("heat").onchange = drawHeat;
-  byId("card").addEventListener("toggle", () => byId("card").open && showCard());
+  byId("card").addEventListener("toggle", () => byId("card").open && showCard(engine));
   stage.root.onclick = () => current < 0 && !camera.isOn && files.click();
   stage.root.addEventListener("keydown", (event) => {
     const opens = event.key === "Enter" || event.key === " ";
@@ -361,8 +272,8 @@ async function start() {
   stage.drawsRegions = model.regions;
   byId("heat-label").hidden = !model.heatMaps;
   if (model.regions) byId("privacy").append(" Draw a square around a face to predict it alone.");
-  drawModes();
-  watchHealth();
+  drawModes(model.modes, mode, changeMode);
+  watchHealth(engine, model.follows);
 }
 
 start();
