@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check format lock clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-serve bench-promotion docs-pictures check format lock clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ bench-train: $(STAMP)  ## Ratios of the training path (data, steps, networks, Ra
 
 bench-gpu: $(STAMP)  ## Seconds to an accuracy on a GPU (ARGS: --images TABLE --recipe NAME)
 	@$(PY) -m tests.benchmarks.bench_gpu $(ARGS)
+
+bench-serve: $(STAMP)  ## 200 clients of the inference server at once against one (ARGS: --requests, --model)
+	@$(PY) -m tests.benchmarks.bench_serve $(ARGS)
 
 bench-promotion: $(STAMP)  ## How often the gate promotes what is better, equal or worse, by simulation
 	@$(PY) -m tests.benchmarks.bench_promotion $(ARGS)
