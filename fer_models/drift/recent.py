@@ -18,12 +18,13 @@ from fer_models.ingest.files.archive import list_archive, member_contents
 from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.detection import SourceKind, is_image
 from fer_models.ingest.files.image_decoding import DAMAGED_IN_ARCHIVE, MAX_FILE_BYTES, decode_image
-from fer_models.ingest.files.remote import is_url, local_copy, without_credentials
+from fer_models.ingest.files.remote import is_url, local_copy
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.locate import Source, locate_sources
+from fer_models.redaction import without_credentials
 from fer_models.user_input import user_path
 
 _BATCH = 1024

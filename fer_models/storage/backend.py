@@ -7,10 +7,10 @@ with a remedy when the storage can't be used.
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 REPAIR = "run `ferflow store check --deep --repair`, then run again what made it"
 """What to do about a damaged or incomplete artifact."""
@@ -23,6 +23,15 @@ class FileEntry(BaseModel):
     key: str
     size: int
     sha256: str
+
+    @field_validator("key")
+    @classmethod
+    def _stays_inside(cls, key: str) -> str:
+        """Whatever an `artifact.json` says, nothing outside the store is read."""
+        path = PurePosixPath(key)
+        if path.is_absolute() or ".." in path.parts or "\\" in key:
+            raise ValueError(f"expected a path in the store, got {key!r}")
+        return key
 
 
 @dataclass(frozen=True)

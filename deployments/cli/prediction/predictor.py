@@ -39,9 +39,9 @@ def open_predictor(name: str, store_url: str | None) -> "ExpressionModel":
     Raises:
         FerError: the model does not exist or is damaged.
     """
-    from fer_models.inference.open_model import is_bundle, open_model
+    from fer_models.inference.open_model import needs_store, open_model
 
-    return open_model(name, None if is_bundle(name) else open_store(store_url))
+    return open_model(name, open_store(store_url) if needs_store(name) else None)
 
 
 def attempt(call: Callable[[], T], errors: list[FerError]) -> T | None:

@@ -1,11 +1,11 @@
 """Sources that are URLs: an object or a prefix of a bucket, read from a local copy."""
 
-import re
 from pathlib import Path
 
 from fer_models.errors import DataError, FerError
 from fer_models.ingest.files.detection import is_visible
 from fer_models.ingest.findings import Findings
+from fer_models.redaction import has_credentials
 from fer_models.storage.s3.mirror import mirror
 from fer_models.storage.s3.source import ObjectState, S3Source
 
@@ -15,15 +15,6 @@ _SEPARATOR = "://"
 def is_url(named: str) -> bool:
     """Whether a source is a URL rather than a path."""
     return _SEPARATOR in named
-
-
-def without_credentials(named: str) -> str:
-    """The source as messages show it: a user and password of a URL are left out."""
-    scheme, separator, rest = named.partition(_SEPARATOR)
-    if not separator or not _has_credentials(rest):
-        return named
-    # A secret key may contain slashes: everything up to the last @ may belong to it.
-    return f"{scheme}://***{rest[rest.rindex('@') :] if '@' in rest else ''}"
 
 
 def local_copy(url: str, findings: Findings) -> Path | None:
@@ -71,16 +62,12 @@ def _source(url: str) -> S3Source:
             f"{scheme}:// is not supported (only s3:// is); download it, then name the file or "
             "folder on this machine"
         )
-    if _has_credentials(rest):
+    if has_credentials(url):
         raise DataError(
             "expected a bucket, got credentials in the URL; set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, and name s3://bucket/prefix"
         )
     return S3Source(url, is_visible)
-
-
-def _has_credentials(rest: str) -> bool:
-    return re.match(r"[^/]*[:@]", rest) is not None
 
 
 def _add_faults(error: FerError, findings: Findings) -> None:

@@ -25,7 +25,7 @@ from fer_models.training.inputs.sampling import epoch_order
 from fer_models.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 Batch = tuple[Tensor, Tensor]
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
 _WHITE = 255
 _RANK_STREAM = 2  # separates the seeds of a process's augmentation from those of dropout
 
@@ -186,7 +186,7 @@ def to_inputs(images: Tensor, preprocessing: Preprocessing) -> Tensor:
             images, (size, size), mode="bilinear", align_corners=False, antialias=True
         )
     if images.shape[1] > preprocessing["in_channels"]:
-        weights = images.new_tensor(_LUMA).view(1, -1, 1, 1)
+        weights = images.new_tensor(LUMA).view(1, -1, 1, 1)
         images = (images * weights).sum(1, keepdim=True)
     images = (images - preprocessing["mean"]) / preprocessing["std"]
     images = images.expand(-1, preprocessing["in_channels"], -1, -1)
