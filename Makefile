@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check audit format lock campaign-pack campaign campaign-merge clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ campaign: $(STAMP)  ## Train what a plan still lacks, within its budget (ARGS: -
 
 campaign-merge: $(STAMP)  ## Merge what campaigns brought back (ARGS: FOLDER... --store FOLDER)
 	@$(PY) -m fer_models.campaign merge $(ARGS)
+
+bench-serve: $(STAMP)  ## 200 clients of the inference server at once against one (ARGS: --requests, --model)
+	@$(PY) -m tests.benchmarks.bench_serve $(ARGS)
 
 bench-promotion: $(STAMP)  ## How often the gate promotes what is better, equal or worse, by simulation
 	@$(PY) -m tests.benchmarks.bench_promotion $(ARGS)

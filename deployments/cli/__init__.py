@@ -17,6 +17,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "deployments.cli.prediction.predict",
         "Predict the facial expressions in images.",
     ),
+    "serve": (
+        "deployments.cli.prediction.serve",
+        "Serve a model over HTTP, with a page to try it.",
+    ),
     "submit": (
         "deployments.cli.prediction.submit",
         "Write the file of predictions that a challenge asks for.",
