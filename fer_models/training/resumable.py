@@ -124,14 +124,10 @@ def trained_network(
     ):
         for ref in used:
             run.used(ref)
-<<<<<<< HEAD
-        trained = _fit(store, data, training, checkpoints, run, copy)
-        if member.training.half_weights:
-            round_to_half(trained.network)
-=======
         trained = _fit(store, data, training, checkpoints, run, copy, inputs)
         inputs.require()
->>>>>>> gc20
+        if member.training.half_weights:
+            round_to_half(trained.network)
         yield trained, run
         _remove_checkpoints(store, member, checkpoints)
 
