@@ -17,6 +17,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "deployments.cli.prediction.predict",
         "Predict the facial expressions in images.",
     ),
+    "predict-batch": (
+        "deployments.cli.prediction.predict_batch",
+        "Predict the new pictures of folders and buckets, and store the results.",
+    ),
     "submit": (
         "deployments.cli.prediction.submit",
         "Write the file of predictions that a challenge asks for.",
