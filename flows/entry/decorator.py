@@ -40,7 +40,7 @@ def entry_flow(
 
     Args:
         name: name of the flow and of its deployment.
-        parameters: `short_run` or `forceable_run`; its signature is that of the flow.
+        parameters: `short_run`, `forceable_run` or `prediction_run`; its signature is the flow's.
 
     Example:
         @entry_flow("prepare-data", short_run)
