@@ -17,15 +17,13 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "deployments.cli.prediction.predict",
         "Predict the facial expressions in images.",
     ),
-<<<<<<< HEAD
     "serve": (
         "deployments.cli.prediction.serve",
         "Serve a model over HTTP, with a page to try it.",
-=======
+    ),
     "predict-batch": (
         "deployments.cli.prediction.predict_batch",
         "Predict the new pictures of folders and buckets, and store the results.",
->>>>>>> loop
     ),
     "submit": (
         "deployments.cli.prediction.submit",
