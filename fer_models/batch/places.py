@@ -8,14 +8,14 @@ from pathlib import Path
 
 from fer_models.batch.config import PredictionConfig
 from fer_models.errors import ConfigError, DataError, FerError
-from fer_models.inference.faces import printable
 from fer_models.ingest.files.detection import is_image
 from fer_models.ingest.files.folder import list_files, read_file
 from fer_models.ingest.files.image_decoding import too_many_bytes
-from fer_models.ingest.files.remote import is_url, source_of_url, without_credentials
+from fer_models.ingest.files.remote import is_url, source_of_url
 from fer_models.ingest.findings import Findings
+from fer_models.redaction import without_credentials
 from fer_models.storage.s3.source import S3Source
-from fer_models.user_input import user_path
+from fer_models.user_input import printable, user_path
 
 GONE = "the picture was removed before it was read"
 _THREADS = 8
