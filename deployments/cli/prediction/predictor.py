@@ -39,7 +39,8 @@ def open_predictor(name: str, store_url: str | None) -> "ExpressionModel":
     Raises:
         FerError: the model does not exist or is damaged.
     """
-    from fer_models.inference.open_model import needs_store, open_model
+    from fer_models.inference.model_names import needs_store
+    from fer_models.inference.open_model import open_model
 
     return open_model(name, open_store(store_url) if needs_store(name) else None)
 
