@@ -132,6 +132,17 @@ def too_many_bytes(size: int) -> str:
     return f"{_TOO_LARGE} ({size:,} bytes); {_REMEDY}"
 
 
+def picture_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of an image file by its header; None if `decode_image` rejects it anyway."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            return image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, *_DECODING_ERRORS):
+        return None
+
+
 def _to_pixels(image: "Image", box: Box | None, target: ImageFormat) -> PixelImage:
     # JPEG is decoded at a fraction of its size: photographs load several times faster.
     if box is None:
