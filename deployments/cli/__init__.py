@@ -21,6 +21,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "deployments.cli.prediction.serve",
         "Serve a model over HTTP, with a page to try it.",
     ),
+    "predict-batch": (
+        "deployments.cli.prediction.predict_batch",
+        "Predict the new pictures of folders and buckets, and store the results.",
+    ),
     "submit": (
         "deployments.cli.prediction.submit",
         "Write the file of predictions that a challenge asks for.",
@@ -42,7 +46,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "List stored models; show the history of the champion; roll back; export.",
     ),
     "datasets": ("deployments.cli.datasets", "List and show stored datasets."),
-    "store": ("deployments.cli.store.group", "Check an artifact store, and repair it."),
+    "store": (
+        "deployments.cli.store.group",
+        "Check a store, and repair it; show its size; delete what is old.",
+    ),
     "networks": ("deployments.cli.networks.group", "List and summarise networks to train."),
     "doctor": (
         "deployments.cli.doctor",

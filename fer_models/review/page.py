@@ -111,7 +111,7 @@ def store_review_page(
     page_id = digest.hexdigest()[:24]
     page_url = f"{store.artifact_url(ReviewRef, page_id)}/{PAGE_FILE}"
     ref = store.ref(ReviewRef, page_id, page_url=page_url)
-    if store.is_whole(ref):
+    if store.reuse(ref):
         return ref
     text, facts = _render(store, snapshot, decisions, limit, CLEAN_COMMAND)
     files = {PAGE_FILE: text.encode()}

@@ -20,7 +20,7 @@ def is_url(named: str) -> bool:
 def local_copy(url: str, findings: Findings) -> Path | None:
     """The up-to-date local copy of a URL; None, and faults in `findings`, if there is none."""
     try:
-        return mirror(_source(url))
+        return mirror(source_of_url(url))
     except FerError as error:
         _add_faults(error, findings)
         return None
@@ -35,7 +35,7 @@ def check_exists(url: str, wanted: str, findings: Findings) -> None:
         findings: receives the faults.
     """
     try:
-        is_folder = _source(url).is_folder()
+        is_folder = source_of_url(url).is_folder()
     except FerError as error:
         _add_faults(error, findings)
         return
@@ -50,10 +50,15 @@ def object_states(url: str) -> dict[str, ObjectState]:
         DataError: there are none, or the URL is not supported.
         StoreError: the bucket can't be used.
     """
-    return _source(url).objects()
+    return source_of_url(url).objects()
 
 
-def _source(url: str) -> S3Source:
+def source_of_url(url: str) -> S3Source:
+    """The source of a URL; nothing is contacted yet.
+
+    Raises:
+        DataError: the URL is not supported, or has credentials.
+    """
     scheme, _, rest = url.partition(_SEPARATOR)
     if scheme == "file":
         raise DataError(f"expected a path or s3://bucket/prefix; name the path itself, {rest}")

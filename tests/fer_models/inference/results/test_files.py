@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from fer_models.errors import DataError, FerError
-from fer_models.inference.predict_faces import COLUMNS
-from fer_models.inference.predictions_file import check_target, safe_path, write_predictions
+from fer_models.inference.picture import Picture, PicturePrediction, PredictedFace
+from fer_models.inference.results.files import check_target, safe_path
+from fer_models.inference.results.table import COLUMNS, prediction_table
+from fer_models.inference.results.writer import predictions_file
 from fer_models.labels import CLASS_NAMES
 
 PROBABILITY_COLUMNS = [f"p_{name}" for name in CLASS_NAMES]
@@ -31,29 +33,41 @@ ODD_PATHS = [
 ]
 
 
-def predictions(paths: list[str]) -> pd.DataFrame:
-    probs_NK = np.random.default_rng(0).dirichlet(np.ones(7), len(paths)).astype(np.float32)
-    columns = {
-        "path": paths,
-        "face": 0,
-        "label": [CLASS_NAMES[k] for k in probs_NK.argmax(1)],
-        "confidence": probs_NK.max(1),
-        **dict(zip(PROBABILITY_COLUMNS, probs_NK.T, strict=True)),
-    }
-    return pd.DataFrame(columns)
+def predictions(paths: list[str]) -> list[PicturePrediction]:
+    probs_NK = np.random.default_rng(0).dirichlet(np.ones(7), len(paths))
+    return [
+        PicturePrediction(
+            path,
+            (
+                PredictedFace(
+                    CLASS_NAMES[int(probs_K.argmax())],
+                    float(probs_K.max()),
+                    dict(zip(CLASS_NAMES, map(float, probs_K), strict=True)),
+                ),
+            ),
+        )
+        for path, probs_K in zip(paths, probs_NK, strict=True)
+    ]
+
+
+def write(paths: list[str], path: Path) -> None:
+    with predictions_file(path, CLASS_NAMES, "csv") as file:
+        for one in predictions(paths):
+            file.add(Picture(one.path), one)
 
 
 def test_the_file_reads_back_as_the_table(tmp_path: Path) -> None:
-    table = predictions(["a.png", "b/c.png"])
-    write_predictions(table, tmp_path / "out.csv")
+    table = prediction_table(predictions(["a.png", "b/c.png"]), CLASS_NAMES)
+    write(["a.png", "b/c.png"], tmp_path / "out.csv")
     read = pd.read_csv(tmp_path / "out.csv")
     assert tuple(read.columns) == (*COLUMNS, *PROBABILITY_COLUMNS)
-    pd.testing.assert_frame_equal(read, table, check_dtype=False, atol=1e-6)
+    shown = ["path", "face", "label", "confidence", *PROBABILITY_COLUMNS]
+    pd.testing.assert_frame_equal(read[shown], table[shown], check_dtype=False, atol=1e-6)
     np.testing.assert_allclose(read[PROBABILITY_COLUMNS].sum(axis=1), 1, atol=1e-5)
 
 
 def test_paths_are_not_formulas_and_still_refer_to_their_files(tmp_path: Path) -> None:
-    write_predictions(predictions(ODD_PATHS), tmp_path / "out.csv")
+    write(ODD_PATHS, tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as stream:
         read = [row["path"] for row in csv.DictReader(stream)]
     assert [os.path.normpath(path) for path in read] == ODD_PATHS
@@ -67,7 +81,7 @@ def test_plain_paths_are_unchanged() -> None:
 
 def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text("old\n" * 1000)
-    write_predictions(predictions(["a.png"]), tmp_path / "out.csv")
+    write(["a.png"], tmp_path / "out.csv")
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
@@ -82,7 +96,7 @@ def test_a_failed_write_keeps_the_existing_file(
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
     with pytest.raises(FerError, match=r"No space left on device.*another file"):
-        write_predictions(predictions(["a.png"]), tmp_path / "out.csv")
+        write(["a.png"], tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from fer_models.storage.check import CheckedStore, check_store, repair_store
 from fer_models.storage.refs import DecisionsRef, ModelRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
+from fer_models.storage.upkeep.check import CheckedStore, check_store, repair_store
 
 
 def _fill(store: ArtifactStore) -> None:

@@ -1,11 +1,12 @@
-"""The predictions file: CSV in UTF-8, safe to open in a spreadsheet."""
+"""Files of results: written atomically, CSV in UTF-8 and safe to open in a spreadsheet."""
 
 import csv
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 import pandas as pd
 
@@ -30,7 +31,7 @@ def check_target(path: Path) -> Path:
     except OSError as error:
         problem = f"the path can't be used ({error.strerror})"
     if problem:
-        raise DataError(f"{path}: expected a CSV file to write, {problem}; choose another file")
+        raise DataError(f"{path}: expected a file to write, {problem}; choose another file")
     return target
 
 
@@ -46,19 +47,6 @@ def _target_problem(target: Path) -> str:
     if not os.access(target.parent, os.W_OK):
         return f"this user may not write to {target.parent}"
     return ""
-
-
-def write_predictions(table: pd.DataFrame, path: Path) -> None:
-    """Write the table as CSV atomically; an existing file is replaced.
-
-    Text is quoted, numbers have six decimals. A path that a spreadsheet would evaluate as a formula
-    is prefixed with `./`, which refers to the same file.
-
-    Raises:
-        FerError: the file can't be written.
-    """
-    safe = table.assign(path=table["path"].map(safe_path))
-    write_csv(safe, path, quoting=csv.QUOTE_NONNUMERIC)
 
 
 def write_csv(
@@ -81,13 +69,31 @@ def write_csv(
     Raises:
         FerError: the file can't be written.
     """
-    rounded = table.astype(_doubles(table)).round(_DECIMALS)
-    temporary = path.with_name(f".{uuid.uuid4().hex}")
-    try:
+    with replacing(path) as temporary:
         with temporary.open("w", encoding="utf-8", newline="") as stream:
-            rounded.to_csv(stream, index=False, header=header, quoting=quoting, lineterminator="\n")
+            append_csv(table, stream, header=header, quoting=quoting)
         if check is not None:
             check(temporary)
+
+
+def append_csv(
+    table: pd.DataFrame, stream: TextIO, *, header: bool, quoting: Literal[0, 2]
+) -> None:
+    """Write a table as CSV to an open file, numbers with six decimals."""
+    rounded = table.astype(_doubles(table)).round(_DECIMALS)
+    rounded.to_csv(stream, index=False, header=header, quoting=quoting, lineterminator="\n")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside a file, which it replaces at the end; an error keeps the old one.
+
+    Raises:
+        FerError: the file can't be written.
+    """
+    temporary = path.with_name(f".{uuid.uuid4().hex}")
+    try:
+        yield temporary
         temporary.replace(path)
     except OSError as error:
         raise FerError(
