@@ -1,7 +1,7 @@
 """How unlike the faces of a training an image looks, from its pixels alone.
 
-N images, uint8 N x S x S, or N x S x S x 3; G = 288 features of their 48 x 48 thumbnails: 144 of edges
-and 144 of brightness.
+N images, uint8 N x S x S, or N x S x S x 3; G = 288 features of their 48 x 48 thumbnails: 144 of
+edges and 144 of brightness.
 """
 
 import base64
