@@ -10,7 +10,8 @@ from fer_models.api.given import Given, Source, given_picture, given_pictures, i
 from fer_models.api.predictions import PredictedPicture, Predictions
 from fer_models.faces.found import FacesMode
 from fer_models.inference.expression_model import ExpressionModel
-from fer_models.inference.open_model import BUNDLED, needs_store, open_model
+from fer_models.inference.model_names import BUNDLED, needs_store
+from fer_models.inference.open_model import open_model
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from fer_models.dataset.image_format import recorded_format
 from fer_models.dataset.snapshot import Images
 from fer_models.evaluation.predictions import networks_of
-from fer_models.inference.open_model import bundle_of, is_bundle, needs_store, stored_model
+from fer_models.inference.model_names import bundle_of, is_bundle, needs_store
+from fer_models.inference.open_model import stored_model
 from fer_models.storage.store import ArtifactStore
 
 if TYPE_CHECKING:

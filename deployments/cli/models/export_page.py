@@ -34,7 +34,7 @@ def export_page(
     python -m http.server --directory public --bind 127.0.0.1 8000
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     from deployments.browser_page.write import write_browser_page
-    from fer_models.inference.open_model import needs_store
+    from fer_models.inference.model_names import needs_store
 
     store = open_store(store_url) if needs_store(model_id) else None
     with progress_display():

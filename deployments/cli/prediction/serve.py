@@ -117,7 +117,7 @@ def command(
     click.echo(f"loading {model_name} ...", err=True)
     from deployments.inference_server.models.service import InferenceService
     from deployments.inference_server.server import InferenceServer
-    from fer_models.inference.open_model import needs_store
+    from fer_models.inference.model_names import needs_store
 
     store = open_store(store_url) if needs_store(model_name) else None
     with (
