@@ -5,6 +5,7 @@ import datetime as dt
 import importlib.metadata
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
@@ -127,9 +128,7 @@ class _Views:
                 raise unusable(f"expected one picture, got {len(pictures)}", "send one at a time")
             future = self._service.explain(pictures[0], label, _box(box))
             explained = await asyncio.wait_for(asyncio.wrap_future(future), self._config.timeout_s)
-        return schemas.Explanation(
-            model=explained.model, label=explained.label, box=explained.box, image=explained.image
-        )
+        return schemas.Explanation.model_validate(asdict(explained))
 
     async def model(self) -> schemas.ModelAnswer:
         """The served model."""
