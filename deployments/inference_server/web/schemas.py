@@ -92,6 +92,7 @@ class Explanation(BaseModel):
     box: BoxAnswer | None = Field(
         description="The square of the picture that the map covers; null: the whole picture."
     )
+    angle_deg: float = Field(description="By which the square is turned clockwise, in degrees.")
     image: str = Field(description="The map as a PNG data URL, transparent where nothing speaks.")
 
 
