@@ -86,9 +86,9 @@ def predict(
         fer_models.predict("photo.jpg")[0].label
         fer_models.predict(["holiday/", "more.zip"]).to_frame()
     """
-    opened = (
-        model if isinstance(model, ExpressionModel) else load_model(model, speed=speed, store=store)
-    )
+    opened = model
+    if not isinstance(opened, ExpressionModel):
+        opened = load_model(opened, speed=speed, store=store)
     if is_one(pictures):
         return next(_predicted([given_picture(pictures)], opened, faces))
     several: Any = pictures
