@@ -13,6 +13,7 @@ from fer_models.errors import StoreError
 from fer_models.inference.bundle import Bundle, load_any_bundle
 from fer_models.inference.export import check_folder, check_name, recorded_accuracy
 from fer_models.inference.facts import MeasuredAccuracy
+from fer_models.inference.familiar_faces import familiarity_text
 from fer_models.inference.open_model import bundle_of, is_bundle, stored_model
 from fer_models.lineage import package_version
 from fer_models.onnx_files.facts import (
@@ -47,6 +48,7 @@ class _Source:
     combination: Combination | None
     weights_sha256: str
     accuracy: dict[str, MeasuredAccuracy]
+    familiarity: str
 
 
 def write_onnx(
@@ -95,7 +97,7 @@ def write_onnx(
 def _bundle(model: str) -> _Source:
     name, which = bundle_of(model)
     bundle = load_any_bundle(which)
-    common = (bundle.facts.weights_sha256, bundle.facts.accuracy)
+    common = (bundle.facts.weights_sha256, bundle.facts.accuracy, bundle.facts.familiarity)
     if isinstance(bundle, Bundle):
         part = Part(bundle.network, bundle.preprocessing)
         names = [bundle.facts.member.name]
@@ -111,16 +113,17 @@ def _stored(text: str, store: ArtifactStore | None) -> _Source:
     model = stored_model(store, text)
     measured = recorded_accuracy(store, model, store.info(model)["validation_accuracy"])
     accuracy = {key: MeasuredAccuracy.model_validate(one) for key, one in measured.items()}
+    familiarity = familiarity_text(store, model)
     if model.kind != ENSEMBLE:
         part, sha = Part(*load_network(store, model)), weights_sha256(store, model)
-        return _Source(model.id, model.id, [part], [model.name], None, sha, accuracy)
+        return _Source(model.id, model.id, [part], [model.name], None, sha, accuracy, familiarity)
     combination, members = read_combination(store, model)
     refs = [member_ref(store, member.model_id, member.name) for member in members]
     parts = [Part(*load_network(store, ref)) for ref in refs]
     together = "".join(member.weights_sha256 for member in members)
     sha = hashlib.sha256(together.encode()).hexdigest()
     names = [member.name for member in members]
-    return _Source(model.id, model.id, parts, names, combination, sha, accuracy)
+    return _Source(model.id, model.id, parts, names, combination, sha, accuracy, familiarity)
 
 
 def _facts(source: _Source) -> OnnxFacts:
@@ -141,6 +144,7 @@ def _facts(source: _Source) -> OnnxFacts:
         temperature=1.0 if combination is None else combination.temperature,
         weights_sha256=source.weights_sha256,
         accuracy={key: AccuracyFacts(**one.model_dump()) for key, one in source.accuracy.items()},
+        familiarity=source.familiarity,
         ferflow=package_version("ferflow") or "unknown",
     )
 

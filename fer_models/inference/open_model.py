@@ -7,6 +7,7 @@ from fer_models.errors import StoreError
 from fer_models.evaluation.predictions import model_preprocessing, model_ref
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.facts import FACTS_SUFFIX, WEIGHTS_SUFFIX
+from fer_models.inference.familiar_faces import recorded_unfamiliarity, stored_unfamiliarity
 from fer_models.onnx_files.facts import ONNX_SUFFIX
 from fer_models.storage.champions import is_champion_alias, named_champion
 from fer_models.storage.find import find_id
@@ -53,7 +54,13 @@ def open_onnx_file(name: str) -> ExpressionModel:
     from fer_models.onnx_files.session import open_onnx
 
     model = open_onnx(Path(name))
-    return ExpressionModel(name, model.facts.classes, model.predict, model.facts.target)
+    return ExpressionModel(
+        name,
+        model.facts.classes,
+        model.predict,
+        model.facts.target,
+        recorded_unfamiliarity(model.facts.familiarity, name),
+    )
 
 
 def open_bundle(name: str) -> ExpressionModel:
@@ -71,6 +78,7 @@ def open_bundle(name: str) -> ExpressionModel:
         classes=tuple(loaded.preprocessing["classes"]),
         predict=loaded.predict,
         image_format=recorded_format(loaded.preprocessing),
+        unfamiliarity=recorded_unfamiliarity(loaded.facts.familiarity, full_name),
     )
 
 
@@ -107,9 +115,14 @@ def open_stored(store: ArtifactStore, model: ModelRef) -> ExpressionModel:
 
     facts = model_preprocessing(store, model)
     classes, image_format = tuple(facts["classes"]), recorded_format(facts)
+    unfamiliarity = stored_unfamiliarity(store, model)
     if model.kind == ENSEMBLE:
         return ExpressionModel(
-            model.id, classes, lambda images: predict_model(store, model, images), image_format
+            model.id,
+            classes,
+            lambda images: predict_model(store, model, images),
+            image_format,
+            unfamiliarity,
         )
     network, preprocessing = load_network(store, model)
     return ExpressionModel(
@@ -117,6 +130,7 @@ def open_stored(store: ArtifactStore, model: ModelRef) -> ExpressionModel:
         classes,
         lambda images: predict_probabilities(network, preprocessing, images),
         image_format,
+        unfamiliarity,
     )
 
 
