@@ -10,7 +10,7 @@ from fer_models.api.given import Given, Source, given_picture, given_pictures, i
 from fer_models.api.predictions import PredictedPicture, Predictions
 from fer_models.faces.found import FacesMode
 from fer_models.inference.expression_model import ExpressionModel
-from fer_models.inference.open_model import BUNDLED, is_bundle, open_model
+from fer_models.inference.open_model import BUNDLED, needs_store, open_model
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
 
@@ -109,7 +109,7 @@ def load_model(
     text = os.fspath(name)
     if text.partition(":")[0] == BUNDLED:
         return _shipped(text)
-    if is_bundle(text):
+    if not needs_store(text):
         return open_model(text)
     from fer_models.api.store import open_store
 

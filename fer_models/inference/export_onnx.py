@@ -1,20 +1,15 @@
 """Export a bundle or a stored model as an ONNX file."""
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from fer_models.combination.stored import Combination, read_combination, weights_sha256
-from fer_models.dataset.image_format import recorded_format
 from fer_models.errors import StoreError
-from fer_models.inference.bundle import Bundle, load_any_bundle
-from fer_models.inference.export import check_folder, check_name, recorded_accuracy
-from fer_models.inference.facts import MeasuredAccuracy
-from fer_models.inference.familiar_faces import familiarity_text
-from fer_models.inference.open_model import bundle_of, is_bundle, stored_model
+from fer_models.inference.export import check_folder, check_name
+from fer_models.inference.facts import WEIGHTS_SUFFIX
+from fer_models.inference.model_names import is_bundle
+from fer_models.inference.networks import LoadedModel, load_bundled, load_stored
+from fer_models.inference.open_model import stored_model
 from fer_models.lineage import package_version
 from fer_models.onnx_files.facts import (
     ONNX_SUFFIX,
@@ -24,31 +19,16 @@ from fer_models.onnx_files.facts import (
     OnnxFacts,
 )
 from fer_models.onnx_files.session import open_onnx
-from fer_models.onnx_files.write import Part, onnx_model, save_onnx
+from fer_models.onnx_files.weights import refer_to_weights, store_in_half_precision
+from fer_models.onnx_files.write import onnx_model, save_onnx
 from fer_models.progress import report
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import TTA
 from fer_models.training.inputs.tta import NUM_VIEWS
-from fer_models.training.predict import ENSEMBLE, load_network, member_ref, predict_probabilities
 
 MAX_DIFFERENCE = 1e-3
 """Between the probabilities of the file and those of torch."""
 _CHECKED_IMAGES = 16
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A model to export: K classes, M networks."""
-
-    name: str
-    model: str
-    parts: Sequence[Part]
-    names: Sequence[str]
-    """Of the networks."""
-    combination: Combination | None
-    weights_sha256: str
-    accuracy: dict[str, MeasuredAccuracy]
-    familiarity: str
 
 
 def write_onnx(
@@ -58,6 +38,7 @@ def write_onnx(
     *,
     name: str = "",
     tta: TTA | None = None,
+    with_weights: bool = True,
 ) -> tuple[Path, OnnxFacts]:
     """Write a model as `<name>.onnx` to `folder`, which is created if necessary.
 
@@ -69,6 +50,7 @@ def write_onnx(
         store: contains `champion` and stored models.
         name: of the file; that of the bundle, or the id of the model, by default.
         tta: which views the file can compute; those of the model by default.
+        with_weights: False lets the file read the weights of a bundle, which must be in `folder`.
 
     Raises:
         StoreError: the model does not exist or is damaged, or the folder can't be written.
@@ -81,61 +63,40 @@ def write_onnx(
     if name:
         check_name(name)
     check_folder(folder)
-    source = _bundle(model) if is_bundle(model) else _stored(model, store)
+    source = _loaded(model, store)
     if tta is not None:
-        parts = [Part(p.network, {**p.preprocessing, "tta": tta}) for p in source.parts]
-        source = _Source(**{**vars(source), "parts": parts})
+        source = source.with_tta(tta)
     facts = _facts(source)
-    report("export", 0, len(source.parts), "networks", f"exporting {source.model}")
+    report("export", 0, len(source.parts), "networks", f"exporting {source.full_name}")
     built = onnx_model(source.parts, source.combination, facts)
     report("export", len(source.parts), len(source.parts), "networks")
+    if with_weights:
+        store_in_half_precision(built)
+    else:
+        refer_to_weights(built, folder / f"{source.name}{WEIGHTS_SUFFIX}", facts.weights_sha256)
     path = folder / f"{name or source.name}{ONNX_SUFFIX}"
     save_onnx(built, path, check=lambda written: _check(written, source))
     return path, facts
 
 
-def _bundle(model: str) -> _Source:
-    name, which = bundle_of(model)
-    bundle = load_any_bundle(which)
-    common = (bundle.facts.weights_sha256, bundle.facts.accuracy, bundle.facts.familiarity)
-    if isinstance(bundle, Bundle):
-        part = Part(bundle.network, bundle.preprocessing)
-        names = [bundle.facts.member.name]
-        return _Source(bundle.facts.name, name, [part], names, None, *common)
-    parts = [Part(*member) for member in bundle.members]
-    names = [member.member.name for member in bundle.facts.members]
-    return _Source(bundle.facts.name, name, parts, names, bundle.combination, *common)
-
-
-def _stored(text: str, store: ArtifactStore | None) -> _Source:
+def _loaded(model: str, store: ArtifactStore | None) -> LoadedModel:
+    if is_bundle(model):
+        return load_bundled(model)
     if store is None:
-        raise StoreError(f"model {text!r}: expected a bundle, or a store to look in; pass a store")
-    model = stored_model(store, text)
-    measured = recorded_accuracy(store, model, store.info(model)["validation_accuracy"])
-    accuracy = {key: MeasuredAccuracy.model_validate(one) for key, one in measured.items()}
-    familiarity = familiarity_text(store, model)
-    if model.kind != ENSEMBLE:
-        part, sha = Part(*load_network(store, model)), weights_sha256(store, model)
-        return _Source(model.id, model.id, [part], [model.name], None, sha, accuracy, familiarity)
-    combination, members = read_combination(store, model)
-    refs = [member_ref(store, member.model_id, member.name) for member in members]
-    parts = [Part(*load_network(store, ref)) for ref in refs]
-    together = "".join(member.weights_sha256 for member in members)
-    sha = hashlib.sha256(together.encode()).hexdigest()
-    names = [member.name for member in members]
-    return _Source(model.id, model.id, parts, names, combination, sha, accuracy, familiarity)
+        raise StoreError(f"model {model!r}: expected a bundle, or a store to look in; pass a store")
+    return load_stored(store, stored_model(store, model))
 
 
-def _facts(source: _Source) -> OnnxFacts:
-    image_format = recorded_format(source.parts[0].preprocessing)
+def _facts(source: LoadedModel) -> OnnxFacts:
+    image_format = source.image_format
     networks = []
-    for name, (_, facts) in zip(source.names, source.parts, strict=True):
+    for name, (_, facts) in zip(source.network_names, source.parts, strict=True):
         tta = facts.get("tta", "none")
         kept = {key: facts[key] for key in ("image_size_px", "in_channels", "mean", "std")}
         networks.append(NetworkFacts(name=name, tta=tta, **kept))
     combination = source.combination
     return OnnxFacts(
-        model=source.model,
+        model=source.full_name,
         classes=tuple(source.parts[0].preprocessing["classes"]),
         image_format=FormatFacts(**vars(image_format)),
         views=max(NUM_VIEWS[network.tta] for network in networks),
@@ -144,23 +105,19 @@ def _facts(source: _Source) -> OnnxFacts:
         temperature=1.0 if combination is None else combination.temperature,
         weights_sha256=source.weights_sha256,
         accuracy={key: AccuracyFacts(**one.model_dump()) for key, one in source.accuracy.items()},
-        familiarity=source.familiarity,
+        familiarity=source.familiarity(),
         ferflow=package_version("ferflow") or "unknown",
     )
 
 
-def _check(path: Path, source: _Source) -> None:
+def _check(path: Path, source: LoadedModel) -> None:
     """Compare the file with torch on random images."""
-    image_format = recorded_format(source.parts[0].preprocessing)
+    image_format = source.image_format
     shape = (_CHECKED_IMAGES, *image_format.shape)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    probs = [predict_probabilities(*part, images) for part in source.parts]
-    expected = (
-        probs[0] if source.combination is None else source.combination.predict(np.stack(probs))
-    )
-    difference = float(np.abs(open_onnx(path).predict(images) - expected).max())
+    difference = float(np.abs(open_onnx(path).predict(images) - source.predict(images)).max())
     if not difference < MAX_DIFFERENCE:
         raise StoreError(
-            f"{source.model}: expected an ONNX file that predicts as torch does, got probabilities "
-            f"that differ by {difference:.4f}; export it as a bundle (without --onnx)"
+            f"{source.full_name}: expected an ONNX file that predicts as torch does, got "
+            f"probabilities that differ by {difference:.4f}; export it as a bundle (without --onnx)"
         )

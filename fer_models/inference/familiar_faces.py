@@ -1,15 +1,19 @@
 """What a model knows of the faces that it was trained on."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
-from fer_models.dataset.snapshot import Images
+from fer_models.dataset.image_format import Pixels
 from fer_models.errors import StoreError
 from fer_models.faces.familiarity import FaceFamiliarity, Scores, fit_familiarity
 from fer_models.inference.expression_model import Unfamiliarity
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+
+Familiarity = Callable[[], str]
+"""Returns the text of a `FaceFamiliarity`; empty if it is unknown."""
 
 
 def recorded_unfamiliarity(text: str, where: str) -> Unfamiliarity | None:
@@ -26,40 +30,28 @@ def recorded_unfamiliarity(text: str, where: str) -> Unfamiliarity | None:
         raise StoreError(f"{where}: `familiarity`: {error}; export the model again") from error
 
 
-def stored_unfamiliarity(store: ArtifactStore, model: ModelRef) -> Unfamiliarity | None:
-    """The scores of a stored model, fitted at the first call; None without its snapshot."""
-    if not store.exists(_snapshot_ref(store, model)):
-        return None
-    fitted = functools.cache(lambda: _training_familiarity(store, model))
+def later_unfamiliarity(familiarity: Familiarity, where: str) -> Unfamiliarity:
+    """The scores of a model that is fitted at the first call; NaN if it can't be."""
+    fitted = functools.cache(lambda: recorded_unfamiliarity(familiarity(), where))
 
-    def score(images: Images) -> Scores:
-        familiarity = fitted()
-        # Too few faces to know others by: everything is as familiar as can be.
-        return (
-            np.zeros(len(images), dtype=np.float32)
-            if familiarity is None
-            else familiarity.unfamiliarity(images)
-        )
+    def score(images: Pixels) -> Scores:
+        known = fitted()
+        return np.full(len(images), np.nan, np.float32) if known is None else known(images)
 
     return score
 
 
-def familiarity_text(store: ArtifactStore, model: ModelRef) -> str:
-    """For the metadata of an exported model; empty without its training images."""
-    familiarity = _training_familiarity(store, model)
-    return "" if familiarity is None else familiarity.to_text()
+def stored_familiarity(store: ArtifactStore, model: ModelRef) -> Familiarity:
+    """Fitted on the training images of a stored model; empty if they are gone or too few."""
 
+    def fit() -> str:
+        from fer_models.dataset.snapshot import open_snapshot
 
-def _training_familiarity(store: ArtifactStore, model: ModelRef) -> FaceFamiliarity | None:
-    """Fitted on the training images of a model; None if they are gone or too few."""
-    from fer_models.dataset.snapshot import open_snapshot
+        ref = store.ref(SnapshotRef, store.info(model)["snapshot_id"])
+        if not store.exists(ref):
+            return ""
+        snapshot = open_snapshot(store, ref)
+        fitted = fit_familiarity(np.asarray(snapshot.images[snapshot.positions("train")]))
+        return "" if fitted is None else fitted.to_text()
 
-    ref = _snapshot_ref(store, model)
-    if not store.exists(ref):
-        return None
-    snapshot = open_snapshot(store, ref)
-    return fit_familiarity(np.asarray(snapshot.images[snapshot.positions("train")]))
-
-
-def _snapshot_ref(store: ArtifactStore, model: ModelRef) -> SnapshotRef:
-    return store.ref(SnapshotRef, store.info(model)["snapshot_id"])
+    return functools.cache(fit)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fer_models.dataset.image_format import recorded_format
 from fer_models.dataset.snapshot import Images
 from fer_models.evaluation.predictions import networks_of
-from fer_models.inference.open_model import is_bundle, is_bundle_file, stored_model
+from fer_models.inference.open_model import bundle_of, is_bundle, needs_store, stored_model
 from fer_models.storage.store import ArtifactStore
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def _networks(
     if is_bundle(name):
         from fer_models.inference.bundle import EnsembleBundle, load_any_bundle
 
-        bundle = load_any_bundle(name if is_bundle_file(name) else name.partition(":")[2])
+        bundle = load_any_bundle(bundle_of(name)[1])
         if isinstance(bundle, EnsembleBundle):
             return bundle.members
         return [(bundle.network, bundle.preprocessing)]
-    if store is None:
+    if store is None or not needs_store(name):
         return []
     from fer_models.training.predict import load_network
 

@@ -89,7 +89,8 @@ def _scored(parts: Sequence[FaceImage], model: ExpressionModel) -> list[_Scored]
     if model.unfamiliarity is None or not parts:
         return [_Scored(part, None) for part in parts]
     scores = model.unfamiliarity(np.stack([part.image for part in parts]))
-    return [_Scored(part, float(score)) for part, score in zip(parts, scores, strict=True)]
+    known = (None if np.isnan(score) else float(score) for score in scores)
+    return [_Scored(part, score) for part, score in zip(parts, known, strict=True)]
 
 
 def _predict_kept(kept: Sequence[_Scored], model: ExpressionModel) -> Iterator[PredictedFace]:

@@ -61,15 +61,15 @@ class GraphBuilder:
         return self.op("If", condition, then_branch=then_branch, else_branch=else_branch)
 
     def include(
-        self, graph: "ir.Graph", value: "ir.Value", prefix: str, weights: str
+        self, graph: "ir.Graph", value: "ir.Value", prefix: str, weights: Callable[[str], str]
     ) -> "ir.Value":
         """Take over all nodes of a graph with one input and one output.
 
         Args:
             graph: is empty afterwards.
             value: the input.
-            prefix: of the names of its values.
-            weights: prefix of the names of its weights, which is replaced by `prefix`.
+            prefix: of the names of its nodes and values.
+            weights: the new name of a weight.
 
         Returns:
             The output.
@@ -79,9 +79,8 @@ class GraphBuilder:
         [old], [output] = graph.inputs, graph.outputs
         old.replace_all_uses_with(value)
         for name, weight in list(graph.initializers.items()):
-            new_name = prefix + name.removeprefix(weights)
             new = ir.Value(
-                name=new_name,
+                name=weights(name),
                 type=weight.type,
                 shape=weight.shape,
                 const_value=weight.const_value,

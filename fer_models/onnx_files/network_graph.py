@@ -17,6 +17,7 @@ from fer_models.dataset.image_format import recorded_format
 from fer_models.errors import ConfigError
 from fer_models.models.probe import first_line
 from fer_models.onnx_files.graph import OPSET
+from fer_models.onnx_files.pooling import move_pooling_back
 from fer_models.training.inputs.batches import LUMA
 from fer_models.training.inputs.data import Preprocessing
 
@@ -107,12 +108,18 @@ def _resize_weights(size_px: int, input_px: int) -> Tensor:
 
 
 def _simplify(model: "ir.Model") -> None:
-    """Compute constants of shapes; weights stay as they are."""
+    """Compute constants of shapes; weights stay as they are.
+
+    The exporter's notes are removed: they hold paths of this machine.
+    """
+    from onnx_ir.passes.common import ClearMetadataAndDocStringPass
     from onnxscript import optimizer
 
     optimizer.inline(model)
     optimizer.fold_constants(model, input_size_limit=64, output_size_limit=1024)
     optimizer.remove_unused_nodes(model)
+    move_pooling_back(model.graph)
+    ClearMetadataAndDocStringPass()(model)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ N images of c channels and S x S px; V views.
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from fer_models.onnx_files.graph import GraphBuilder
 
@@ -49,7 +48,7 @@ def _with_mirrored(graph: GraphBuilder, unmirrored: "list[ir.Value]") -> "ir.Val
 def _unmirrored(
     graph: GraphBuilder, images: "ir.Value", tta: str, size_px: int
 ) -> "list[ir.Value]":
-    from fer_models.training.inputs.tta import CROPS, SHIFT_PX
+    from fer_models.training.inputs.tta import CROPS, SHIFT_PX, affine_matrices
 
     pads = [0, 0, SHIFT_PX, SHIFT_PX] * 2
     padded = graph.op("Pad", images, pads, mode="edge")
@@ -59,32 +58,28 @@ def _unmirrored(
         for start, end in zip(CROPS, ends, strict=True)
     ]
     if tta == "affine":
-        views += [_sampled(graph, images, grid) for grid in _grids(size_px)]
+        views += [_sampled(graph, images, matrix, size_px) for matrix in affine_matrices()]
     return views
 
 
-def _sampled(graph: GraphBuilder, images: "ir.Value", grid: npt.NDArray[np.float32]) -> "ir.Value":
+def _sampled(
+    graph: GraphBuilder, images: "ir.Value", matrix: list[list[float]], size_px: int
+) -> "ir.Value":
     shape = graph.op("Concat", graph.size(images, 0), [1, 1, 1], axis=0)
-    grids = graph.op("Expand", grid, shape)
+    grids = graph.op("Expand", _grid(graph, matrix, size_px), shape)
     return graph.op(
-        "GridSample",
-        images,
-        grids,
-        mode="bilinear",
-        padding_mode="reflection",
-        align_corners=0,
+        "GridSample", images, grids, mode="bilinear", padding_mode="reflection", align_corners=0
     )
 
 
-def _grids(size_px: int) -> list[npt.NDArray[np.float32]]:
-    """Where the pixels of each affine view are taken from, 1 x S x S x 2."""
-    import torch
-    from torch.nn import functional
+def _grid(graph: GraphBuilder, matrix: list[list[float]], size_px: int) -> "ir.Value":
+    """Where the pixels of a view are taken from, 1 x S x S x 2, as `affine_grid` computes it.
 
-    from fer_models.training.inputs.tta import affine_matrices
-
-    shape = [1, 1, size_px, size_px]
-    return [
-        functional.affine_grid(torch.tensor([matrix]), shape, align_corners=False).numpy()
-        for matrix in affine_matrices()
-    ]
+    Runtimes compute it once, when they load the file.
+    """
+    places = (2 * np.arange(size_px) + 1) / size_px - 1
+    axes = []
+    for x_weight, y_weight, shift in matrix:
+        x, y = places[None, :] * x_weight + shift, places[:, None] * y_weight
+        axes.append(graph.op("Unsqueeze", graph.op("Add", x, y), [0, 3]))
+    return graph.op("Concat", *axes, axis=3)

@@ -14,6 +14,7 @@ import numpy as np
 from torch import nn
 
 from fer_models.combination.stored import Combination
+from fer_models.dataset.image_format import recorded_format
 from fer_models.errors import StoreError
 from fer_models.onnx_files.facts import IMAGES, METADATA_KEY, PROBABILITIES, VIEWS, OnnxFacts
 from fer_models.onnx_files.graph import OPSET, GraphBuilder
@@ -58,7 +59,11 @@ def onnx_model(
     views.const_value = ir.tensor(np.array([facts.views], dtype=np.int64), name=VIEWS)
     pixels = pixels_of(graph, images, facts.target)
     scaled = graph.op("Div", pixels, _WHITE)
-    found = [_predicted(graph, scaled, views, part, number) for number, part in enumerate(parts)]
+    members = [""] if combination is None else [f"{number}." for number in range(len(parts))]
+    found = [
+        _predicted(graph, scaled, views, part, member)
+        for part, member in zip(parts, members, strict=True)
+    ]
     probabilities = (
         found[0] if combination is None else combined(graph, found, combination, len(facts.classes))
     )
@@ -109,18 +114,26 @@ def save_onnx(model: "ir.Model", path: Path, check: Callable[[Path], None]) -> N
 
 
 def _predicted(
-    graph: GraphBuilder, scaled: "ir.Value", views: "ir.Value", part: Part, number: int
+    graph: GraphBuilder, scaled: "ir.Value", views: "ir.Value", part: Part, member: str
 ) -> "ir.Value":
-    """Probabilities of one network, N x K: the mean over the views."""
-    from fer_models.dataset.image_format import recorded_format
+    """Probabilities of one network, N x K: the mean over the views.
 
+    `member` is the prefix of its weights' names, as in the bundle of an ensemble.
+    """
+    prefix = f"network{member.rstrip('.')}/"
     image_format = recorded_format(part.preprocessing)
     size, channels = image_format.size_px, image_format.channels
     tta = part.preprocessing.get("tta", "none")
     stacked = stacked_views(graph, scaled, tta, size, views)
     flat = graph.op("Reshape", stacked, [-1, channels, size, size])
     exported = network_graph(*part)
-    flat_probs = graph.include(exported.graph, flat, prefix=f"{number}.", weights=NETWORK)
+
+    def name(weight: str) -> str:
+        if weight.startswith(NETWORK):
+            return f"{member}{weight.removeprefix(NETWORK)}"
+        return f"{prefix}{weight}"
+
+    flat_probs = graph.include(exported.graph, flat, prefix, name)
     num_classes = len(part.preprocessing["classes"])
     shape = graph.op("Concat", [-1], graph.size(scaled, 0), [num_classes], axis=0)
     return graph.op("ReduceMean", graph.op("Reshape", flat_probs, shape), [0], keepdims=0)

@@ -11,7 +11,8 @@ from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
 from fer_models.errors import FerError
-from fer_models.inference.open_model import is_bundle, stored_model
+from fer_models.inference.model_names import is_bundle
+from fer_models.inference.open_model import stored_model
 from fer_models.progress import warn
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore

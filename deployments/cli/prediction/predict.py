@@ -1,44 +1,28 @@
 """`ferflow predict`: predict facial expressions in pictures and videos."""
 
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any
 
 import click
 
 from deployments.cli.options import store_option
-from deployments.cli.output import Produced, print_facts, progress_display
+from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.prediction.predictor import (
-    BUNDLED,
-    attempt,
-    candidate_of,
-    open_predictor,
-    raise_all,
-)
+from deployments.cli.prediction.predictor import BUNDLED
 from deployments.environment import set_quiet_defaults
-from fer_models.errors import FerError
+from fer_models.errors import ConfigError
 
-if TYPE_CHECKING:
-    from fer_models.faces.found import FacesMode
-    from fer_models.inference.expression_model import ExpressionModel
-    from fer_models.inference.pictures.find import FoundPictures
-    from fer_models.inference.predict_found import Summary
-    from fer_models.inference.results.writer import FileFormat
-
-_MAX_ROWS = 20
-_VIDEO_HINT = "ferflow predict --video FILE reads it"
+_ONLY_FOR_VIDEO = ("fps", "smooth", "seconds")
 
 
 @click.command(name="predict")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option(
     "--model",
     "model_name",
     default=BUNDLED,
     show_default=True,
     metavar="NAME",
-    help="bundled, bundled:NAME, a bundle file, champion, or the id of a stored model.",
+    help="bundled, bundled:NAME, a bundle or ONNX file, champion, or the id of a stored model.",
 )
 @click.option("--run", "run_text", metavar="RUN", help="Use the candidate of this run instead.")
 @click.option(
@@ -47,9 +31,13 @@ _VIDEO_HINT = "ferflow predict --video FILE reads it"
     default="auto",
     show_default=True,
     help="crop: each picture shows one face, cropped as in FER2013. detect: search for faces. "
-    "auto: decide for each picture.",
+    "auto: decide for each picture; in a video, search.",
 )
-@click.option("--out", metavar="FILE", help="Write all predictions: .csv, .json, .jsonl, .parquet.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    help="Write all predictions: .csv, .json, .jsonl or .parquet; of a video .csv or .jsonl.",
+)
 @click.option(
     "--format",
     "file_format",
@@ -59,21 +47,32 @@ _VIDEO_HINT = "ferflow predict --video FILE reads it"
 @click.option(
     "--annotate",
     metavar="FOLDER",
-    help="Draw boxes and probabilities into copies of the pictures, in a new or empty folder.",
+    help="Draw boxes and probabilities into copies of the pictures, in a new or empty folder; of a "
+    "video into a file (.mp4, .webm, .avi).",
+)
+@click.option("--video", metavar="FILE|0", help="Predict a video, or the camera of this number.")
+@click.option(
+    "--fps",
+    type=click.FloatRange(0, 240, min_open=True),
+    metavar="RATE",
+    help="Frames a second of a video to analyse.  [default: 5]",
+)
+@click.option(
+    "--smooth",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Time constant of the smoothing of a face's probabilities; 0: none.  [default: 0.5]",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Stop at this time of a video.",
 )
 @store_option
 @reporting
-def command(
-    paths: tuple[str, ...],
-    model_name: str,
-    run_text: str | None,
-    faces: "FacesMode",
-    out: str | None,
-    file_format: str | None,
-    annotate: str | None,
-    store_url: str | None,
-) -> Produced:
-    """Predict the facial expressions in all pictures of PATH...
+def command(paths: tuple[str, ...], video: str | None, **options: Any) -> Produced:
+    """Predict the facial expressions in all pictures of PATH..., or in a video.
 
     PATH is a picture, a folder, a pattern ('*.jpg'), a zip or tar archive, or - for a picture on
     standard input. Pictures that can't be read or show no face are reported. A path that does not
@@ -83,111 +82,27 @@ def command(
     ferflow predict photo.jpg
     ferflow predict faces/ more.zip --out expressions.csv
     ferflow predict 'holiday/*.jpg' --annotate annotated/
+    ferflow predict --video clip.mp4 --out faces.csv --annotate clip-faces.mp4
     ferflow predict faces/ --model champion --store s3://bucket/prefix --out expressions.parquet
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     set_quiet_defaults()
-    errors: list[FerError] = []
-    found = attempt(lambda: _find(paths), errors)
-    outputs = _check_outputs(out, file_format, annotate, errors)
-    model = attempt(
-        lambda: open_predictor(candidate_of(run_text, model_name, store_url), store_url), errors
-    )
-    raise_all(errors)
-    assert found is not None
-    assert model is not None
-    summary = _predict(found, model, faces, outputs)
-    _show(summary, outputs)
-    return {
-        "out": str(outputs.file) if outputs.file else None,
-        "annotated": str(outputs.folder) if outputs.folder else None,
-        "model": model.name,
-        "faces": faces,
-        "pictures": summary.num_pictures,
-        "num_faces": summary.num_faces,
-        "counts": summary.counts,
-        "skipped": [{"path": one.path, "reason": one.reason} for one in summary.skipped],
-    }
+    _check(paths, video, options)
+    if video is not None:
+        from deployments.cli.prediction.video import predict_video
+
+        return predict_video(video, options)
+    from deployments.cli.prediction.pictures import predict_pictures
+
+    return predict_pictures(paths, options)
 
 
-class _Outputs(NamedTuple):
-    """Where results go, checked; None: nowhere."""
-
-    file: Path | None
-    form: "FileFormat | None"
-    folder: Path | None
-
-
-def _find(paths: tuple[str, ...]) -> "FoundPictures":
-    from fer_models.inference.pictures.find import find_pictures
-
-    return find_pictures(paths, _VIDEO_HINT)
-
-
-def _check_outputs(
-    out: str | None, wanted: str | None, annotate: str | None, errors: list[FerError]
-) -> _Outputs:
-    """Where results go; problems are added to `errors`."""
-    from fer_models.inference.results.annotate import check_annotation_folder
-    from fer_models.inference.results.files import check_target
-    from fer_models.inference.results.writer import file_format
-
-    file = form = folder = None
-    if out is not None:
-        file = attempt(lambda: check_target(Path(out)), errors)
-        form = attempt(lambda: file_format(Path(out), wanted), errors) if file else None
-    if annotate is not None:
-        folder = attempt(lambda: check_annotation_folder(Path(annotate)), errors)
-    return _Outputs(file, form, folder)
-
-
-def _predict(
-    found: "FoundPictures", model: "ExpressionModel", faces: "FacesMode", outputs: _Outputs
-) -> "Summary":
-    from fer_models.inference.predict_found import Sink, predict_found
-    from fer_models.inference.results.annotate import annotation_folder
-    from fer_models.inference.results.writer import predictions_file
-
-    with ExitStack() as stack:
-        stack.enter_context(progress_display())
-        sinks: list[Sink] = []
-        if outputs.file is not None and outputs.form is not None:
-            writing = predictions_file(outputs.file, model.classes, outputs.form)
-            sinks.append(stack.enter_context(writing))
-        if outputs.folder is not None:
-            sinks.append(stack.enter_context(annotation_folder(outputs.folder)))
-        return predict_found(found, model, faces, sinks)
-
-
-def _show(summary: "Summary", outputs: _Outputs) -> None:
-    from fer_models.inference.predict_found import skipped_lines
-
-    if summary.skipped:
-        total = summary.num_pictures + len(summary.skipped)
-        click.echo(f"skipped {len(summary.skipped)} of {total}:", err=True)
-        for line in skipped_lines(summary.skipped):
-            click.echo(f"  - {line}", err=True)
-    if outputs.file is None:
-        _show_faces(summary)
-    facts: dict[str, str] = {}
-    if outputs.file is not None:
-        counts = ", ".join(f"{name} {count}" for name, count in summary.counts.items())
-        numbers = {"pictures": str(summary.num_pictures), "faces": str(summary.num_faces)}
-        facts |= {**numbers, "labels": counts, "out": str(outputs.file)}
-    if outputs.folder is not None:
-        facts["annotated"] = str(outputs.folder)
-    if facts:
-        print_facts(facts)
-
-
-def _show_faces(summary: "Summary") -> None:
-    from fer_models.user_input import printable
-
-    # The path is last because it may have any length.
-    click.echo(f"{'label':<8}  confidence  picture")
-    rows = [(picture.path, face) for picture in summary.first for face in picture]
-    for path, face in rows[:_MAX_ROWS]:
-        where = "" if face.box is None else f"  {','.join(map(str, face.box))}"
-        click.echo(f"{face.label:<8}  {face.confidence:>10.4f}  {printable(path)}{where}")
-    if summary.num_faces > _MAX_ROWS:
-        more = summary.num_faces - _MAX_ROWS
-        click.echo(f"... and {more} more; use --out FILE.csv for all of them")
+def _check(paths: tuple[str, ...], video: str | None, options: dict[str, Any]) -> None:
+    if video is None and not paths:
+        raise click.UsageError("Missing argument 'PATH...' (or --video FILE).")
+    if video is not None and paths:
+        raise ConfigError(
+            f"--video {video} and PATH {paths[0]}: pass only one of them; call the command twice"
+        )
+    given = [f"--{name}" for name in _ONLY_FOR_VIDEO if options[name] is not None]
+    if video is None and given:
+        raise ConfigError(f"{', '.join(given)}: only for a video; pass --video FILE, or omit it")

@@ -56,7 +56,7 @@ def _field(option: str) -> str:
     default="champion",
     show_default=True,
     metavar="NAME",
-    help="champion (followed), bundled, bundled:NAME, a bundle file, or the id of a stored model.",
+    help="champion (followed), bundled, bundled:NAME, a bundle or ONNX file, or the id of a model.",
 )
 @store_option
 @click.option("--host", default=LOOPBACK, show_default=True, help="Address to bind.")
@@ -117,9 +117,9 @@ def command(
     click.echo(f"loading {model_name} ...", err=True)
     from deployments.inference_server.models.service import InferenceService
     from deployments.inference_server.server import InferenceServer
-    from fer_models.inference.open_model import is_bundle
+    from fer_models.inference.open_model import needs_store
 
-    store = None if is_bundle(model_name) else open_store(store_url)
+    store = open_store(store_url) if needs_store(model_name) else None
     with (
         stop_signal() as stop,
         InferenceService(model_name, store, config) as service,

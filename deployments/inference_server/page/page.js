@@ -271,7 +271,6 @@ async function start() {
   mode = model.mode;
   stage.drawsRegions = model.regions;
   byId("heat-label").hidden = !model.heatMaps;
-  if (model.regions) byId("privacy").append(" Draw a square around a face to predict it alone.");
   drawModes(model.modes, mode, changeMode);
   watchHealth(engine, model.follows);
 }

@@ -29,6 +29,7 @@ export class Stage {
     this.picture.classList.toggle("small", Math.max(...this.size) < SMALL);
     this.picture.hidden = false;
     this.reveal(true);
+    byId("region-hint").hidden = !this.drawsRegions || Math.max(...this.size) < SMALL;
     return this.picture.naturalWidth > 0;
   }
 
@@ -67,7 +68,7 @@ export class Stage {
 
   reset() {
     this.overlay.replaceChildren();
-    this.picture.hidden = this.video.hidden = true;
+    this.picture.hidden = this.video.hidden = byId("region-hint").hidden = true;
     this.region = null;
   }
 
@@ -152,6 +153,7 @@ export class Stage {
   setRegion(region) {
     this.overlay.querySelector(".selection")?.remove();
     this.region = region;
+    byId("region-hint").hidden = true;
     if (!region) return;
     const node = element("div", { className: "selection" });
     this.place(node, region);

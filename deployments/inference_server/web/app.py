@@ -199,14 +199,14 @@ def _add_routes(app: FastAPI, views: _Views) -> None:
         methods=["POST"],
         response_model=schemas.Predictions,
         responses=upload,
-        openapi_extra=schemas.picture_body(is_single=False),
+        openapi_extra=schemas.picture_body(),
     )
     app.add_api_route(
         "/explain",
         views.explain,
         methods=["POST"],
         responses=upload,
-        openapi_extra=schemas.picture_body(is_single=True),
+        openapi_extra=schemas.picture_body(),
     )
     app.add_api_route("/model", views.model, methods=get, responses=schemas.problems())
     app.add_api_route("/model/card", views.card, methods=get, responses=schemas.problems(422))

@@ -157,12 +157,10 @@ class Card(BaseModel):
     sections: list[CardSection]
 
 
-def picture_body(is_single: bool) -> dict[str, Any]:
+def picture_body() -> dict[str, Any]:
     """The request body of an endpoint that takes pictures."""
     binary = {"type": "string", "format": "binary"}
     files = {"type": "array", "minItems": 1, "items": binary}
-    if is_single:
-        files["maxItems"] = 1
     form = {"type": "object", "required": ["pictures"], "properties": {"pictures": files}}
     encoded = EncodedPictures.model_json_schema(ref_template="#/components/schemas/{model}")
     encoded.pop("$defs")
