@@ -10,7 +10,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("deployments.cli.run", "Run the whole pipeline, from data to champion and report."),
     "task": ("deployments.cli.task.group", "Run a single step, without a server."),
     "review": (
-        "deployments.cli.review",
+        "deployments.cli.review.page",
         "Write the page for manual review of doubtful images.",
     ),
     "predict": (
