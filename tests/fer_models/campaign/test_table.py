@@ -76,7 +76,7 @@ def test_one_seed_has_a_difference_without_an_interval(tmp_path: Path) -> None:
 def test_networks_of_an_experiment_are_averaged(tmp_path: Path) -> None:
     folder = ResultsFolder(tmp_path)
     labels = np.array([0, 1, 0, 1], dtype=np.int16)
-    each = [[[0.9, 0.1], [0.6, 0.4], [0.6, 0.4], [0.1, 0.9]], [[0.4, 0.6], [0.1, 0.9]] * 2]
+    each = [[[0.9, 0.1], [0.6, 0.4], [0.95, 0.05], [0.1, 0.9]], [[0.4, 0.6], [0.1, 0.9]] * 2]
     results = [result("base", seed, 700) for seed in (0, 1)]
     for one, probs in zip(results, each, strict=True):
         folder.write(one, {"affine": np.array(probs, dtype=np.float16), LABELS: labels})
