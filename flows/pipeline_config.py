@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from fer_models.base_config import FrozenConfig
+from fer_models.batch.config import PredictionConfig
 from fer_models.cleaning.config import CleaningConfig
 from fer_models.dataset.config import SplittingConfig
 from fer_models.ensembling.config import EnsembleConfig
@@ -71,6 +72,9 @@ class PipelineConfig(FrozenConfig):
     )
     retraining: RetrainingConfig = Field(
         default=RetrainingConfig(), description="Conditions for retraining."
+    )
+    prediction: PredictionConfig = Field(
+        default=PredictionConfig(), description="Batch prediction of new pictures."
     )
     model_card: ModelCardConfig = Field(
         default=ModelCardConfig(), description="Texts of the candidate's model card."

@@ -4,10 +4,7 @@
 that ferflow ships are in `fer_models/weights/`.
 """
 
-import hashlib
 from collections.abc import Mapping
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -19,21 +16,18 @@ from fer_models.combination.stored import Combination
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import StoreError
 from fer_models.inference.facts import (
-    FACTS_SUFFIX,
-    WEIGHTS_SUFFIX,
     BundleFacts,
     EnsembleFacts,
     PreprocessingFacts,
-    read_bytes,
     read_facts,
 )
+from fer_models.inference.shipped import bundle_files
+from fer_models.inference.weights_file import Shapes, misfits, read_weights, weight_shapes
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_empty_network
+from fer_models.models.shapes import state_shapes
 from fer_models.training.inputs.data import Preprocessing, Probabilities
 from fer_models.training.predict import predict_probabilities
-
-_SHIPPED: Traversable = resources.files("fer_models") / "weights"
-_INSTEAD = "train a network and pass its id, or export one with `ferflow models export`"
 
 
 class Bundle(NamedTuple):
@@ -46,29 +40,6 @@ class Bundle(NamedTuple):
     def predict(self, images: Images) -> Probabilities:
         """Probabilities N x K of uint8 images N x 48 x 48."""
         return predict_probabilities(self.network, self.preprocessing, images)
-
-
-def bundled_names() -> list[str]:
-    """The names of the bundles that ferflow ships, sorted."""
-    if not _SHIPPED.is_dir():
-        return []
-    files = {entry.name for entry in _SHIPPED.iterdir()}
-    names = (name.removesuffix(FACTS_SUFFIX) for name in files if name.endswith(FACTS_SUFFIX))
-    return sorted(name for name in names if name + WEIGHTS_SUFFIX in files)
-
-
-def default_bundle() -> str:
-    """The name of the shipped bundle with the highest validation accuracy.
-
-    Raises:
-        StoreError: none is shipped, or the metadata of one is damaged.
-    """
-    names = bundled_names()
-    if not names:
-        raise StoreError(f"this version of ferflow ships no weights; {_INSTEAD}")
-    facts = [read_facts(_SHIPPED / f"{name}{FACTS_SUFFIX}") for name in names]
-    best = max(range(len(names)), key=lambda number: facts[number].validation_accuracy)
-    return names[best]
 
 
 class EnsembleBundle(NamedTuple):
@@ -117,16 +88,13 @@ def load_any_bundle(which: str | Path) -> Bundle | EnsembleBundle:
     Example:
         load_any_bundle("bundles/small.json").predict(images)  # uint8 N x 48 x 48 -> N x K
     """
-    facts_file, weights_file = _files(which)
+    from safetensors.torch import load
+
+    facts_file, weights_file = bundle_files(which)
     facts = read_facts(facts_file)
-    weights = read_bytes(weights_file)
-    found = hashlib.sha256(weights).hexdigest()
-    if found != facts.weights_sha256:
-        raise StoreError(
-            f"{weights_file}: expected weights with the sha256 {facts.weights_sha256[:12]}..., got "
-            f"{found[:12]}...; the file is damaged or from another bundle; copy both files again"
-        )
-    tensors, where = _tensors(weights, str(weights_file)), str(weights_file)
+    weights = read_weights(weights_file, facts)
+    _check_fit(weight_shapes(weights, weights_file), facts, str(weights_file))
+    tensors, where = load(weights), str(weights_file)
     if isinstance(facts, BundleFacts):
         network = full_network(facts.member.network, tensors, where, len(facts.classes))
         return Bundle(network, _preprocessing(facts.preprocessing), facts)
@@ -189,33 +157,31 @@ def full_network(
     return network.to(memory_format=torch.channels_last).eval()
 
 
-def _tensors(weights: bytes, where: str) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+def _check_fit(found: Shapes, facts: BundleFacts | EnsembleFacts, where: str) -> None:
+    """Compare names and shapes of the weights with those of the networks, before any is built.
 
-    try:
-        tensors: dict[str, Tensor] = load(weights)
-    except SafetensorError as error:
-        raise StoreError(f"{where}: expected safetensors weights ({error})") from error
-    return tensors
+    A network that is far larger than the file would otherwise be built for minutes.
+    """
+    if isinstance(facts, BundleFacts):
+        members = {"": facts.member}
+    else:
+        members = {f"{number}.": one.member for number, one in enumerate(facts.members)}
+    expected: dict[str, tuple[int, ...]] = {}
+    for prefix, member in members.items():
+        shapes = state_shapes(member.network, len(facts.classes))
+        expected |= {f"{prefix}{name}": shape for name, shape in shapes.items()}
+    problems = misfits(expected, found)
+    if problems:
+        names = ", ".join(dict.fromkeys(member.network.name for member in members.values()))
+        raise StoreError(
+            f"{where}: the weights do not fit the network {names} of this version; use a bundle "
+            "exported by this version",
+            problems,
+        )
 
 
 def _preprocessing(facts: PreprocessingFacts) -> Preprocessing:
-    return cast("Preprocessing", facts.model_dump())
-
-
-def _files(which: str | Path) -> tuple[Traversable, Traversable]:
-    """The metadata file and the weights file of a bundle."""
-    if isinstance(which, Path) or which.endswith((FACTS_SUFFIX, WEIGHTS_SUFFIX)):
-        path = Path(which)
-        return path.with_suffix(FACTS_SUFFIX), path.with_suffix(WEIGHTS_SUFFIX)
-    names = bundled_names()
-    if which not in names:
-        raise StoreError(
-            f"expected a shipped bundle ({', '.join(names) or 'there are none'}), got {which!r}; "
-            "choose one of them, or give the path of a bundle's .json file"
-        )
-    return _SHIPPED / f"{which}{FACTS_SUFFIX}", _SHIPPED / f"{which}{WEIGHTS_SUFFIX}"
+    return cast("Preprocessing", facts.model_dump(exclude_defaults=True))
 
 
 def _half(value: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ def write_bundle(
     from safetensors.torch import save
 
     name = name or model.id
-    _check_name(name)
+    check_name(name)
     combination, parts = _parts(store, model, tta)
     weights = save(
         parts[0].halves
@@ -107,7 +107,8 @@ def write_bundle(
             for key, value in prefixed_tensors(number, part.halves).items()
         }
     )
-    _check_folder(folder, name, weights)
+    check_folder(folder)
+    _check_existing(folder, name, weights)
     common = {
         "name": name,
         "classes": parts[0].preprocessing["classes"],
@@ -181,7 +182,7 @@ def _accuracy(
     info = store.info(model)
     ref = store.ref(SnapshotRef, info["snapshot_id"])
     if not store.exists(ref):
-        return _recorded_accuracy(store, model, info["validation_accuracy"])
+        return recorded_accuracy(store, model, info["validation_accuracy"])
     snapshot = open_snapshot(store, ref)
     splits = held_out_splits(store, model)
     split, trained_on = splits[0], [name for name in SPLITS if name not in splits]
@@ -200,7 +201,8 @@ def _accuracy(
     }
 
 
-def _recorded_accuracy(store: ArtifactStore, model: ModelRef, accuracy: float | None) -> _Accuracy:
+def recorded_accuracy(store: ArtifactStore, model: ModelRef, accuracy: float | None) -> _Accuracy:
+    """The validation accuracy that the training measured; empty if it did not."""
     from fer_models.evaluation.predictions import PROBABILITIES_FILE
 
     if accuracy is None:
@@ -210,7 +212,12 @@ def _recorded_accuracy(store: ArtifactStore, model: ModelRef, accuracy: float | 
     return {"validation": {"accuracy": accuracy, "n": num_images}} if num_images else {}
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Reject a name that is not that of a bundle.
+
+    Raises:
+        StoreError: it is none.
+    """
     if not re.fullmatch(NAME_PATTERN, name):
         raise StoreError(
             f"expected a bundle name of a-z, 0-9, '.', '_' and '-', got {name!r}; change --name"
@@ -226,17 +233,29 @@ def _check_size(model: ModelRef, num_bytes: int) -> None:
         )
 
 
-def _check_folder(folder: Path, name: str, weights: bytes) -> None:
-    """Reject a path that can't be a folder, or a bundle of that name with other weights."""
-    existing = folder / f"{name}{WEIGHTS_SUFFIX}"
+def check_folder(folder: Path) -> None:
+    """Reject a path that can't be a folder.
+
+    Raises:
+        StoreError: it can't.
+    """
     try:
         existing_paths = (path for path in (folder, *folder.absolute().parents) if path.exists())
         nearest = next(existing_paths, folder)
+        is_folder = nearest.is_dir()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    if not is_folder:
+        raise StoreError(f"{folder}: expected a folder, {nearest} is a file; choose another one")
+
+
+def _check_existing(folder: Path, name: str, weights: bytes) -> None:
+    """Reject a bundle of that name with other weights."""
+    existing = folder / f"{name}{WEIGHTS_SUFFIX}"
+    try:
         is_other = existing.exists() and existing.read_bytes() != weights
     except OSError as error:
         raise _unwritable(folder, error) from error
-    if not nearest.is_dir():
-        raise StoreError(f"{folder}: expected a folder, {nearest} is a file; choose another one")
     if is_other:
         raise StoreError(
             f"{existing}: a bundle of that name with other weights exists; choose another --name, "

@@ -2,14 +2,24 @@
 
 import json
 from importlib.resources.abc import Traversable
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from fer_models.base_config import FrozenConfig
 from fer_models.combination.stored import Combination
+from fer_models.dataset.image_format import THUMBNAIL_PX
 from fer_models.errors import StoreError
 from fer_models.models.config import NetworkConfig
+from fer_models.onnx_files.facts import FormatFacts
+from fer_models.training.config import TTA
 
 WEIGHTS_SUFFIX = ".safetensors"
 FACTS_SUFFIX = ".json"
@@ -23,15 +33,31 @@ class MeasuredAccuracy(FrozenConfig):
     n: int = Field(ge=1)
 
 
+def _without_duplicates(classes: list[str]) -> list[str]:
+    doubled = sorted({name for name in classes if classes.count(name) > 1})
+    if doubled:
+        raise ValueError(f"expected different classes, got {', '.join(doubled)} more than once")
+    return classes
+
+
+ClassNames = Annotated[
+    list[Annotated[str, Field(min_length=1, strict=True)]],
+    Field(min_length=2),
+    AfterValidator(_without_duplicates),
+]
+
+
 class PreprocessingFacts(BaseModel):
-    """The required fields of a `Preprocessing`; others are allowed."""
+    """The fields of a `Preprocessing`; others are allowed."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    image_size_px: int
-    in_channels: int
-    mean: float
-    std: float
-    classes: list[str]
+    image_size_px: int = Field(ge=16, le=512)
+    in_channels: Literal[1, 3]
+    mean: float = Field(ge=0, le=1)
+    std: float = Field(gt=0, le=1)
+    classes: ClassNames
+    tta: TTA = "none"
+    image_format: FormatFacts = FormatFacts(size_px=THUMBNAIL_PX, channels=1, fit="stretch")
 
 
 class MemberFacts(BaseModel):
@@ -46,7 +72,7 @@ class CommonFacts(FrozenConfig):
     """What is known of every bundle."""
 
     name: str = Field(pattern=NAME_PATTERN)
-    classes: list[str]
+    classes: ClassNames
     weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     command: str
     """The command that trained the networks; empty if unknown."""

@@ -21,12 +21,12 @@ from fer_models.ingest.files.remote import (
     check_exists,
     is_url,
     local_copy,
-    without_credentials,
 )
 from fer_models.ingest.files.stat_cache import StatCache
 from fer_models.ingest.files.streams import SourceFile, open_stream
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.layouts.table_rows import is_image_list
+from fer_models.redaction import without_credentials
 
 _NUM_NEAREST = 3
 _MIN_SIMILARITY = 0.6

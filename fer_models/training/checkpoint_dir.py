@@ -20,6 +20,7 @@ from fer_models.lineage import package_version
 from fer_models.models.config import FACE_CNN_OPTIONS
 from fer_models.models.pretrained.shipped import bundle_fingerprint
 from fer_models.models.pretrained.start import pretrained_fingerprint, without_weights_dir
+from fer_models.private_folder import make_private
 from fer_models.source_hash import source_hash
 from fer_models.storage.json_bytes import json_key
 from fer_models.storage.refs import FoldRef, ModelRef, SnapshotRef
@@ -144,11 +145,11 @@ def checkpoint_dir(key: str, root: Path | None = None) -> Iterator[CheckpointDir
     root = root or default_cache_dir() / "training"
     with ExitStack() as stack:
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            make_private(root)
             locked = stack.enter_context(_locked(root / f"{key}.lock"))
             if locked:
                 _remove_stale(root)
-                (root / key).mkdir(exist_ok=True)
+                make_private(root / key)
         except OSError as error:
             _LOGGER.warning(
                 "can't use %s for checkpoints (%s): this training can't be resumed", root, error

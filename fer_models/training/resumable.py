@@ -8,6 +8,7 @@ from typing import Any
 from fer_models.progress import report
 from fer_models.storage.refs import ArtifactRef, FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.storage.upkeep.present import Inputs
 from fer_models.tracking.config import TrackingConfig
 from fer_models.tracking.track import Tracker, track_run
 from fer_models.training.checkpoint_dir import CheckpointDir, checkpoint_dir
@@ -104,13 +105,16 @@ def trained_network(
         training: what is trained.
         tracking: experiment tracking of the training curve.
         facts: lineage, JSON values that are tracked with the settings.
-        used: the artifacts that the training starts from, for the lineage of the tracked run.
+        used: the artifacts that the training starts from, for the lineage of the tracked run. They
+            must be in the store until the training has ended.
 
     Raises:
         ConfigError: the network and the settings do not fit each other or this machine.
+        StoreError: an artifact was removed meanwhile.
         TrainingError: the loss is not finite, or memory runs out.
     """
     member = training.member
+    inputs = Inputs(store, used, f"the training of {training.label}")
     run_config = {"member": member.model_dump(mode="json"), **facts}
     run_name = training.label.replace(", ", "-").replace(" ", "-")
     with (
@@ -120,7 +124,8 @@ def trained_network(
     ):
         for ref in used:
             run.used(ref)
-        trained = _fit(store, data, training, checkpoints, run, copy)
+        trained = _fit(store, data, training, checkpoints, run, copy, inputs)
+        inputs.require()
         if member.training.half_weights:
             round_to_half(trained.network)
         yield trained, run
@@ -134,6 +139,7 @@ def _fit(
     checkpoints: CheckpointDir,
     run: Tracker,
     copy: StoredCheckpoint,
+    inputs: Inputs,
 ) -> TrainedNetwork:
     """Train in this process or on workers; report to progress and to tracking."""
     member, label = training.member, training.label
@@ -143,6 +149,7 @@ def _fit(
         report("train", done, epochs, "epochs", note=f"{label}: resumed after epoch {done}")
 
     def on_epoch(result: EpochResult) -> None:
+        inputs.look()
         copy.save()
         report("train", result.epoch, epochs, "epochs", note=f"{label}: {result}")
         run.log(result.model_dump(exclude_none=True, exclude={"step"}), step=result.step)

@@ -8,8 +8,8 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.prediction.predictor import stored_model
 from fer_models.errors import StoreError
+from fer_models.inference.open_model import stored_model
 
 if TYPE_CHECKING:
     from fer_models.storage.refs import ModelRef

@@ -2,11 +2,11 @@
 
 import click
 
-from deployments.cli.latest import find_model
 from deployments.cli.models.texts import changed_facts
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
+from fer_models.inference.open_model import find_model
 from fer_models.storage.registry import CHAMPION, RegistryEntry
 
 reason_option = click.option(

@@ -10,8 +10,9 @@ from deployments.cli.models.card import card_text, write_card
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.prediction.predictor import stored_model
 from fer_models.errors import FerError
+from fer_models.inference.model_names import is_bundle
+from fer_models.inference.open_model import stored_model
 from fer_models.progress import warn
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
@@ -35,7 +36,8 @@ _CARD_SUFFIX = ".md"
     type=click.Choice(get_args(TTA)),
     help="Test-time augmentation of the bundle.  [default: the member's]",
 )
-@click.option("--name", default="", help="Name of the bundle.  [default: the model id]")
+@click.option("--name", default="", help="Name of the files.  [default: the model's]")
+@click.option("--onnx", "as_onnx", is_flag=True, help="Write one ONNX file instead of a bundle.")
 @store_option
 @reporting
 def export(
@@ -44,15 +46,21 @@ def export(
     training_command: str,
     tta: TTA | None,
     name: str,
+    as_onnx: bool,
     store_url: str | None,
 ) -> Produced:
-    """Write model MODEL_ID (or `champion`) to FOLDER as a weight bundle.
+    """Write model MODEL_ID (or `champion`) to FOLDER as a weight bundle or an ONNX file.
 
     `ferflow predict --model FOLDER/NAME.json` predicts with a bundle on any machine, without a
     store. A bundle is two files, the weights in half precision and their metadata; that of an
     ensemble holds all its networks. The model card is written beside them, if its
     figures can still be made.
+
+    With --onnx, MODEL_ID may also be `bundled`, `bundled:NAME` or a bundle's file. The ONNX file
+    takes pictures of any size and needs no other file; torch is not needed to run it.
     """
+    if as_onnx:
+        return _export_onnx(model_id, folder, name, tta, store_url)
     store = open_store(store_url)
     model = stored_model(store, model_id)
     from fer_models.inference.export import write_bundle
@@ -80,6 +88,27 @@ def export(
         "weights_sha256": facts.weights_sha256,
         "accuracy": accuracy,
     }
+
+
+def _export_onnx(
+    model: str, folder: Path, name: str, tta: TTA | None, store_url: str | None
+) -> Produced:
+    from fer_models.inference.export_onnx import write_onnx
+
+    store = None if is_bundle(model) else open_store(store_url)
+    with progress_display():
+        path, facts = write_onnx(model, folder, store, name=name, tta=tta)
+    print_facts(
+        {
+            "file": f"{path} ({path.stat().st_size / 1e6:.2f} MB)",
+            "model": facts.model,
+            "classes": ", ".join(facts.classes),
+            "views": str(facts.views),
+            **{key: f"{one.accuracy:.4f} n={one.n}" for key, one in facts.accuracy.items()},
+            "next": f"ferflow predict --model {shlex.quote(str(path))} PATH...",
+        }
+    )
+    return {"file": str(path), **facts.model_dump(mode="json")}
 
 
 def _written_card(store: ArtifactStore, model: ModelRef, path: Path) -> list[Path]:

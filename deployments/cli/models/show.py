@@ -7,8 +7,8 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, print_table
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.prediction.predictor import stored_model
 from deployments.cli.runs.texts import NOTHING, accuracy_text, moment, size_text
+from fer_models.inference.open_model import stored_model
 
 if TYPE_CHECKING:
     from fer_models.history.model_facts import ModelFacts

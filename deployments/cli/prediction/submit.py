@@ -1,7 +1,7 @@
 """`ferflow submit`: the file of predictions that a challenge asks for."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from fer_models.errors import ConfigError, DataError, FerError
 from fer_models.labels import CLASS_NAMES
 
 if TYPE_CHECKING:
-    from fer_models.inference.predict_faces import Predictor
+    from fer_models.inference.expression_model import ExpressionModel
     from fer_models.inference.source_rows import SourceRows
     from fer_models.inference.submission import Format, Submission
 
@@ -94,15 +94,15 @@ def command(
             write_submission,
         )
 
-        probabilities = predict_rows(ready.rows, ready.predict)
+        probabilities = predict_rows(ready.rows, ready.model.predict)
         submission = make_submission(
-            ready.rows, probabilities, ready.classes, file_format, ready.numbers
+            ready.rows, probabilities, ready.model.classes, file_format, ready.numbers
         )
         write_submission(submission, ready.target)
     _show(ready, submission, has_scheme=scheme is not None)
     return {
         "out": str(ready.target),
-        "model": ready.model,
+        "model": ready.model.name,
         "format": file_format,
         "rows": len(ready.rows),
         "counts": submission.counts,
@@ -116,10 +116,8 @@ class _Ready:
     """All that the prediction needs, checked."""
 
     target: Path
-    model: str
-    classes: Sequence[str]
+    model: "ExpressionModel"
     numbers: Mapping[str, int]
-    predict: "Predictor"
     rows: "SourceRows"
 
 
@@ -137,26 +135,24 @@ def _prepare(
     Raises:
         FerError: all problems together.
     """
-    from fer_models.dataset.image_format import recorded_format
     from fer_models.inference.source_rows import check_source, read_source_rows
     from fer_models.inference.submission import class_numbers
 
     errors = _option_problems(file_format, scheme, id_column)
     target = attempt(lambda: _target(out, source), errors)
-    opened = attempt(lambda: open_predictor(model_name, store_url), errors)
+    model = attempt(lambda: open_predictor(model_name, store_url), errors)
     numbers: Mapping[str, int] | None = None
-    if opened is not None:
-        classes = opened[1]["classes"]
+    if model is not None:
+        classes = model.classes
         numbers = attempt(lambda: class_numbers(classes, scheme), errors)
     if errors:
         attempt(lambda: check_source(source), errors)
         raise_all(errors)
     assert target is not None
-    assert opened is not None
+    assert model is not None
     assert numbers is not None
-    model, facts, predict = opened
-    rows = read_source_rows(source, recorded_format(facts), id_column)
-    return _Ready(target, model, facts["classes"], numbers, predict, rows)
+    rows = read_source_rows(source, model.image_format, id_column)
+    return _Ready(target, model, numbers, rows)
 
 
 def _option_problems(file_format: str, scheme: str, id_column: str) -> list[FerError]:
@@ -184,7 +180,7 @@ def _target(out: str, source: str) -> Path:
     Raises:
         DataError: it can't be written, or is the source itself.
     """
-    from fer_models.inference.predictions_file import check_target
+    from fer_models.inference.results.files import check_target
 
     target = check_target(Path(out))
     if target == Path(os.path.realpath(source)):
@@ -194,13 +190,13 @@ def _target(out: str, source: str) -> Path:
 
 def _show(ready: _Ready, submission: "Submission", has_scheme: bool) -> None:
     facts = {
-        "model": ready.model,
+        "model": ready.model.name,
         "rows": str(len(ready.rows)),
         "labels": ", ".join(f"{name} {count}" for name, count in submission.counts.items()),
     }
     if submission.format == "kaggle":
         facts["numbers"] = ", ".join(f"{n} {name}" for name, n in ready.numbers.items())
-        if not has_scheme and tuple(ready.classes) != CLASS_NAMES:
+        if not has_scheme and tuple(ready.model.classes) != CLASS_NAMES:
             click.echo(
                 "note: the model's classes are not FER2013's, and the numbers are its own; choose "
                 "those of a data set with --label-scheme",

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from deployments.cli.latest import find_model, local_report
+from deployments.cli.latest import local_report
 from deployments.cli.options import config_options, weights_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
@@ -12,6 +12,7 @@ from deployments.cli.outputs import run_option
 from deployments.cli.task.step import Step, model_option, number, short, snapshot_option
 from fer_models.errors import ConfigError, StoreError
 from fer_models.history.outputs import tuning_behind
+from fer_models.inference.open_model import find_model
 from fer_models.storage.latest import remember
 from fer_models.storage.refs import (
     EnsembleRef,

@@ -26,7 +26,7 @@ from fer_models.training.inputs.sampling import epoch_order
 from fer_models.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 Batch = tuple[Tensor, Tensor]
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
 _WHITE = 255
 _COPY_STREAM = 3  # separates the seeds of augmented copies from all others
 _COPY_CHUNK = 4096
@@ -226,7 +226,7 @@ def to_inputs(images: Tensor, preprocessing: Preprocessing) -> Tensor:
             images, (size, size), mode="bilinear", align_corners=False, antialias=True
         )
     if images.shape[1] > preprocessing["in_channels"]:
-        weights = images.new_tensor(_LUMA).view(1, -1, 1, 1)
+        weights = images.new_tensor(LUMA).view(1, -1, 1, 1)
         images = (images * weights).sum(1, keepdim=True)
     images = (images - preprocessing["mean"]) / preprocessing["std"]
     images = images.expand(-1, preprocessing["in_channels"], -1, -1)

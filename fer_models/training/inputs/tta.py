@@ -9,7 +9,12 @@ from collections.abc import Iterator
 from torch import Tensor
 from torch.nn import functional
 
-_SHIFT_PX = 2
+SHIFT_PX = 2
+"""Of the shifted crops."""
+CROPS = ((SHIFT_PX, SHIFT_PX), (0, 0), (0, 2 * SHIFT_PX), (2 * SHIFT_PX, 0), (2 * SHIFT_PX,) * 2)
+"""Top and left of each crop in the padded image, in the order of the views."""
+NUM_VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "affine": 18}
+"""Number of views by kind. The views of a kind are the first of the next kind."""
 _ROTATION_DEG = 6.0
 _SCALE = 0.06
 
@@ -40,23 +45,29 @@ def _unmirrored_views(images: Tensor, tta: str) -> Iterator[Tensor]:
         yield from _affine(images)
 
 
-def _ten_crop(images: Tensor) -> Iterator[Tensor]:
-    height, width = images.shape[-2:]
-    padded = functional.pad(images, (_SHIFT_PX,) * 4, mode="replicate")
-    far = 2 * _SHIFT_PX
-    for top, left in ((_SHIFT_PX, _SHIFT_PX), (0, 0), (0, far), (far, 0), (far, far)):
-        yield padded[..., top : top + height, left : left + width]
-
-
-def _affine(images: Tensor) -> Iterator[Tensor]:
+def affine_matrices() -> Iterator[list[list[float]]]:
+    """Yield the 2 x 3 matrices of the rotated and scaled copies, as `affine_grid` takes them."""
     rotation = math.radians(_ROTATION_DEG)
     for angle in (-rotation, rotation):
         for scale in (1 - _SCALE, 1 + _SCALE):
             cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
-            matrix = images.new_tensor([[cos, -sin, 0.0], [sin, cos, 0.0]])
-            grid = functional.affine_grid(
-                matrix.expand(len(images), 2, 3), list(images.shape), align_corners=False
-            )
-            yield functional.grid_sample(
-                images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
-            )
+            yield [[cos, -sin, 0.0], [sin, cos, 0.0]]
+
+
+def _ten_crop(images: Tensor) -> Iterator[Tensor]:
+    height, width = images.shape[-2:]
+    padded = functional.pad(images, (SHIFT_PX,) * 4, mode="replicate")
+    for top, left in CROPS:
+        yield padded[..., top : top + height, left : left + width]
+
+
+def _affine(images: Tensor) -> Iterator[Tensor]:
+    for matrix in affine_matrices():
+        grid = functional.affine_grid(
+            images.new_tensor(matrix).expand(len(images), 2, 3),
+            list(images.shape),
+            align_corners=False,
+        )
+        yield functional.grid_sample(
+            images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+        )

@@ -1,0 +1,1 @@
+"""Faces in pictures: where they are, and cut out as a network expects them."""

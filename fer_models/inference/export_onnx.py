@@ -1,0 +1,122 @@
+"""Export a bundle or a stored model as an ONNX file."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fer_models.errors import StoreError
+from fer_models.inference.export import check_folder, check_name
+from fer_models.inference.facts import WEIGHTS_SUFFIX
+from fer_models.inference.model_names import is_bundle
+from fer_models.inference.networks import LoadedModel, load_bundled, load_stored
+from fer_models.inference.open_model import stored_model
+from fer_models.lineage import package_version
+from fer_models.onnx_files.facts import (
+    ONNX_SUFFIX,
+    AccuracyFacts,
+    FormatFacts,
+    NetworkFacts,
+    OnnxFacts,
+)
+from fer_models.onnx_files.session import open_onnx
+from fer_models.onnx_files.weights import refer_to_weights, store_in_half_precision
+from fer_models.onnx_files.write import onnx_model, save_onnx
+from fer_models.progress import report
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import TTA
+from fer_models.training.inputs.tta import NUM_VIEWS
+
+MAX_DIFFERENCE = 1e-3
+"""Between the probabilities of the file and those of torch."""
+_CHECKED_IMAGES = 16
+
+
+def write_onnx(
+    model: str,
+    folder: Path,
+    store: ArtifactStore | None = None,
+    *,
+    name: str = "",
+    tta: TTA | None = None,
+    with_weights: bool = True,
+) -> tuple[Path, OnnxFacts]:
+    """Write a model as `<name>.onnx` to `folder`, which is created if necessary.
+
+    The file is complete and predicts what torch predicts, or it is not written.
+
+    Args:
+        model: `bundled`, `bundled:NAME`, the path of a bundle, `champion`, or an id.
+        folder: output folder.
+        store: contains `champion` and stored models.
+        name: of the file; that of the bundle, or the id of the model, by default.
+        tta: which views the file can compute; those of the model by default.
+        with_weights: False lets the file read the weights of a bundle, which must be in `folder`.
+
+    Raises:
+        StoreError: the model does not exist or is damaged, or the folder can't be written.
+        ConfigError: torch can't export one of the networks.
+
+    Example:
+        path, facts = write_onnx("bundled:face_cnn", Path("exported"))
+        open_model(str(path)).predict(images)
+    """
+    if name:
+        check_name(name)
+    check_folder(folder)
+    source = _loaded(model, store)
+    if tta is not None:
+        source = source.with_tta(tta)
+    facts = _facts(source)
+    report("export", 0, len(source.parts), "networks", f"exporting {source.full_name}")
+    built = onnx_model(source.parts, source.combination, facts)
+    report("export", len(source.parts), len(source.parts), "networks")
+    if with_weights:
+        store_in_half_precision(built)
+    else:
+        refer_to_weights(built, folder / f"{source.name}{WEIGHTS_SUFFIX}", facts.weights_sha256)
+    path = folder / f"{name or source.name}{ONNX_SUFFIX}"
+    save_onnx(built, path, check=lambda written: _check(written, source))
+    return path, facts
+
+
+def _loaded(model: str, store: ArtifactStore | None) -> LoadedModel:
+    if is_bundle(model):
+        return load_bundled(model)
+    if store is None:
+        raise StoreError(f"model {model!r}: expected a bundle, or a store to look in; pass a store")
+    return load_stored(store, stored_model(store, model))
+
+
+def _facts(source: LoadedModel) -> OnnxFacts:
+    image_format = source.image_format
+    networks = []
+    for name, (_, facts) in zip(source.network_names, source.parts, strict=True):
+        tta = facts.get("tta", "none")
+        kept = {key: facts[key] for key in ("image_size_px", "in_channels", "mean", "std")}
+        networks.append(NetworkFacts(name=name, tta=tta, **kept))
+    combination = source.combination
+    return OnnxFacts(
+        model=source.full_name,
+        classes=tuple(source.parts[0].preprocessing["classes"]),
+        image_format=FormatFacts(**vars(image_format)),
+        views=max(NUM_VIEWS[network.tta] for network in networks),
+        networks=tuple(networks),
+        combination="" if combination is None else combination.rule.kind,
+        temperature=1.0 if combination is None else combination.temperature,
+        weights_sha256=source.weights_sha256,
+        accuracy={key: AccuracyFacts(**one.model_dump()) for key, one in source.accuracy.items()},
+        ferflow=package_version("ferflow") or "unknown",
+    )
+
+
+def _check(path: Path, source: LoadedModel) -> None:
+    """Compare the file with torch on random images."""
+    image_format = source.image_format
+    shape = (_CHECKED_IMAGES, *image_format.shape)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    difference = float(np.abs(open_onnx(path).predict(images) - source.predict(images)).max())
+    if not difference < MAX_DIFFERENCE:
+        raise StoreError(
+            f"{source.full_name}: expected an ONNX file that predicts as torch does, got "
+            f"probabilities that differ by {difference:.4f}; export it as a bundle (without --onnx)"
+        )

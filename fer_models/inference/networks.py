@@ -1,0 +1,115 @@
+"""The networks of a model, loaded with torch: of a bundle or of a store, one or an ensemble.
+
+N images, K classes.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fer_models.combination.stored import Combination, read_combination, weights_sha256
+from fer_models.dataset.image_format import ImageFormat, recorded_format
+from fer_models.dataset.snapshot import Images
+from fer_models.inference.bundle import Bundle, load_any_bundle
+from fer_models.inference.export import recorded_accuracy
+from fer_models.inference.facts import MeasuredAccuracy
+from fer_models.inference.model_names import bundle_of
+from fer_models.inference.speed import Speed, views_at
+from fer_models.onnx_files.write import Part
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import TTA
+from fer_models.training.inputs.data import Probabilities
+from fer_models.training.inputs.tta import NUM_VIEWS
+from fer_models.training.predict import ENSEMBLE, load_network, member_ref, predict_probabilities
+
+_TTA_OF: Mapping[int, TTA] = {1: "none", 2: "flip", 10: "ten_crop", 18: "affine"}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model, ready to predict."""
+
+    name: str
+    """Without a path or prefix, as for file names."""
+    full_name: str
+    parts: Sequence[Part]
+    network_names: Sequence[str]
+    combination: Combination | None
+    """How several networks are combined; None for a single one."""
+    weights_sha256: str
+    accuracy: Mapping[str, MeasuredAccuracy]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """K names in the order of the probabilities."""
+        return tuple(self.parts[0].preprocessing["classes"])
+
+    @property
+    def image_format(self) -> ImageFormat:
+        """Of the images that `predict` takes."""
+        return recorded_format(self.parts[0].preprocessing)
+
+    def predict(self, images: Images) -> Probabilities:
+        """Probabilities N x K of uint8 images of the model's format."""
+        probs = [predict_probabilities(*part, images) for part in self.parts]
+        if self.combination is None:
+            return probs[0]
+        return self.combination.predict(np.stack(probs))
+
+    def with_tta(self, tta: TTA) -> "LoadedModel":
+        """The same model with other views."""
+        parts = [Part(one.network, {**one.preprocessing, "tta": tta}) for one in self.parts]
+        return replace(self, parts=parts)
+
+    def at_speed(self, speed: Speed) -> "LoadedModel":
+        """The same model with the views of a speed."""
+        parts = []
+        for one in self.parts:
+            own = NUM_VIEWS[one.preprocessing.get("tta", "none")]
+            tta = _TTA_OF[views_at(speed, own)]
+            parts.append(Part(one.network, {**one.preprocessing, "tta": tta}))
+        return replace(self, parts=parts)
+
+
+def load_bundled(model: str) -> LoadedModel:
+    """Load `bundled`, `bundled:NAME`, or a bundle by one of its files.
+
+    Raises:
+        StoreError: the bundle is missing or damaged.
+    """
+    full_name, which = bundle_of(model)
+    bundle = load_any_bundle(which)
+    facts = bundle.facts
+    if isinstance(bundle, Bundle):
+        parts = [Part(bundle.network, bundle.preprocessing)]
+        names, combination = [bundle.facts.member.name], None
+    else:
+        parts = [Part(*member) for member in bundle.members]
+        names = [member.member.name for member in bundle.facts.members]
+        combination = bundle.combination
+    return LoadedModel(
+        facts.name, full_name, parts, names, combination, facts.weights_sha256, facts.accuracy
+    )
+
+
+def load_stored(store: ArtifactStore, model: ModelRef) -> LoadedModel:
+    """Load a network or an ensemble of a store.
+
+    Raises:
+        StoreError: the model or one of its members is missing or damaged.
+    """
+    measured = recorded_accuracy(store, model, store.info(model)["validation_accuracy"])
+    accuracy = {key: MeasuredAccuracy.model_validate(one) for key, one in measured.items()}
+    if model.kind != ENSEMBLE:
+        part, sha256 = Part(*load_network(store, model)), weights_sha256(store, model)
+        return LoadedModel(model.id, model.id, [part], [model.name], None, sha256, accuracy)
+    combination, members = read_combination(store, model)
+    refs = [member_ref(store, member.model_id, member.name) for member in members]
+    parts = [Part(*load_network(store, ref)) for ref in refs]
+    names = [member.name for member in members]
+    together = "".join(member.weights_sha256 for member in members)
+    sha256 = hashlib.sha256(together.encode()).hexdigest()
+    return LoadedModel(model.id, model.id, parts, names, combination, sha256, accuracy)

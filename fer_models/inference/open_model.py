@@ -1,0 +1,144 @@
+"""Open a model by the name that a user gives: a bundle, an ONNX file, a stored model.
+
+What onnxruntime can run is opened without torch: ONNX files, and bundles with such a file beside
+them, as all that ferflow ships.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_models.errors import StoreError
+from fer_models.inference.expression_model import ExpressionModel
+from fer_models.inference.facts import read_facts
+from fer_models.inference.model_names import BUNDLED, bundle_of, is_bundle, is_onnx_file
+from fer_models.inference.shipped import bundle_files, graph_file
+from fer_models.inference.speed import DEFAULT_SPEED, Speed, views_at
+from fer_models.inference.weights_file import read_weights
+from fer_models.onnx_files.session import OnnxModel, open_onnx
+from fer_models.storage.champions import is_champion_alias, named_champion
+from fer_models.storage.find import find_id
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from fer_models.inference.networks import LoadedModel
+
+
+def open_model(
+    name: str, store: ArtifactStore | None = None, speed: Speed = DEFAULT_SPEED
+) -> ExpressionModel:
+    """Open a model by name.
+
+    Args:
+        name: `bundled` (the default bundle), `bundled:NAME`, the path of an ONNX file or of one of
+            a bundle's files, `champion`, or the id of a stored model or its beginning.
+        store: contains `champion` and stored models; not needed for bundles and files.
+        speed: `fast` reads each image once, `balanced` also its mirror image, `best` all views of
+            the model's test-time augmentation.
+
+    Raises:
+        StoreError: the model does not exist or is damaged, or the name is not that of a bundle or
+            file and there is no store.
+
+    Example:
+        model = open_model("bundled")
+        model.classes[int(model.predict(image_1SS).argmax())]
+    """
+    if is_onnx_file(name):
+        return _by_onnxruntime(name, open_onnx(Path(name)), speed)
+    if is_bundle(name):
+        return open_bundle(name, speed)
+    if store is None:
+        raise StoreError(
+            f"model {name!r}: expected a bundle ({BUNDLED}, {BUNDLED}:NAME, or its .json file), an "
+            "ONNX file, or a store to look in; pass a store"
+        )
+    return open_stored(store, stored_model(store, name), speed)
+
+
+def open_bundle(name: str, speed: Speed = DEFAULT_SPEED) -> ExpressionModel:
+    """Open `bundled` (the default bundle), `bundled:NAME`, or a bundle by one of its files.
+
+    Raises:
+        StoreError: the bundle is missing or damaged.
+    """
+    full_name, which = bundle_of(name)
+    graph = graph_file(which)
+    if graph is not None:
+        opened = _opened_graph(which, graph)
+        if opened is not None:
+            return _by_onnxruntime(full_name, opened, speed)
+    from fer_models.inference.networks import load_bundled
+
+    return _by_torch(load_bundled(name).at_speed(speed))
+
+
+def open_stored(
+    store: ArtifactStore, model: ModelRef, speed: Speed = DEFAULT_SPEED
+) -> ExpressionModel:
+    """Open a network or an ensemble of a store.
+
+    Raises:
+        StoreError: the model or one of its members is missing or damaged.
+    """
+    from fer_models.inference.networks import load_stored
+
+    return _by_torch(load_stored(store, model).at_speed(speed))
+
+
+def _by_onnxruntime(name: str, model: OnnxModel, speed: Speed) -> ExpressionModel:
+    views = views_at(speed, model.facts.views)
+    return ExpressionModel(
+        name=name,
+        classes=model.facts.classes,
+        predict=lambda images: model.predict(images, views),
+        image_format=model.facts.target,
+    )
+
+
+def _by_torch(loaded: "LoadedModel") -> ExpressionModel:
+    return ExpressionModel(
+        name=loaded.full_name,
+        classes=loaded.classes,
+        predict=loaded.predict,
+        image_format=loaded.image_format,
+    )
+
+
+def _opened_graph(which: str, graph: Path) -> OnnxModel | None:
+    """The ONNX file beside a bundle; None if it was exported from other weights."""
+    facts_file, weights_file = bundle_files(which)
+    facts = read_facts(facts_file)
+    read_weights(weights_file, facts)
+    opened = open_onnx(graph)
+    return opened if opened.facts.weights_sha256 == facts.weights_sha256 else None
+
+
+def stored_model(store: ArtifactStore, text: str) -> ModelRef:
+    """The stored model of an id, the beginning of an id, or `champion`.
+
+    Raises:
+        StoreError: no model matches, or more than one does.
+    """
+    if not text.strip():
+        raise StoreError("expected the id of a model, got an empty text; pass an id or `champion`")
+    if not is_champion_alias(text):
+        return find_model(store, text)
+    entry = named_champion(store, text)
+    if entry is None:
+        raise StoreError(
+            f"{store.url}: there is no champion yet; run the pipeline, pass a model's id, or check "
+            "--store"
+        )
+    return find_model(store, entry.model_id)
+
+
+def find_model(store: ArtifactStore, text: str) -> ModelRef:
+    """The model whose id starts with `text`; a full URL works as well.
+
+    Raises:
+        StoreError: no model matches, or more than one does.
+    """
+    from fer_models.evaluation.predictions import model_ref
+
+    return model_ref(store, find_id(store, ModelRef, text))
