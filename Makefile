@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check format lock clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion soak docs-pictures check format lock clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ bench-gpu: $(STAMP)  ## Seconds to an accuracy on a GPU (ARGS: --images TABLE --
 
 bench-promotion: $(STAMP)  ## How often the gate promotes what is better, equal or worse, by simulation
 	@$(PY) -m tests.benchmarks.bench_promotion $(ARGS)
+
+soak: $(STAMP)  ## Kill runs, servers and nodes at random, and check that nothing is lost (ARGS='--minutes 60 --seed 0')
+	@$(PY) -m tests.soak $(ARGS)
 
 docs-pictures: $(STAMP)  ## Make the pictures of docs/ui.md again (needs Chromium)
 	@$(PY) -m tests.operation.pictures
