@@ -80,7 +80,8 @@ def plan_collection(store: ArtifactStore, retention: RetentionConfig) -> Collect
 
     Kept are the models that aliases point to, now and before; the outputs that steps remember as
     their latest; people's decisions and labels, and the page that waits for some; stored
-    predictions; the newest runs; whatever was written or used lately, or by a run that is running; and all that these refer to.
+    predictions; the newest runs; whatever was written or used lately, or by a run that is running;
+    and all that these refer to.
 
     Raises:
         StoreError: the store can't be read or written (its clock is that of what is written).
