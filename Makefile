@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion bench-predict docs-pictures check format lock clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion bench-predict docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,18 @@ bench-train: $(STAMP)  ## Ratios of the training path (data, steps, networks, Ra
 bench-gpu: $(STAMP)  ## Seconds to an accuracy on a GPU (ARGS: --images TABLE --recipe NAME)
 	@$(PY) -m tests.benchmarks.bench_gpu $(ARGS)
 
+campaign-pack: $(STAMP)  ## A stored dataset as one small file for campaigns (ARGS: --store FOLDER --out FILE)
+	@$(PY) -m fer_models.campaign pack $(ARGS)
+
+campaign: $(STAMP)  ## Train what a plan still lacks, within its budget (ARGS: --faces FILE --out FOLDER)
+	@$(PY) -m fer_models.campaign run $(ARGS)
+
+campaign-merge: $(STAMP)  ## Merge what campaigns brought back (ARGS: FOLDER... --store FOLDER)
+	@$(PY) -m fer_models.campaign merge $(ARGS)
+
+bench-serve: $(STAMP)  ## 200 clients of the inference server at once against one (ARGS: --requests, --model)
+	@$(PY) -m tests.benchmarks.bench_serve $(ARGS)
+
 bench-promotion: $(STAMP)  ## How often the gate promotes what is better, equal or worse, by simulation
 	@$(PY) -m tests.benchmarks.bench_promotion $(ARGS)
 
@@ -73,6 +85,11 @@ check: $(STAMP)  ## ruff, mypy strict, import-linter
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+audit: $(STAMP)  ## Known vulnerabilities of the pinned packages (needs a vulnerability service; ARGS: of pip-audit), and licences
+	@$(PY) -m piplicenses --from=mixed --order=license --format=csv | cut -c1-100 | awk 'NR == 1 || /^"/'
+	@$(PY) -m piplicenses --from=mixed --partial-match --fail-on='Affero;AGPL;SSPL' >/dev/null
+	@$(PY) -m pip_audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS)
 
 format: $(STAMP)  ## Format, and fix what ruff can fix
 	@$(PY) -m ruff format .

@@ -91,6 +91,12 @@ def reachable(host: str) -> str:
     return LOOPBACK if is_any else in_url(host)
 
 
+def browser_name(host: str, names: Iterable[str]) -> str:
+    """The host name in links to a server: the first that was given, or that of its address."""
+    elsewhere = () if is_loopback(host) else configured_names()
+    return next(iter((*names, *elsewhere)), reachable(host))
+
+
 def address_family(host: str) -> socket.AddressFamily:
     """The family of sockets that are bound to `host`."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -40,6 +40,7 @@ SERVED: tuple[ServedFlow, ...] = (
     ServedFlow("train-models", "flows.train_models"),
     ServedFlow("promote-model", "flows.promote_model"),
     ServedFlow("retrain", "flows.retrain", is_scheduled=True),
+    ServedFlow("predict-batch", "flows.predict_batch"),
 )
 
 
@@ -71,7 +72,7 @@ def build_deployments(
         flow: Any = getattr(importlib.import_module(served.module), served.function)
         deployment = flow.to_deployment(
             name=served.name,
-            parameters=absolute.parameters(),
+            parameters=_parameters(absolute, flow),
             cron=cron if served.is_scheduled else None,
             # Concurrent trainings on one machine slow each other down.
             concurrency_limit=1,
@@ -86,3 +87,9 @@ def build_deployments(
         schema.properties.pop("run_name")
         deployments.append(deployment)
     return deployments
+
+
+def _parameters(request: RunRequest, flow: Any) -> dict[str, Any]:
+    """The parameters of a request that a flow has."""
+    known = flow.parameters.properties
+    return {name: value for name, value in request.parameters().items() if name in known}

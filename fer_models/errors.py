@@ -5,9 +5,11 @@ Exit codes: 1 failure, 2 bad input or configuration, 3 rejected by a gate.
 
 from collections.abc import Sequence
 
+from fer_models.redaction import without_credentials
+
 
 class FerError(Exception):
-    """Base of all errors with a message for the user.
+    """Base of all errors with a message for the user, without the credentials of any URL in it.
 
     Args:
         message: what was expected, what was found, where, and how to fix it.
@@ -18,9 +20,9 @@ class FerError(Exception):
 
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
         """Store the headline and the problems separately, so that they can be shown as a list."""
-        self.message = message
-        self.problems = tuple(problems)
-        super().__init__(message, self.problems)
+        self.message = without_credentials(message)
+        self.problems = tuple(map(without_credentials, problems))
+        super().__init__(self.message, self.problems)
 
     def __str__(self) -> str:
         """The message, then one line per problem."""

@@ -34,6 +34,8 @@ CLASS_NAMES: tuple[str, ...] = tuple(e.name.lower() for e in Expression)
 NUM_CLASSES = len(Expression)
 VOTE_COLUMNS: tuple[str, ...] = tuple(f"votes_{v.name.lower()}" for v in FerPlusVote)
 UNLABELLED = -1
+LABELLED_SOURCE = "review/labelled"
+"""Source of the images that people have labelled in this store; no file can have this name."""
 
 # FER+ vote -> FER2013 class; contempt, unknown and NF (not a face) have no counterpart.
 VOTE_TO_EXPRESSION: dict[FerPlusVote, Expression] = {

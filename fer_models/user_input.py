@@ -16,6 +16,11 @@ def user_path(text: str) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111 - see above
 
 
+def printable(text: str) -> str:
+    """The text with control and non-printable characters escaped, such as in file names."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def parse_yaml(text: str | bytes) -> Any:
     """The plain values of a YAML text.
 

@@ -65,6 +65,20 @@ def check_config(config: PipelineConfig, *, all_rows: bool = False, tracking: bo
         raise ConfigError("invalid input:", [line for error in errors for line in _lines(error)])
 
 
+def check_pictures(config: PipelineConfig) -> None:
+    """Check that the pictures of a prediction are named and exist; none is read.
+
+    Raises:
+        ConfigError: none are named.
+        DataError: lists all that don't exist.
+        StoreError: a bucket can't be used.
+    """
+    from fer_models.batch.places import check_named, list_places
+
+    check_named(config.prediction)
+    list_places(config.prediction.pictures)
+
+
 def _lines(error: FerError) -> list[str]:
     return list(error.problems) or [error.message]
 

@@ -8,18 +8,20 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from fer_models.base_config import FrozenConfig
+from fer_models.batch.config import PredictionConfig
 from fer_models.cleaning.config import CleaningConfig
 from fer_models.dataset.config import SplittingConfig
 from fer_models.ensembling.config import EnsembleConfig
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.ingest.config import DataConfig
 from fer_models.models.config import NetworkConfig
+from fer_models.models.names import shipped_names
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
 from fer_models.quality.config import ScoringConfig
 from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.storage.config import StoreConfig
 from fer_models.tracking.config import TrackingConfig
-from fer_models.training.config import FinalFitConfig, MemberConfig, TrainingConfig
+from fer_models.training.config import BUNDLED, FinalFitConfig, MemberConfig, TrainingConfig
 from fer_models.tuning.config import TuningConfig
 from validation.config import ValidationConfig
 
@@ -71,6 +73,9 @@ class PipelineConfig(FrozenConfig):
     retraining: RetrainingConfig = Field(
         default=RetrainingConfig(), description="Conditions for retraining."
     )
+    prediction: PredictionConfig = Field(
+        default=PredictionConfig(), description="Batch prediction of new pictures."
+    )
     model_card: ModelCardConfig = Field(
         default=ModelCardConfig(), description="Texts of the candidate's model card."
     )
@@ -114,11 +119,13 @@ def _teacher_problems(members: tuple[MemberConfig, ...]) -> list[str]:
     problems = []
     for number, member in enumerate(members):
         earlier = [other.name for other in members[:number]]
-        invalid = [teacher for teacher in member.teachers if teacher not in earlier]
+        shipped = [f"{BUNDLED}{name}" for name in shipped_names()]
+        invalid = [name for name in member.teachers if name not in (*earlier, *shipped)]
         if invalid:
             problems.append(
                 f"teachers of {member.name}: expected members listed before it "
-                f"({', '.join(earlier) or 'none'}), got {', '.join(invalid)}"
+                f"({', '.join(earlier) or 'none'}) or {', '.join(shipped)}, got "
+                f"{', '.join(invalid)}"
             )
         problems += _fold_problems(member, members[:number])
     return problems

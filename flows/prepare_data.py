@@ -10,6 +10,7 @@ from tasks.cache.results import results_in
 from tasks.clean import clean
 from tasks.explore import explore
 from tasks.ingest import ingest
+from tasks.labelled import labelled_faces
 from tasks.review import build_review, check_reviewable, decisions, wait_for_review
 from tasks.score import score
 from tasks.split import split
@@ -38,7 +39,8 @@ def prepare(config: PipelineConfig) -> PreparedData:
     if config.cleaning.pause_for_review:
         check_reviewable()
     with results_in(config.store):
-        raw = ingest(config.data, config.seed, config.store)
+        labelled = labelled_faces(config.store) if config.data.labelled else None
+        raw = ingest(config.data, config.seed, config.store, labelled)
         validation = validate(raw, config.validation, config.store)
         passed = gate(raw, validation, config.validation, config.store)
         cleaned = _clean(passed, config)

@@ -1,5 +1,6 @@
 """What a person asks of a run, and the full configuration that it results in."""
 
+import json
 import os
 import shlex
 from collections.abc import Mapping
@@ -22,6 +23,12 @@ STORE_VARIABLE = "FERFLOW_STORE"
 DEFAULT_RECIPE = "demo"
 SWITCHES = ("force",)
 """Parameters of single flows that are no part of a request."""
+SETTINGS = {
+    "pictures": "prediction.pictures",
+    "model": "prediction.model",
+    "redo": "prediction.redo",
+}
+"""Parameters of single flows that stand for a setting; an empty one leaves it as it is."""
 
 
 class RunRequest(FrozenConfig):
@@ -138,7 +145,22 @@ def _with_weights_folder(member: MemberConfig) -> MemberConfig:
 
 
 def request_of(parameters: Mapping[str, Any]) -> RunRequest:
-    """The request in the parameters of a flow, without the switches of single flows."""
-    return RunRequest.model_validate(
-        {name: value for name, value in parameters.items() if name not in SWITCHES}
+    """The request in the parameters of a flow, without the switches of single flows.
+
+    Parameters that stand for a setting become overrides.
+    """
+    others = {*SWITCHES, *SETTINGS}
+    given = {name: value for name, value in parameters.items() if name not in others}
+    settings = tuple(
+        f"{path}={json.dumps(_absolute(parameters[name]))}"
+        for name, path in SETTINGS.items()
+        if parameters.get(name)
     )
+    request = RunRequest.model_validate(given)
+    return request.model_copy(update={"overrides": (*request.overrides, *settings)})
+
+
+def _absolute(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [absolute_path(str(path)) for path in value]
+    return value

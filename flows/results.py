@@ -2,7 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from fer_models.batch.outcome import BatchOutcome
 from fer_models.storage.refs import (
+    DriftRef,
     EnsembleRef,
     EvaluationRef,
     ExplorationRef,
@@ -44,3 +46,11 @@ class Outcome(BaseModel):
     final_evaluation: EvaluationRef | None = None
     """Of the final fit on test images, if one was promoted and there are any."""
     run: RunRef
+
+
+class Predicted(BaseModel):
+    """New predictions, and their drift if it is watched and the champion made them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    outcome: BatchOutcome
+    drift: DriftRef | None = None

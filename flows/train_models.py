@@ -79,7 +79,7 @@ def _train_members(
     trained: dict[str, Started[ModelRef]] = {}
     with side_by_side() as start:
         for member in config.members:
-            teachers = [trained[name] for name in member.teachers]
+            teachers = [trained[name] for name in member.trained_teachers]
             own_tuning = tuning if member.name == config.tuning.member else None
             common = (data, member, own_tuning, config.seed, config.tracking, config.store)
             folds = [

@@ -7,7 +7,7 @@ from fer_models.ingest.config import DataConfig
 from fer_models.ingest.ingest import fingerprint_sources, ingest_sources
 from fer_models.progress import listening
 from fer_models.storage.config import StoreConfig
-from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.refs import LabelledRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.publish import publish_table
 from tasks.artifacts.tables import snapshot_rows
@@ -28,9 +28,11 @@ def _publish(snapshot: SnapshotRef, parameters: Parameters) -> None:
 
 
 @stage("fer_models.ingest.ingest", cache_key_extra=_sources_fingerprint, publish=_publish)
-def ingest(config: DataConfig, seed: int, store: StoreConfig) -> SnapshotRef:
-    """Read all sources, in order, into one raw snapshot.
+def ingest(
+    config: DataConfig, seed: int, store: StoreConfig, labelled: LabelledRef | None = None
+) -> SnapshotRef:
+    """Read all sources, in order, and the faces that people labelled, into one raw snapshot.
 
     The content of the sources is part of the cache key: a changed file is ingested again.
     """
-    return ingest_sources(ArtifactStore(store), config, seed)
+    return ingest_sources(ArtifactStore(store), config, seed, labelled)

@@ -25,7 +25,7 @@ from types import FrameType
 
 BUCKET = "ferflow"
 ACCESS_KEY = "test:tester"
-SECRET_KEY = "testing"
+SECRET_KEY = "planted-s3-key-4711"
 REGION = "us-east-1"
 _STORAGE_KINDS = ("account", "container", "object")
 _KINDS = (*_STORAGE_KINDS, "proxy")

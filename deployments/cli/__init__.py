@@ -1,7 +1,9 @@
 """The command line. Only click is imported until a command runs, which keeps --help fast."""
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
@@ -10,12 +12,20 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("deployments.cli.run", "Run the whole pipeline, from data to champion and report."),
     "task": ("deployments.cli.task.group", "Run a single step, without a server."),
     "review": (
-        "deployments.cli.review",
+        "deployments.cli.review.page",
         "Write the page for manual review of doubtful images.",
     ),
     "predict": (
         "deployments.cli.prediction.predict",
         "Predict the facial expressions in images.",
+    ),
+    "serve": (
+        "deployments.cli.prediction.serve",
+        "Serve a model over HTTP, with a page to try it.",
+    ),
+    "predict-batch": (
+        "deployments.cli.prediction.predict_batch",
+        "Predict the new pictures of folders and buckets, and store the results.",
     ),
     "submit": (
         "deployments.cli.prediction.submit",
@@ -38,13 +48,42 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "List stored models; show the history of the champion; roll back; export.",
     ),
     "datasets": ("deployments.cli.datasets", "List and show stored datasets."),
-    "store": ("deployments.cli.store.group", "Check an artifact store, and repair it."),
+    "store": (
+        "deployments.cli.store.group",
+        "Check a store, and repair it; show its size; delete what is old.",
+    ),
     "networks": ("deployments.cli.networks.group", "List and summarise networks to train."),
     "doctor": (
         "deployments.cli.doctor",
         "Check this machine and the services, and suggest fixes.",
     ),
 }
+
+
+_PACKAGES = ("fer_models", "validation", "tasks", "flows")
+_ROOT = Path(__file__).parents[2]
+
+
+class _ShadowedError(click.ClickException):
+    exit_code = 2
+
+
+def check_packages() -> None:
+    """Check that ferflow's packages are its own: their names are not rare.
+
+    Raises:
+        ClickException: another package comes first on the module search path.
+    """
+    for name in _PACKAGES:
+        spec = importlib.util.find_spec(name)
+        found = Path(spec.origin).parent if spec is not None and spec.origin else None
+        if found is None or found.resolve() != (_ROOT / name).resolve():
+            raise _ShadowedError(
+                f"expected ferflow's package {name!r} in {_ROOT}, got "
+                f"{found or 'one without code'}; take it off the module search path (PYTHONPATH, "
+                "with `python -m` also the folder you are in), or install ferflow into an "
+                "environment of its own"
+            )
 
 
 class _LazyGroup(click.Group):
@@ -58,6 +97,7 @@ class _LazyGroup(click.Group):
         """Import and return the command; None for an unknown name."""
         if cmd_name not in _COMMANDS:
             return None
+        check_packages()
         module = importlib.import_module(_COMMANDS[cmd_name][0])
         command: click.Command = module.command
         return command

@@ -1,19 +1,14 @@
 """`ferflow pages`: the reports, pages and plots of a store in the browser."""
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from deployments.cli.stopping import stop_signal
 
 
 @click.command(name="pages")
@@ -49,7 +44,7 @@ def command(store_url: str | None, host: str, port: int, names: tuple[str, ...])
 
     store = open_store(store_url)
     server = PageServer(store.config, host=host, port=port, auth=configured_auth(), names=names)
-    with _stop_signal() as stop, server:
+    with stop_signal() as stop, server:
         ready: Produced = {"url": server.url, "store": store.url, "pid": os.getpid()}
         click.echo(f"pages   {server.url}   of {store.url}   (stop with Ctrl-C)")
         click.echo(f"links   export FERFLOW_PAGES_URL={server.url}")
@@ -58,17 +53,3 @@ def command(store_url: str | None, host: str, port: int, names: tuple[str, ...])
         stop.wait()
     click.echo("stopped", err=True)
     return ready | {"state": "stopped"}
-
-
-@contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set."""
-    stop = threading.Event()
-    earlier = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        yield stop
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)

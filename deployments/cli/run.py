@@ -17,6 +17,7 @@ from deployments.cli.latest import local_report
 from deployments.cli.options import config_options, request_from, weights_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
+from deployments.cli.review.labels import apply_decisions, labels_option
 from deployments.environment import set_quiet_defaults
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
 from deployments.server.running import running_facts
@@ -39,10 +40,13 @@ if TYPE_CHECKING:
 @config_options
 @weights_option
 @click.option("--name", "run_name", help="Name of the run.  [default: recipe, data and date]")
+@labels_option
 @click.option("--local", is_flag=True, help="Train in this process, even if RAY_ADDRESS is set.")
 @click.option("--no-cache", is_flag=True, help="Run every task, ignoring cached results.")
 @reporting
-def command(local: bool, no_cache: bool, verbose: bool, **options: Any) -> Produced:
+def command(
+    local: bool, no_cache: bool, verbose: bool, decisions_file: Path | None, **options: Any
+) -> Produced:
     """Run the whole pipeline, from the images to the champion and the report.
 
     Finished tasks with the same input come from the cache, so an interrupted run resumes where it
@@ -64,6 +68,7 @@ def command(local: bool, no_cache: bool, verbose: bool, **options: Any) -> Produ
     api = _reachable_api(home)
     check_config(config, all_rows=True)
     _check_inputs(config, store, api)
+    apply_decisions(store, decisions_file, config.data)
     _prepare_prefect(verbose, no_cache)
     tally = _Tally()
     with progress_display():

@@ -80,9 +80,9 @@ def command(
 ) -> Produced:
     """Start Prefect with its UI on this machine, and serve the deployments until Ctrl-C.
 
-    The deployments are run-pipeline, prepare-data, train-models, promote-model and retrain
-    (scheduled by --cron). The options are the defaults of their form. A Prefect server at
-    PREFECT_API_URL is used instead of a new one. Prefect's data is kept beside the store
+    The deployments are run-pipeline, prepare-data, train-models, promote-model, retrain
+    (scheduled by --cron) and predict-batch. The options are the defaults of their form. A Prefect
+    server at PREFECT_API_URL is used instead of a new one. Prefect's data is kept beside the store
     (.ferflow/prefect), unless PREFECT_HOME says otherwise.
     """
     set_quiet_defaults()

@@ -21,6 +21,7 @@ from deployments.loopback import (
 )
 from deployments.server.home import API_VARIABLE, database_is_migrated, prepare_database
 from fer_models.errors import ConfigError, FerError
+from fer_models.redaction import HIDDEN, without_credentials
 
 _START_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 20.0
@@ -121,7 +122,7 @@ def answers(api_url: str, timeout_s: float = 3) -> bool:
     """Whether a healthy Prefect server answers; its health needs no password."""
     try:
         # urllib takes a password in the address for a part of the host's name.
-        address = _without_password(api_url, shown="")
+        address = without_credentials(api_url).replace(f"{HIDDEN}@", "")
         with urllib.request.urlopen(f"{address}/health", timeout=timeout_s) as answer:  # noqa: S310
             return bool(answer.status == 200 and answer.read().strip() == b"true")
     except (urllib.error.URLError, OSError, ValueError):
@@ -138,15 +139,9 @@ def require_answer(api_url: str) -> None:
         return
     chosen = API_VARIABLE if os.environ.get(API_VARIABLE) else "the active Prefect profile"
     raise ConfigError(
-        f"{API_VARIABLE}={_without_password(api_url)} (from {chosen}): no Prefect server "
+        f"{API_VARIABLE}={api_url} (from {chosen}): no Prefect server "
         "answers; start it, correct the address, or unset it and ferflow starts one"
     )
-
-
-def _without_password(url: str, shown: str = "***@") -> str:
-    """The address with `shown` in place of a user and a password, if it has them."""
-    before, separator, after = url.rpartition("@")
-    return f"{before.partition('://')[0]}://{shown}{after}" if separator else url
 
 
 def _start(

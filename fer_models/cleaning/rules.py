@@ -92,7 +92,7 @@ def quarantine_near_duplicates(state: CleaningState, config: CleaningConfig) -> 
 
 def quarantine_non_faces(state: CleaningState, config: CleaningConfig) -> None:
     """Images with enough FER+ votes for 'not a face'; without votes, with a low face score."""
-    rows = state.candidates()
+    rows = state.doubtful()
     votes = state.votes(rows)
     not_face, num_votes = votes[:, FerPlusVote.NF], votes.sum(axis=1)
     voted = not_face >= config.min_not_face_votes
@@ -112,7 +112,7 @@ def quarantine_label_errors(state: CleaningState, config: CleaningConfig) -> Non
     is_issue, quality = state.score("is_label_issue"), state.score("label_quality")
     if is_issue is None or quality is None:
         return
-    rows = state.candidates()
+    rows = state.doubtful()
     wrong = quality[rows] <= config.label_quality_limit
     if config.quarantines_label_issues:
         wrong |= is_issue[rows] > 0

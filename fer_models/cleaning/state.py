@@ -18,7 +18,7 @@ from fer_models.dataset.snapshot import (
     UNASSIGNED,
     Images,
 )
-from fer_models.labels import UNLABELLED, VOTE_COLUMNS
+from fer_models.labels import LABELLED_SOURCE, UNLABELLED, VOTE_COLUMNS
 from fer_models.quality.scores import probability_columns
 
 KEEP = "keep"
@@ -98,6 +98,16 @@ class CleaningState:
     def candidates(self) -> Rows:
         """Kept training rows that rules may quarantine (not exempt)."""
         return np.flatnonzero(self.kept & (self.role == "train") & ~self.exempt).astype(np.int64)
+
+    def doubtful(self) -> Rows:
+        """Candidates whose label or face may be wrong: not those that a person has labelled.
+
+        People were shown these because a model was unsure, so scores of models don't count.
+        """
+        rows = self.candidates()
+        sources = self.manifest["source"].to_numpy()[rows]
+        unsure: Rows = rows[sources != LABELLED_SOURCE]
+        return unsure
 
     def votes(self, rows: Rows) -> Rows:
         """FER+ votes of the rows (len(rows) x 10); 0 without votes."""

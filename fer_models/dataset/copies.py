@@ -60,7 +60,7 @@ def find_copies(store: ArtifactStore, snapshot: DatasetSnapshot) -> Copies:
         unseen = test[~copies.near_training[test]]
     """
     ref = store.ref(CopiesRef, json_key([snapshot.ref.id, source_hash(_ENTRY)]))
-    if store.is_whole(ref):
+    if store.reuse(ref):
         return _read(store, ref)
     copies = search_copies(snapshot)
     facts = {"snapshot_id": snapshot.ref.id, "groups": int(copies.group.max(initial=-1)) + 1}

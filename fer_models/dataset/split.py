@@ -21,7 +21,7 @@ from fer_models.dataset.snapshot import (
     write_snapshot,
 )
 from fer_models.errors import DataError
-from fer_models.labels import UNLABELLED
+from fer_models.labels import LABELLED_SOURCE, UNLABELLED
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
@@ -129,28 +129,33 @@ def _assign(
     manifest: pd.DataFrame, config: SplittingConfig, rng: np.random.Generator
 ) -> _Assignment:
     splits = manifest["split"].to_numpy(dtype=object).copy()
-    if config.strategy == "stratified" or (splits == UNASSIGNED).all():
-        return _draw_all(manifest, splits, config, rng)
+    drawable = (manifest["source"] != LABELLED_SOURCE).to_numpy()
+    if config.strategy == "stratified" or (splits[drawable] == UNASSIGNED).all():
+        return _draw_all(manifest, splits, drawable, config, rng)
     unassigned = splits == UNASSIGNED
     splits[unassigned] = "train"
     notes = {"unassigned_put_into_train": int(unassigned.sum())}
     if (splits == "validation").any():
         return _Assignment(splits, notes=notes)
-    drawn = draw_groups(manifest, splits == "train", config.validation_fraction, rng)
+    rows = (splits == "train") & drawable
+    drawn = draw_groups(manifest, rows, config.validation_fraction, rng)
     splits[drawn] = "validation"
     return _Assignment(splits, drawn=("validation",), notes=notes)
 
 
 def _draw_all(
-    manifest: pd.DataFrame, splits: Splits, config: SplittingConfig, rng: np.random.Generator
+    manifest: pd.DataFrame,
+    splits: Splits,
+    drawable: Mask,
+    config: SplittingConfig,
+    rng: np.random.Generator,
 ) -> _Assignment:
     judged = ((manifest["status"] == QUARANTINED) & manifest["reason"].isin(JUDGED)).to_numpy()
     manifest = manifest.assign(status=np.where(judged, KEPT, manifest["status"]))
-    everything = np.ones(len(manifest), dtype=bool)
-    test = draw_groups(manifest, everything, config.test_fraction, rng)
+    test = draw_groups(manifest, drawable, config.test_fraction, rng)
     # The validation fraction is of all images, and the test images are no longer candidates.
     share = config.validation_fraction / (1.0 - config.test_fraction)
-    validation = draw_groups(manifest, ~test, share, rng)
+    validation = draw_groups(manifest, drawable & ~test, share, rng)
     splits[:] = "train"
     splits[validation] = "validation"
     splits[test] = "test"

@@ -24,7 +24,7 @@ def champion_drift(
 
     Args:
         store: holds the registry, the champion and its snapshot.
-        paths: pictures, folders, archives and tables, see `read_recent`.
+        paths: pictures, folders, archives, tables and stored predictions, see `read_recent`.
         config: thresholds.
         seed: of the drawn images and of the permutations.
         champion: the registry's entry of the champion; None is an error.
@@ -40,8 +40,8 @@ def champion_drift(
         drift.detected
     """
     model, training = champion_with_snapshot(store, champion)
-    image_format = recorded_format(store.info(training))
-    return measure_drift(store, model, training, read_recent(paths, image_format), config, seed)
+    recent = read_recent(paths, recorded_format(store.info(training)), store)
+    return measure_drift(store, model, training, recent, config, seed)
 
 
 def champion_with_snapshot(

@@ -58,7 +58,7 @@ def measure_drift(
         drift.detected, drift.report_url
     """
     drift_id = _drift_id(champion, training, recent, config, seed)
-    if store.is_whole(_bare_ref(store, drift_id)):
+    if store.reuse(_bare_ref(store, drift_id)):
         return drift_ref(store, drift_id)
     snapshot = open_snapshot(store, training)
     measured = selected_model(store, champion)

@@ -9,28 +9,45 @@ from pathlib import Path
 
 import numpy as np
 
+from fer_models.batch.earlier import names_batches, recent_faces
 from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
 from fer_models.dataset.snapshot import Images, pixel_sha256
 from fer_models.errors import DataError
-from fer_models.inference.faces import Skipped, find_pictures, read_faces
+from fer_models.inference.pictures.batches import batches, map_pictures
+from fer_models.inference.pictures.find import find_pictures
+from fer_models.inference.pictures.read import read_pictures
 from fer_models.ingest.archive_member import SEPARATOR
 from fer_models.ingest.files.archive import list_archive, member_contents
 from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.detection import SourceKind, is_image
-from fer_models.ingest.files.image_decoding import DAMAGED_IN_ARCHIVE, MAX_FILE_BYTES, decode_image
-from fer_models.ingest.files.remote import is_url, local_copy, without_credentials
+from fer_models.ingest.files.image_decoding import (
+    DAMAGED_IN_ARCHIVE,
+    MAX_FILE_BYTES,
+    decode_image,
+    quiet_decoding,
+)
+from fer_models.ingest.files.remote import is_url, local_copy
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.locate import Source, locate_sources
+from fer_models.redaction import without_credentials
+from fer_models.storage.store import ArtifactStore
 from fer_models.user_input import user_path
 
-_BATCH = 1024
 _TABLES = {
     SourceKind.PIXEL_TABLE: read_pixel_table,
     SourceKind.PARQUET: read_parquet_table,
 }
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A picture that can't be read, and the reason."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -56,8 +73,15 @@ class _Collection:
     problems: list[str] = field(default_factory=list)
 
 
-def read_recent(paths: Sequence[str], image_format: ImageFormat = THUMBNAIL) -> RecentImages:
+def read_recent(
+    paths: Sequence[str],
+    image_format: ImageFormat = THUMBNAIL,
+    store: ArtifactStore | None = None,
+) -> RecentImages:
     """Read every picture of the given files, folders, archives and tables, in order.
+
+    `predictions:7d` and `predictions:20` mean the faces of the last seven days, or of the last 20
+    batches, of batch prediction in `store` (see `recent_faces`).
 
     Folder names and labels are ignored. Pictures that can't be read are skipped and reported;
     repeated pictures count once, because copies would make any difference look certain.
@@ -71,7 +95,10 @@ def read_recent(paths: Sequence[str], image_format: ImageFormat = THUMBNAIL) -> 
     """
     found = _Collection()
     for path in paths:
-        _read_path(path, found, LabelSettings(image_format=image_format, ignored=True))
+        if names_batches(path) and store is not None:
+            _read_batches(store, path, found, image_format)
+        else:
+            _read_path(path, found, LabelSettings(image_format=image_format, ignored=True))
     if found.problems:
         raise DataError("the recent images can't be read", found.problems)
     return distinct(
@@ -98,6 +125,20 @@ def distinct(images: Images, names: Sequence[str], skipped: Sequence[Skipped] = 
         num_copies=len(names) - len(rows),
         skipped=tuple(skipped),
     )
+
+
+def _read_batches(
+    store: ArtifactStore, text: str, found: _Collection, image_format: ImageFormat
+) -> None:
+    try:
+        faces = recent_faces(store, text, image_format)
+    except DataError as error:
+        found.problems.append(error.message)
+        return
+    found.names += faces.names
+    found.images.append(faces.images)
+    why = f"its faces are not {image_format}, as those of the champion"
+    found.skipped += [Skipped(f"batch {batch}", why) for batch in faces.other_formats]
 
 
 def _read_path(named: str, found: _Collection, settings: LabelSettings) -> None:
@@ -146,12 +187,15 @@ def _read_pictures(path: Path, named: str, found: _Collection, image_format: Ima
     except DataError as error:
         found.problems += error.problems
         return
-    skipped = [*pictures.skipped]
-    for faces in read_faces(pictures.paths, _BATCH, image_format):
-        found.names += map(shown, faces.paths)
-        found.images.append(faces.images)
-        skipped += faces.skipped
-    found.skipped += [Skipped(shown(one.path), one.reason) for one in skipped]
+    for batch in batches(read_pictures(pictures)):
+        with quiet_decoding():
+            crops = map_pictures(lambda picture: picture.as_crop(image_format), batch)
+        for picture, crop in zip(batch, crops, strict=True):
+            if isinstance(crop, str):
+                found.skipped.append(Skipped(shown(picture.path), crop))
+            else:
+                found.names.append(shown(picture.path))
+                found.images.append(crop[None])
 
 
 def _read_table(

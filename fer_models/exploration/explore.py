@@ -48,7 +48,7 @@ def explore_snapshot(store: ArtifactStore, snapshot: SnapshotRef) -> Exploration
         print(exploration.report_url, summary["images"])
     """
     exploration = _exploration_ref(store, snapshot)
-    if store.is_whole(exploration):
+    if store.reuse(exploration):
         return exploration
     opened = open_snapshot(store, snapshot)
     rows = facts.image_rows(store, opened)

@@ -1,8 +1,8 @@
 """What a face detector finds in a picture."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,18 @@ class FoundFace:
     """Left eye, right eye, nose, left and right corner of the mouth, as seen; empty if unknown."""
     score: float = 1.0
     """Confidence of the detector, 0..1."""
+
+    @property
+    def area(self) -> int:
+        """Of the box, in square pixels."""
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top)
+
+    def scaled(self, factor: float) -> Self:
+        """The face in the picture at `factor` times its size."""
+        left, top, right, bottom = (round(edge * factor) for edge in self.box)
+        points = tuple((x * factor, y * factor) for x, y in self.landmarks)
+        return replace(self, box=(left, top, right, bottom), landmarks=points)
 
 
 FaceFinder = Callable[[Sequence[Colours]], list[list[FoundFace]]]

@@ -69,6 +69,7 @@ def record_of(
     name: str = "",
     recipe: str = "",
     overrides: Iterable[str] = (),
+    data: Iterable[str] | None = None,
     flow_run_id: str | None = None,
     run_id: str | None = None,
     steps: Iterable[StepTime] = (),
@@ -89,6 +90,7 @@ def record_of(
         name: name of the run; by default that of the recipe.
         recipe: what was given as `--recipe`; by default the name of the configuration.
         overrides: the settings that were given, as `PATH=VALUE`.
+        data: what the run worked on; by default the sources of the configuration.
         flow_run_id: id of Prefect's flow run.
         run_id: by default a new one.
         steps: the finished steps with their durations.
@@ -114,7 +116,7 @@ def record_of(
         recipe=recipe,
         flow=flow,
         trigger=trigger,
-        data=tuple(settings.get("data", {}).get("sources", ())),
+        data=tuple(settings.get("data", {}).get("sources", ()) if data is None else data),
         seed=config.seed,
         overrides=tuple(overrides),
         flow_run_id=flow_run_id,

@@ -1,6 +1,6 @@
 """Pictures to predict, wherever they come from, and what was predicted in them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,17 @@ import numpy.typing as npt
 
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.faces.found import Box, Point
-from fer_models.ingest.files.image_decoding import PixelImage, convert_pixels, decode_image
+from fer_models.ingest.files.image_decoding import (
+    Photo,
+    PixelImage,
+    convert_pixels,
+    decode_image,
+    decode_photo,
+)
 
 Pixels = npt.NDArray[np.uint8]
+NO_FACE = "no face found; if the whole picture is one face, use --faces crop"
+"""The reason of a picture that could be read and shows no face."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +36,30 @@ class Picture:
     data: bytes | None = None
     pixels: Pixels | None = None
     """uint8 H x W (grey) or H x W x 3 (RGB), upright."""
+    problem: str = ""
+    """Why there is neither, and what to do about it; it becomes the reason for no face."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Of its content, in memory."""
+        return len(self.data or b"") if self.pixels is None else int(self.pixels.nbytes)
 
     def as_crop(self, target: ImageFormat) -> PixelImage | str:
         """The whole picture in a format, or a sentence with the problem; see `decode_image`."""
+        if self.problem:
+            return self.problem
         if self.pixels is not None:
             return convert_pixels(self.pixels, target)
         return decode_image(self.data or b"", target=target)
+
+    def as_photo(self) -> Photo | str:
+        """The picture in RGB, or a sentence with the problem; see `decode_photo`."""
+        if self.problem:
+            return self.problem
+        if self.pixels is None:
+            return decode_photo(self.data or b"")
+        is_grey = self.pixels.ndim == 2
+        return Photo(np.stack([self.pixels] * 3, axis=2) if is_grey else self.pixels, 1.0)
 
 
 @dataclass(frozen=True)
@@ -76,6 +102,18 @@ class PicturePrediction:
     faces: tuple[PredictedFace, ...]
     reason: str = ""
     """Why there is no face: none was found, or the picture can't be read; "" if there are faces."""
+
+    def __len__(self) -> int:
+        """Number of faces."""
+        return len(self.faces)
+
+    def __iter__(self) -> Iterator[PredictedFace]:
+        """The faces."""
+        return iter(self.faces)
+
+    def __getitem__(self, number: int) -> PredictedFace:
+        """The face of a number, from 0."""
+        return self.faces[number]
 
     def as_dict(self) -> dict[str, Any]:
         """As in JSON output."""

@@ -17,8 +17,7 @@ from fer_models.classes.schemes import SCHEMES
 from fer_models.errors import ConfigError, FerError
 from fer_models.evaluation.metrics import probability_problems
 from fer_models.inference.expression_model import Predictor
-from fer_models.inference.predict_faces import MAX_SHOWN
-from fer_models.inference.predictions_file import write_csv
+from fer_models.inference.results.files import write_csv
 from fer_models.inference.source_rows import SourceRows
 from fer_models.progress import report
 from fer_models.training.inputs.data import Probabilities
@@ -27,6 +26,7 @@ Format = Literal["kaggle", "labels", "probabilities"]
 FORMATS: tuple[str, ...] = get_args(Format)
 LABEL = "label"
 _BATCH = 1024
+_MAX_SHOWN = 10
 _TOLERANCE = 1e-6  # six decimals are written
 
 
@@ -165,7 +165,7 @@ def submission_problems(records: Sequence[Sequence[str]], submission: Submission
         f"row {row}: expected {','.join(map(str, wanted))}, got {','.join(found)}"
         for row, (found, wanted) in enumerate(zip(body, table.itertuples(index=False), strict=True))
         if len(found) != width or not all(map(_is_same, found, wanted))
-    ][:MAX_SHOWN]
+    ][:_MAX_SHOWN]
 
 
 def _is_same(found: str, wanted: object) -> bool:

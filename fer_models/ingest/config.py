@@ -72,6 +72,10 @@ class DataConfig(FrozenConfig):
         "a numbering such as fer2013 its classes; a mapping merges and renames "
         "({positive: [happy, surprise]}) and drops ({contempt: null}).",
     )
+    labelled: bool = Field(
+        default=True,
+        description="Add the faces that people have labelled in this store, as training images.",
+    )
     label_scheme: str | tuple[str, ...] = Field(
         default="",
         description="What numbers mean as labels: fer2013, ferplus, rafdb, affectnet, ckplus or "

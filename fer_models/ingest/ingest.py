@@ -31,21 +31,25 @@ from fer_models.ingest.config import DataConfig
 from fer_models.ingest.content_hash import content_hash
 from fer_models.ingest.findings import raise_if_bad
 from fer_models.ingest.image_buffer import joined
+from fer_models.ingest.labelled import provenance, read_labelled
 from fer_models.ingest.locate import locate_sources
 from fer_models.ingest.read import ReadSource, read_sources
 from fer_models.ingest.source_table import USER_COLUMN, SourceTable
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS
 from fer_models.progress import report
-from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.refs import LabelledRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 TRUTH = "truth"
 REJECTED = "rejected"
+LABELLED = "labelled"
 DROPPED_CLASS = "dropped_class"
 """Quarantine reason of an image whose label `data.classes` or the numbering leaves out."""
 
 
-def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> SnapshotRef:
+def ingest_sources(
+    store: ArtifactStore, config: DataConfig, seed: int, labelled: LabelledRef | None = None
+) -> SnapshotRef:
     """Read all sources, concatenate them in order, and write them as a snapshot.
 
     Example:
@@ -59,9 +63,12 @@ def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> Snaps
             be read are kept with status `quarantined`, and rows without a usable image are listed
             in the table `rejected` (columns source, row, path, problem).
         seed: of the synthetic faces; other sources do not depend on it.
+        labelled: faces that people have labelled; they follow the sources, as training images. A
+            label that is none of the classes is quarantined.
 
     Returns:
-        The snapshot; it has the table `truth` if `synthetic` is among the sources.
+        The snapshot; it has the table `truth` if `synthetic` is among the sources, and `labelled`
+        (image_id, face_id, selection, model, note) if there are labelled faces.
 
     Raises:
         DataError: the sources have problems, all of which are listed; nothing was written.
@@ -69,12 +76,16 @@ def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> Snaps
     """
     read = read_sources(config, seed)
     image_format = read[0].image_format
+    mapping = map_classes(_found_names(read), config.classes)
+    added = None if labelled is None else read_labelled(store, labelled, image_format)
+    read += [] if added is None else [added]
     images = joined([one.table.images for one in read if one.table is not None], image_format)
     report("ingest", 0, len(images), "images", "finding exact copies")
-    mapping = map_classes(_found_names(read), config.classes)
     manifest = _manifest(read, images, mapping)
     thumbnails = _thumbnails(read)
     tables = {TRUTH: _truth(read), REJECTED: _rejected(read)}
+    if added is not None and labelled is not None:
+        tables[LABELLED] = provenance(store, labelled)
     tables[COLUMNS_TABLE] = _user_columns(read, config.slice_columns)
     tables = {name: table for name, table in tables.items() if len(table)}
     report("ingest", len(images), len(images), "images", "writing the snapshot")
@@ -83,6 +94,9 @@ def ingest_sources(store: ArtifactStore, config: DataConfig, seed: int) -> Snaps
         "rejected": len(tables.get(REJECTED, ())),
         "label_sources": _label_sources(read, mapping),
     }
+    if labelled is not None:
+        info["labelled_version"] = labelled.version
+        info["labelled_faces"] = len(tables.get(LABELLED, ()))
     for line in label_lines({**info, "classes": mapping.classes.info()}):
         report("ingest", len(images), len(images), "images", line)
     if not image_format.is_plain:
@@ -170,7 +184,9 @@ def _class_numbers(table: SourceTable, mapping: ClassMapping) -> pd.Series:
     """The class number of each image; UNLABELLED also for a label that is dropped."""
     numbers = []
     for name in table.label_names:
-        target = mapping.class_of.get(name)
+        # A label that a person gave may be a class that no source names, such as a merged one.
+        itself = name if name in mapping.classes.names else None
+        target = mapping.class_of.get(name, itself)
         numbers.append(UNLABELLED if target is None else mapping.classes.names.index(target))
     # LEFT_OUT and UNLABELLED are negative: positions from the end.
     lookup = np.array([*numbers, UNLABELLED, UNLABELLED], dtype=np.int64)

@@ -1,15 +1,15 @@
-"""Our own convolutional networks for 48 px grey faces: `CompactCNN` and the larger `FaceCNN`."""
+"""Our own small convolutional network for 48 px grey faces, and what it shares with `FaceCNN`."""
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from fer_models.models.layers import aligned, scaled
+from fer_models.models.layers import scaled
 
 _STAGE_CHANNELS = (32, 64, 128)
-_FACE_CHANNELS = (96, 192, 352)
-_FACE_MULTIPLE = 32
 
 
-class _PooledCNN(nn.Module):
+class PooledCNN(nn.Module):
     """A strided stem, pooled stages, global max-pooling and a linear classifier.
 
     Maps N x C x S x S images to N x K logits.
@@ -36,7 +36,7 @@ class _PooledCNN(nn.Module):
         return logits
 
 
-class CompactCNN(_PooledCNN):
+class CompactCNN(PooledCNN):
     """Residual CNN for small faces: 0.3 M parameters, 15 M multiply-adds at 48 px and width 1.
 
     Three stages, each of which halves the side by max-pooling. The layout follows airbench (Jordan
@@ -52,43 +52,13 @@ class CompactCNN(_PooledCNN):
         super().__init__(stem, [*stages], channels[-1], (num_classes, dropout))
 
 
-class FaceCNN(_PooledCNN):
-    """Residual CNN for accuracy: 3.9 M parameters, 139 M multiply-adds at 48 px and width 1.
-
-    As `CompactCNN`, three times as wide, with a larger stem and one more convolution per stage.
-    Channel counts are multiples of 32: 64, 128 and 224 channels ran at 1.1 times the images/s of
-    62, 125 and 229 on two cores with AVX-512.
-    """
-
-    def __init__(self, in_channels: int, num_classes: int, width: float, dropout: float) -> None:
-        channels = [aligned(count, width, _FACE_MULTIPLE) for count in _FACE_CHANNELS]
-        stem = nn.Conv2d(in_channels, channels[0] // 2, 6, stride=2, padding=2, bias=False)
-        before = [stem.out_channels, *channels[:-1]]
-        stages: list[nn.Module] = []
-        for ins, outs in zip(before, channels, strict=True):
-            stages += [PooledBlock(ins, outs), ShortcutBlock(outs)]
-        super().__init__(stem, stages, channels[-1], (num_classes, dropout))
-
-
-class ShortcutBlock(nn.Module):
-    """A residual block of one convolution."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.refined = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Features N x C x S x S, the shape of the input."""
-        refined: Tensor = nn.functional.relu(features + self.refined(features))
-        return refined
-
-
 class PooledBlock(nn.Module):
     """A convolution with max-pooling, which halves the side, then a residual convolution."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, attention: Sequence[nn.Module] = ()
+    ) -> None:
+        """`attention` follows the residual convolution."""
         super().__init__()
         self.pooled = nn.Sequential(
             nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
@@ -99,6 +69,7 @@ class PooledBlock(nn.Module):
         self.refined = nn.Sequential(
             nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
+            *attention,
         )
 
     def forward(self, images: Tensor) -> Tensor:

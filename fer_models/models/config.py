@@ -1,10 +1,22 @@
 """Settings of a network."""
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from fer_models.base_config import FrozenConfig
+
+StageChannels = Annotated[int, Field(ge=8, le=4096)]
+FACE_CNN_OPTIONS: dict[str, Any] = {
+    "channels": None,
+    "stem_stride": 2,
+    "blocks": 1,
+    "squeeze_excitation": False,
+    "stochastic_depth": 0.0,
+}
+"""Options of face_cnn and their defaults, with which it is the network that it was without them."""
+ARCHITECTURE = ("name", "width", "channels", "stem_stride", "blocks", "squeeze_excitation")
+"""Settings that the shapes of the weights depend on, besides channels and size of the input."""
 
 
 class NetworkConfig(FrozenConfig):
@@ -28,6 +40,29 @@ class NetworkConfig(FrozenConfig):
     width: float = Field(
         default=1.0, gt=0, le=8, description="Channel multiplier, for our own networks only."
     )
+    channels: tuple[StageChannels, StageChannels, StageChannels] | None = Field(
+        default=None,
+        description="face_cnn only: channels of its three stages, instead of width.",
+    )
+    stem_stride: Literal[1, 2] = Field(
+        default=2,
+        description="face_cnn only: stride of the first convolution; 1 computes about four times "
+        "as much, on maps of twice the side.",
+    )
+    blocks: int = Field(
+        default=1, ge=0, le=8, description="face_cnn only: additional residual blocks per stage."
+    )
+    squeeze_excitation: bool = Field(
+        default=False,
+        description="face_cnn only: channel attention after the convolutions of every block.",
+    )
+    stochastic_depth: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="face_cnn only: probability that the last residual block is skipped in "
+        "training; it rises linearly from the first one.",
+    )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout before the last layer.")
     pretrained: bool = Field(
         default=False,
@@ -50,5 +85,19 @@ class NetworkConfig(FrozenConfig):
             raise ValueError(
                 f"weights_dir is {self.weights_dir!r}, but pretrained is false, so the network "
                 "would train from scratch; set pretrained=true, or leave weights_dir out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_face_cnn_options(self) -> Self:
+        if self.name == "face_cnn":
+            return self
+        changed = [
+            name for name, default in FACE_CNN_OPTIONS.items() if getattr(self, name) != default
+        ]
+        if changed:
+            raise ValueError(
+                f"{', '.join(changed)}: for network.name=face_cnn only, got {self.name!r}; leave "
+                "them out, or set network.name=face_cnn"
             )
         return self

@@ -13,8 +13,9 @@ from torch import nn
 from fer_models.errors import ConfigError
 from fer_models.labels import NUM_CLASSES
 from fer_models.models.checkpointing import checkpoint_gradients
-from fer_models.models.compact import CompactCNN, FaceCNN
+from fer_models.models.compact import CompactCNN
 from fer_models.models.config import NetworkConfig
+from fer_models.models.face_cnn import FaceCNN
 from fer_models.models.pretrained.shipped import load_shipped
 from fer_models.models.probe import SIZE_ERRORS, blank_logits, first_line
 from fer_models.models.scratch import ScratchCNN, ScratchMLP
@@ -25,7 +26,7 @@ def _compact_cnn(config: NetworkConfig, num_classes: int) -> nn.Module:
 
 
 def _face_cnn(config: NetworkConfig, num_classes: int) -> nn.Module:
-    return FaceCNN(config.in_channels, num_classes, config.width, config.dropout)
+    return FaceCNN(config, num_classes)
 
 
 def _scratch_cnn(config: NetworkConfig, num_classes: int) -> nn.Module:

@@ -1,12 +1,17 @@
-"""Known network names, without importing torch or timm, which takes seconds."""
+"""Names of networks and of shipped weights, without importing torch or timm (seconds)."""
 
 import difflib
 import importlib.util
 import re
 from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 OWN_NAMES = ("compact_cnn", "face_cnn", "scratch_cnn", "scratch_mlp")
+SHIPPED: Traversable = resources.files("fer_models") / "weights"
+"""The folder of the weights that ferflow ships."""
+_FACTS_SUFFIX = ".json"
 _REGISTERED = re.compile(r"^@register_model\s+def (\w+)\(", re.MULTILINE)
 _DEPRECATED = re.compile(r"register_model_deprecations\(__name__, \{(.*?)\n\}\)", re.DOTALL)
 _DEPRECATED_NAME = re.compile(r"^\s*['\"]([\w.-]+)['\"]\s*:", re.MULTILINE)
@@ -32,6 +37,15 @@ def network_problem(name: str) -> str | None:
         f"expected {', '.join(OWN_NAMES)} or one of timm's {len(known)} networks, "
         f"got {name!r}; {suggestion} List timm's with: ferflow networks list --timm '*resnet*'"
     )
+
+
+@cache
+def shipped_names() -> tuple[str, ...]:
+    """The names of all shipped weights, sorted."""
+    if not SHIPPED.is_dir():
+        return ()
+    files = sorted(entry.name for entry in SHIPPED.iterdir())
+    return tuple(name.removesuffix(_FACTS_SUFFIX) for name in files if name.endswith(_FACTS_SUFFIX))
 
 
 @cache

@@ -48,6 +48,7 @@ def promote_by_hand(store: ArtifactStore, model: ModelRef, reason: str, by: str)
         promote_by_hand(store, model, "the gate's images are too old", current_user())
     """
     _check_reason(reason)
+    store.reuse(model)
     problem = champion_problem(store, model.id)
     if problem:
         raise StoreError(problem.replace("the champion's artifact", "the artifact", 1))
@@ -102,6 +103,7 @@ def roll_back(
             f"{target.model_id} of entry {target.number} is the {target.alias} already; "
             "see `ferflow models history`"
         )
+    store.reuse(store.ref(ModelRef, target.model_id, name=target.model_id))
     problem = champion_problem(store, target.model_id)
     if problem:
         raise StoreError(f"{problem}; choose another entry with --to, see `ferflow models history`")

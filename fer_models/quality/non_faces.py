@@ -7,9 +7,10 @@ code, although scikit-learn has robust ones: those are randomised and fit one di
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.dataset.snapshot import IMAGE_SIZE_PX, Images
+from fer_models.dataset.snapshot import Images
 from fer_models.errors import DataError
-from fer_models.quality.face_gradients import Features, gradient_features
+from fer_models.faces.brightness import brightness_features
+from fer_models.faces.gradients import Features, gradient_features
 from fer_models.quality.face_warps import WARPS
 
 Positions = npt.NDArray[np.int64]
@@ -18,8 +19,6 @@ Values = npt.NDArray[np.float64]
 _OUTLIER_FRACTION = 0.03  # of the reference, excluded from the face model
 _TRIMMING_ROUNDS = 3
 _WARPED_PER_KIND = 2000
-_CELLS = 12
-_MIN_CONTRAST = 8.0  # grey values; images with less contrast are not amplified further
 # Multiples of the mean variance that are added to each variance.
 _EDGE_SHRINKAGE = 1.0
 _BRIGHTNESS_SHRINKAGE = 0.3
@@ -67,7 +66,7 @@ def face_scores(images: Images, reference: Positions) -> Values:
     edges = gradient_features(images)
     measures = (
         _closeness(edges, reference, _EDGE_SHRINKAGE),
-        _closeness(_brightness(images), reference, _BRIGHTNESS_SHRINKAGE),
+        _closeness(brightness_features(images), reference, _BRIGHTNESS_SHRINKAGE),
         _framing(images, edges, reference),
         _grey_levels(images),
     )
@@ -87,19 +86,6 @@ def _closeness(features: Features, reference: Positions, shrinkage: float) -> Va
             closeness[reference] >= np.quantile(closeness[reference], _OUTLIER_FRACTION)
         ]
     return closeness
-
-
-def _brightness(images: Images) -> Features:
-    """Average grey values N x 144 of cells of 4 x 4 pixels, standardised per image."""
-    cells = np.empty((len(images), _CELLS * _CELLS), dtype=np.float64)
-    side = IMAGE_SIZE_PX // _CELLS
-    for start in range(0, len(images), _BLOCK):
-        block = images[start : start + _BLOCK].astype(np.int64)
-        sums = block.reshape(len(block), _CELLS, side, _CELLS, side).sum(axis=(2, 4))
-        cells[start : start + len(block)] = sums.reshape(len(block), -1) / side**2
-    cells -= cells.mean(axis=1, keepdims=True)
-    features: Features = cells / np.maximum(cells.std(axis=1, keepdims=True), _MIN_CONTRAST)
-    return features
 
 
 def _framing(images: Images, edges: Features, reference: Positions) -> Values:

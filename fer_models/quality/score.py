@@ -27,6 +27,7 @@ from fer_models.source_hash import source_hash
 from fer_models.storage.json_bytes import json_bytes, json_key
 from fer_models.storage.refs import ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore, default_cache_dir
+from fer_models.storage.upkeep.present import Inputs
 
 # The source of this module and its imports is part of the key of a result.
 _ENTRY = "fer_models.quality.score"
@@ -69,7 +70,7 @@ def score_labels(
     """
     key = scoring_key(snapshot, config, seed)
     existing = store.ref(ScoresRef, key)
-    if store.is_whole(existing):
+    if store.reuse(existing):
         return existing
     from fer_models.quality.non_faces import face_scores
     from fer_models.quality.out_of_fold import out_of_fold_probabilities
@@ -94,6 +95,7 @@ def score_labels(
             PAIRS_FILE: _parquet(cache.table()),
             "lineage.json": _lineage(snapshot, config, seed),
         }
+        Inputs(store, [snapshot], "the scoring of its labels").require()
         facts = {"snapshot_id": snapshot.id, **_facts(table, labels, in_folds, opened.classes)}
         scores = store.put(ScoresRef, key, files, facts)
         work.remove()

@@ -12,7 +12,7 @@ from typing import Any
 from fer_models.errors import StoreError
 from fer_models.ray_cluster import per_connection
 from fer_models.remote.channel import start_here
-from fer_models.storage.backend import Buffers, FileEntry
+from fer_models.storage.backend import Buffers, FileEntry, StoredObject
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.download_cache import cached_download
 from fer_models.storage.folder import FolderBackend
@@ -110,9 +110,17 @@ class ServedFolder:
         """See `Backend`."""
         return list(self._call("keys", prefix))
 
-    def modified(self, prefix: str) -> dict[str, float]:
+    def listing(self, prefix: str) -> dict[str, StoredObject]:
         """See `Backend`."""
-        return dict(self._call("modified", prefix))
+        return dict(self._call("listing", prefix))
+
+    def abandoned(self) -> dict[str, StoredObject]:
+        """See `Backend`."""
+        return dict(self._call("abandoned"))
+
+    def remove_abandoned(self, name: str) -> None:
+        """See `Backend`."""
+        self._call("remove_abandoned", name)
 
     def remove(self, key: str) -> None:
         """See `Backend`."""

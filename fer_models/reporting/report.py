@@ -79,7 +79,7 @@ def write_report(
     run_id = _run_id(config, refs)
     report_url = f"{store.artifact_url(RunRef, run_id)}/{REPORT_FILE}"
     run = store.ref(RunRef, run_id, report_url=report_url)
-    if store.is_whole(run):
+    if store.reuse(run):
         return run
     report("report", 1, 2, "steps", "rendering the page")
     lineage = {

@@ -2,17 +2,16 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import open_snapshot, open_table
 from fer_models.errors import DataError, FerError
-from fer_models.labels import VOTE_COLUMNS
+from fer_models.labels import CLASS_NAMES, VOTE_COLUMNS
 from fer_models.plotting.page import page_environment
 from fer_models.progress import report
 from fer_models.review.config import DEFAULT_LIMIT
@@ -22,7 +21,7 @@ from fer_models.review.decisions import (
     match_decisions,
     open_decisions,
 )
-from fer_models.review.items import PageContent, collect_content
+from fer_models.review.items import collect_content
 from fer_models.source_hash import source_hash
 from fer_models.storage.refs import DecisionsRef, ReviewRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -111,7 +110,7 @@ def store_review_page(
     page_id = digest.hexdigest()[:24]
     page_url = f"{store.artifact_url(ReviewRef, page_id)}/{PAGE_FILE}"
     ref = store.ref(ReviewRef, page_id, page_url=page_url)
-    if store.is_whole(ref):
+    if store.reuse(ref):
         return ref
     text, facts = _render(store, snapshot, decisions, limit, CLEAN_COMMAND)
     files = {PAGE_FILE: text.encode()}
@@ -140,6 +139,7 @@ def _render(
     matched = match_decisions(uncleaned, earlier, opened.classes)
     content = collect_content(opened, cleaning, matched, limit)
     report("review", 1, 2, "steps", "rendering the page")
+    version = decisions.version if decisions else None
     groups = pd.Series([item["group"] for item in content.items], dtype="str")
     facts = {
         "snapshot": snapshot.id,
@@ -149,9 +149,16 @@ def _render(
             str(name): int(count) for name, count in groups.value_counts(sort=False).items()
         },
         "facts": {fact["reason"]: fact["count"] for fact in content.facts},
-        "decisions_version": decisions.version if decisions else None,
+        "decisions_version": version,
     }
-    text = _html(content, facts, opened.classes, saved_name(snapshot.id), command)
+    data = {
+        "snapshot": snapshot.id,
+        "file": saved_name(snapshot.id),
+        "items": content.items,
+        "facts": content.facts,
+        "pictures": content.pictures,
+    }
+    text = review_html(data, opened.classes.names, command, version=version)
     report("review", 2, 2, "steps", f"{len(content.items)} images")
     return text, facts
 
@@ -174,33 +181,41 @@ def _cleaning_table(store: ArtifactStore, snapshot: SnapshotRef) -> pd.DataFrame
     return table
 
 
-def _html(
-    content: PageContent,
-    facts: Mapping[str, Any],
-    classes: ClassList,
-    file_name: str,
+def review_html(
+    data: Mapping[str, Any],
+    classes: Sequence[str],
     command: str,
+    *,
+    version: int | None = None,
+    labels: bool = False,
 ) -> str:
+    """The HTML of a page for decisions.
+
+    Args:
+        data: `snapshot` (id of what is decided about), `file` (name of the saved decisions),
+            `items`, `facts` and `pictures`, see `PageContent`.
+        classes: names of the classes, in order.
+        command: shown as the next step, followed by the name of the file.
+        version: of the decisions in force.
+        labels: whether the images have no label yet, and a person gives the first one.
+    """
     environment = page_environment("fer_models.review")
     script = "\n".join((_TEMPLATES / name).read_text("utf-8") for name in _SCRIPTS)
-    data = {
-        "snapshot": facts["snapshot"],
-        "file": file_name,
-        "classes": classes.names,
+    content = {
+        **data,
+        "classes": list(classes),
         "votes": [name.removeprefix("votes_") for name in VOTE_COLUMNS],
-        "items": content.items,
-        "facts": content.facts,
-        "pictures": content.pictures,
+        "labels": labels,
     }
     return environment.get_template("review.html.j2").render(
-        facts=facts,
-        data=data,
+        data=content,
         script=script,
         # Allows only this script on the page, whatever the names of images contain.
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        classes=classes.names,
+        classes=classes,
         max_digit=_MAX_DIGIT,
-        own_classes=() if classes.is_fer2013 else classes.names,
-        file_name=file_name,
+        own_classes=() if tuple(classes) == CLASS_NAMES else classes,
+        version=version,
         command=command,
+        labels=labels,
     )

@@ -7,10 +7,10 @@ with a remedy when the storage can't be used.
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 REPAIR = "run `ferflow store check --deep --repair`, then run again what made it"
 """What to do about a damaged or incomplete artifact."""
@@ -23,6 +23,15 @@ class FileEntry(BaseModel):
     key: str
     size: int
     sha256: str
+
+    @field_validator("key")
+    @classmethod
+    def _stays_inside(cls, key: str) -> str:
+        """Whatever an `artifact.json` says, nothing outside the store is read."""
+        path = PurePosixPath(key)
+        if path.is_absolute() or ".." in path.parts or "\\" in key:
+            raise ValueError(f"expected a path in the store, got {key!r}")
+        return key
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,17 @@ class Buffers:
 Content = Path | bytes | Buffers
 
 
+@dataclass(frozen=True)
+class StoredObject:
+    """Size in bytes of a stored object, and when it was written.
+
+    The time is that of the storage's clock, in seconds since 1970.
+    """
+
+    size: int
+    modified_s: float
+
+
 class Backend(Protocol):
     """A folder or a bucket."""
 
@@ -85,8 +105,17 @@ class Backend(Protocol):
     def keys(self, prefix: str) -> list[str]:
         """The keys of all objects below `prefix`, sorted."""
 
-    def modified(self, prefix: str) -> dict[str, float]:
-        """When each object below `prefix` was written, in seconds since 1970, by key."""
+    def listing(self, prefix: str) -> dict[str, StoredObject]:
+        """Size and time of each object below `prefix`, by key."""
+
+    def abandoned(self) -> dict[str, StoredObject]:
+        """What killed writers left unfinished, by a name for `remove_abandoned`.
+
+        They are no objects: no key leads to them. Those that are being written now are among them.
+        """
+
+    def remove_abandoned(self, name: str) -> None:
+        """Remove something that `abandoned` listed, if it is still there."""
 
     def remove(self, key: str) -> None:
         """Remove an object."""
@@ -107,11 +136,18 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def entry_of(key: str, content: Path | Buffers) -> FileEntry:
-    """The entry of a file that will be stored at `key`."""
+def write_file(backend: Backend, key: str, content: Content) -> FileEntry:
+    """Write a file of an artifact atomically; its entry."""
+    if isinstance(content, bytes):
+        backend.write(key, content)
+        return FileEntry(key=key, size=len(content), sha256=hashlib.sha256(content).hexdigest())
     if isinstance(content, Buffers):
-        return FileEntry(key=key, size=content.size, sha256=content.sha256)
-    return FileEntry(key=key, size=content.stat().st_size, sha256=sha256_of_file(content))
+        entry = FileEntry(key=key, size=content.size, sha256=content.sha256)
+    else:
+        size = content.stat().st_size
+        entry = FileEntry(key=key, size=size, sha256=sha256_of_file(content))
+    backend.upload(key, content)
+    return entry
 
 
 def matches(path: Path, entry: FileEntry) -> bool:

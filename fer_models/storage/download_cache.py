@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fer_models.errors import StoreError
+from fer_models.private_folder import make_private
 from fer_models.storage.backend import FileEntry, damaged_message, matches
 
 
@@ -64,7 +65,7 @@ def cached_download(
 def _opened(folder: Path) -> int:
     """A file descriptor of the folder, which is created."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         return os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise StoreError(

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -14,12 +15,16 @@ from fer_models.storage.backend import (
     REPAIR,
     Buffers,
     FileEntry,
+    StoredObject,
     damaged_message,
     matches,
     sha256_of_file,
 )
 from fer_models.user_input import user_path
 
+_NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}")
+_ATTEMPTS = 3
 # Error codes of file systems without hard links (FAT, some network mounts).
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -89,17 +94,26 @@ class FolderBackend:
         """See `Backend`. Files that are still being written are not listed."""
         return sorted(self._paths(prefix))
 
-    def modified(self, prefix: str) -> dict[str, float]:
+    def listing(self, prefix: str) -> dict[str, StoredObject]:
         """See `Backend`."""
-        with self._store_errors():
-            return {key: path.stat().st_mtime for key, path in self._paths(prefix).items()}
+        return self._facts(self._paths(prefix))
+
+    def abandoned(self) -> dict[str, StoredObject]:
+        """See `Backend`: temporary files."""
+        return self._facts(self._paths("", temporary=True))
+
+    def remove_abandoned(self, name: str) -> None:
+        """See `Backend`."""
+        with suppress(FileNotFoundError), self._store_errors():
+            (self.root / name).unlink(missing_ok=True)
+            self._remove_empty((self.root / name).parent)
 
     def remove(self, key: str) -> None:
-        """See `Backend`. The object's folder is removed too if it is then empty."""
+        """See `Backend`. The object's folders are removed too if they are then empty."""
         with self._store_errors(key):
             (self.root / key).unlink()
-            if not any((self.root / key).parent.iterdir()):
-                (self.root / key).parent.rmdir()
+        with self._store_errors():
+            self._remove_empty((self.root / key).parent)
 
     def remove_folder(self, key: str) -> None:
         """See `Backend`."""
@@ -123,19 +137,38 @@ class FolderBackend:
             raise StoreError(damaged_message(self.url, entry))
         return path
 
-    def _paths(self, prefix: str) -> dict[str, Path]:
+    def _paths(self, prefix: str, *, temporary: bool = False) -> dict[str, Path]:
         with self._store_errors():
             found = [path for path in (self.root / prefix).rglob("*") if path.is_file()]
         return {
             path.relative_to(self.root).as_posix(): path
             for path in found
-            if not path.name.startswith(".")
+            if (_TEMPORARY.fullmatch(path.name) if temporary else not path.name.startswith("."))
         }
 
+    def _facts(self, paths: dict[str, Path]) -> dict[str, StoredObject]:
+        found = {}
+        for key, path in paths.items():
+            with self._store_errors(), suppress(FileNotFoundError):  # removed meanwhile
+                status = path.stat()
+                found[key] = StoredObject(status.st_size, status.st_mtime)
+        return found
+
+    def _remove_empty(self, folder: Path) -> None:
+        """Remove a folder and those above it while they are empty, except those at the top."""
+        while len(folder.relative_to(self.root).parts) > 1:
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                if error.errno not in _NOT_EMPTY:
+                    raise
+                return
+            folder = folder.parent
+
     def _temporary(self, key: str, content: Path | bytes | Buffers) -> Path:
-        target = self.root / key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{uuid.uuid4().hex}")
+        temporary = self._reserved(self.root / key)
         try:
             if isinstance(content, bytes):
                 temporary.write_bytes(content)
@@ -147,6 +180,20 @@ class FolderBackend:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        return temporary
+
+    @staticmethod
+    def _reserved(target: Path) -> Path:
+        """An empty temporary file beside a target; whoever removes empty folders spares its one."""
+        temporary = target.with_name(f".{uuid.uuid4().hex}")
+        for attempt in range(_ATTEMPTS):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                temporary.touch()
+                break
+            except FileNotFoundError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
         return temporary
 
     def _create_in_place(self, key: str, data: bytes) -> bool:

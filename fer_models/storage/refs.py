@@ -145,6 +145,30 @@ class DriftRef(ArtifactRef):
     report_url: str
 
 
+class PredictionsRef(ArtifactRef):
+    """A batch of predicted pictures; report_url is the page. Ids begin with the time in UTC."""
+
+    folder: ClassVar[str] = "predictions"
+    model_id: str
+    """Full name of the model."""
+    num_faces: int
+    report_url: str
+
+
+class SelectionRef(ArtifactRef):
+    """Unlabelled faces that were chosen for people to label; page_url is the HTML file."""
+
+    folder: ClassVar[str] = "selections"
+    page_url: str
+
+
+class LabelledRef(ArtifactRef):
+    """One version of the faces that people have labelled."""
+
+    folder: ClassVar[str] = "labelled"
+    version: int
+
+
 class RunRef(ArtifactRef):
     """The report and lineage of one run; report_url is the HTML page."""
 
@@ -167,6 +191,9 @@ ARTIFACT_KINDS: tuple[type[ArtifactRef], ...] = (
     EnsembleRef,
     PromotionRef,
     RunRef,
+    PredictionsRef,
     DriftRef,
+    SelectionRef,
+    LabelledRef,
 )
 """Every kind of artifact, in the order in which a run makes them."""

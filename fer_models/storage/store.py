@@ -5,7 +5,6 @@ lists every file with size and sha256. Readers start at `artifact.json`, so they
 artifact, and verify the sha256 of what they read.
 """
 
-import hashlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fer_models.errors import StoreError
+from fer_models.storage import usage
 from fer_models.storage.artifact import (
     ARTIFACT_FILE,
     Artifact,
@@ -20,7 +20,7 @@ from fer_models.storage.artifact import (
     artifact_id_of,
     describes,
 )
-from fer_models.storage.backend import Backend, Content, FileEntry, entry_of, sha256_of_file
+from fer_models.storage.backend import Backend, Content, FileEntry, sha256_of_file, write_file
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.download_cache import default_cache_dir
 from fer_models.storage.folder import FolderBackend
@@ -95,6 +95,11 @@ class ArtifactStore:
         return self._backend.root
 
     @property
+    def backend(self) -> Backend:
+        """The storage below, for upkeep."""
+        return self._backend
+
+    @property
     def config(self) -> StoreConfig:
         """A config that opens the same store from any working directory."""
         return StoreConfig(url=self.url)
@@ -137,11 +142,11 @@ class ArtifactStore:
         """
         ref = self.ref(ref_type, artifact_id, **ref_fields)
         prefix = self._prefix(ref)
-        if self.is_whole(ref):
+        if self.reuse(ref):
             return ref
         entries = dict(linked or {})
         for name, content in files.items():
-            entries[name] = self._upload(f"{prefix}/{name}", content)
+            entries[name] = write_file(self._backend, f"{prefix}/{name}", content)
         artifact = Artifact(id=artifact_id, files=dict(sorted(entries.items())), info=dict(info))
         self.write_bytes(f"{prefix}/{ARTIFACT_FILE}", json_bytes(artifact.model_dump()))
         return ref
@@ -159,6 +164,13 @@ class ArtifactStore:
             StoreError: the store can't be reached.
         """
         return not self.faults(ref)
+
+    def reuse(self, ref: ArtifactRef) -> bool:
+        """Whether the artifact is whole, and can be taken instead of being made again.
+
+        It is marked as used, so that no collection removes it now; see `usage`.
+        """
+        return usage.reuse(self._backend, self._prefix(ref))
 
     def forget(self, ref: ArtifactRef) -> None:
         """Remove the description of a damaged artifact, so that the next run makes it again."""
@@ -208,15 +220,14 @@ class ArtifactStore:
 
     def list_ids(self, ref_type: type[ArtifactRef]) -> list[str]:
         """The ids of all complete artifacts of a kind, sorted."""
-        keys = self.list_keys(ref_type.folder)
-        return sorted(artifact_id_of(key) for key in keys if describes(ref_type.folder, key))
+        return sorted(self.written_times(ref_type))
 
     def written_times(self, ref_type: type[ArtifactRef]) -> dict[str, float]:
         """When each complete artifact of a kind was written, in seconds since 1970, by id."""
-        written = self._backend.modified(ref_type.folder).items()
+        listed = self._backend.listing(ref_type.folder).items()
         return {
-            artifact_id_of(key): time_s
-            for key, time_s in written
+            artifact_id_of(key): stored.modified_s
+            for key, stored in listed
             if describes(ref_type.folder, key)
         }
 
@@ -287,11 +298,3 @@ class ArtifactStore:
     @staticmethod
     def _prefix(ref: ArtifactRef) -> str:
         return f"{ref.folder}/{ref.id}"
-
-    def _upload(self, key: str, content: Content) -> FileEntry:
-        if isinstance(content, bytes):
-            self._backend.write(key, content)
-            return FileEntry(key=key, size=len(content), sha256=hashlib.sha256(content).hexdigest())
-        entry = entry_of(key, content)
-        self._backend.upload(key, content)
-        return entry

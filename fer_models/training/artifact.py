@@ -3,8 +3,8 @@
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,7 @@ class Origin:
     `pretrained` is the fingerprint of the pretrained weights, `teachers` are the models that it was
     distilled from, `initial` is the one whose weights it started from, `final_fit_of` the one that
     was trained without the validation images. A final fit is found again by its `training_key`.
+    `bundled_teachers` are the fingerprints of shipped teachers by name.
     """
 
     pretrained: str | None = None
@@ -66,12 +67,14 @@ class Origin:
     out_of_fold: OutOfFold | None = None
     final_fit_of: ModelRef | None = None
     training_key: str = ""
+    bundled_teachers: Mapping[str, str] = field(default_factory=dict)
 
     def lineage(self) -> dict[str, Any]:
         """Its part of `lineage.json`."""
         facts: dict[str, Any] = {
             "pretrained": self.pretrained,
             "teachers": [teacher.id for teacher in self.teachers],
+            "bundled_teachers": dict(self.bundled_teachers),
             "initial": self.initial.id if self.initial else None,
         }
         if self.out_of_fold is not None:

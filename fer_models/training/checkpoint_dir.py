@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.lineage import package_version
+from fer_models.models.config import FACE_CNN_OPTIONS
+from fer_models.models.pretrained.shipped import bundle_fingerprint
 from fer_models.models.pretrained.start import pretrained_fingerprint, without_weights_dir
+from fer_models.private_folder import make_private
 from fer_models.source_hash import source_hash
 from fer_models.storage.json_bytes import json_key
 from fer_models.storage.refs import FoldRef, ModelRef, SnapshotRef
@@ -27,6 +30,9 @@ from fer_models.training.runtime import best_device, resolve_precision
 
 # Results depend on the source of this module and of everything it imports.
 _ENTRY_POINT = "fer_models.training.train"
+
+# Settings that are left out of a member's identity if they are off: older models had none.
+_OFF: dict[str, Any] = {"half_weights": False, "loss": "cross_entropy", "sharpness_radius": 0.0}
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_AGE_S = 14 * 86_400.0
@@ -62,6 +68,7 @@ def training_key(
         "member": member_identity(member),
         "pretrained": pretrained_fingerprint(member.network),
         "teachers": [teacher.id for teacher in teachers],
+        "bundled": bundled_fingerprints(member),
         "initial": initial.id if initial else None,
         "seed": seed,
         "source": source_hash(_ENTRY_POINT),
@@ -70,6 +77,11 @@ def training_key(
         "precision": resolve_precision(member.training, device),
     }
     return json_key(parts)
+
+
+def bundled_fingerprints(member: MemberConfig) -> dict[str, str]:
+    """The fingerprints of the shipped weights that teach the member, by name."""
+    return {name: bundle_fingerprint(name) for name in member.bundled_teachers}
 
 
 def with_portable_network(member: MemberConfig) -> MemberConfig:
@@ -81,7 +93,8 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
     """The settings that a member's weights depend on, as JSON values.
 
     Left out: the worker settings if there is one worker, the teacher settings if there are no
-    teachers, the folds if there are none, and always the placement, the checkpoint interval and
+    teachers (those of consistent ones if there are none), the folds if there are none, options of
+    the network that are at their default, and always the placement, the checkpoint interval and
     CUDA graphs.
     """
     settings: dict[str, Any] = with_portable_network(member).model_dump(mode="json")
@@ -91,11 +104,31 @@ def member_identity(member: MemberConfig) -> dict[str, Any]:
     if member.training.workers == 1:
         for name in ("workers", "min_workers", "cpus_per_worker", "worker_losses"):
             del settings["training"][name]
+    for name in _unused_settings(member):
+        del settings["training"][name]
+    if not member.training.augment.operations:
+        del settings["training"]["augment"]["operations"]
     if not member.teachers:
-        del settings["teachers"], settings["training"]["teacher_weight"]
+        del settings["teachers"]
+    settings["network"] = {
+        name: value
+        for name, value in settings["network"].items()
+        if name not in FACE_CNN_OPTIONS or value != FACE_CNN_OPTIONS[name]
+    }
     if not member.out_of_fold.folds:
         del settings["out_of_fold"]
     return settings
+
+
+def _unused_settings(member: MemberConfig) -> list[str]:
+    """Training settings without effect: of teachers, of other schedules, and what is off."""
+    unused = [] if member.teachers else ["teacher_weight"]
+    if member.training.schedule != "trapezoid":
+        unused.append("decay_fraction")
+    unused += [name for name, off in _OFF.items() if getattr(member.training, name) == off]
+    if not member.teachers or not member.training.consistent_teachers:
+        unused += ["consistent_teachers", "teacher_copies"]
+    return unused
 
 
 @contextmanager
@@ -112,11 +145,11 @@ def checkpoint_dir(key: str, root: Path | None = None) -> Iterator[CheckpointDir
     root = root or default_cache_dir() / "training"
     with ExitStack() as stack:
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            make_private(root)
             locked = stack.enter_context(_locked(root / f"{key}.lock"))
             if locked:
                 _remove_stale(root)
-                (root / key).mkdir(exist_ok=True)
+                make_private(root / key)
         except OSError as error:
             _LOGGER.warning(
                 "can't use %s for checkpoints (%s): this training can't be resumed", root, error

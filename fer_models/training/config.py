@@ -1,4 +1,4 @@
-"""Settings of a training: augmentation, optimiser, schedule, and the member that has them."""
+"""Settings of a member: its network, its training, and what is made with it afterwards."""
 
 from typing import Literal, Self
 
@@ -7,205 +7,22 @@ from pydantic import Field, model_validator
 from fer_models.base_config import FrozenConfig
 from fer_models.models.config import NetworkConfig
 from fer_models.remote.config import PlacementConfig
+from fer_models.training.settings.augmentation import AugmentConfig
+from fer_models.training.settings.training import TrainingConfig
+
+__all__ = [
+    "BUNDLED",
+    "TTA",
+    "AugmentConfig",
+    "FinalFitConfig",
+    "MemberConfig",
+    "OutOfFoldConfig",
+    "TrainingConfig",
+]
 
 TTA = Literal["none", "flip", "ten_crop", "affine"]
-
-
-class AugmentConfig(FrozenConfig):
-    """Random augmentation of training images, drawn for every image in every epoch."""
-
-    flip: bool = Field(default=True, description="Mirror left to right with probability 0.5.")
-    rotate_deg: float = Field(default=10.0, ge=0, le=90, description="Largest rotation, degrees.")
-    shift: float = Field(
-        default=0.08, ge=0, le=0.5, description="Largest shift, as a fraction of the image side."
-    )
-    scale: float = Field(
-        default=0.1, ge=0, lt=1, description="Largest scale change: 0.1 means 0.9 to 1.1 times."
-    )
-    brightness: float = Field(
-        default=0.2, ge=0, lt=1, description="Largest brightness change, fraction of full scale."
-    )
-    contrast: float = Field(
-        default=0.2, ge=0, lt=1, description="Largest contrast change: 0.2 means 0.8 to 1.2 times."
-    )
-    erase: float = Field(
-        default=0.0, ge=0, le=1, description="Probability that a random box is set to grey."
-    )
-    mixup: float = Field(
-        default=0.0,
-        ge=0,
-        le=10,
-        description="Mixup: image pairs are mixed with weights from Beta(mixup, mixup); 0: off.",
-    )
-    cutmix: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="CutMix: probability that a batch gets boxes of other images, labels mixed by "
-        "area, instead of mixup.",
-    )
-
-
-class TrainingConfig(FrozenConfig):
-    """How a network is trained: budget, optimiser, schedule, targets, augmentation, workers.
-
-    Example:
-        TrainingConfig(epochs=30, batch_size=256, optimizer="muon", learning_rate=0.02)
-    """
-
-    epochs: int = Field(default=8, ge=1, le=10_000, description="Passes over the training split.")
-    batch_size: int = Field(
-        default=64, ge=1, le=65_536, description="Images per batch, over all workers together."
-    )
-    accumulate: int = Field(
-        default=1,
-        ge=1,
-        le=4096,
-        description="Gradient accumulation: batches per optimiser step, for a larger effective "
-        "batch in the same memory.",
-    )
-    optimizer: Literal["adamw", "sgd", "muon"] = Field(
-        default="adamw",
-        description="sgd uses Nesterov momentum; muon orthogonalises the updates of convolution "
-        "kernels and trains all other weights with adamw.",
-    )
-    learning_rate: float = Field(default=6e-3, gt=0, le=10, description="Peak learning rate.")
-    other_learning_rate: float = Field(
-        default=3e-3, gt=0, le=10, description="muon only: peak rate of the adamw weights."
-    )
-    momentum: float = Field(
-        default=0.9, ge=0, lt=1, description="Momentum of sgd and muon; beta 1 of adamw."
-    )
-    weight_decay: float = Field(
-        default=0.02,
-        ge=0,
-        le=1,
-        description="Weight decay; decoupled for adamw, none on convolution kernels under muon.",
-    )
-    label_smoothing: float = Field(
-        default=0.05, ge=0, lt=1, description="Probability mass spread over all classes."
-    )
-    schedule: Literal["cosine", "linear", "constant"] = Field(
-        default="cosine", description="Decay of the learning rate after the peak."
-    )
-    warmup_fraction: float = Field(
-        default=0.25, gt=0, lt=1, description="Fraction of the steps spent on linear warm-up."
-    )
-    gradient_clip: float = Field(
-        default=1.0, ge=0, description="Largest gradient norm; 0 disables clipping."
-    )
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
-        default="auto", description="auto: bf16-mixed if the hardware has it, else 32-true."
-    )
-    vote_weight: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Weight of the FER+ votes in the target; the rest is the label. Images without "
-        "votes keep their label.",
-    )
-    auxiliary_head_weight: float = Field(
-        default=0.0,
-        ge=0,
-        le=100,
-        description="Loss weight of an auxiliary head that predicts the distribution of FER+ votes "
-        "and is dropped after training; images without votes add nothing. 0: no auxiliary head.",
-    )
-    teacher_weight: float = Field(
-        default=0.5,
-        ge=0,
-        le=1,
-        description="Weight of the teachers' mean prediction in the target, if there are teachers.",
-    )
-    class_weighting: Literal["none", "loss", "sampling"] = Field(
-        default="none",
-        description="loss: rare classes weigh more in the loss; sampling: all classes are sampled "
-        "equally often.",
-    )
-    ema_decay: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Decay per step of the exponential moving average (EMA) of the weights, which "
-        "is validated and kept instead of them; 0: no EMA.",
-    )
-    patience: int = Field(
-        default=0,
-        ge=0,
-        description="Early stopping: epochs without a better validation accuracy; 0: off.",
-    )
-    frozen_epochs: int = Field(
-        default=0,
-        ge=0,
-        description="Number of first epochs that train only the classifier (fine-tuning).",
-    )
-    start_size_px: int = Field(
-        default=0,
-        ge=0,
-        le=512,
-        description="Progressive resizing: side of the training images in the first epochs, px; it "
-        "rises to the network's input size in steps of 8 px. 0: off.",
-    )
-    resizing_fraction: float = Field(
-        default=0.7,
-        gt=0,
-        le=1,
-        description="Fraction of the epochs before training images reach their full size.",
-    )
-    checkpoint_every_s: float = Field(
-        default=0.0,
-        ge=0,
-        le=86_400,
-        description="Minimum seconds between two checkpoints, for epochs about as short as writing "
-        "one; 0: after every epoch. Several workers write one after every epoch in any case.",
-    )
-    cuda_graph: bool = Field(
-        default=False,
-        description="Capture forward and backward passes of full batches as CUDA graphs, which "
-        "saves small networks the launch of every kernel. No effect on a CPU, with several "
-        "workers, with frozen epochs or with gradient checkpointing.",
-    )
-    threads: int | None = Field(
-        default=None,
-        ge=1,
-        le=1024,
-        description="CPU threads; by default OMP_NUM_THREADS, else one less than the cores.",
-    )
-    workers: int = Field(
-        default=1,
-        ge=1,
-        le=1024,
-        description="Data-parallel processes on Ray Train, each with a GPU if the cluster has "
-        "any; 1: one process, on a cluster a task with the member's placement.",
-    )
-    min_workers: int | None = Field(
-        default=None,
-        ge=1,
-        le=1024,
-        description="Fewest workers to continue with if lost ones can't be replaced; by default "
-        "all, which gives the same weights as without a loss.",
-    )
-    cpus_per_worker: float = Field(
-        default=1.0,
-        gt=0,
-        le=1024,
-        description="CPU cores that Ray reserves per worker; 0.5 lets two workers share a core.",
-    )
-    worker_losses: int = Field(
-        default=3,
-        ge=0,
-        le=1000,
-        description="How often lost workers are replaced; training resumes from the last epoch.",
-    )
-    augment: AugmentConfig = Field(default=AugmentConfig(), description="Augmentation.")
-
-    @model_validator(mode="after")
-    def _check_min_workers(self) -> Self:
-        if self.min_workers is not None and self.min_workers > self.workers:
-            raise ValueError(
-                f"min_workers: expected at most workers={self.workers}, got {self.min_workers}"
-            )
-        return self
+BUNDLED = "bundled:"
+"""Prefix of a teacher that ferflow ships."""
 
 
 class FinalFitConfig(FrozenConfig):
@@ -268,8 +85,9 @@ class MemberConfig(FrozenConfig):
     training: TrainingConfig = Field(default=TrainingConfig(), description="How it is trained.")
     teachers: tuple[str, ...] = Field(
         default=(),
-        description="Knowledge distillation: earlier members whose predictions of the training "
-        "images are part of the target, see training.teacher_weight.",
+        description="Knowledge distillation: earlier members, or weights that ferflow ships as "
+        "bundled:NAME, whose predictions of the training images are part of the target, see "
+        "training.teacher_weight.",
     )
     out_of_fold: OutOfFoldConfig = Field(
         default=OutOfFoldConfig(),
@@ -291,3 +109,25 @@ class MemberConfig(FrozenConfig):
         description="Resources of its training on a Ray cluster (RAY_ADDRESS); with several "
         "training.workers their own settings apply.",
     )
+
+    @property
+    def trained_teachers(self) -> tuple[str, ...]:
+        """The teachers that are members of the same run."""
+        return tuple(name for name in self.teachers if not name.startswith(BUNDLED))
+
+    @property
+    def bundled_teachers(self) -> tuple[str, ...]:
+        """The names of the shipped weights among the teachers, without their prefix."""
+        return tuple(
+            name.removeprefix(BUNDLED) for name in self.teachers if name.startswith(BUNDLED)
+        )
+
+    @model_validator(mode="after")
+    def _check_bundled_teachers(self) -> Self:
+        if self.bundled_teachers and self.out_of_fold.folds:
+            raise ValueError(
+                f"{self.name}: shipped weights ({', '.join(self.teachers)}) were trained on images "
+                "that the folds leave out, so they can't teach them; set out_of_fold.folds=0, or "
+                "choose members as teachers"
+            )
+        return self

@@ -111,6 +111,7 @@ def _origin(store: ArtifactStore, model: ModelRef, member: MemberConfig) -> "Ori
     """What the network was trained from, which the final fit is trained from, too."""
     from fer_models.models.pretrained.start import pretrained_fingerprint
     from fer_models.training.artifact import Origin
+    from fer_models.training.checkpoint_dir import bundled_fingerprints
 
     before = store.read_json(model, "lineage.json")
     found = pretrained_fingerprint(member.network)
@@ -119,12 +120,19 @@ def _origin(store: ArtifactStore, model: ModelRef, member: MemberConfig) -> "Ori
             f"{model.id} started from the pretrained weights {before['pretrained']}, found "
             f"{found}; restore these weights, or set final_fit.enabled=false"
         )
+    bundled = bundled_fingerprints(member)
+    if bundled != before.get("bundled_teachers", {}):
+        raise ConfigError(
+            f"{model.id} had other shipped teachers ({', '.join(bundled)}) than this version of "
+            "ferflow has; use the version that trained it, or set final_fit.enabled=false"
+        )
     initial = before["initial"]
     return Origin(
         pretrained=found,
         teachers=tuple(model_ref(store, teacher) for teacher in before["teachers"]),
         initial=model_ref(store, initial) if initial else None,
         final_fit_of=model,
+        bundled_teachers=bundled,
     )
 
 

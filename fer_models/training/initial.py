@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fer_models.classes.class_list import ClassList
 from fer_models.errors import ConfigError, StoreError
-from fer_models.models.config import NetworkConfig
+from fer_models.models.config import ARCHITECTURE, NetworkConfig
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Settings of a network that its weights depend on.
-_ARCHITECTURE = ("name", "image_size_px", "in_channels", "width")
+_ARCHITECTURE = ("image_size_px", "in_channels", *ARCHITECTURE)
 
 
 def why_not_initial(

@@ -8,11 +8,12 @@ from typing import Any
 from fer_models.progress import report
 from fer_models.storage.refs import ArtifactRef, FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.storage.upkeep.present import Inputs
 from fer_models.tracking.config import TrackingConfig
 from fer_models.tracking.track import Tracker, track_run
 from fer_models.training.checkpoint_dir import CheckpointDir, checkpoint_dir
 from fer_models.training.config import MemberConfig
-from fer_models.training.engine.fit import TrainedNetwork, epochs_done, fit
+from fer_models.training.engine.fit import TrainedNetwork, epochs_done, fit, round_to_half
 from fer_models.training.engine.results import EpochResult, StepResult
 from fer_models.training.initial import initial_weights
 from fer_models.training.inputs.data import TrainingData
@@ -60,11 +61,10 @@ def started_data(
         weights = initial_weights(store, initial, member.network, data.classes)
         data = replace(data, initial_weights=weights)
         report("train", 0, epochs, "epochs", note=f"{member.name}: starting from {initial.id}")
-    if not teachers:
-        return data
-    names = ", ".join(teacher.name for teacher in teachers)
-    report("train", 0, epochs, "epochs", note=f"{member.name}: predicting with {names}")
-    return distill(store, data, teachers)
+    if names := [*(teacher.name for teacher in teachers), *member.bundled_teachers]:
+        note = f"{member.name}: learning from {', '.join(names)}"
+        report("train", 0, epochs, "epochs", note=note)
+    return distill(store, data, member, teachers)
 
 
 def _unused_detail(data: TrainingData, member: MemberConfig) -> str:
@@ -105,13 +105,16 @@ def trained_network(
         training: what is trained.
         tracking: experiment tracking of the training curve.
         facts: lineage, JSON values that are tracked with the settings.
-        used: the artifacts that the training starts from, for the lineage of the tracked run.
+        used: the artifacts that the training starts from, for the lineage of the tracked run. They
+            must be in the store until the training has ended.
 
     Raises:
         ConfigError: the network and the settings do not fit each other or this machine.
+        StoreError: an artifact was removed meanwhile.
         TrainingError: the loss is not finite, or memory runs out.
     """
     member = training.member
+    inputs = Inputs(store, used, f"the training of {training.label}")
     run_config = {"member": member.model_dump(mode="json"), **facts}
     run_name = training.label.replace(", ", "-").replace(" ", "-")
     with (
@@ -121,7 +124,11 @@ def trained_network(
     ):
         for ref in used:
             run.used(ref)
-        yield _fit(store, data, training, checkpoints, run, copy), run
+        trained = _fit(store, data, training, checkpoints, run, copy, inputs)
+        inputs.require()
+        if member.training.half_weights:
+            round_to_half(trained.network)
+        yield trained, run
         _remove_checkpoints(store, member, checkpoints)
 
 
@@ -132,6 +139,7 @@ def _fit(
     checkpoints: CheckpointDir,
     run: Tracker,
     copy: StoredCheckpoint,
+    inputs: Inputs,
 ) -> TrainedNetwork:
     """Train in this process or on workers; report to progress and to tracking."""
     member, label = training.member, training.label
@@ -141,6 +149,7 @@ def _fit(
         report("train", done, epochs, "epochs", note=f"{label}: resumed after epoch {done}")
 
     def on_epoch(result: EpochResult) -> None:
+        inputs.look()
         copy.save()
         report("train", result.epoch, epochs, "epochs", note=f"{label}: {result}")
         run.log(result.model_dump(exclude_none=True, exclude={"step"}), step=result.step)

@@ -93,7 +93,7 @@ def _train_here(
     from fer_models.lineage import lineage
     from fer_models.models.pretrained.start import pretrained_fingerprint
     from fer_models.training.artifact import Origin, write_model
-    from fer_models.training.checkpoint_dir import training_key
+    from fer_models.training.checkpoint_dir import bundled_fingerprints, training_key
     from fer_models.training.folds.stored import merge_folds
     from fer_models.training.inputs.data import training_data
     from fer_models.training.resumable import Training, started_data, trained_network
@@ -106,6 +106,7 @@ def _train_here(
         tuple(teachers),
         initial,
         merge_folds(store, opened, folds) if folds else None,
+        bundled_teachers=bundled_fingerprints(member),
     )
     key = training_key(snapshot, member, seed, teachers, initial)
     training = Training(member, seed, key, member.name)

@@ -10,6 +10,7 @@ from fer_models.ray_cluster import Demand, ray_cluster
 from fer_models.storage.json_bytes import json_bytes, json_key
 from fer_models.storage.refs import SnapshotRef, TuningRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.storage.upkeep.present import Inputs
 from fer_models.training.config import MemberConfig
 from fer_models.tuning.config import TuningConfig
 
@@ -72,6 +73,7 @@ def tune_member(
             "failed": {str(number): reason for number, reason in sorted(errors.items())},
             "tune_seconds": time.perf_counter() - started_s,
         }
+        Inputs(store, [snapshot], f"the search for settings of {member.name}").require()
         tuning = _write(store, snapshot, member, config, seed, trials, run_info)
         state.remove()
     return tuning

@@ -10,6 +10,8 @@ from prefect import Flow, flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Completed
 
+from fer_models.storage.store import ArtifactStore
+from fer_models.storage.upkeep.activity import running_in
 from flows.checks import checked
 from flows.entry.cancelled import cancel_below
 from flows.entry.late import newer_scheduled_run
@@ -38,7 +40,7 @@ def entry_flow(
 
     Args:
         name: name of the flow and of its deployment.
-        parameters: `short_run` or `forceable_run`; its signature is that of the flow.
+        parameters: `short_run`, `forceable_run` or `prediction_run`; its signature is the flow's.
 
     Example:
         @entry_flow("prepare-data", short_run)
@@ -66,7 +68,8 @@ def entry_flow(
                 return Completed(name=SKIPPED_STATE, message=why)
             slot = training_slot(slot_of_this_run())
             steps = executing(started.execution)
-            with _recorded_if_it_fails(started), slot, _only_own_heartbeat(), steps:
+            at_work = running_in(ArtifactStore(started.config.store), started.id)
+            with _recorded_if_it_fails(started), at_work, slot, _only_own_heartbeat(), steps:
                 result = body(started)
             record(started, result)
             return started.final_state(result) or result

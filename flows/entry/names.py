@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from fer_models.ingest.config import SYNTHETIC
 from flows.pipeline_config import PipelineConfig
 
+PREDICT_BATCH = "predict-batch"
 _MAX_DATA = 40
 _GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma "
@@ -53,11 +54,19 @@ def is_generated(name: str) -> bool:
     return _GENERATED.fullmatch(name) is not None
 
 
+def data_of(flow_name: str, config: PipelineConfig) -> tuple[str, ...]:
+    """What a run works on: its pictures if it predicts, else its sources of labelled images."""
+    if flow_name == PREDICT_BATCH:
+        return config.prediction.pictures
+    return config.data.sources
+
+
 def tags_of(flow_name: str, config: PipelineConfig, scheduled: bool) -> list[str]:
     """The tags of a run: recipe, data, and whether it was started by a schedule or by a person."""
     trigger = "scheduled" if scheduled else "manual"
     kind = "retrain" if flow_name == "retrain" else trigger
-    return list(dict.fromkeys([config.name, data_label(config.data.sources), kind, trigger]))
+    data = data_label(data_of(flow_name, config))
+    return list(dict.fromkeys([config.name, data, kind, trigger]))
 
 
 def subflow_name() -> str:

@@ -69,6 +69,34 @@ Force = Annotated[
     Field(title="Force", description="Retrain even if no criterion asks for it.", examples=[True]),
 ]
 
+Pictures = Annotated[
+    tuple[str, ...],
+    Field(
+        title="Pictures",
+        description="Pictures and folders of pictures on the machine that runs the flow, or s3:// "
+        "URLs. Empty: those of the recipe (prediction.pictures).",
+        examples=[["s3://bucket/incoming"]],
+    ),
+]
+Model = Annotated[
+    str,
+    Field(
+        title="Model",
+        description="champion, the id of a stored model, bundled, or bundled:NAME. Empty: that of "
+        "the recipe, by default the champion.",
+        examples=["champion"],
+    ),
+]
+Redo = Annotated[
+    bool,
+    Field(
+        title="Redo",
+        description="Predict again what only other models have predicted, such as an earlier "
+        "champion.",
+        examples=[True],
+    ),
+]
+
 
 def short_run(
     recipe: Recipe = DEFAULT_RECIPE,
@@ -91,6 +119,18 @@ def forceable_run(
     force: Force = False,
 ) -> None:
     """The parameters of a run that happens only if there is a reason, or if it is forced."""
+
+
+def prediction_run(
+    recipe: Recipe = DEFAULT_RECIPE,
+    pictures: Pictures = (),
+    model: Model = "",
+    redo: Redo = False,
+    store: Store = "",
+    run_name: RunName = "",
+    overrides: Overrides = (),
+) -> None:
+    """The parameters of a run that predicts pictures."""
 
 
 def documented(parameters: Callable[..., None]) -> str:

@@ -6,6 +6,7 @@ from fer_models.errors import FerError
 from fer_models.history.build import record_of
 from fer_models.history.runs import record_run
 from fer_models.storage.store import ArtifactStore
+from flows.entry.names import data_of
 from flows.entry.started import StartedRun, current_run
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def record(
                 run.config,
                 result if result is not None else (),
                 flow=run.flow_name,
+                data=data_of(run.flow_name, run.config),
                 trigger=_trigger(prefect_run.auto_scheduled, prefect_run.deployment_id),
                 started_s=run.started.timestamp(),
                 state=state or ("skipped" if run.is_idle else None),

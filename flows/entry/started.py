@@ -17,7 +17,7 @@ from fer_models.processes import PROCESS_LABEL, process_tag
 from fer_models.reporting.collect import RunRefs
 from fer_models.reporting.execution import Execution
 from fer_models.tracking.mode import destination
-from flows.entry.names import data_label, is_generated, run_title, tags_of
+from flows.entry.names import data_label, data_of, is_generated, run_title, tags_of
 from flows.entry.states import NOT_PROMOTED_STATE, NOTHING_TO_DO_STATE, PROMOTED_STATE
 from flows.pipeline_config import PipelineConfig
 from flows.request import RunRequest
@@ -122,7 +122,7 @@ class StartedRun:
             return self.request.run_name
         if current and not is_generated(current):
             return current
-        data = data_label(self.config.data.sources)
+        data = data_label(data_of(self.flow_name, self.config))
         return run_title(self.flow_name, self.config.name, data, self.started.astimezone())
 
     def tag(self, tags: Iterable[str]) -> None:

@@ -65,7 +65,7 @@ def _check_still_true(store: ArtifactStore, content: bytes) -> None:
     for values in _references(json.loads(content)):
         kind = _KINDS[_folder_of(values)]
         ref: ArtifactRef = kind.model_construct(id=values["id"], url=values["url"])
-        if not store.is_whole(ref):
+        if not store.reuse(ref):
             raise StoreError(f"{store.url}: {kind.folder}/{ref.id} is missing or incomplete")
         if kind is PromotionRef and values["promoted"]:
             _check_promoted(store, PromotionRef.model_validate(values))

@@ -1,6 +1,7 @@
 """The packages have generic names; these tests guard against what that could break."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,40 @@ def test_the_command_line_starts_without_heavy_packages() -> None:
 def test_flows_and_tasks_load_no_heavy_package() -> None:
     loaded = _modules_after("import flows.run_pipeline, flows.retrain")
     assert not loaded & {*_HEAVY, "s3fs", "sklearn"}
+
+
+def test_the_library_starts_without_any_package() -> None:
+    loaded = _modules_after("import fer_models\ndir(fer_models), fer_models.FerError")
+    assert not loaded & {*_HEAVY, "numpy", "pandas", "pydantic", "PIL", "cv2", "scipy"}
+    loaded = _modules_after("import flows\ndir(flows)")
+    assert not loaded & {*_HEAVY, "prefect", "numpy"}
+
+
+def test_flows_are_the_attributes_of_their_package() -> None:
+    code = (
+        "import flows.retrain\nfrom flows import retrain, run_pipeline\nimport flows.run_pipeline\n"
+        "import importlib\nmodule = importlib.import_module('flows.run_pipeline')\n"
+        "assert flows.run_pipeline is run_pipeline is module.run_pipeline\n"
+        "assert (run_pipeline.name, retrain.name) == ('run-pipeline', 'retrain')"
+    )
+    assert "prefect" in _modules_after(code)
+
+
+def test_a_package_that_shadows_one_of_ours_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "__init__.py").touch()
+    path = os.pathsep.join([str(tmp_path), str(_REPOSITORY)])
+    done = subprocess.run(
+        [sys.executable, "-m", "deployments", "recipes", "list"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=_REPOSITORY.parent,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.returncode == 2
+    assert f"package 'tasks' in {_REPOSITORY}, got {tmp_path / 'tasks'}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_importing_writes_no_files(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from deployments.cli import main
 from fer_models.inference import bundle
-from fer_models.inference.predict_faces import COLUMNS
+from fer_models.inference.results.table import COLUMNS
 from fer_models.labels import CLASS_NAMES
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef
@@ -143,13 +143,16 @@ def test_json_tells_counts_and_what_was_skipped(place: Place, tmp_path: Path) ->
     assert done.exit_code == 0
     said = answer(done)
     assert said["out"] == str(out)
-    assert said["pictures"] == 3
+    assert said["pictures"] == said["num_faces"] == 3
     assert list(said["counts"]) == sorted(CLASS_NAMES)
     assert sum(said["counts"].values()) == 3
     [skipped] = said["skipped"]
     assert skipped["path"] == str(tmp_path / "more" / "broken.png")
     assert "not a readable image" in skipped["reason"]
     assert "skipped 1 of 4" in done.stderr
+    [*_, row] = rows(out)
+    assert (row["path"], row["label"], row["p_happy"]) == (skipped["path"], "", "")
+    assert row["reason"] == skipped["reason"]
 
 
 def test_the_first_ten_skipped_pictures_are_told(place: Place, tmp_path: Path) -> None:
@@ -217,6 +220,10 @@ def test_export_tells_files_and_accuracy(place: Place, tmp_path: Path) -> None:
     [
         (("absent.png", "", "gone/"), ["absent.png", "got an empty one", "gone"]),
         (("{faces}", "--out", "{root}"), ["it is a folder"]),
+        (("{faces}", "--out", "out.xlsx"), ["out.xlsx", ".parquet", "--format"]),
+        (("{faces}", "--annotate", "{faces}"), ["expected a new or empty folder"]),
+        (("{faces}", "--annotate", "no/where/else"), ["no/where does not exist"]),
+        (("*.nothing", "http://host/a.jpg"), ["no file matches", "download it"]),
         (("{faces}", "--out", "no/where/out.csv"), ["the folder", "no/where does not exist"]),
         (("{faces}", "--out", "{faces}/0.png"), ["the file name is that of a picture"]),
         (("{root}/empty",), ["none of the pictures", "the folder contains no pictures"]),

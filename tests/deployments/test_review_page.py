@@ -1,7 +1,6 @@
 """The review page in a real browser: decide by mouse and keyboard, reload, save, read back."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from deployments.cli.review import command
+from deployments.cli.review.page import command
 from fer_models.classes.class_list import FER2013_CLASSES
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.review.decisions import (
@@ -22,23 +21,13 @@ from fer_models.review.decisions import (
 from fer_models.review.page import write_review_page
 from fer_models.storage.latest import remember
 from fer_models.storage.store import ArtifactStore
+from tests.deployments.browser import saved, tile
 from tests.fer_models.cleaning.snapshots import Face, snapshot_of
 from tests.fer_models.own_classes import MANY, doubtful_snapshot
 from tests.fer_models.review.builders import cleaned_snapshot
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
-
-_CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def ferflow_review(*arguments: str) -> Result:
@@ -48,27 +37,6 @@ def ferflow_review(*arguments: str) -> Result:
 def json_output(result: Result) -> dict[str, Any]:
     output: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     return output
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["BrowserContext"]:
-    """Chromium with an empty profile and no network."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, _CHROMIUM)), None)
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as driver:
-        context = driver.chromium.launch_persistent_context(
-            str(tmp_path_factory.mktemp("profile")),
-            executable_path=program,
-            headless=True,
-            args=_FLAGS,
-            accept_downloads=True,
-            offline=True,
-            viewport={"width": 1280, "height": 900},
-        )
-        yield context
-        context.close()
 
 
 @pytest.fixture
@@ -87,18 +55,6 @@ def page(store: ArtifactStore, tmp_path: Path, browser: "BrowserContext") -> Ite
     yield opened
     opened.close()
     assert errors == []
-
-
-def saved(page: "Page", folder: Path) -> Path:
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save decisions").click()
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    return path
-
-
-def tile(page: "Page", number: int) -> Any:
-    return page.locator(".tile").nth(number)
 
 
 @pytest.mark.browser

@@ -45,7 +45,7 @@ def test_a_killed_run_resumes_where_it_stopped(tmp_path: Path) -> None:
     assert resumed["cached_tasks"] == [
         *("ingest", "validate", "clean", "split", "explore", "train")
     ]
-    assert resumed["executed_tasks"][:3] == ["gate", "decisions", "train"]
+    assert resumed["executed_tasks"][:4] == ["labelled_faces", "gate", "decisions", "train"]
     assert resumed["promoted"]
     assert Path(resumed["report"].removeprefix("file://")).is_file()
 

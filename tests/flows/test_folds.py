@@ -1,5 +1,6 @@
 """Members with folds in the flow that trains them."""
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,10 +12,11 @@ from fer_models.dataset.snapshot import open_snapshot
 from fer_models.evaluation.predictions import read_out_of_fold
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
-from flows import train_models
 from flows.pipeline_config import PipelineConfig
 from tests.fer_models.training.faces import write_faces
 from tests.flows.conftest import tiny_config
+
+train_models = importlib.import_module("flows.train_models")
 
 
 def with_folds(url: str, *folds: int, teachers: tuple[str, ...] = ()) -> PipelineConfig:

@@ -6,6 +6,7 @@ from deployments.cli.models.card import card
 from deployments.cli.models.change import promote, rollback
 from deployments.cli.models.compare import compare
 from deployments.cli.models.export import export
+from deployments.cli.models.export_page import export_page
 from deployments.cli.models.history import history
 from deployments.cli.models.show import show
 from deployments.cli.models.stored import list_models
@@ -26,6 +27,7 @@ for _subcommand in (
     rollback,
     card,
     export,
+    export_page,
     hidden_summary,
 ):
     command.add_command(_subcommand)

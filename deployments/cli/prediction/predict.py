@@ -1,117 +1,108 @@
-"""`ferflow predict`: predict facial expressions in pictures."""
+"""`ferflow predict`: predict facial expressions in pictures and videos."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from deployments.cli.options import store_option
-from deployments.cli.output import Produced, print_facts, progress_display
+from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.prediction.predictor import (
-    BUNDLED,
-    attempt,
-    candidate_of,
-    open_predictor,
-    raise_all,
-)
+from deployments.cli.prediction.predictor import BUNDLED
 from deployments.environment import set_quiet_defaults
-from fer_models.errors import FerError
+from fer_models.errors import ConfigError
 
-if TYPE_CHECKING:
-    from fer_models.inference.predict_faces import FacePredictions
-
-_MAX_ROWS = 20
+_ONLY_FOR_VIDEO = ("fps", "smooth", "seconds")
 
 
 @click.command(name="predict")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option(
     "--model",
     "model_name",
     default=BUNDLED,
     show_default=True,
     metavar="NAME",
-    help="bundled, bundled:NAME, a bundle file, champion, or the id of a stored model.",
+    help="bundled, bundled:NAME, a bundle or ONNX file, champion, or the id of a stored model.",
 )
 @click.option("--run", "run_text", metavar="RUN", help="Use the candidate of this run instead.")
 @click.option(
     "--faces",
-    type=click.Choice(["crop"]),
-    default="crop",
+    type=click.Choice(["auto", "crop", "detect"]),
+    default="auto",
     show_default=True,
-    help="crop: each picture shows one face, cropped as in FER2013.",
+    help="crop: each picture shows one face, cropped as in FER2013. detect: search for faces. "
+    "auto: decide for each picture; in a video, search.",
 )
-@click.option("--out", metavar="FILE.csv", help="Write all predictions to this file.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    help="Write all predictions: .csv, .json, .jsonl or .parquet; of a video .csv or .jsonl.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["csv", "json", "jsonl", "parquet"]),
+    help="Format of --out.  [default: by its ending]",
+)
+@click.option(
+    "--annotate",
+    metavar="FOLDER",
+    help="Draw boxes and probabilities into copies of the pictures, in a new or empty folder; of a "
+    "video into a file (.mp4, .webm, .avi).",
+)
+@click.option("--video", metavar="FILE|0", help="Predict a video, or the camera of this number.")
+@click.option(
+    "--fps",
+    type=click.FloatRange(0, 240, min_open=True),
+    metavar="RATE",
+    help="Frames a second of a video to analyse.  [default: 5]",
+)
+@click.option(
+    "--smooth",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Time constant of the smoothing of a face's probabilities; 0: none.  [default: 0.5]",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Stop at this time of a video.",
+)
 @store_option
 @reporting
-def command(
-    paths: tuple[str, ...],
-    model_name: str,
-    run_text: str | None,
-    faces: str,
-    out: str | None,
-    store_url: str | None,
-) -> Produced:
-    """Predict the facial expression in every picture of PATH... (files and folders).
+def command(paths: tuple[str, ...], video: str | None, **options: Any) -> Produced:
+    """Predict the facial expressions in all pictures of PATH..., or in a video.
 
-    Pictures that can't be read are skipped and reported. A path that does not exist is an error;
-    nothing is written then.
+    PATH is a picture, a folder, a pattern ('*.jpg'), a zip or tar archive, or - for a picture on
+    standard input. Pictures that can't be read or show no face are reported. A path that does not
+    exist is an error; nothing is written then.
 
     \b
-    ferflow predict face.png
-    ferflow predict faces/ --out expressions.csv
-    ferflow predict faces/ --model champion --store s3://bucket/prefix --out expressions.csv
+    ferflow predict photo.jpg
+    ferflow predict faces/ more.zip --out expressions.csv
+    ferflow predict 'holiday/*.jpg' --annotate annotated/
+    ferflow predict --video clip.mp4 --out faces.csv --annotate clip-faces.mp4
+    ferflow predict faces/ --model champion --store s3://bucket/prefix --out expressions.parquet
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     set_quiet_defaults()
-    from fer_models.inference.faces import find_pictures
-    from fer_models.inference.predict_faces import predict_faces
-    from fer_models.inference.predictions_file import check_target, write_predictions
+    _check(paths, video, options)
+    if video is not None:
+        from deployments.cli.prediction.video import predict_video
 
-    errors: list[FerError] = []
-    pictures = attempt(lambda: find_pictures(paths), errors)
-    target = attempt(lambda: check_target(Path(out)), errors) if out is not None else None
-    model = attempt(
-        lambda: open_predictor(candidate_of(run_text, model_name, store_url), store_url), errors
-    )
-    raise_all(errors)
-    assert pictures is not None
-    assert model is not None
-    with progress_display():
-        predictions = predict_faces(
-            pictures, model.predict, model.classes, image_format=model.image_format
+        return predict_video(video, options)
+    from deployments.cli.prediction.pictures import predict_pictures
+
+    return predict_pictures(paths, options)
+
+
+def _check(paths: tuple[str, ...], video: str | None, options: dict[str, Any]) -> None:
+    if video is None and not paths:
+        raise click.UsageError("Missing argument 'PATH...' (or --video FILE).")
+    if video is not None and paths:
+        raise ConfigError(
+            f"--video {video} and PATH {paths[0]}: pass only one of them; call the command twice"
         )
-    if target is not None:
-        write_predictions(predictions.table, target)
-    _show(predictions, target)
-    return {
-        "out": str(target) if target else None,
-        "model": model.name,
-        "faces": faces,
-        "pictures": len(predictions.table),
-        "counts": predictions.counts,
-        "skipped": [{"path": one.path, "reason": one.reason} for one in predictions.skipped],
-    }
-
-
-def _show(predictions: "FacePredictions", target: Path | None) -> None:
-    from fer_models.inference.faces import printable
-    from fer_models.inference.predict_faces import skipped_lines
-
-    table, skipped = predictions.table, predictions.skipped
-    if skipped:
-        click.echo(f"skipped {len(skipped)} of {len(table) + len(skipped)}:", err=True)
-        for line in skipped_lines(skipped):
-            click.echo(f"  - {line}", err=True)
-    if target is not None:
-        counts = ", ".join(f"{name} {count}" for name, count in predictions.counts.items())
-        print_facts({"pictures": str(len(table)), "labels": counts, "out": str(target)})
-        return
-    # The path is last because it may have any length.
-    click.echo(f"{'label':<8}  confidence  picture")
-    shown = table.head(_MAX_ROWS)
-    rows = zip(shown["path"], shown["label"], shown["confidence"], strict=True)
-    for path, label, confidence in rows:
-        click.echo(f"{label:<8}  {confidence:>10.4f}  {printable(path)}")
-    if len(table) > _MAX_ROWS:
-        click.echo(f"... and {len(table) - _MAX_ROWS} more; use --out FILE.csv for all of them")
+    given = [f"--{name}" for name in _ONLY_FOR_VIDEO if options[name] is not None]
+    if video is None and given:
+        raise ConfigError(f"{', '.join(given)}: only for a video; pass --video FILE, or omit it")

@@ -1,7 +1,7 @@
 """The model of a command line that predicts, and the errors of its input, reported together."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deployments.cli.options import open_store
 from fer_models.errors import ConfigError, DataError, FerError, StoreError
@@ -43,6 +43,17 @@ def open_predictor(name: str, store_url: str | None) -> "ExpressionModel":
     from fer_models.inference.open_model import open_model
 
     return open_model(name, open_store(store_url) if needs_store(name) else None)
+
+
+def open_named(options: Mapping[str, Any]) -> "ExpressionModel":
+    """The model of `--model` or `--run`, in the store of `--store`.
+
+    Raises:
+        FerError: both are named, or the model does not exist or is damaged.
+    """
+    store_url = options["store_url"]
+    name = candidate_of(options["run_text"], options["model_name"], store_url)
+    return open_predictor(name, store_url)
 
 
 def attempt(call: Callable[[], T], errors: list[FerError]) -> T | None:

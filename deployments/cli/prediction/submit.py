@@ -180,7 +180,7 @@ def _target(out: str, source: str) -> Path:
     Raises:
         DataError: it can't be written, or is the source itself.
     """
-    from fer_models.inference.predictions_file import check_target
+    from fer_models.inference.results.files import check_target
 
     target = check_target(Path(out))
     if target == Path(os.path.realpath(source)):

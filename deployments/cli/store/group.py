@@ -1,4 +1,4 @@
-"""`ferflow store`: check a store and repair it."""
+"""`ferflow store`: check and repair a store, show its size, delete what nothing needs."""
 
 from typing import TYPE_CHECKING
 
@@ -8,16 +8,21 @@ from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.runs.texts import count_text, short_id
+from deployments.cli.store.space import gc, size
 
 if TYPE_CHECKING:
-    from fer_models.storage.check import CheckedStore, DamagedArtifact
+    from fer_models.storage.upkeep.check import CheckedStore, DamagedArtifact
 
 _MOST_USERS = 3
 
 
 @click.group(name="store")
 def command() -> None:
-    """Check a store, and repair what is damaged."""
+    """Check and repair a store; show what takes space, and delete what nothing needs."""
+
+
+command.add_command(size)
+command.add_command(gc)
 
 
 @command.command()
@@ -40,7 +45,7 @@ def check(deep: bool, repair: bool, store_url: str | None) -> Produced:
     ferflow store check --deep --repair
     """  # noqa: D301 - click keeps the lines of a paragraph that starts with \b
     from fer_models.errors import StoreError
-    from fer_models.storage.check import check_store, repair_store
+    from fer_models.storage.upkeep.check import check_store, repair_store
 
     store = open_store(store_url)
     with progress_display():

@@ -9,6 +9,7 @@ from deployments.cli.options import config_options
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.outputs import run_option
+from deployments.cli.review.labels import apply_decisions, labels_option
 from deployments.cli.task.step import Step, number, short, snapshot_option
 from fer_models.classes.described import label_lines
 from fer_models.errors import GateError
@@ -19,16 +20,21 @@ from fer_models.storage.store import ArtifactStore
 
 @click.command()
 @config_options
+@labels_option
 @reporting
-def ingest(**options: Any) -> Produced:
-    """Read the sources into a raw snapshot."""
+def ingest(decisions_file: Path | None, **options: Any) -> Produced:
+    """Read the sources into a raw snapshot, and add the faces that people have labelled."""
     step = Step(options)
     from tasks.ingest import ingest as stage
+    from tasks.labelled import labelled_faces
 
     step.store.check_writable()
+    config = step.config
+    published = apply_decisions(step.store, decisions_file, config.data)
+    labelled = labelled_faces.fn(config.store) if config.data.labelled else None
     with progress_display():
-        snapshot = stage.fn(step.config.data, step.config.seed, step.config.store)
-    return _report_snapshot(step.store, "ingest", snapshot)
+        snapshot = stage.fn(config.data, config.seed, config.store, labelled)
+    return _report_snapshot(step.store, "ingest", snapshot) | published
 
 
 @click.command()

@@ -85,7 +85,7 @@ def train(
         for name in names or known:
             tuning = None if no_tuning else _tuning_for(step, name, snapshot)
             member = config.member(name)
-            teachers = [step.recall(f"train-{teacher}", ModelRef) for teacher in member.teachers]
+            teachers = [step.recall(f"train-{one}", ModelRef) for one in member.trained_teachers]
             model = stage.fn(
                 snapshot, member, tuning, config.seed, config.tracking, config.store, teachers
             )

@@ -1,6 +1,7 @@
 """Shared by all steps: options, configuration and store."""
 
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from deployments.cli.options import config_from
 from deployments.cli.output import Produced
 from deployments.cli.outputs import Outputs
 from deployments.environment import set_quiet_defaults
-from fer_models.history.record import RunRecord
+from fer_models.history.record import RunRecord, new_run_id
 from fer_models.inference.open_model import find_model
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.storage.upkeep.activity import running_in
 from flows.pipeline_config import PipelineConfig
 
 snapshot_option = click.option(
@@ -47,6 +49,10 @@ class Step(Outputs):
         keeps_settings = run_text is not None and not _is_given("recipe")
         self.config: PipelineConfig = config_from(_places(options) if keeps_settings else options)
         super().__init__(ArtifactStore(self.config.store), run_text)
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            # Until the end of the command no collection removes what the step works with.
+            context.with_resource(running_in(self.store, new_run_id(time.time())))
         if keeps_settings and self.run is not None:
             self.config = _config_of(self.run, options, self.store)
 

@@ -4,9 +4,9 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ _MAX_BEYOND = 0.25
 # What Pillow reads the orientation of a JPEG file from.
 _ROTATED_BY = frozenset(("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"))
 _DRAFT_FACTOR = 4
+_PHOTO_SIDE_PX = 4096
 _PADDING = 128
 _TOO_LARGE = "the image is far too large to be a face"
 _REMEDY = "replace or remove it"
@@ -65,6 +66,16 @@ class _BoxError(ValueError):
     """A face box outside the image."""
 
 
+class Photo(NamedTuple):
+    """A decoded picture: upright RGB pixels, uint8 H x W x 3, and how many times larger it was."""
+
+    pixels: PixelImage
+    scale: float
+
+
+_Decoded = TypeVar("_Decoded")
+
+
 def decode_image(
     data: bytes, box: Box | None = None, target: ImageFormat = THUMBNAIL
 ) -> PixelImage | str:
@@ -84,6 +95,19 @@ def decode_image(
     Returns:
         The image, or a sentence with the problem and what to do about it.
     """
+    return _decode(data, lambda image: _to_pixels(image, box, target))
+
+
+def decode_photo(data: bytes) -> Photo | str:
+    """Decode an image file to upright RGB pixels, or return a sentence with the problem.
+
+    Files and their pixels are treated as by `decode_image`. A picture with a side of more than
+    `_PHOTO_SIDE_PX` is reduced by a whole factor.
+    """
+    return _decode(data, _to_photo)
+
+
+def _decode(data: bytes, decode: "Callable[[Image], _Decoded]") -> "_Decoded | str":
     from PIL import Image
 
     if not data:
@@ -92,7 +116,7 @@ def decode_image(
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS or max(image.size) > _MAX_SIDE_PX:
                 return f"{_TOO_LARGE} ({image.width} x {image.height}); {_REMEDY}"
-            return _to_pixels(image, box, target)
+            return decode(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return f"{_TOO_LARGE}; {_REMEDY}"
     except _BoxError as error:
@@ -108,13 +132,49 @@ def too_many_bytes(size: int) -> str:
     return f"{_TOO_LARGE} ({size:,} bytes); {_REMEDY}"
 
 
-def _to_pixels(image: "Image", box: Box | None, target: ImageFormat) -> PixelImage:
-    from PIL import Image, ImageOps
+def picture_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of an image file by its header; None if `decode_image` rejects it anyway."""
+    from PIL import Image
 
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            return image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, *_DECODING_ERRORS):
+        return None
+
+
+def _to_pixels(image: "Image", box: Box | None, target: ImageFormat) -> PixelImage:
     # JPEG is decoded at a fraction of its size: photographs load several times faster.
     if box is None:
         side = _DRAFT_FACTOR * target.size_px
         image.draft("L" if target.channels == 1 else "RGB", (side, side))
+    upright = _upright(image)
+    if box is not None:
+        upright = upright.crop(_inside(box, upright.size))
+    return _to_format(_in_mode(upright, "L" if target.channels == 1 else "RGB"), target)
+
+
+def _to_photo(image: "Image") -> Photo:
+    full_px = max(image.size)
+    # At least half as many pixels a side as asked for remain, by whole factors.
+    image.draft("RGB", (_PHOTO_SIDE_PX // 2, _PHOTO_SIDE_PX // 2))
+    upright = _upright(image)
+    factor = -(-max(upright.size) // _PHOTO_SIDE_PX)
+    if factor > 1:
+        upright = upright.reduce(factor)
+    scale = full_px / max(upright.size)
+    return Photo(np.array(_in_mode(upright, "RGB")), scale)
+
+
+def _in_mode(image: "Image", mode: str) -> "Image":
+    opaque = _without_transparency(image)
+    return opaque if opaque.mode == mode else opaque.convert(mode)
+
+
+def _upright(image: "Image") -> "Image":
+    """The loaded image as it is to be seen, in 8 bits."""
+    from PIL import Image, ImageOps
+
     has_wide_colours = _has_wide_colours(image)
     image.load()
     # Looking for a rotation and copying the pixels would take a tenth of the time of a small image.
@@ -129,11 +189,7 @@ def _to_pixels(image: "Image", box: Box | None, target: ImageFormat) -> PixelIma
         upright = Image.fromarray(_to_eight_bits(np.asarray(upright), depth))
     if has_wide_colours and np.asarray(upright.convert("RGB")).max() < _DARK_AT_16_BITS:
         raise _UnsupportedError("16-bit colours in which only low values are used, expected 8 bits")
-    if box is not None:
-        upright = upright.crop(_inside(box, upright.size))
-    mode = "L" if target.channels == 1 else "RGB"
-    opaque = _without_transparency(upright)
-    return _to_format(opaque if opaque.mode == mode else opaque.convert(mode), target)
+    return upright
 
 
 def _inside(box: Box, size: tuple[int, int]) -> Box:

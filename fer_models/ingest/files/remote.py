@@ -1,11 +1,11 @@
 """Sources that are URLs: an object or a prefix of a bucket, read from a local copy."""
 
-import re
 from pathlib import Path
 
 from fer_models.errors import DataError, FerError
 from fer_models.ingest.files.detection import is_visible
 from fer_models.ingest.findings import Findings
+from fer_models.redaction import has_credentials
 from fer_models.storage.s3.mirror import mirror
 from fer_models.storage.s3.source import ObjectState, S3Source
 
@@ -17,19 +17,10 @@ def is_url(named: str) -> bool:
     return _SEPARATOR in named
 
 
-def without_credentials(named: str) -> str:
-    """The source as messages show it: a user and password of a URL are left out."""
-    scheme, separator, rest = named.partition(_SEPARATOR)
-    if not separator or not _has_credentials(rest):
-        return named
-    # A secret key may contain slashes: everything up to the last @ may belong to it.
-    return f"{scheme}://***{rest[rest.rindex('@') :] if '@' in rest else ''}"
-
-
 def local_copy(url: str, findings: Findings) -> Path | None:
     """The up-to-date local copy of a URL; None, and faults in `findings`, if there is none."""
     try:
-        return mirror(_source(url))
+        return mirror(source_of_url(url))
     except FerError as error:
         _add_faults(error, findings)
         return None
@@ -44,7 +35,7 @@ def check_exists(url: str, wanted: str, findings: Findings) -> None:
         findings: receives the faults.
     """
     try:
-        is_folder = _source(url).is_folder()
+        is_folder = source_of_url(url).is_folder()
     except FerError as error:
         _add_faults(error, findings)
         return
@@ -59,10 +50,15 @@ def object_states(url: str) -> dict[str, ObjectState]:
         DataError: there are none, or the URL is not supported.
         StoreError: the bucket can't be used.
     """
-    return _source(url).objects()
+    return source_of_url(url).objects()
 
 
-def _source(url: str) -> S3Source:
+def source_of_url(url: str) -> S3Source:
+    """The source of a URL; nothing is contacted yet.
+
+    Raises:
+        DataError: the URL is not supported, or has credentials.
+    """
     scheme, _, rest = url.partition(_SEPARATOR)
     if scheme == "file":
         raise DataError(f"expected a path or s3://bucket/prefix; name the path itself, {rest}")
@@ -71,16 +67,12 @@ def _source(url: str) -> S3Source:
             f"{scheme}:// is not supported (only s3:// is); download it, then name the file or "
             "folder on this machine"
         )
-    if _has_credentials(rest):
+    if has_credentials(url):
         raise DataError(
             "expected a bucket, got credentials in the URL; set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, and name s3://bucket/prefix"
         )
     return S3Source(url, is_visible)
-
-
-def _has_credentials(rest: str) -> bool:
-    return re.match(r"[^/]*[:@]", rest) is not None
 
 
 def _add_faults(error: FerError, findings: Findings) -> None:

@@ -1,4 +1,4 @@
-"""The weights that ferflow ships, as a start for trainings of its own networks on other faces.
+"""The weights that ferflow ships, as a start for trainings on other faces, and as teachers.
 
 They were trained on FER2013's Training images. A new classifier takes the place of theirs, so any
 number of classes can be trained.
@@ -8,16 +8,18 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from fer_models.errors import ConfigError
-from fer_models.models.config import NetworkConfig
+from fer_models.models.config import ARCHITECTURE, FACE_CNN_OPTIONS, NetworkConfig
 from fer_models.models.freezing import classifier_of
+from fer_models.models.names import SHIPPED, shipped_names
 
-_SHIPPED: Traversable = resources.files("fer_models") / "weights"
+_FACTS = ".json"
+_WEIGHTS = ".safetensors"
 
 
 def load_shipped(network: nn.Module, config: NetworkConfig) -> None:
@@ -66,31 +68,83 @@ def _weights_file(config: NetworkConfig) -> Traversable:
             f"network {config.name}: network.weights_dir is for timm's networks; leave it out to "
             "start from the weights that ferflow ships"
         )
-    file = known.get((config.name, config.width))
-    if file is None:
-        offers = " or ".join(
-            f"network.name={name} and network.width={width:g}" for name, width in known
-        )
-        raise ConfigError(
-            f"network {config.name} of width {config.width:g}: there are no pretrained weights for "
-            f"it; set network.pretrained=false, or {offers or 'another network'}, or choose one of "
-            "timm's networks"
-        )
-    return _SHIPPED / file
+    wanted = _architecture(config)
+    for shipped, file in known.items():
+        if _architecture(shipped) == wanted:
+            return SHIPPED / file
+    offers = " or ".join(_settings(shipped) for shipped in known)
+    raise ConfigError(
+        f"network {config.name} of width {config.width:g}: there are no pretrained weights for "
+        f"it; set network.pretrained=false, or {offers or 'another network'}, or choose one of "
+        "timm's networks"
+    )
 
 
 @functools.cache
-def shipped_networks() -> Mapping[tuple[str, float], str]:
-    """The weights file of each shipped network, by name and width."""
-    if not _SHIPPED.is_dir():
-        return {}
-    found: dict[tuple[str, float], str] = {}
-    for entry in sorted(_SHIPPED.iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".json"):
-            network = json.loads(entry.read_text())["member"]["network"]
-            key = (str(network["name"]), float(network["width"]))
-            found[key] = entry.name.removesuffix(".json") + ".safetensors"
-    return found
+def shipped_networks() -> Mapping[NetworkConfig, str]:
+    """The weights file of each shipped network."""
+    return {
+        NetworkConfig.model_validate(_facts(name)["member"]["network"]): name + _WEIGHTS
+        for name in shipped_names()
+    }
+
+
+class ShippedBundle(NamedTuple):
+    """The metadata and the weights of a shipped network, as they are stored."""
+
+    facts: dict[str, Any]
+    weights: bytes
+
+
+def read_bundle(name: str) -> ShippedBundle:
+    """Read a shipped network.
+
+    Raises:
+        ConfigError: none of that name is shipped.
+    """
+    if name not in shipped_names():
+        raise ConfigError(
+            f"expected shipped weights ({', '.join(shipped_names()) or 'there are none'}), got "
+            f"{name!r}; choose one of them"
+        )
+    return ShippedBundle(_facts(name), (SHIPPED / f"{name}{_WEIGHTS}").read_bytes())
+
+
+def bundle_fingerprint(name: str) -> str:
+    """`sha256:<64 hex>` of the shipped weights of that name.
+
+    Raises:
+        ConfigError: none of that name is shipped.
+    """
+    return f"sha256:{hashlib.sha256(read_bundle(name).weights).hexdigest()}"
+
+
+def _facts(name: str) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((SHIPPED / f"{name}{_FACTS}").read_text())
+    return facts
+
+
+def _architecture(config: NetworkConfig) -> dict[str, Any]:
+    settings = {name: getattr(config, name) for name in ARCHITECTURE}
+    if config.channels is not None:
+        settings["width"] = None  # has no effect
+    return settings
+
+
+def _settings(config: NetworkConfig) -> str:
+    """The settings of a shipped network that are not at their default."""
+    chosen = {name: value for name, value in _architecture(config).items() if value is not None}
+    fixed = ("name", "width")
+    parts = [
+        f"network.{name}={value:g}" if name == "width" else f"network.{name}={_yaml(value)}"
+        for name, value in chosen.items()
+        if name in fixed or value != FACE_CNN_OPTIONS[name]
+    ]
+    return " and ".join(parts)
+
+
+def _yaml(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":")) if not isinstance(value, str) else value
 
 
 def _fitted(stored: Tensor, wanted: Tensor) -> Tensor:

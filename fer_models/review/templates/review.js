@@ -51,7 +51,8 @@ function paintSheet() {
 
 function newSection(item, sections) {
   const count = shown.filter((other) => other.group === item.group && other.label === item.label).length;
-  const title = el("h2", {}, `${reasonName(item.group)} `, el("small", {}, `labelled ${labelName(item.label)}, ${count}`));
+  const label = DATA.labels ? "" : `labelled ${labelName(item.label)}, `;
+  const title = el("h2", {}, `${reasonName(item.group)} `, el("small", {}, `${label}${count}`));
   const grid = el("div", { class: "grid" });
   sections.push(el("section", {}, title, grid));
   return grid;
@@ -151,7 +152,7 @@ const KEYS = {
   ArrowDown: () => stepRow(1),
   Home: () => shown.length && select(shown[0]),
   End: () => shown.length && select(shown.at(-1)),
-  k: actThenStep("keep"),
+  ...(DATA.labels ? { s: () => step(1) } : { k: actThenStep("keep") }),
   d: actThenStep("drop"),
   a: () => selected?.hint !== undefined && actThenStep("relabel", selected.hint)(),
   x: () => act(selected, "back"),

@@ -6,6 +6,7 @@ const REASONS = {
   not_a_face: "Possible non-faces",
   blank: "Blank images",
   near_duplicate: "Near duplicates",
+  unlabelled: "Faces that the model is least sure of",
   worst_kept: "Kept images with the lowest label quality",
   by_person: "Decided earlier",
   leak: "Leaks: copies of held-out images, removed from training",
@@ -15,6 +16,7 @@ const VOTE_COLORS = {
   neutral: "#8a94a0", happiness: "#e69f00", surprise: "#56b4e9", sadness: "#0072b2", anger: "#d55e00",
   disgust: "#009e73", fear: "#cc79a7", contempt: "#b8a800", unknown: "#c9ced4", nf: "#a0522d",
 };
+const DROP_NAME = DATA.labels ? "Not a face" : "Drop";
 const VOTE_NAMES = { nf: "not a face" };
 
 function el(name, attributes = {}, ...children) {
@@ -60,11 +62,12 @@ function splitName(split) {
 function decisionText(item) {
   const decision = decisionOf(item);
   if (!decision) return "";
-  return decision.action === "relabel" ? `→ ${labelName(decision.label)}` : decision.action;
+  if (decision.action === "relabel") return `→ ${labelName(decision.label)}`;
+  return decision.action === "drop" ? DROP_NAME.toLowerCase() : decision.action;
 }
 
 function describe(item) {
-  const parts = [`labelled ${labelName(item.label)}`];
+  const parts = DATA.labels ? [] : [`labelled ${labelName(item.label)}`];
   if (item.hint !== undefined) parts.push(`suggested ${labelName(item.hint)}`);
   if (item.p !== undefined) parts.push(`label fit ${percent(item.p)}`);
   if (item.votes) parts.push(`votes: ${votesText(item)}`);
@@ -85,8 +88,8 @@ function voteBar(item) {
 }
 
 function fillTile(tile, item) {
-  const labels = el("div", { class: "labels" }, el("b", {}, labelName(item.label)));
-  if (item.hint !== undefined) labels.append(` → ${labelName(item.hint)}`);
+  const labels = el("div", { class: "labels" }, DATA.labels ? null : el("b", {}, labelName(item.label)));
+  if (item.hint !== undefined) labels.append(`${DATA.labels ? "" : " → "}${labelName(item.hint)}`);
   const fits = [];
   if (item.p !== undefined) fits.push(`fit ${percent(item.p)}`);
   if (item.q !== undefined && item.hint !== undefined) fits.push(percent(item.q));
@@ -95,7 +98,8 @@ function fillTile(tile, item) {
   const quick = el("div", { class: "quick" });
   const button = (text, action, label, name) =>
     el("button", { type: "button", tabindex: "-1", "data-do": action, "data-label": label, "aria-label": name }, text);
-  quick.append(button("Keep", "keep", null, `Keep ${item.id}`), button("Drop", "drop", null, `Drop ${item.id}`));
+  if (!DATA.labels) quick.append(button("Keep", "keep", null, `Keep ${item.id}`));
+  quick.append(button(DROP_NAME, "drop", null, `${DROP_NAME} ${item.id}`));
   if (item.hint !== undefined && item.hint !== item.label) {
     const name = labelName(item.hint);
     quick.append(button(name, "relabel", item.hint, `Relabel ${item.id} to ${name}`));
@@ -124,9 +128,9 @@ function factList(item) {
   const list = el("dl");
   const row = (name, value) => list.append(el("dt", {}, name), el("dd", {}, value));
   row("reason", reasonName(item.group));
-  row("label", labelName(item.label) + (item.p === undefined ? "" : ` (fit ${percent(item.p)})`));
+  if (!DATA.labels) row("label", labelName(item.label) + (item.p === undefined ? "" : ` (fit ${percent(item.p)})`));
   if (item.hint !== undefined) row("suggested", labelName(item.hint) + (item.q === undefined ? "" : ` (${percent(item.q)})`));
-  row("split", `${splitName(item.split)}, ${item.status}`);
+  if (!DATA.labels) row("split", `${splitName(item.split)}, ${item.status}`);
   row("image", item.id);
   if (item.path) row("file", item.path);
   return list;
@@ -155,7 +159,8 @@ function choices(item) {
     );
   };
   const box = el("div", { class: "choose", role: "group", "aria-label": "Decide about this image" });
-  box.append(choice("k", "Keep", "keep"), choice("d", "Drop", "drop"), el("hr"));
+  if (!DATA.labels) box.append(choice("k", "Keep", "keep"));
+  box.append(choice("d", DROP_NAME, "drop"), el("hr"));
   const buttons = CLASSES.map((name, number) => choice(HAS_DIGITS ? String(number + 1) : "", name, "relabel", number));
   if (HAS_DIGITS) box.append(...buttons);
   else box.append(...classList(buttons));

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.errors import StoreError
-from fer_models.storage.backend import Buffers, FileEntry
+from fer_models.storage.backend import Buffers, FileEntry, StoredObject
 from fer_models.storage.download_cache import cached_download, default_cache_dir
 from fer_models.storage.s3.connection import S3Connection
 
@@ -92,18 +92,49 @@ class S3Backend:
 
     def keys(self, prefix: str) -> list[str]:
         """See `Backend`."""
-        return sorted(self.modified(prefix))
+        return sorted(self.listing(prefix))
 
-    def modified(self, prefix: str) -> dict[str, float]:
+    def listing(self, prefix: str) -> dict[str, StoredObject]:
         """See `Backend`."""
         with self._errors():
             found: dict[str, Any] = self._connection.fs.find(
                 self._path(prefix) if prefix else self._root, detail=True
             )
         return {
-            path[len(self._root) + 1 :]: entry["LastModified"].timestamp()
+            path[len(self._root) + 1 :]: StoredObject(
+                int(entry["size"]), entry["LastModified"].timestamp()
+            )
             for path, entry in found.items()
         }
+
+    def abandoned(self) -> dict[str, StoredObject]:
+        """See `Backend`: uploads in parts that were never completed."""
+        bucket, _, prefix = self._root.partition("/")
+        found: dict[str, StoredObject] = {}
+        more: dict[str, str] = {}
+        with self._errors():
+            while True:
+                answer = self._connection.fs.call_s3(
+                    "list_multipart_uploads", Bucket=bucket, Prefix=prefix, **more
+                )
+                for upload in answer.get("Uploads", ()):
+                    name = f"{upload['UploadId']} {upload['Key']}"
+                    found[name] = StoredObject(0, upload["Initiated"].timestamp())
+                if not answer.get("IsTruncated"):
+                    return found
+                more = {
+                    "KeyMarker": answer["NextKeyMarker"],
+                    "UploadIdMarker": answer["NextUploadIdMarker"],
+                }
+
+    def remove_abandoned(self, name: str) -> None:
+        """See `Backend`."""
+        upload, _, key = name.partition(" ")
+        bucket = self._root.partition("/")[0]
+        with self._errors(), suppress(FileNotFoundError):
+            self._connection.fs.call_s3(
+                "abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload
+            )
 
     def remove(self, key: str) -> None:
         """See `Backend`."""

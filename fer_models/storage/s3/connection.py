@@ -5,11 +5,14 @@ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or from an AWS profile.
 """
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from fer_models.errors import StoreError
+from fer_models.redaction import has_credentials
 
 # A dead endpoint is reported within the connection limit; later requests get more time.
 _FIRST_REQUEST_LIMIT_S = 15.0
@@ -41,6 +44,7 @@ class S3Connection:
     def fs(self) -> Any:
         """The s3fs file system; connected and checked once. Use it inside `errors()`."""
         if self._connected is None:
+            self._check_endpoint()
             import fsspec
 
             filesystem = fsspec.filesystem(
@@ -88,6 +92,19 @@ class S3Connection:
                 raise
             raise StoreError(f"{self._subject} can't be used: {_remedy(error)}") from error
 
+    def _check_endpoint(self) -> None:
+        """Reject an endpoint that nothing answers at, before a client repeats it in its messages.
+
+        Raises:
+            StoreError: it has a user and password, which S3 does not use.
+        """
+        if has_credentials(_endpoint()):
+            raise StoreError(
+                f"{self._subject} can't be used: AWS_ENDPOINT_URL={_endpoint()} has a user or "
+                "password, which S3 does not use; set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY, and AWS_ENDPOINT_URL like http://127.0.0.1:9000"
+            )
+
     def _check_bucket(self, filesystem: Any) -> None:
         """Request the bucket once, so that a problem is reported early and with its real cause."""
         try:
@@ -118,6 +135,7 @@ def _remedy(error: Exception) -> str:
     )
     denied = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and their rights on the bucket"
     hints = {
+        "WRONG_VERSION_NUMBER": f"the server has no TLS; try AWS_ENDPOINT_URL={_other_scheme()}",
         "Credentials": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         "PermissionError": denied,
         "EndpointConnection": unreachable,
@@ -129,4 +147,27 @@ def _remedy(error: Exception) -> str:
     }
     text = f"{type(error).__name__}: {error}".removesuffix(": ")
     hint = next((hint for sign, hint in hints.items() if sign in text), "")
+    if "EndpointConnection" in text and _accepts_connections(_endpoint()):
+        hint = (
+            f"something at {_endpoint()} takes connections but does not answer as an object store; "
+            f"try AWS_ENDPOINT_URL={_other_scheme()}"
+        )
     return f"{text}; {hint or f'see the log of {_endpoint()}'}"
+
+
+def _other_scheme() -> str:
+    """The endpoint with https in place of http, or the reverse."""
+    scheme, separator, rest = _endpoint().partition("://")
+    return f"{'http' if scheme == 'https' else 'https'}{separator}{rest}"
+
+
+def _accepts_connections(endpoint: str) -> bool:
+    """Whether something listens at an endpoint that is not encrypted."""
+    address = urlsplit(endpoint)
+    if address.scheme != "http" or not address.hostname:
+        return False
+    try:
+        with socket.create_connection((address.hostname, address.port or 80), timeout=2):
+            return True
+    except (OSError, ValueError):
+        return False

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_models.private_folder import make_private
 from fer_models.storage.s3.source import FILE_KEY, ObjectState
 
 _JOURNAL = "index.jsonl"
@@ -61,7 +62,7 @@ class MirrorIndex:
         lines = []
         for key, (part, state) in moved.items():
             path = self.path_of(key)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(path.parent)
             part.replace(path)
             held = _Held(state, path.stat().st_mtime_ns)
             self._held[key] = held

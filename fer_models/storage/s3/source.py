@@ -1,6 +1,7 @@
 """A source of data in a bucket: one object, or all objects below a prefix."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ FILE_KEY = ""
 """The key of the source itself, if it is one object."""
 _MAX_NAME_BYTES = 255
 _NUM_NEAR = 5
+_READERS = 16
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,22 @@ class S3Source:
     def path_of(self, key: str) -> str:
         """The path that s3fs reads an object by."""
         return f"{self.bucket}/{self._below}{key}" if key else f"{self.bucket}/{self._prefix}"
+
+    def read(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The bytes of objects, many at a time; None for one that no longer exists.
+
+        Raises:
+            StoreError: the bucket can't be used.
+        """
+        with self.connection.errors(), ThreadPoolExecutor(_READERS) as pool:
+            return list(pool.map(self._content, keys))
+
+    def _content(self, key: str) -> bytes | None:
+        try:
+            content: bytes = self.connection.fs.cat_file(self.path_of(key))
+        except FileNotFoundError:
+            return None
+        return content
 
     @property
     def _below(self) -> str:

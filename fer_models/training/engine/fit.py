@@ -27,6 +27,7 @@ from fer_models.training.inputs.progressive_resizing import (
     require_start_size,
 )
 from fer_models.training.objective.auxiliary_head import AuxiliaryHead
+from fer_models.training.objective.consistent import ConsistentTeachers
 from fer_models.training.objective.targets import loss_weights, training_targets
 from fer_models.training.process_group import SINGLE_PROCESS, ProcessGroup
 from fer_models.training.runtime import (
@@ -125,6 +126,14 @@ def fit(
     )
 
 
+def round_to_half(network: nn.Module) -> None:
+    """Round all weights and running statistics to the nearest number of half precision."""
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(value.half())
+
+
 def build_ema(member: MemberConfig) -> EMA | None:
     """The EMA callback, if the member asks for one."""
     decay = member.training.ema_decay
@@ -203,6 +212,11 @@ def _module_and_batches(
         epoch=lambda: module.current_epoch,
         device=device_context.device,
         group=device_context.group,
+        teaching=(
+            ConsistentTeachers(data.teachers, training, device_context.device)
+            if data.teachers
+            else None
+        ),
     )
     validation_batches = EvalBatches(
         data.validation,

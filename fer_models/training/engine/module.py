@@ -4,9 +4,12 @@ B images of a batch, K classes.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,12 +22,14 @@ from fer_models.training.engine.cuda_graphs import GraphedForward, can_graph, fo
 from fer_models.training.engine.running_metrics import RunningMetrics
 from fer_models.training.inputs.batches import Batch, derived_seed
 from fer_models.training.objective.auxiliary_head import AuxiliaryHead
+from fer_models.training.objective.losses import class_loss
 from fer_models.training.objective.targets import class_part
 from fer_models.training.optim.optimizer import (
     build_optimizer,
     build_schedule,
     restore_config_hyperparams,
 )
+from fer_models.training.optim.sharpness import at_neighbour
 from fer_models.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 _CHECK_EVERY_STEPS = 50
@@ -90,13 +95,9 @@ class FerModule(pl.LightningModule):
         """Label-smoothed cross-entropy of a batch plus the auxiliary loss, which no score shows."""
         images, targets = batch
         logits, *features = self._forward_pass(images)
-        loss = functional.cross_entropy(
-            logits.float(),
-            class_part(targets, logits.shape[1]),
-            weight=self.class_weights_K,
-            label_smoothing=self.member.training.label_smoothing,
-        )
-        self.train_score.add(loss, logits, class_part(targets, logits.shape[1]))
+        labels = class_part(targets, logits.shape[1])
+        loss = class_loss(logits.float(), labels, self.member.training, self.class_weights_K)
+        self.train_score.add(loss, logits, labels)
         if self.auxiliary_head is not None:
             votes_loss = self.auxiliary_head.loss(features[0], targets)
             loss = loss + self.member.training.auxiliary_head_weight * votes_loss
@@ -104,6 +105,20 @@ class FerModule(pl.LightningModule):
         if batch_idx % _CHECK_EVERY_STEPS == 0:
             self.require_finite(float(loss.detach()))
         return loss if self.group.world_size == 1 else loss * self._loss_scale(targets)
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: torch.optim.Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Step by the gradients of this batch, with SAM by those at the sharpest neighbour."""
+        radius = self.member.training.sharpness_radius
+        if radius and optimizer_closure is not None:
+            optimizer_closure()  # gradients of the weights as they are
+            optimizer_closure = at_neighbour(self.parameters(), radius, optimizer_closure)
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
 
     def on_validation_epoch_start(self) -> None:
         """Reset the scores; all processes validate the network of the first one."""

@@ -2,10 +2,10 @@
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from fer_models.training.config import TrainingConfig
 from fer_models.training.inputs.batches import Batch
+from fer_models.training.objective.losses import class_loss
 from fer_models.training.objective.targets import class_part
 from fer_models.training.runtime import resolve_precision
 
@@ -17,9 +17,7 @@ def train_step(
     inputs, targets = batch
     with autocast(config, inputs.device):
         logits = network(inputs)
-    loss = functional.cross_entropy(
-        logits.float(), class_part(targets, logits.shape[1]), label_smoothing=config.label_smoothing
-    )
+    loss = class_loss(logits.float(), class_part(targets, logits.shape[1]), config)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     if config.gradient_clip:

@@ -99,7 +99,7 @@ def _trained_fold(
     base = training_key(snapshot.ref, member, seed, teachers)
     key = json_key([base, "fold", fold, _digest(folds)])
     ref = store.ref(FoldRef, key, name=member.name, fold=fold)
-    if store.exists(ref):
+    if store.reuse(ref):
         epochs = member.training.epochs
         report("train", epochs, epochs, "epochs", note=f"{label}: already trained")
         return ref
@@ -108,7 +108,8 @@ def _trained_fold(
     data = started_data(store, data, member, teachers)
     training = Training(member, seed, key, label)
     facts = {**lineage(snapshot.ref.id, seed), "fold": fold}
-    with trained_network(store, data, training, tracking, facts) as (trained, _):
+    used = (snapshot.ref, *teachers)
+    with trained_network(store, data, training, tracking, facts, used) as (trained, _):
         return _write(store, snapshot, ref, member, trained, folds, facts, teachers)
 
 

@@ -14,15 +14,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from fer_models.training.config import AugmentConfig
+from fer_models.training.inputs.random_operations import random_operations
 
 _ERASE_SIDE = (0.15, 0.4)  # of the image's side
 _GREY = 0.5
 
 
 def augment(images: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """An augmented copy: affine, then brightness and contrast, then erasing; stays in 0..1."""
+    """An augmented copy: affine, brightness and contrast, operations, erasing; stays in 0..1."""
     images = _random_affine(images, config, generator)
     images = _color_jitter(images, config, generator)
+    if config.operations:
+        images = random_operations(images, config.operations, generator)
     if config.erase > 0:
         images = _random_erase(images, config.erase, generator)
     return images

@@ -18,6 +18,7 @@ from torch.nn import functional
 from fer_models.dataset.snapshot import Images
 from fer_models.training.config import TrainingConfig
 from fer_models.training.inputs.augment import augment
+from fer_models.training.inputs.copies import Copy, Teaching, augmented_levels, mirrored, taught
 from fer_models.training.inputs.data import Preprocessing, SplitImages
 from fer_models.training.inputs.mixing import mix_batch
 from fer_models.training.inputs.progressive_resizing import epoch_size_px
@@ -27,6 +28,8 @@ from fer_models.training.process_group import SINGLE_PROCESS, ProcessGroup
 Batch = tuple[Tensor, Tensor]
 LUMA = (0.299, 0.587, 0.114)
 _WHITE = 255
+_COPY_STREAM = 3  # separates the seeds of augmented copies from all others
+_COPY_CHUNK = 4096
 _RANK_STREAM = 2  # separates the seeds of a process's augmentation from those of dropout
 
 
@@ -49,6 +52,7 @@ class TrainBatches:
         epoch: Callable[[], int],
         device: torch.device,
         group: ProcessGroup = SINGLE_PROCESS,
+        teaching: Teaching | None = None,
     ) -> None:
         """Put images and targets on `device`.
 
@@ -63,6 +67,7 @@ class TrainBatches:
             epoch: returns the epoch's number, called when an iteration starts.
             device: where batches are made.
             group: the process group that shares every batch.
+            teaching: consistent teachers, whose predictions become part of the targets.
         """
         self._images = _shared_tensor(split.images, device)
         self._labels = split.labels
@@ -74,6 +79,7 @@ class TrainBatches:
         self._seed = seed
         self._epoch = epoch
         self._group = group
+        self._teaching = teaching
 
     def __len__(self) -> int:
         """Number of batches."""
@@ -89,18 +95,52 @@ class TrainBatches:
         order = epoch_order(self._labels, self._config, generator).to(self._images.device)
         if self._group.world_size > 1:
             generator.manual_seed(derived_seed(self._seed, epoch, _RANK_STREAM, self._group.rank))
-        augmentation = self._config.augment
+        copy = self._copy(epoch)
         preprocessing = self._preprocessing.copy()
         preprocessing["image_size_px"] = epoch_size_px(
             self._config, preprocessing["image_size_px"], epoch
         )
         for start, stop in self._bounds:
             rows = order[start:stop][self._group.rows]
-            images = augment(as_float(self._images[rows]), augmentation, generator)
-            images, targets = mix_batch(
-                images, self._targets[rows], augmentation, generator, self._num_classes
-            )
+            if copy is None:
+                images, targets = self._new_batch(rows, generator)
+            else:
+                images, targets = self._copied_batch(copy, rows, generator)
             yield to_inputs(images, preprocessing), targets
+
+    def _new_batch(self, rows: Tensor, generator: torch.Generator) -> Batch:
+        """Augmented and mixed images (0..1); teachers, if there are any, predict these."""
+        config = self._config
+        images = augment(as_float(self._images[rows]), config.augment, generator)
+        images, targets = mix_batch(
+            images, self._targets[rows], config.augment, generator, self._num_classes
+        )
+        if self._teaching is not None:
+            targets = taught(targets, self._teaching(images), config.teacher_weight)
+        return images, targets
+
+    def _copied_batch(self, copy: Copy, rows: Tensor, generator: torch.Generator) -> Batch:
+        """Images of an augmented copy (0..1), mirrored and mixed, and what teachers predicted."""
+        augmentation = self._config.augment
+        images = as_float(copy.images[rows])
+        if augmentation.flip:
+            images = mirrored(images, generator)
+        return mix_batch(images, copy.targets[rows], augmentation, generator, self._num_classes)
+
+    def _copy(self, epoch: int) -> Copy | None:
+        """The copy of the images for an epoch, the same for every seed; None if all are new."""
+        if self._teaching is None or not self._config.teacher_copies:
+            return None
+        number = epoch % self._config.teacher_copies
+        generator = torch.Generator().manual_seed(derived_seed(number, _COPY_STREAM))
+        images = torch.cat(
+            [
+                augmented_levels(as_float(part), self._config.augment, generator)
+                for part in torch.split(self._images, _COPY_CHUNK)
+            ]
+        )
+        probs_NK = self._teaching.of_copy(images)
+        return Copy(images, taught(self._targets, probs_NK, self._config.teacher_weight))
 
 
 class EvalBatches:

@@ -5,7 +5,7 @@ N images, C channels, S side of the network's input in pixels, K classes, V vote
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from fer_models.labels import VOTE_COLUMNS
 from fer_models.models.config import NetworkConfig
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 Labels = npt.NDArray[np.int64]
 Votes = npt.NDArray[np.float32]
@@ -87,19 +87,28 @@ class SplitImages:
         return 0 if self.votes_NV is None else int((self.votes_NV.sum(1) > 0).sum())
 
 
+class Teacher(NamedTuple):
+    """A trained network in evaluation mode, and how its inputs are prepared."""
+
+    network: "nn.Module"
+    preprocessing: Preprocessing
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """The images to train on, and the validation images that choose the best epoch.
 
     `initial_weights` is what the network starts from (its state dict); None: random or pretrained
     weights. `stop_epoch` ends the training after that epoch and keeps it; there are then no
-    validation images. The schedules remain those of all epochs.
+    validation images. The schedules remain those of all epochs. `teachers` are consistent ones,
+    which predict augmented images during the training.
     """
 
     train: SplitImages
     validation: SplitImages
     initial_weights: "Mapping[str, Tensor] | None" = None
     stop_epoch: int | None = None
+    teachers: tuple[Teacher, ...] = ()
 
     @property
     def classes(self) -> ClassList:

@@ -2,44 +2,82 @@
 
 A label is the judgement of one person; networks trained on all labels are less noisy (Hinton et al.
 2015, arXiv:1503.02531; for one teacher of the same size: Furlanello et al. 2018, arXiv:1805.04770).
+Consistent teachers predict the very images that the student learns from, augmented and mixed, over
+long trainings (Beyer et al. 2022, arXiv:2106.05237).
 
 T teachers, N images, K classes.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
+from fer_models.classes.class_list import ClassList
+from fer_models.errors import ConfigError
+from fer_models.models.config import NetworkConfig
+from fer_models.models.factory import build_empty_network
+from fer_models.models.pretrained.shipped import read_bundle
 from fer_models.storage.refs import FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.inputs.data import Probabilities, SplitImages, TrainingData
+from fer_models.training.config import BUNDLED, MemberConfig
+from fer_models.training.inputs.data import Preprocessing, Probabilities, Teacher, TrainingData
 from fer_models.training.predict import load_network, predict_probabilities
 
 # Not the teacher's own TTA: ten views of every training image would take as long as an epoch.
-_TEACHER_TTA = "flip"
+TEACHER_TTA = "flip"
 
 
 def distill(
-    store: ArtifactStore, data: TrainingData, teachers: Sequence[ModelRef | FoldRef]
+    store: ArtifactStore,
+    data: TrainingData,
+    member: MemberConfig,
+    teachers: Sequence[ModelRef | FoldRef],
 ) -> TrainingData:
-    """Add the teachers' mean probabilities of the training images to the data.
+    """Add the teachers to the data: their mean probabilities, or consistent ones themselves.
 
     Without teachers the data is returned unchanged.
 
+    Args:
+        store: holds the trained teachers.
+        data: the training images.
+        member: names the shipped teachers, and how they teach.
+        teachers: its trained teachers.
+
     Raises:
+        ConfigError: there are no shipped weights of that name, or they know other classes.
         StoreError: a teacher is missing or damaged, or is an ensemble.
     """
-    if not teachers:
+    loaded = [Teacher(*load_network(store, teacher)) for teacher in teachers]
+    loaded += [bundled_teacher(name, data.classes) for name in member.bundled_teachers]
+    if not loaded:
         return data
-    probs_TNK = np.stack([_teacher_probs(store, teacher, data.train) for teacher in teachers])
+    for teacher in loaded:
+        teacher.preprocessing["tta"] = TEACHER_TTA
+    if member.training.consistent_teachers:
+        return replace(data, teachers=tuple(loaded))
+    probs_TNK = np.stack([predict_probabilities(*one, data.train.images) for one in loaded])
     mean_NK: Probabilities = probs_TNK.mean(0, dtype=np.float64).astype(np.float32)
     return replace(data, train=replace(data.train, teacher_probs_NK=mean_NK))
 
 
-def _teacher_probs(
-    store: ArtifactStore, teacher: ModelRef | FoldRef, split: SplitImages
-) -> Probabilities:
-    network, preprocessing = load_network(store, teacher)
-    preprocessing["tta"] = _TEACHER_TTA
-    return predict_probabilities(network, preprocessing, split.images)
+def bundled_teacher(name: str, classes: ClassList) -> Teacher:
+    """The network of shipped weights, for images of these classes.
+
+    Raises:
+        ConfigError: there are no shipped weights of that name, or they know other classes.
+    """
+    from safetensors.torch import load
+
+    bundle = read_bundle(name)
+    preprocessing = cast("Preprocessing", bundle.facts["preprocessing"])
+    if tuple(preprocessing["classes"]) != classes.names:
+        raise ConfigError(
+            f"teacher {BUNDLED}{name}: expected the classes of the data ({', '.join(classes.names)}"
+            f"), got {', '.join(preprocessing['classes'])}; leave it out of teachers"
+        )
+    config = NetworkConfig.model_validate(bundle.facts["member"]["network"])
+    network = build_empty_network(config, len(classes))
+    network.load_state_dict({key: value.float() for key, value in load(bundle.weights).items()})
+    return Teacher(network.eval(), preprocessing)

@@ -19,29 +19,34 @@ def build_schedule(
     optimizer: torch.optim.Optimizer, config: TrainingConfig, num_steps: int
 ) -> LambdaLR:
     """Build the configured schedule, to be stepped `num_steps` times in total."""
-    shape, warmup = config.schedule, config.warmup_fraction
-    return LambdaLR(optimizer, lambda step: lr_factor(shape, step, num_steps, warmup))
+    shape, warmup, decay = config.schedule, config.warmup_fraction, config.decay_fraction
+    return LambdaLR(optimizer, lambda step: lr_factor(shape, step, num_steps, warmup, decay))
 
 
-def lr_factor(shape: str, step: int, num_steps: int, warmup_fraction: float) -> float:
+def lr_factor(
+    shape: str, step: int, num_steps: int, warmup_fraction: float, decay_fraction: float = 1.0
+) -> float:
     """Fraction (0..1) of the peak learning rate: linear warm-up, then decay as `shape` says.
 
     Not torch's OneCycleLR: it divides by zero if the warm-up is one step long, and it decays by
     cosine or linearly only. The shape is that of arXiv:1803.09820, without its momentum cycle.
 
     Args:
-        shape: cosine (one cycle, Smith 2018), linear (to zero) or constant.
+        shape: cosine (one cycle, Smith 2018), linear (to zero), trapezoid (constant, then linear
+            to zero) or constant.
         step: 0 for the first step.
         num_steps: length of the schedule.
         warmup_fraction: fraction of the steps spent on warm-up.
+        decay_fraction: fraction of the steps spent on the decay of a trapezoid.
     """
     peak = max(1.0, warmup_fraction * num_steps)
     if step < peak:
         return _START_FACTOR + (1 - _START_FACTOR) * (step + 1) / (peak + 1)
-    down = min(1.0, (step - peak) / max(_EPSILON, num_steps - peak))
+    start = max(peak, (1 - decay_fraction) * num_steps) if shape == "trapezoid" else peak
+    down = min(1.0, max(0.0, step - start) / max(_EPSILON, num_steps - start))
     if shape == "constant":
         return 1.0
-    factor = 1 - down if shape == "linear" else 0.5 * (1 + math.cos(math.pi * down))
+    factor = 1 - down if shape in ("linear", "trapezoid") else 0.5 * (1 + math.cos(math.pi * down))
     return _END_FACTOR + (1 - _END_FACTOR) * factor
 
 

@@ -269,18 +269,17 @@ class Absent:
         if name.partition(".")[0] in ABSENT:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
-from fer_models.inference.bundle import load_bundle
-from fer_models.inference.faces import find_pictures
-from fer_models.inference.predict_faces import predict_faces
-from fer_models.inference.predictions_file import write_predictions
-from fer_models.training.predict import predict_probabilities
+import fer_models
+from fer_models.inference.pictures.find import find_pictures
+from fer_models.inference.predict_found import predict_found
+from fer_models.inference.results.annotate import annotation_folder
+from fer_models.inference.results.writer import predictions_file
 from pathlib import Path
-network, preprocessing, facts = load_bundle(sys.argv[1])
-found = find_pictures([sys.argv[2]])
-done = predict_faces(
-    found, lambda images: predict_probabilities(network, preprocessing, images), facts.classes
-)
-write_predictions(done.table, Path(sys.argv[3]))
+model = fer_models.load_model(sys.argv[1])
+file = predictions_file(Path(sys.argv[3]), model.classes, "csv")
+with file as out, annotation_folder(Path(sys.argv[3] + ".faces")) as copies:
+    predict_found(find_pictures([sys.argv[2]]), model, "crop", [out, copies])
+assert len(fer_models.predict([sys.argv[2]], model=model, faces="crop").to_frame()) == 1
 """
 
 

@@ -7,8 +7,8 @@ from scipy.spatial.distance import mahalanobis
 
 from fer_models.cleaning.config import FACE_SCORE_LIMITS
 from fer_models.errors import DataError
+from fer_models.faces.gradients import NUM_FEATURES, gradient_features
 from fer_models.quality import face_warps, non_faces
-from fer_models.quality.face_gradients import NUM_FEATURES, gradient_features
 from fer_models.quality.face_warps import WARPS
 from fer_models.quality.non_faces import face_scores
 from fer_models.synthetic.config import SyntheticConfig
@@ -56,7 +56,7 @@ def test_same_scores_in_any_order_and_block_size(
     scores: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fer_models.quality.face_gradients._BLOCK", 77)
+    monkeypatch.setattr("fer_models.faces.gradients._BLOCK", 77)
     monkeypatch.setattr("fer_models.quality.non_faces._BLOCK", 101)
     again = face_scores(synthetic.images[::-1], len(scores) - 1 - reference)
     assert again[::-1] == pytest.approx(scores, abs=0.0002)

@@ -1,4 +1,5 @@
 import hashlib
+import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,3 +45,10 @@ def test_a_download_that_does_not_match_is_rejected(tmp_path: Path) -> None:
 
 def none(_: object) -> None:
     """Discards a value."""
+
+
+def test_the_cache_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    folder.mkdir(mode=0o755)
+    path = cached_download(folder, "s3://b", ENTRY, lambda part: part.write_bytes(DATA) and None)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700

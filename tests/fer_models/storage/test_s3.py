@@ -3,10 +3,13 @@
 import os
 import pickle
 import socket
+import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -95,6 +98,57 @@ def test_an_endpoint_without_a_scheme_is_reported(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:9000")
     assert "expected AWS_ENDPOINT_URL like http://" in _error_message(s3_store_url)
+
+
+def test_an_endpoint_with_a_password_is_refused_without_repeating_it(
+    s3_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://me:hunter2@{address}")
+    message = _error_message(s3_store_url)
+    assert f"AWS_ENDPOINT_URL=http://***@{address} has a user or password" in message
+    assert "hunter2" not in message
+
+
+def test_https_to_a_server_without_it_is_explained(
+    s3_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = os.environ["AWS_ENDPOINT_URL"].replace("http://", "https://")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    assert "try AWS_ENDPOINT_URL=http://127.0.0.1" in _error_message(s3_store_url)
+
+
+def test_http_to_a_server_with_tls_is_explained(
+    s3_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tls_server() as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        assert f"try AWS_ENDPOINT_URL=https://127.0.0.1:{port}" in _error_message(s3_store_url)
+
+
+@contextmanager
+def tls_server() -> Iterator[int]:
+    """A server that only speaks TLS: it answers plain text with an alert and hangs up."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with suppress(OSError), client:
+                context.wrap_socket(client, server_side=True)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(10)
 
 
 def test_a_large_file_round_trips_as_a_multipart_upload(

@@ -1,5 +1,6 @@
 """Behaviour of an artifact store with any backend."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,19 @@ def test_a_damaged_description_is_reported(any_store: ArtifactStore) -> None:
     any_store.write_bytes(f"datasets/one/{ARTIFACT_FILE}", b'{"id": "one"')
     with pytest.raises(StoreError, match=r"artifact\.json: expected an artifact description"):
         any_store.info(ref)
+
+
+@pytest.mark.parametrize("key", ["../../secret.txt", "/etc/passwd", "datasets/../../x", "a\\..\\b"])
+def test_a_description_that_leads_out_of_the_store_is_refused(
+    any_store: ArtifactStore, key: str
+) -> None:
+    ref = _put(any_store)
+    described = json.loads(any_store.read_bytes(f"datasets/one/{ARTIFACT_FILE}"))
+    described["files"]["greeting.txt"]["key"] = key
+    any_store.write_bytes(f"datasets/one/{ARTIFACT_FILE}", json.dumps(described).encode())
+    with pytest.raises(StoreError, match=r"artifact\.json: expected an artifact description"):
+        any_store.fetch(ref, "greeting.txt")
+    assert any_store.faults(ref) == ["artifact.json is no description of an artifact"]
 
 
 def test_a_file_that_the_artifact_lacks_is_reported_with_those_it_has(

@@ -1,0 +1,128 @@
+"""Write the page with a model that runs in the browser."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.browser_page.runtime import LICENSE_NOTE, runtime_files
+from deployments.inference_server.models.card import card_sections
+from deployments.inference_server.web.assets import (
+    BROWSER_ENGINE,
+    ENGINE,
+    INDEX,
+    SERVER_ENGINE,
+    page_files,
+)
+from fer_models.errors import StoreError
+from fer_models.inference.export_onnx import write_onnx
+from fer_models.storage.store import ArtifactStore
+
+MODEL_FILE = "model/model.onnx"
+FACTS_FILE = "model/model.json"
+# Everything from the page's own folder; WebAssembly is compiled, and nothing else is evaluated.
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'"
+)
+_HEAD = "<head>\n"
+
+
+@dataclass(frozen=True)
+class WrittenPage:
+    """The folder, the model in it, and its size in bytes."""
+
+    folder: Path
+    model: str
+    num_bytes: int
+
+
+def write_browser_page(
+    model: str,
+    folder: Path,
+    store: ArtifactStore | None = None,
+    *,
+    runtime: Path | None = None,
+) -> WrittenPage:
+    """Write a page that runs a model in the browser, for any static web server.
+
+    The folder is complete, or it is not written.
+
+    Args:
+        model: as for `write_onnx`.
+        folder: does not exist yet, or is empty, or holds an earlier page.
+        store: contains `champion` and stored models.
+        runtime: see `runtime_files`.
+
+    Raises:
+        FerError: the model can't be exported, onnxruntime-web can't be had, or the folder can't be
+            written.
+
+    Example:
+        write_browser_page("bundled:face_cnn", Path("public"))
+    """
+    _check_folder(folder)
+    files = {f"page/ort/{name}": data for name, data in runtime_files(runtime).items()}
+    files["page/ort/LICENSE.txt"] = LICENSE_NOTE.encode()
+    files |= _page()
+    with tempfile.TemporaryDirectory(prefix="ferflow-page-") as scratch:
+        path, facts = write_onnx(model, Path(scratch), store)
+        weights = path.read_bytes()
+    files[MODEL_FILE] = weights
+    described = {
+        "model": facts.model,
+        "classes": list(facts.classes),
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "card": card_sections(facts.model, store),
+    }
+    files[FACTS_FILE] = json.dumps(described, indent=1).encode()
+    _write(folder, files)
+    return WrittenPage(folder, facts.model, sum(map(len, files.values())))
+
+
+def _page() -> dict[str, bytes]:
+    """The files of the page, with the engine that runs in the browser."""
+    files = page_files()
+    index = files.pop(INDEX).decode()
+    assert _HEAD in index
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+    del files[SERVER_ENGINE]
+    files[ENGINE] = files.pop(BROWSER_ENGINE)
+    named = {f"page/{name}": data for name, data in files.items()}
+    return named | {INDEX: index.replace(_HEAD, _HEAD + policy, 1).encode()}
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: expected a folder, got a file; choose another one")
+    is_earlier = (folder / FACTS_FILE).exists()
+    if any(folder.iterdir()) and not is_earlier:
+        raise StoreError(
+            f"{folder}: expected a new or empty folder, or one with an earlier page; got other "
+            "files; choose another one"
+        )
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """All files beside the folder first; then they take its place."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+            new = Path(scratch) / "new"
+            for name, data in files.items():
+                path = new / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+            if folder.exists():
+                shutil.move(folder, Path(scratch) / "old")
+            shutil.move(new, folder)
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: can't write the page ({error.strerror}); choose another folder"
+        ) from error

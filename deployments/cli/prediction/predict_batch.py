@@ -1,0 +1,72 @@
+"""`ferflow predict-batch`: predict the new pictures of folders and buckets, without a server."""
+
+import json
+from typing import Any
+
+import click
+
+from deployments.cli.options import config_options, request_from
+from deployments.cli.output import Produced, print_facts, print_table, progress_display
+from deployments.cli.output import reporting_command as reporting
+from deployments.environment import set_quiet_defaults
+from fer_models.storage.store import ArtifactStore
+from flows.request import absolute_path
+
+
+@click.command(name="predict-batch")
+@click.argument("paths", nargs=-1, metavar="[PATH...]")
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="champion, the id of a stored model, bundled, or bundled:NAME.  [default: champion]",
+)
+@click.option("--redo", is_flag=True, help="Predict again what only other models have predicted.")
+@config_options
+@reporting
+def command(paths: tuple[str, ...], model: str | None, redo: bool, **options: Any) -> Produced:
+    """Predict the pictures of PATH... that the store has no predictions of.
+
+    PATH is a picture or a folder of pictures, also in a bucket (s3://...). Without PATH, the
+    recipe's prediction.pictures are read. The predictions go to the store as parquet, in batches;
+    a command that was stopped goes on with the pictures that are left. `ferflow drift
+    predictions:7d` compares the faces of the last week with the champion's training data.
+
+    \b
+    ferflow predict-batch /data/incoming
+    ferflow predict-batch s3://bucket/incoming --store s3://bucket/fer --json
+    """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
+    set_quiet_defaults()
+    options["assignments"] = (*options["assignments"], *_assignments(paths, model, redo))
+    config = request_from(options).resolve("--set")
+    from fer_models.batch.predict import predict_batches
+
+    with progress_display():
+        outcome = predict_batches(ArtifactStore(config.store), config.prediction)
+    if outcome.batches:
+        rows = [[label, str(count)] for label, count in outcome.counts.items()]
+        print_table("Predictions", ["label", "faces"], rows)
+    pictures = f"{outcome.predicted} new of {outcome.found}"
+    facts = {"model": outcome.model, "pictures": pictures if outcome.found else "none found"}
+    if outcome.without_face:
+        facts["no face"] = f"{outcome.without_face} pictures; the page says why"
+    facts |= {f"batch {n}": batch.report_url for n, batch in enumerate(outcome.batches, start=1)}
+    print_facts(facts)
+    return {
+        **outcome.model_dump(mode="json", exclude={"batches"}),
+        "predicted": outcome.predicted,
+        "batches": [batch.id for batch in outcome.batches],
+        "tables": [f"{batch.url}/predictions.parquet" for batch in outcome.batches],
+        "reports": [batch.report_url for batch in outcome.batches],
+    }
+
+
+def _assignments(paths: tuple[str, ...], model: str | None, redo: bool) -> list[str]:
+    """The arguments as settings."""
+    given: dict[str, Any] = {}
+    if paths:
+        given["pictures"] = [absolute_path(path) if path else path for path in paths]
+    if model is not None:
+        given["model"] = model
+    if redo:
+        given["redo"] = True
+    return [f"prediction.{name}={json.dumps(value)}" for name, value in given.items()]

@@ -1,0 +1,1 @@
+"""`ferflow review`: pages for decisions by people about images, and their answers."""

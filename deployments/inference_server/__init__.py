@@ -1,0 +1,1 @@
+"""The inference server: predictions over HTTP, and a page that shows them."""

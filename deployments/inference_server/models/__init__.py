@@ -1,0 +1,1 @@
+"""What is served: the current model, its batches, heat maps and card."""

@@ -1,0 +1,115 @@
+"""The card of the served model: that of the store, or the facts of a bundle."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fer_models.errors import FerError
+from fer_models.inference.model_names import bundle_of, is_bundle, is_onnx_file
+from fer_models.inference.open_model import stored_model
+from fer_models.storage.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from fer_models.inference.facts import BundleFacts, EnsembleFacts, MeasuredAccuracy
+    from fer_models.onnx_files.facts import AccuracyFacts
+    from fer_models.reporting.model_card.card import Block, CardSection
+
+    Accuracy = Mapping[str, MeasuredAccuracy] | Mapping[str, AccuracyFacts]
+
+CardSections = Sequence[dict[str, Any]]
+"""Each with a `title` and `blocks` of `heading`, and `text`, `items`, or `head` and `rows`."""
+
+
+def card_sections(name: str, store: ArtifactStore | None) -> CardSections:
+    """The sections of a model's card.
+
+    Raises:
+        FerError: the model is missing or damaged.
+    """
+    if is_onnx_file(name):
+        sections = _onnx_card(name)
+    else:
+        sections = _bundle_card(name) if is_bundle(name) else _stored_card(name, store)
+    return [asdict(section) for section in sections]
+
+
+def _stored_card(name: str, store: ArtifactStore | None) -> Sequence["CardSection"]:
+    from fer_models.evaluation.config import EvaluationConfig
+    from fer_models.reporting.model_card.card import CardSection, Paragraph, model_card
+    from fer_models.reporting.model_card.config import ModelCardConfig
+    from fer_models.reporting.model_card.facts import card_facts
+
+    assert store is not None
+    try:
+        facts = card_facts(store, stored_model(store, name), EvaluationConfig())
+    except FerError as error:
+        return [CardSection("Model Details", (Paragraph(name), Paragraph(error.message)))]
+    return model_card(facts, ModelCardConfig()).sections
+
+
+def _bundle_card(name: str) -> Sequence["CardSection"]:
+    from fer_models.inference.bundle import load_any_bundle
+
+    facts = load_any_bundle(bundle_of(name)[1]).facts
+    return _file_card(_details(facts), facts.accuracy)
+
+
+def _onnx_card(name: str) -> Sequence["CardSection"]:
+    from fer_models.onnx_files.session import open_onnx
+
+    facts = open_onnx(Path(name)).facts
+    details = (
+        f"Model: {facts.model}, as an ONNX file ({facts.precision})",
+        f"Networks: {', '.join(network.name for network in facts.networks)}",
+        f"Classes: {', '.join(facts.classes)}",
+        f"Views of each face: {facts.views}",
+        f"Made with: ferflow {facts.ferflow}",
+    )
+    return _file_card(details, facts.accuracy)
+
+
+def _file_card(details: tuple[str, ...], accuracy: "Accuracy") -> Sequence["CardSection"]:
+    from fer_models.reporting.model_card import texts
+    from fer_models.reporting.model_card.card import Bullets, CardSection, Paragraph
+
+    return (
+        CardSection("Model Details", (Bullets(details),)),
+        CardSection(
+            "Intended Use",
+            (
+                Paragraph(texts.INTENDED_USE, "Primary intended uses"),
+                Bullets(texts.OUT_OF_SCOPE, "Out-of-scope uses"),
+            ),
+        ),
+        CardSection("Metrics", (_accuracy(accuracy),)),
+        CardSection("Ethical Considerations", (Bullets(texts.ETHICS),)),
+        CardSection("Caveats and Recommendations", (Bullets(texts.CAVEATS),)),
+    )
+
+
+def _details(facts: "BundleFacts | EnsembleFacts") -> tuple[str, ...]:
+    members = getattr(facts, "members", None) or [facts]
+    networks = ", ".join(one.member.network.name for one in members)
+    lines = [
+        f"Model: {facts.name}, a bundle of {facts.date}",
+        f"Networks: {networks}",
+        f"Classes: {', '.join(facts.classes)}",
+        f"Training: seed {facts.seed}, {facts.train_seconds:,.0f} s on {facts.machine}",
+        f"Command: {facts.command}" if facts.command else "",
+        f"Dataset: snapshot {facts.snapshot_id[:12]}",
+        f"Made with: ferflow {facts.ferflow}",
+    ]
+    return tuple(line for line in lines if line)
+
+
+def _accuracy(accuracy: "Accuracy") -> "Block":
+    from fer_models.reporting.model_card.card import Paragraph, Table
+
+    if not accuracy:
+        return Paragraph("The accuracy was not measured.")
+    rows = tuple(
+        (name.replace("_", " "), f"{100 * one.accuracy:.1f} %", f"{one.n:,}")
+        for name, one in accuracy.items()
+    )
+    return Table(("Images", "Accuracy", "n"), rows, "Accuracy")

@@ -1,0 +1,45 @@
+"""A model that is ready to serve: loaded, warm, and known to predict."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fer_models.errors import StoreError
+from fer_models.inference.expression_model import ExpressionModel
+from fer_models.inference.heat_maps import HeatMapper, open_heat_maps
+from fer_models.inference.open_model import open_model
+from fer_models.storage.store import ArtifactStore
+
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model, what can be shown of it, and when it was loaded (seconds since 1970)."""
+
+    model: ExpressionModel
+    heat_maps: HeatMapper | None
+    loaded_s: float
+
+
+Load = Callable[[str], ServedModel]
+
+
+def load_model(name: str, store: ArtifactStore | None) -> ServedModel:
+    """Load a model by its name, and predict one image with it.
+
+    Raises:
+        StoreError: the model does not exist, is damaged, or does not predict probabilities.
+    """
+    model = open_model(name, store)
+    blank = np.zeros((1, *model.image_format.shape), dtype=np.uint8)
+    probs_1K = model.predict(blank)
+    is_right = probs_1K.shape == (1, len(model.classes)) and bool(np.isfinite(probs_1K).all())
+    if not is_right or abs(float(probs_1K.sum()) - 1) > _TOLERANCE:
+        raise StoreError(
+            f"{model.name}: expected {len(model.classes)} probabilities that sum to 1 for a blank "
+            f"image, got {probs_1K.tolist()}; train or export the model again"
+        )
+    return ServedModel(model, open_heat_maps(model.name, store), time.time())

@@ -1,0 +1,47 @@
+// Frames of the camera, one at a time: the next is taken when the last is predicted.
+
+const SIDE = 640;
+
+export class Camera {
+  constructor(video) {
+    this.video = video;
+    this.stream = null;
+    this.canvas = document.createElement("canvas");
+  }
+
+  get isOn() {
+    return this.stream !== null;
+  }
+
+  async start() {
+    if (!navigator.mediaDevices?.getUserMedia) {
+      throw new Error("This browser gives the camera to pages over https or on localhost only.");
+    }
+    try {
+      this.stream = await navigator.mediaDevices.getUserMedia({
+        video: { facingMode: "user", width: { ideal: 1280 } },
+      });
+    } catch (error) {
+      throw new Error(`The camera can't be used (${error.message}). Allow it for this page, or choose a picture.`);
+    }
+    this.video.srcObject = this.stream;
+    await this.video.play();
+  }
+
+  stop() {
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.stream = null;
+    this.video.srcObject = null;
+  }
+
+  // A JPEG of the current frame; null when the camera has been stopped.
+  async frame() {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    if (!this.isOn || !width) return null;
+    const scale = Math.min(1, SIDE / Math.max(width, height));
+    this.canvas.width = Math.round(width * scale);
+    this.canvas.height = Math.round(height * scale);
+    this.canvas.getContext("2d").drawImage(this.video, 0, 0, this.canvas.width, this.canvas.height);
+    return new Promise((resolve) => this.canvas.toBlob(resolve, "image/jpeg", 0.92));
+  }
+}

@@ -1,0 +1,1 @@
+"""What is between a client and the model: addresses, guard, uploads, errors."""

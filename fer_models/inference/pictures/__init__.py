@@ -1,0 +1,1 @@
+"""Pictures from wherever people have them: files, folders, archives, stdin, Python objects."""

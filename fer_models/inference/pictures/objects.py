@@ -1,0 +1,94 @@
+"""Pictures that Python code has: arrays, tensors, images of Pillow, bytes."""
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_models.errors import DataError
+from fer_models.inference.picture import Picture, Pixels
+from fer_models.inference.pictures.decode import picture_of_bytes, rgb_pixels
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_EXPECTED = (
+    "expected a path, the bytes of an image file, an image of Pillow, an array H x W or H x W x 3 "
+    "(RGB), or a tensor 3 x H x W"
+)
+_MAX_SIDE_PX = 20_000
+
+
+def picture_of(value: Any, name: str) -> Picture:
+    """A picture from a Python object.
+
+    Args:
+        value: bytes of an image file; an image of Pillow; an array H x W, H x W x 1 or H x W x 3
+            (RGB; OpenCV reads BGR: pass `frame[..., ::-1]`); a tensor H x W, 1 x H x W or
+            3 x H x W. Values are integers 0..255, or floats 0..1.
+        name: of the picture in results.
+
+    Raises:
+        DataError: it is something else, or has other values.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        return picture_of_bytes(name, bytes(value))
+    if hasattr(value, "getbands") and hasattr(value, "convert"):
+        return _of_pillow(value, name)
+    if _is_tensor(value):
+        return Picture(name, pixels=_of_array(_last_channels(value.detach().cpu().numpy()), name))
+    if isinstance(value, np.ndarray):
+        return Picture(name, pixels=_of_array(value, name))
+    raise DataError(f"{name}: {_EXPECTED}; got {type(value).__name__}")
+
+
+def _is_tensor(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach")
+
+
+def _of_pillow(image: "Image", name: str) -> Picture:
+    if image.mode in ("L", "RGB") and not image.getexif():
+        return Picture(name, pixels=np.asarray(image))
+    if image.mode.startswith(("I", "F")):
+        # As a file of the same depth would be read.
+        stream = io.BytesIO()
+        image.save(stream, "TIFF")
+        return Picture(name, data=stream.getvalue())
+    return Picture(name, pixels=rgb_pixels(image))
+
+
+def _last_channels(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A tensor C x H x W as H x W x C; other shapes as they are."""
+    is_image = values.ndim == 3 and values.shape[0] in (1, 3, 4)
+    return np.moveaxis(values, 0, 2) if is_image else values
+
+
+def _of_array(values: npt.NDArray[Any], name: str) -> Pixels:
+    flat = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
+    if problem := _shape_problem(flat):
+        raise DataError(f"{name}: {_EXPECTED}; got the shape {values.shape}{problem}")
+    if flat.dtype == np.uint8:
+        return np.ascontiguousarray(flat)
+    low, high = float(flat.min()), float(flat.max())
+    if flat.dtype.kind == "f" and low >= 0 and high <= 1:
+        return np.round(flat * 255.0).astype(np.uint8)
+    if flat.dtype.kind in "iu" and low >= 0 and high <= 255:
+        return flat.astype(np.uint8)
+    raise DataError(
+        f"{name}: expected integers 0..255 or floats 0..1, got {flat.dtype} from {low:g} to "
+        f"{high:g}; undo the normalisation, or scale the values"
+    )
+
+
+def _shape_problem(values: npt.NDArray[Any]) -> str:
+    """What is wrong with the shape of an image, with advice; "" if nothing."""
+    if values.ndim == 4:
+        return "; for several pictures pass a list, list(pictures)"
+    if values.ndim == 3 and values.shape[2] != 3:
+        if values.shape[0] == 3:
+            return "; move the channels to the end, np.moveaxis(picture, 0, 2)"
+        return "; for several grey pictures pass a list, list(pictures)"
+    if values.ndim not in (2, 3):
+        return " "
+    return "" if min(values.shape) > 0 and max(values.shape) <= _MAX_SIDE_PX else " "

@@ -1,0 +1,1 @@
+"""Faces that people have labelled: versions in the store, which ingest adds to the data."""

@@ -1,0 +1,1 @@
+"""Active learning: the unlabelled faces that a model learns most from, and people's labels."""

@@ -1,0 +1,104 @@
+"""What a model says about candidates: calibrated probabilities, uncertainty and features.
+
+N candidates, K classes, M members, D features.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fer_models.dataset.image_format import to_thumbnails
+from fer_models.dataset.snapshot import Images, open_snapshot
+from fer_models.drift.confidence import fit_temperature, scale_probabilities
+from fer_models.drift.embedding import embed, largest_network
+from fer_models.errors import ConfigError, FerError
+from fer_models.evaluation.predictions import networks_of, read_predictions, selected_model
+from fer_models.inference.expression_model import ExpressionModel
+from fer_models.selection.config import Measure
+from fer_models.selection.uncertainty import (
+    Floats,
+    disagreement,
+    entropy,
+    margin_uncertainty,
+)
+from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.predict import ENSEMBLE, predict_model
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Probabilities after temperature scaling, and how unsure the model is by `by`."""
+
+    probs_NK: Floats
+    uncertainty_N: Floats
+    by: Measure
+    temperature: float
+
+
+def judge(
+    store: ArtifactStore,
+    model: ExpressionModel,
+    ref: ModelRef | None,
+    images: Images,
+    by: Measure,
+) -> Judgement:
+    """Predict candidates.
+
+    Args:
+        store: holds the model.
+        model: predicts.
+        ref: the stored model; None for a bundle.
+        images: uint8, in the format of the model.
+        by: the measure.
+
+    Raises:
+        ConfigError: disagreement is asked of a model without members.
+        StoreError: the model is missing or damaged.
+    """
+    members = networks_of(store, ref) if ref is not None and ref.kind == ENSEMBLE else []
+    if by == "auto":
+        by = "disagreement" if len(members) > 1 else "margin"
+    if by == "disagreement" and len(members) < 2:
+        raise ConfigError(
+            f"disagreement needs an ensemble of stored networks, {model.name} is none; choose "
+            "margin or entropy"
+        )
+    temperature = 1.0 if ref is None else _temperature(store, ref)
+    probs_NK = scale_probabilities(model.predict(images).astype(np.float64), temperature)
+    if by == "disagreement":
+        of_members = [predict_model(store, member, images) for member in members]
+        uncertainty_N = disagreement(np.stack(of_members).astype(np.float64))
+    else:
+        uncertainty_N = (entropy if by == "entropy" else margin_uncertainty)(probs_NK)
+    return Judgement(probs_NK, uncertainty_N, by, temperature)
+
+
+def features(store: ArtifactStore, ref: ModelRef | None, images: Images) -> Floats:
+    """Standardised embeddings N x D; thumbnails for a bundle, or a network without linear layer."""
+    try:
+        if ref is None:
+            raise ConfigError("a bundle gives no embeddings")
+        found_ND = embed(store, largest_network(store, ref), images)
+    except ConfigError:
+        found_ND = to_thumbnails(images).reshape(len(images), -1).astype(np.float64)
+    spread = found_ND.std(axis=0)
+    scaled: Floats = (found_ND - found_ND.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return scaled
+
+
+def _temperature(store: ArtifactStore, ref: ModelRef) -> float:
+    """Fitted on the validation images (see `fit_temperature`); 1 if they are not in the store."""
+    try:
+        snapshot = open_snapshot(store, snapshot_of(store, ref))
+        validation = read_predictions(store, snapshot, selected_model(store, ref))["validation"]
+    except FerError:
+        return 1.0
+    if not len(validation.labels):
+        return 1.0
+    return fit_temperature(validation.probs_NK, validation.labels)
+
+
+def snapshot_of(store: ArtifactStore, ref: ModelRef) -> SnapshotRef:
+    """The snapshot that a model was trained on; it may be gone."""
+    return store.ref(SnapshotRef, str(store.info(ref).get("snapshot_id")))

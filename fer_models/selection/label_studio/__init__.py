@@ -1,0 +1,1 @@
+"""Label Studio: tasks with predictions for it, and its annotations as decisions."""

@@ -1,0 +1,1 @@
+"""Settings of augmentation, and of a training as a whole."""

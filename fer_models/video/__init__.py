@@ -1,0 +1,1 @@
+"""Faces and their expressions in videos, tracked and smoothed over time."""
