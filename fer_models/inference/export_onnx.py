@@ -12,7 +12,7 @@ from fer_models.inference.facts import WEIGHTS_SUFFIX
 from fer_models.inference.model_names import is_bundle
 from fer_models.inference.networks import LoadedModel, load_bundled, load_stored
 from fer_models.inference.open_model import stored_model
-from fer_models.inference.source_rows import read_source_rows
+from fer_models.inference.submission.source_rows import read_source_rows
 from fer_models.lineage import package_version
 from fer_models.onnx_files.facts import (
     ONNX_SUFFIX,
@@ -160,6 +160,7 @@ def _facts(source: LoadedModel) -> OnnxFacts:
         temperature=1.0 if combination is None else combination.temperature,
         weights_sha256=source.weights_sha256,
         accuracy={key: AccuracyFacts(**one.model_dump()) for key, one in source.accuracy.items()},
+        familiarity=source.familiarity(),
         ferflow=package_version("ferflow") or "unknown",
     )
 

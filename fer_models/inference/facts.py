@@ -98,6 +98,8 @@ class CommonFacts(FrozenConfig):
     """The dataset it was trained on."""
     ferflow: str
     """The ferflow version of the training."""
+    familiarity: str = ""
+    """How unlike the training's faces an image looks, see `FaceFamiliarity`; empty if unknown."""
 
     @property
     def validation_accuracy(self) -> float:
