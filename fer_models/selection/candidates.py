@@ -10,8 +10,8 @@ from fer_models.batch.places import Place, list_places, read_places
 from fer_models.batch.tables import png_bytes
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.dataset.snapshot import Images, pixel_sha256
+from fer_models.drift.recent import Skipped
 from fer_models.errors import DataError
-from fer_models.inference.faces import Skipped
 from fer_models.ingest.files.image_decoding import decode_image
 from fer_models.progress import report
 from fer_models.storage.store import ArtifactStore
