@@ -15,9 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest \
-  bench-train bench-gpu bench-promotion docs-pictures check audit format lock \
-  campaign-pack campaign campaign-merge bench-serve bench-predict bench-faces clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve bench-predict bench-faces soak clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -81,6 +79,9 @@ bench-predict: $(STAMP)  ## Faces/s and start-up of prediction, torch and onnxru
 
 bench-faces: $(STAMP)  ## How well faces are found, cut out and told from other pictures (ARGS='--images TABLE')
 	@$(PY) -m tests.benchmarks.bench_faces $(ARGS)
+
+soak: $(STAMP)  ## Kill runs, servers and nodes at random, and check that nothing is lost (ARGS='--minutes 60 --seed 0')
+	@$(PY) -m tests.soak $(ARGS)
 
 docs-pictures: $(STAMP)  ## Make the pictures of docs/ui.md again (needs Chromium)
 	@$(PY) -m tests.operation.pictures
