@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from deployments.browser_page.runtime import LICENSE_NOTE, runtime_files
 from deployments.inference_server.models.card import card_sections
 from deployments.inference_server.web.assets import (
@@ -22,7 +24,7 @@ from fer_models.inference.facts import read_facts
 from fer_models.inference.model_names import bundle_of, is_bundle, is_onnx_file
 from fer_models.inference.shipped import bundle_files, graph_file
 from fer_models.inference.speed import DEFAULT_SPEED, Speed, views_at
-from fer_models.onnx_files.facts import OnnxFacts
+from fer_models.onnx_files.facts import VIEWS, OnnxFacts
 from fer_models.onnx_files.session import open_onnx
 from fer_models.storage.store import ArtifactStore
 
@@ -77,11 +79,13 @@ def write_browser_page(
     files["page/ort/LICENSE.txt"] = LICENSE_NOTE.encode()
     files |= _page()
     graph, facts = _graph(model, store)
+    views = views_at(speed, facts.views)
+    graph = _with_views(graph, views)
     files[MODEL_FILE] = graph
     described = {
         "model": facts.model,
         "classes": list(facts.classes),
-        "views": views_at(speed, facts.views),
+        "views": views,
         "sha256": hashlib.sha256(graph).hexdigest(),
         "card": card_sections(model if is_onnx_file(model) else facts.model, store),
     }
@@ -101,6 +105,19 @@ def _graph(model: str, store: ArtifactStore | None) -> tuple[bytes, OnnxFacts]:
     with tempfile.TemporaryDirectory(prefix="ferflow-page-") as scratch:
         path, facts = write_onnx(model, Path(scratch), store)
         return path.read_bytes(), facts
+
+
+def _with_views(graph: bytes, views: int) -> bytes:
+    """The ONNX file with another number of views where none is given.
+
+    onnxruntime-web does not take inputs that have a default.
+    """
+    import onnx
+
+    model = onnx.load_from_string(graph)
+    [default] = [one for one in model.graph.initializer if one.name == VIEWS]
+    default.CopyFrom(onnx.numpy_helper.from_array(np.array([views], np.int64), VIEWS))
+    return bytes(model.SerializeToString())
 
 
 def _graph_beside(model: str) -> Path | None:
