@@ -6,9 +6,7 @@ Requests are checked first: Ray itself would wait forever for resources that no 
 import logging
 import math
 import os
-import shlex
 import shutil
-import sys
 import tempfile
 import threading
 import warnings
@@ -19,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from fer_models.cluster_address import cluster_address, require_answer
-from fer_models.errors import ConfigError, TrainingError
+from fer_models.errors import ConfigError
 from fer_models.processes import process_tag
 from fer_models.ray_orphans import FOLDER_PREFIX, OWNER_VARIABLE, mark_folder, sweep_orphans
-from fer_models.signals import own_sigterm_handler, signals_unwrapped
+from fer_models.ray_start import start_ray
+from fer_models.signals import signals_unwrapped
 
-_MIN_OBJECT_STORE_BYTES = 128 * 2**20
 # Ray creates Unix sockets below its folder, and their paths are limited to about 100 bytes.
 _MAX_FOLDER_LENGTH = 20
 _ROUNDING = 1e-6
@@ -160,7 +158,7 @@ def _connected(demand: Demand) -> ExitStack:
         if not ray.is_initialized():
             folder = None if address else _short_folder(stack)
             stack.callback(ray.shutdown)
-            _start(demand, folder)
+            start_ray(demand.num_cpus, demand.object_bytes, folder)
         return stack.pop_all()
 
 
@@ -220,40 +218,6 @@ def num_fitting(demand: Demand, node: Mapping[str, float]) -> int:
         ),
         default=demand.pieces,
     )
-
-
-def _start(demand: Demand, folder: str | None) -> None:
-    import ray
-
-    from fer_models.processes import num_cores
-
-    address = cluster_address()
-    options: dict[str, Any] = {"address": address}
-    if not address:
-        options = {
-            "address": "local",
-            "num_cpus": max(num_cores(), demand.num_cpus),
-            "include_dashboard": False,
-            "object_store_memory": max(_MIN_OBJECT_STORE_BYTES, 2 * demand.object_bytes),
-            "_node_ip_address": "127.0.0.1",
-            "_temp_dir": folder,
-            "runtime_env": _worker_environment(),
-        }
-    try:
-        with own_sigterm_handler():
-            ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
-    except Exception as error:
-        where = address or "this machine"
-        raise TrainingError(
-            f"Ray can't be used on {where}: {error}; check RAY_ADDRESS, memory and free space in "
-            "the temporary folder, or run without Ray: training.workers=1, tuning.enabled=false"
-        ) from error
-
-
-def _worker_environment() -> dict[str, str]:
-    """Quote the interpreter's path: Ray 2.60 starts its workers through bash without quoting it."""
-    quoted = shlex.quote(sys.executable)
-    return {} if quoted == sys.executable else {"py_executable": quoted}
 
 
 @contextmanager

@@ -3,11 +3,14 @@
 import os
 import shutil
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from fer_models.lineage import package_version
+from fer_models.private_folder import make_private
 from fer_models.storage.store import ArtifactStore, default_cache_dir
+from fer_models.user_input import user_path
 
 HOME_VARIABLE = "PREFECT_HOME"
 API_VARIABLE = "PREFECT_API_URL"
@@ -32,7 +35,7 @@ def use_project_home(store: ArtifactStore) -> Path:
     """
     if HOME_VARIABLE not in os.environ and not configured_api():
         os.environ[HOME_VARIABLE] = str(project_home(store))
-    return Path(os.environ.get(HOME_VARIABLE, "~/.prefect")).expanduser()
+    return user_path(os.environ.get(HOME_VARIABLE, "~/.prefect"))
 
 
 def project_home(store: ArtifactStore) -> Path:
@@ -46,7 +49,7 @@ def configured_api() -> str | None:
     """The API that the environment or the active Prefect profile names, or None."""
     if os.environ.get(API_VARIABLE):
         return os.environ[API_VARIABLE]
-    path = Path("~/.prefect/profiles.toml").expanduser()
+    path = user_path("~/.prefect/profiles.toml")
     try:
         profiles: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
@@ -82,10 +85,11 @@ def database_is_migrated(home: Path) -> None:
     template = _template()
     if template.is_file() or not _is_unused(home / _DATABASE):
         return
-    template.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    copy = template.with_suffix(f".{os.getpid()}")
-    _backup(home / _DATABASE, copy)
-    copy.rename(template)
+    with suppress(OSError):  # without a cache, the next first start takes longer
+        make_private(template.parent)
+        copy = template.with_suffix(f".{os.getpid()}")
+        _backup(home / _DATABASE, copy)
+        copy.rename(template)
 
 
 def _template() -> Path:

@@ -1,7 +1,7 @@
 """How unlike the faces of a training an image looks, from its pixels alone.
 
-N images, uint8 N x S x S, or N x S x S x 3; G = 288 features of their 48 x 48 thumbnails: 144 of edges
-and 144 of brightness.
+N images, uint8 N x S x S, or N x S x S x 3; G features of their 48 x 48 thumbnails: 144 of edges,
+144 of brightness.
 """
 
 import base64
@@ -24,7 +24,7 @@ Scores = npt.NDArray[np.float32]
 
 MIN_FACES = 500
 """Fewer faces say too little about the others."""
-_MAX_FACES = 9000
+_MAX_FACES = 6000
 _HELD_OUT = 3  # every third face
 _COMPONENTS = 16
 _TRIMMED = 0.03  # of the faces: some are none
@@ -90,7 +90,7 @@ class FaceFamiliarity:
 def fit_familiarity(images: Pixels) -> FaceFamiliarity | None:
     """Fit the faces of a training; None if there are fewer than `MIN_FACES`.
 
-    At most 9,000 images are used. A few percent of them may show no face.
+    At most 6,000 images are used. A few percent of them may show no face.
     """
     if len(images) < MIN_FACES:
         return None
@@ -102,7 +102,7 @@ def fit_familiarity(images: Pixels) -> FaceFamiliarity | None:
     edges, brightness = _features(fitted)
     edge_mean, edge_basis = _gaussian(edges)
     brightness_mean, brightness_basis = _gaussian(brightness)
-    outliers = _features(draw_outliers(fitted, len(fitted), rng))
+    outliers = _features(draw_outliers(fitted, len(fitted) // 2, rng))
     unscaled = FaceFamiliarity(
         edge_mean=edge_mean,
         edge_basis=edge_basis,
@@ -121,7 +121,7 @@ def _scaled(unscaled: FaceFamiliarity, held_out: tuple[Features, Features]) -> F
     measures = _measures(held_out, unscaled)
     centres, high = np.quantile(measures, (0.5, 0.99), axis=0)
     spreads = np.maximum(high - centres, 1e-6)
-    levels = np.quantile(_worst(measures, centres, spreads), _QUANTILES)
+    levels = np.asarray(np.quantile(_worst(measures, centres, spreads), _QUANTILES))
     return replace(unscaled, centres=centres, spreads=spreads, levels=levels)
 
 

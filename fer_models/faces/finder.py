@@ -1,45 +1,61 @@
 """The face finder of a setting."""
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from fer_models.faces.found import Colours, FaceFinder, FoundFace
-from fer_models.faces.settings import DEFAULT_FACES, FaceSettings
+from fer_models.faces.settings import DEFAULT_FACES, SHORTEST_FACE_PX, FaceSettings
+
+_Find = Callable[[Colours, int], list[FoundFace]]
+"""Finds the faces of a picture with sides of at least so many pixels."""
 
 
 def face_finder(settings: FaceSettings = DEFAULT_FACES) -> FaceFinder:
     """A function that finds the faces of each picture, the largest first.
 
+    Threads may share it. The detector is loaded when the first picture comes.
+
     Raises:
-        FerError: what the detector needs is not installed.
+        FerError: (the function) what the detector needs is not installed.
 
     Example:
         find_faces = face_finder()
         [faces] = find_faces([picture_HW3])
         faces[0].box, faces[0].landmarks
     """
-    return functools.partial(_find, settings=settings)
+    loaded: list[_Find] = []
+
+    def find_faces(pictures: Sequence[Colours]) -> list[list[FoundFace]]:
+        if not loaded:
+            loaded.append(_detector(settings))
+        return [_find_in(picture, settings, loaded[0]) for picture in pictures]
+
+    return find_faces
 
 
-def _find(pictures: Sequence[Colours], settings: FaceSettings) -> list[list[FoundFace]]:
-    return [_find_in(picture, settings) for picture in pictures]
+def _detector(settings: FaceSettings) -> _Find:
+    if settings.detector == "yunet":
+        from fer_models.faces.yunet import YunetFinder
+
+        return YunetFinder(settings).find
+    from fer_models.faces.mtcnn import MtcnnFinder
+
+    return MtcnnFinder(settings).find
 
 
-def _find_in(picture: Colours, settings: FaceSettings) -> list[FoundFace]:
+def _find_in(picture: Colours, settings: FaceSettings, find: _Find) -> list[FoundFace]:
+    """Find faces in the picture, or in a smaller version of a large one."""
     from PIL import Image
-
-    from fer_models.faces.mtcnn import find_with_mtcnn
 
     height, width = picture.shape[:2]
     scale = min(settings.max_side_px / max(height, width), 1.0)
     if scale == 1.0:
-        found = find_with_mtcnn(picture, settings)
+        found = find(picture, settings.min_size_px)
     else:
-        import numpy as np
-
-        size = (round(width * scale), round(height * scale))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        min_size_px = max(12, round(settings.min_size_px * scale))
-        scaled = settings.model_copy(update={"min_size_px": min_size_px})
-        found = [face.scaled(1 / scale) for face in find_with_mtcnn(np.asarray(small), scaled)]
-    return sorted(found, key=lambda face: -face.area)
+        min_size_px = max(SHORTEST_FACE_PX, round(settings.min_size_px * scale))
+        found = [face.scaled(1 / scale) for face in find(np.asarray(small), min_size_px)]
+    large = (face for face in found if face.longer_side >= settings.min_size_px)
+    return sorted(large, key=lambda face: -face.area)

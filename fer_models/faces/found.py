@@ -33,6 +33,12 @@ class FoundFace:
         left, top, right, bottom = self.box
         return (right - left) * (bottom - top)
 
+    @property
+    def longer_side(self) -> int:
+        """Of the box, in pixels."""
+        left, top, right, bottom = self.box
+        return max(right - left, bottom - top)
+
     def scaled(self, factor: float) -> Self:
         """The face in the picture at `factor` times its size."""
         left, top, right, bottom = (round(edge * factor) for edge in self.box)

@@ -44,16 +44,23 @@ class _Networks:
     output: "InferenceSession"
 
 
-def find_with_mtcnn(picture: Colours, settings: FaceSettings) -> list[FoundFace]:
-    """The faces of a picture, the best first; see `FaceFinder`.
+class MtcnnFinder:
+    """Finds faces; threads may share it."""
 
-    Raises:
-        FerError: onnxruntime or the networks are not installed.
-    """
-    networks = _networks()
-    boxes = _proposals(networks.propose, picture, settings.min_size_px)
-    boxes = _refined(networks.refine, picture, boxes)
-    return _output(networks.output, picture, boxes, settings.min_score)
+    def __init__(self, settings: FaceSettings) -> None:
+        """Load the networks, which is done once in a process.
+
+        Raises:
+            FerError: onnxruntime or the networks are not installed.
+        """
+        self._networks, self._min_score = _networks(), settings.min_score
+
+    def find(self, picture: Colours, min_size_px: int) -> list[FoundFace]:
+        """The faces of a picture, the best first."""
+        networks = self._networks
+        boxes = _proposals(networks.propose, picture, min_size_px)
+        boxes = _refined(networks.refine, picture, boxes)
+        return _output(networks.output, picture, boxes, self._min_score)
 
 
 def _proposals(network: "InferenceSession", picture: Colours, min_size_px: int) -> Boxes:

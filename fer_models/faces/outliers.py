@@ -19,7 +19,8 @@ def draw_outliers(faces: Pixels, count: int, rng: np.random.Generator) -> Pixels
     kinds = (_noise, _shapes, _shuffled, _part)
     chosen = faces[rng.integers(0, len(faces), size=count)]
     drawn = [kinds[number % len(kinds)](face, rng) for number, face in enumerate(chosen)]
-    return np.clip(np.stack(drawn), 0, 255).astype(np.uint8)
+    outliers: Pixels = np.clip(np.stack(drawn), 0, 255).astype(np.uint8)
+    return outliers
 
 
 def _noise(_: Pixels, rng: np.random.Generator) -> Values:
@@ -36,7 +37,7 @@ def _noise(_: Pixels, rng: np.random.Generator) -> Values:
 def _shapes(_: Pixels, rng: np.random.Generator) -> Values:
     down, across = np.mgrid[:THUMBNAIL_PX, :THUMBNAIL_PX].astype(np.float64)
     scene = np.full((THUMBNAIL_PX, THUMBNAIL_PX), rng.uniform(0, 255))
-    for _ in range(rng.integers(3, _MOST_SHAPES)):
+    for _shape in range(int(rng.integers(3, _MOST_SHAPES))):
         length = np.exp(rng.uniform(np.log(2), np.log(THUMBNAIL_PX / 2)))
         width = length * rng.uniform(0.1, 1)
         x, y = rng.uniform(-8, THUMBNAIL_PX + 8, size=2)

@@ -22,6 +22,7 @@ from fer_models.inference.facts import (
     BundleFacts,
     EnsembleFacts,
 )
+from fer_models.inference.familiar_faces import stored_familiarity
 from fer_models.progress import report
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -115,6 +116,7 @@ def write_bundle(
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "command": command,
         "accuracy": _accuracy(store, model, parts, combination),
+        "familiarity": stored_familiarity(store, model)(),
         **_stored_facts(store, model, machine),
     }
     facts = _facts(common, parts, combination)

@@ -16,7 +16,7 @@ Probabilities = npt.NDArray[np.float32]
 Predictor = Callable[[Images], Probabilities]
 """Maps uint8 images of the model's format to probabilities N x K."""
 Unfamiliarity = Callable[[Images], npt.NDArray[np.float32]]
-"""Maps uint8 images of the model's format to N scores, 0..1; see `ExpressionModel`."""
+"""Maps uint8 images of the model's format to N scores, 0..1; NaN if unknown."""
 
 
 @dataclass(frozen=True)

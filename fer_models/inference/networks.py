@@ -15,6 +15,7 @@ from fer_models.dataset.snapshot import Images
 from fer_models.inference.bundle import Bundle, load_any_bundle
 from fer_models.inference.export import recorded_accuracy
 from fer_models.inference.facts import MeasuredAccuracy
+from fer_models.inference.familiar_faces import Familiarity, stored_familiarity
 from fer_models.inference.model_names import bundle_of
 from fer_models.inference.speed import Speed, views_at
 from fer_models.onnx_files.write import Part
@@ -41,6 +42,7 @@ class LoadedModel:
     """How several networks are combined; None for a single one."""
     weights_sha256: str
     accuracy: Mapping[str, MeasuredAccuracy]
+    familiarity: Familiarity
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -91,7 +93,14 @@ def load_bundled(model: str) -> LoadedModel:
         names = [member.member.name for member in bundle.facts.members]
         combination = bundle.combination
     return LoadedModel(
-        facts.name, full_name, parts, names, combination, facts.weights_sha256, facts.accuracy
+        facts.name,
+        full_name,
+        parts,
+        names,
+        combination,
+        facts.weights_sha256,
+        facts.accuracy,
+        lambda: facts.familiarity,
     )
 
 
@@ -101,15 +110,17 @@ def load_stored(store: ArtifactStore, model: ModelRef) -> LoadedModel:
     Raises:
         StoreError: the model or one of its members is missing or damaged.
     """
+    familiarity = stored_familiarity(store, model)
     measured = recorded_accuracy(store, model, store.info(model)["validation_accuracy"])
     accuracy = {key: MeasuredAccuracy.model_validate(one) for key, one in measured.items()}
     if model.kind != ENSEMBLE:
         part, sha256 = Part(*load_network(store, model)), weights_sha256(store, model)
-        return LoadedModel(model.id, model.id, [part], [model.name], None, sha256, accuracy)
+        names = [model.name]
+        return LoadedModel(model.id, model.id, [part], names, None, sha256, accuracy, familiarity)
     combination, members = read_combination(store, model)
     refs = [member_ref(store, member.model_id, member.name) for member in members]
     parts = [Part(*load_network(store, ref)) for ref in refs]
     names = [member.name for member in members]
     together = "".join(member.weights_sha256 for member in members)
     sha256 = hashlib.sha256(together.encode()).hexdigest()
-    return LoadedModel(model.id, model.id, parts, names, combination, sha256, accuracy)
+    return LoadedModel(model.id, model.id, parts, names, combination, sha256, accuracy, familiarity)

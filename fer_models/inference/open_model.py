@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from fer_models.errors import StoreError
 from fer_models.inference.expression_model import ExpressionModel
-from fer_models.inference.facts import read_facts
+from fer_models.inference.facts import BundleFacts, EnsembleFacts, read_facts
+from fer_models.inference.familiar_faces import later_unfamiliarity, recorded_unfamiliarity
 from fer_models.inference.model_names import BUNDLED, bundle_of, is_bundle, is_onnx_file
 from fer_models.inference.shipped import bundle_files, graph_file
 from fer_models.inference.speed import DEFAULT_SPEED, Speed, views_at
@@ -45,7 +46,8 @@ def open_model(
         model.classes[int(model.predict(image_1SS).argmax())]
     """
     if is_onnx_file(name):
-        return _by_onnxruntime(name, open_onnx(Path(name)), speed)
+        opened = open_onnx(Path(name))
+        return _by_onnxruntime(name, opened, speed, opened.facts.familiarity)
     if is_bundle(name):
         return open_bundle(name, speed)
     if store is None:
@@ -65,9 +67,11 @@ def open_bundle(name: str, speed: Speed = DEFAULT_SPEED) -> ExpressionModel:
     full_name, which = bundle_of(name)
     graph = graph_file(which)
     if graph is not None:
-        opened = _opened_graph(which, graph)
+        facts_file, _ = bundle_files(which)
+        facts = read_facts(facts_file)
+        opened = _opened_graph(which, graph, facts)
         if opened is not None:
-            return _by_onnxruntime(full_name, opened, speed)
+            return _by_onnxruntime(full_name, opened, speed, facts.familiarity)
     from fer_models.inference.networks import load_bundled
 
     return _by_torch(load_bundled(name).at_speed(speed))
@@ -86,13 +90,14 @@ def open_stored(
     return _by_torch(load_stored(store, model).at_speed(speed))
 
 
-def _by_onnxruntime(name: str, model: OnnxModel, speed: Speed) -> ExpressionModel:
+def _by_onnxruntime(name: str, model: OnnxModel, speed: Speed, familiarity: str) -> ExpressionModel:
     views = views_at(speed, model.facts.views)
     return ExpressionModel(
         name=name,
         classes=model.facts.classes,
         predict=lambda images: model.predict(images, views),
         image_format=model.facts.target,
+        unfamiliarity=recorded_unfamiliarity(familiarity, name),
     )
 
 
@@ -102,13 +107,13 @@ def _by_torch(loaded: "LoadedModel") -> ExpressionModel:
         classes=loaded.classes,
         predict=loaded.predict,
         image_format=loaded.image_format,
+        unfamiliarity=later_unfamiliarity(loaded.familiarity, loaded.full_name),
     )
 
 
-def _opened_graph(which: str, graph: Path) -> OnnxModel | None:
+def _opened_graph(which: str, graph: Path, facts: BundleFacts | EnsembleFacts) -> OnnxModel | None:
     """The ONNX file beside a bundle; None if it was exported from other weights."""
-    facts_file, weights_file = bundle_files(which)
-    facts = read_facts(facts_file)
+    _, weights_file = bundle_files(which)
     read_weights(weights_file, facts)
     opened = open_onnx(graph)
     return opened if opened.facts.weights_sha256 == facts.weights_sha256 else None

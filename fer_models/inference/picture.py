@@ -15,11 +15,16 @@ from fer_models.ingest.files.image_decoding import (
     convert_pixels,
     decode_image,
     decode_photo,
+    image_size,
 )
 
 Pixels = npt.NDArray[np.uint8]
 NO_FACE = "no face found; if the whole picture is one face, use --faces crop"
-"""The reason of a picture that could be read and shows no face."""
+UNFAMILIAR = (
+    "does not look like a face that the model was trained on; if it is one, use --faces crop"
+)
+NO_FACE_REASONS = (NO_FACE, UNFAMILIAR)
+"""The reasons of a picture that could be read and shows no face."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,14 @@ class Picture:
     def num_bytes(self) -> int:
         """Of its content, in memory."""
         return len(self.data or b"") if self.pixels is None else int(self.pixels.nbytes)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels; None if it can't be read."""
+        if self.pixels is not None:
+            height, width = self.pixels.shape[:2]
+            return width, height
+        return image_size(self.data or b"")
 
     def as_crop(self, target: ImageFormat) -> PixelImage | str:
         """The whole picture in a format, or a sentence with the problem; see `decode_image`."""

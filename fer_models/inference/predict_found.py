@@ -9,7 +9,7 @@ from typing import Protocol
 from fer_models.errors import DataError
 from fer_models.faces.found import FacesMode
 from fer_models.inference.expression_model import ExpressionModel
-from fer_models.inference.picture import NO_FACE, Picture, PicturePrediction
+from fer_models.inference.picture import NO_FACE_REASONS, Picture, PicturePrediction
 from fer_models.inference.pictures.find import FoundPictures
 from fer_models.inference.pictures.read import read_pictures
 from fer_models.inference.predict_pictures import predict_pictures
@@ -99,7 +99,7 @@ def predicted_pairs(
 
 def is_readable(predicted: PicturePrediction) -> bool:
     """Whether a picture could be read, if it has a face or not."""
-    return bool(predicted.faces) or predicted.reason == NO_FACE
+    return bool(predicted.faces) or predicted.reason in NO_FACE_REASONS
 
 
 def skipped_lines(skipped: Iterable[PicturePrediction]) -> list[str]:

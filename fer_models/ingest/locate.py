@@ -27,6 +27,7 @@ from fer_models.ingest.files.streams import SourceFile, open_stream
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.layouts.table_rows import is_image_list
 from fer_models.redaction import without_credentials
+from fer_models.user_input import user_path
 
 _NUM_NEAREST = 3
 _MIN_SIMILARITY = 0.6
@@ -143,18 +144,11 @@ def _locate(named: str, findings: Findings, download: bool) -> Source:
 
 def _split_member(named: str) -> tuple[Path, str]:
     """The path, and the part of an archive that was asked for (`faces.zip::train`)."""
-    path = _expanded(named)
+    path = user_path(named)
     archive, separator, wanted = named.partition(SEPARATOR)
     if not separator or os.path.lexists(path):
         return path, ""
-    return _expanded(archive), wanted
-
-
-def _expanded(named: str) -> Path:
-    try:
-        return Path(named).expanduser()
-    except RuntimeError:  # "~name" of an unknown user
-        return Path(named)
+    return user_path(archive), wanted
 
 
 def _stem(name: str, detected: _Detected) -> str:

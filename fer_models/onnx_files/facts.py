@@ -65,6 +65,8 @@ class OnnxFacts(FrozenConfig):
     precision: Precision = "float32"
     ferflow: str
     """The version that wrote the file."""
+    familiarity: str = ""
+    """How unlike the training's faces an image looks, see `FaceFamiliarity`; empty if unknown."""
 
     @property
     def target(self) -> ImageFormat:

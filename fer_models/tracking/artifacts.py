@@ -19,6 +19,7 @@ from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ArtifactRef, ModelRef, RunRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig, Uploaded
+from fer_models.user_input import user_path
 
 Relation = Literal["used", "made"]
 _TEXTS = (".json", ".csv")
@@ -57,7 +58,7 @@ def describe(store: ArtifactStore, ref: ArtifactRef, config: TrackingConfig) -> 
     """
     stored = store.describe(ref)
     kind, name, metadata = _identity(store, ref, stored.info)
-    folder = Path(config.folder).expanduser() / "artifacts" / f"{kind}-{ref.id}"
+    folder = user_path(config.folder) / "artifacts" / f"{kind}-{ref.id}"
     folder.mkdir(parents=True, exist_ok=True)
     description = folder / _DESCRIPTION_FILE
     description.write_bytes(json_bytes(stored.model_dump(mode="json"), allow_nan=True))

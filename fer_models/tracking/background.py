@@ -6,7 +6,6 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.artifacts import Relation, describe, log_described
 from fer_models.tracking.config import TrackingConfig
 from fer_models.tracking.mode import Target, without_unknown_mode
+from fer_models.user_input import user_path
 
 Counts = npt.NDArray[np.int64]
 STAGE = "tracking"
@@ -181,7 +181,7 @@ def _start(config: TrackingConfig, mode: Target, facts: RunFacts) -> Any:
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
-    folder = Path(config.folder).expanduser()
+    folder = user_path(config.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with without_unknown_mode():
         settings = wandb.Settings(

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fer_models.user_input import user_path
+
 # The public server has been reachable under several names; wandb reads the entries of all.
 _PUBLIC_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com", "forge.coreweave.com")
 _DEFAULT_HOST = _PUBLIC_HOSTS[0]
@@ -54,13 +56,13 @@ def _settings_paths() -> tuple[Path, Path]:
     folder = os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb"
     root = Path(os.environ.get("WANDB_DIR") or ".")
     own = ".wandb" if (root / ".wandb").exists() else "wandb"
-    return _expanded(folder) / "settings", root / own / "settings"
+    return user_path(folder) / "settings", root / own / "settings"
 
 
 def _netrc_path() -> Path:
     if named := os.environ.get("NETRC"):
-        return _expanded(named)
-    unix, windows = _expanded("~/.netrc"), _expanded("~/_netrc")
+        return user_path(named)
+    unix, windows = user_path("~/.netrc"), user_path("~/_netrc")
     return windows if windows.exists() and not unix.exists() else unix
 
 
@@ -73,10 +75,3 @@ def _has_entry(path: Path) -> bool:
     hosts = _PUBLIC_HOSTS if host in _PUBLIC_HOSTS else (host,)
     found = [entries.authenticators(one) for one in hosts]
     return any(entry is not None and bool(entry[2]) for entry in found)
-
-
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # no home folder
-        return Path(path)

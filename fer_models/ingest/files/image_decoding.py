@@ -125,6 +125,12 @@ def _decode(data: bytes, decode: "Callable[[Image], _Decoded]") -> "_Decoded | s
         return f"not a readable image ({_reason(error)}); {_REMEDY}"
 
 
+def image_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels, from the head of an image file; None if it can't be read."""
+    size = _decode(data, lambda image: image.size)
+    return None if isinstance(size, str) else size
+
+
 def too_many_bytes(size: int) -> str:
     """The problem of an image file of `size` bytes; "" if it may be read."""
     if size <= MAX_FILE_BYTES:

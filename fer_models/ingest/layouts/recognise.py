@@ -25,6 +25,7 @@ from fer_models.ingest.layouts.label_lists import (
 )
 from fer_models.ingest.layouts.places import Files, Recognised, Recogniser
 from fer_models.ingest.layouts.table_rows import is_image_list, list_candidates
+from fer_models.user_input import user_path
 
 # Those with files of their own first: their labels are certain.
 _BY_FILES: tuple[Recogniser, ...] = (recognise_ferplus, recognise_label_list, recognise_affectnet)
@@ -77,7 +78,7 @@ def is_list_of_images(member: Member) -> bool:
 
 def external_table(path: str) -> Path | None:
     """The file on this machine that `data.table.path` names, if there is one."""
-    file = Path(path).expanduser()
+    file = user_path(path)
     return file if path and path.lower() != NONE and file.is_file() else None
 
 

@@ -14,6 +14,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
+from fer_models.progress import warn
 from fer_models.training.engine.ema import EMA
 from fer_models.training.engine.module import FerModule
 from fer_models.training.engine.results import EpochResult, StepResult
@@ -62,6 +63,7 @@ class CheckpointCallback(Checkpoint):
         self._num_resizing_epochs = num_resizing_epochs
         self._checkpoint_every_s = checkpoint_every_s
         self._saved_s = -math.inf
+        self._has_failed_to_save = False
         self._reported_step = 0
         self._started_s = self._step_started_s = time.perf_counter()
 
@@ -162,16 +164,34 @@ class CheckpointCallback(Checkpoint):
         )
 
     def _save_checkpoint(self, trainer: pl.Trainer) -> None:
-        """Replace the checkpoint file, unless the last write was too recent."""
+        """Replace the checkpoint file, unless the last write was too recent.
+
+        On a full disk the training goes on with the last complete checkpoint.
+        """
         checkpoint = self._checkpoint
         if checkpoint is None or time.monotonic() - self._saved_s < self._checkpoint_every_s:
             return
         partial = checkpoint.with_suffix(".part")
-        trainer.save_checkpoint(partial)
-        with partial.open("rb") as stream:
-            os.fsync(stream.fileno())
-        partial.replace(checkpoint)
+        try:
+            trainer.save_checkpoint(partial)
+            with partial.open("rb") as stream:
+                os.fsync(stream.fileno())
+            partial.replace(checkpoint)
+        except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError
+            partial.unlink(missing_ok=True)
+            if not self._has_failed_to_save:
+                warn("train", _unsaved(checkpoint, error))
+            self._has_failed_to_save = True
+            return
         self._saved_s = time.monotonic()
+
+
+def _unsaved(checkpoint: Path, error: Exception) -> str:
+    return (
+        f"{checkpoint}: can't write the checkpoint ({error}); the training goes on, and would "
+        "resume from an earlier epoch or the beginning; free some space, or set XDG_CACHE_HOME to "
+        "a folder on another disk"
+    )
 
 
 def _learning_rate(trainer: pl.Trainer) -> float:

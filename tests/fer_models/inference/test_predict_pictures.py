@@ -25,7 +25,7 @@ def test_files_and_pixels_get_the_probabilities_of_the_model() -> None:
         Picture(f"{number}", data=encoded(image)) if number % 2 else Picture("", pixels=image)
         for number, image in enumerate(IMAGES)
     ]
-    predicted = list(predict_pictures(pictures, model, batch_size=2))
+    predicted = list(predict_pictures(pictures, model, faces="crop", batch_size=2))
     got = [list(one.faces[0].probabilities.values()) for one in predicted]
     np.testing.assert_allclose(got, model.predict(IMAGES), atol=1e-6)
     assert [one.path for one in predicted] == ["", "1", "", "3", ""]
@@ -34,7 +34,7 @@ def test_files_and_pixels_get_the_probabilities_of_the_model() -> None:
 def test_a_picture_that_cannot_be_read_has_a_reason_and_no_face() -> None:
     model = open_model("bundled:face_cnn")
     pictures = [Picture("broken.png", data=b"no image"), Picture("good", pixels=IMAGES[0])]
-    broken, good = predict_pictures(pictures, model)
+    broken, good = predict_pictures(pictures, model, faces="crop")
     assert (broken.path, broken.faces) == ("broken.png", ())
     assert "expected JPEG" in broken.reason
     assert len(good.faces) == 1
