@@ -9,14 +9,8 @@ import numpy.typing as npt
 
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.faces.found import Box, Point
-from fer_models.ingest.files.image_decoding import (
-    Photo,
-    PixelImage,
-    convert_pixels,
-    decode_image,
-    decode_photo,
-    image_size,
-)
+from fer_models.ingest.files.image_decoding import PixelImage, convert_pixels, decode_image
+from fer_models.ingest.files.photo_decoding import Photo, decode_photo, image_size
 
 Pixels = npt.NDArray[np.uint8]
 NO_FACE = "no face found; if the whole picture is one face, use --faces crop"
