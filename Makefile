@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion bench-faces docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve bench-predict bench-faces soak clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -74,8 +74,14 @@ bench-serve: $(STAMP)  ## 200 clients of the inference server at once against on
 bench-promotion: $(STAMP)  ## How often the gate promotes what is better, equal or worse, by simulation
 	@$(PY) -m tests.benchmarks.bench_promotion $(ARGS)
 
+bench-predict: $(STAMP)  ## Faces/s and start-up of prediction, torch and onnxruntime (ARGS='--images TABLE')
+	@$(PY) -m tests.benchmarks.bench_predict $(ARGS)
+
 bench-faces: $(STAMP)  ## How well faces are found, cut out and told from other pictures (ARGS='--images TABLE')
 	@$(PY) -m tests.benchmarks.bench_faces $(ARGS)
+
+soak: $(STAMP)  ## Kill runs, servers and nodes at random, and check that nothing is lost (ARGS='--minutes 60 --seed 0')
+	@$(PY) -m tests.soak $(ARGS)
 
 docs-pictures: $(STAMP)  ## Make the pictures of docs/ui.md again (needs Chromium)
 	@$(PY) -m tests.operation.pictures

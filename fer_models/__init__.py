@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fer_models.api.predict import load_model, predict
     from fer_models.api.predictions import PredictedPicture, Predictions
     from fer_models.api.store import Store, open_store
+    from fer_models.api.video import VideoPrediction, predict_video
     from fer_models.errors import FerError
     from fer_models.inference.expression_model import ExpressionModel
     from fer_models.inference.picture import PredictedFace
@@ -26,9 +27,11 @@ __all__ = [
     "PredictedPicture",
     "Predictions",
     "Store",
+    "VideoPrediction",
     "load_model",
     "open_store",
     "predict",
+    "predict_video",
 ]
 
 _MODULES = {
@@ -38,9 +41,11 @@ _MODULES = {
     "PredictedPicture": "fer_models.api.predictions",
     "Predictions": "fer_models.api.predictions",
     "Store": "fer_models.api.store",
+    "VideoPrediction": "fer_models.api.video",
     "load_model": "fer_models.api.predict",
     "open_store": "fer_models.api.store",
     "predict": "fer_models.api.predict",
+    "predict_video": "fer_models.api.video",
 }
 
 

@@ -19,6 +19,7 @@ from deployments.inference_server.web.assets import (
 )
 from fer_models.errors import StoreError
 from fer_models.inference.export_onnx import write_onnx
+from fer_models.inference.speed import DEFAULT_SPEED, Speed, views_at
 from fer_models.storage.store import ArtifactStore
 
 MODEL_FILE = "model/model.onnx"
@@ -47,6 +48,7 @@ def write_browser_page(
     store: ArtifactStore | None = None,
     *,
     runtime: Path | None = None,
+    speed: Speed = DEFAULT_SPEED,
 ) -> WrittenPage:
     """Write a page that runs a model in the browser, for any static web server.
 
@@ -57,6 +59,7 @@ def write_browser_page(
         folder: does not exist yet, or is empty, or holds an earlier page.
         store: contains `champion` and stored models.
         runtime: see `runtime_files`.
+        speed: how many views of each face are computed.
 
     Raises:
         FerError: the model can't be exported, onnxruntime-web can't be had, or the folder can't be
@@ -76,6 +79,7 @@ def write_browser_page(
     described = {
         "model": facts.model,
         "classes": list(facts.classes),
+        "views": views_at(speed, facts.views),
         "sha256": hashlib.sha256(weights).hexdigest(),
         "card": card_sections(facts.model, store),
     }

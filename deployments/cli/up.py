@@ -80,10 +80,11 @@ def command(
 ) -> Produced:
     """Start Prefect with its UI on this machine, and serve the deployments until Ctrl-C.
 
-    The deployments are run-pipeline, prepare-data, train-models, promote-model, retrain
-    (scheduled by --cron) and predict-batch. The options are the defaults of their form. A Prefect
-    server at PREFECT_API_URL is used instead of a new one. Prefect's data is kept beside the store
-    (.ferflow/prefect), unless PREFECT_HOME says otherwise.
+    The deployments are run-pipeline, prepare-data, train-models, promote-model, predict-batch,
+    house-keeping (weekly; it only reports, unless retention.delete=true) and retrain (scheduled by
+    --cron). The options are the defaults of their form. A Prefect server at PREFECT_API_URL is used
+    instead of a new one. Prefect's data is kept beside the store (.ferflow/prefect), unless
+    PREFECT_HOME says otherwise.
     """
     set_quiet_defaults()
     request = request_from(options)
@@ -122,7 +123,8 @@ def _serve(
     scheduled = deployments[-1].full_name
     mark_crashed_runs()
     missed = missed_runs(scheduled)
-    keep_edits(deployments, is_cron_given=cron is not None)
+    keep_edits(deployments[:-1], is_cron_given=False)
+    keep_edits(deployments[-1:], is_cron_given=cron is not None)
     # Schedules stay active while nothing is served: what was missed is caught up once.
     runner = ServingRunner(pause_on_shutdown=False, limit=limit, query_seconds=_POLL_S)
     for deployment in deployments:

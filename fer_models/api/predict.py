@@ -10,9 +10,11 @@ from fer_models.api.given import Given, Source, given_picture, given_pictures, i
 from fer_models.api.predictions import PredictedPicture, Predictions
 from fer_models.faces.found import FacesMode
 from fer_models.inference.expression_model import ExpressionModel
-from fer_models.inference.open_model import BUNDLED, needs_store, open_model
+from fer_models.inference.model_names import BUNDLED, needs_store
+from fer_models.inference.open_model import open_model
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
+from fer_models.inference.speed import DEFAULT_SPEED, Speed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +38,7 @@ def predict(  # type: ignore[overload-overlap]  # a text is one path, though it 
     *,
     faces: FacesMode = "auto",
     model: str | ExpressionModel = BUNDLED,
+    speed: Speed = DEFAULT_SPEED,
     store: str | os.PathLike[str] | None = None,
 ) -> PredictedPicture: ...
 @overload
@@ -44,6 +47,7 @@ def predict(
     *,
     faces: FacesMode = "auto",
     model: str | ExpressionModel = BUNDLED,
+    speed: Speed = DEFAULT_SPEED,
     store: str | os.PathLike[str] | None = None,
 ) -> Predictions: ...
 def predict(
@@ -51,6 +55,7 @@ def predict(
     *,
     faces: FacesMode = "auto",
     model: str | ExpressionModel = BUNDLED,
+    speed: Speed = DEFAULT_SPEED,
     store: str | os.PathLike[str] | None = None,
 ) -> PredictedPicture | Predictions:
     """Predict the expressions of all faces in a picture, or in several.
@@ -65,6 +70,7 @@ def predict(
         faces: `crop`: each picture is one face; `detect`: search for faces; `auto`: decide for each
             picture.
         model: a name, see `load_model`, or a loaded model.
+        speed: of a model given by name; see `load_model`.
         store: of the model, if it is a stored one.
 
     Returns:
@@ -80,7 +86,9 @@ def predict(
         fer_models.predict("photo.jpg")[0].label
         fer_models.predict(["holiday/", "more.zip"]).to_frame()
     """
-    opened = model if isinstance(model, ExpressionModel) else load_model(model, store)
+    opened = model
+    if not isinstance(opened, ExpressionModel):
+        opened = load_model(opened, speed=speed, store=store)
     if is_one(pictures):
         return next(_predicted([given_picture(pictures)], opened, faces))
     several: Any = pictures
@@ -90,13 +98,18 @@ def predict(
 
 
 def load_model(
-    name: str | os.PathLike[str] = BUNDLED, store: str | os.PathLike[str] | None = None
+    name: str | os.PathLike[str] = BUNDLED,
+    *,
+    speed: Speed = DEFAULT_SPEED,
+    store: str | os.PathLike[str] | None = None,
 ) -> ExpressionModel:
     """Load a model by name; shipped ones are kept in memory.
 
     Args:
-        name: `bundled` (the default bundle), `bundled:NAME`, the path of a bundle's file,
-            `champion`, or the id of a stored model or its beginning.
+        name: `bundled` (the default bundle), `bundled:NAME`, the path of an ONNX file or of a
+            bundle's file, `champion`, or the id of a stored model or its beginning.
+        speed: `fast` reads each face once, `balanced` also its mirror image, `best` all views of
+            the model's test-time augmentation.
         store: folder or URL of the store of a stored model; by default `.ferflow/store`.
 
     Raises:
@@ -108,17 +121,17 @@ def load_model(
     """
     text = os.fspath(name)
     if text.partition(":")[0] == BUNDLED:
-        return _shipped(text)
+        return _shipped(text, speed)
     if not needs_store(text):
-        return open_model(text)
+        return open_model(text, speed=speed)
     from fer_models.api.store import open_store
 
-    return open_store(store).load_model(text)
+    return open_store(store).load_model(text, speed)
 
 
 @functools.lru_cache(maxsize=2)
-def _shipped(name: str) -> ExpressionModel:
-    return open_model(name)
+def _shipped(name: str, speed: Speed) -> ExpressionModel:
+    return open_model(name, speed=speed)
 
 
 def _predicted(

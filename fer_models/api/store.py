@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from fer_models.errors import StoreError
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.open_model import open_model
+from fer_models.inference.speed import DEFAULT_SPEED, Speed
 from fer_models.storage.config import StoreConfig
+from fer_models.storage.registry import CHAMPION
 from fer_models.storage.store import ArtifactStore
 from fer_models.user_input import user_path
 
@@ -72,13 +74,13 @@ class Store:
         _warn(history.warnings)
         return _frame((_run_row(run) for run in history.runs), list(_RUN_COLUMNS))
 
-    def load_model(self, name: str = "champion") -> ExpressionModel:
-        """A model by its id, the beginning of an id, or `champion`.
+    def load_model(self, name: str = CHAMPION, speed: Speed = DEFAULT_SPEED) -> ExpressionModel:
+        """A model by its id, the beginning of an id, or `champion`; for `speed` see `load_model`.
 
         Raises:
             StoreError: the model does not exist or is damaged.
         """
-        return open_model(name, self.artifacts)
+        return open_model(name, self.artifacts, speed)
 
 
 _RUN_COLUMNS = (

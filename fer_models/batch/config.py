@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from fer_models.base_config import FrozenConfig
+from fer_models.faces.found import FacesMode
 
 
 class PredictionConfig(FrozenConfig):
@@ -21,6 +22,11 @@ class PredictionConfig(FrozenConfig):
         default="champion",
         min_length=1,
         description="champion, the id of a stored model, bundled, or bundled:NAME.",
+    )
+    faces: FacesMode = Field(
+        default="auto",
+        description="crop: each picture is one face, cut out; detect: search for faces; auto: "
+        "decide for each picture.",
     )
     redo: bool = Field(
         default=False,

@@ -14,8 +14,10 @@ from fer_models.batch.page import REPORT_FILE, render_page
 from fer_models.batch.places import Place, check_named, list_places, read_places
 from fer_models.batch.tables import BatchTables
 from fer_models.dataset.snapshot import Images
+from fer_models.faces.found import FacesMode
 from fer_models.inference.expression_model import ExpressionModel, Probabilities
-from fer_models.inference.open_model import is_bundle, open_model, stored_model
+from fer_models.inference.model_names import is_bundle
+from fer_models.inference.open_model import open_model, stored_model
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
 from fer_models.lineage import code_revision, package_version
@@ -62,7 +64,8 @@ def predict_batches(store: ArtifactStore, config: PredictionConfig) -> BatchOutc
     counts = dict.fromkeys(model.classes, 0)
     faces = without_face = 0
     for start in range(0, len(new), config.batch_size):
-        tables = _predicted(new[start : start + config.batch_size], model, start, len(new))
+        chunk = new[start : start + config.batch_size]
+        tables = _predicted(chunk, model, config.faces, start, len(new))
         batches.append(_stored(store, tables, model, config))
         faces, without_face = faces + len(tables.faces), without_face + tables.unreadable()
         counts = {label: counts[label] + count for label, count in tables.counts().items()}
@@ -83,17 +86,19 @@ class _Recorder:
 
 
 def _predicted(
-    places: Sequence[Place], model: ExpressionModel, done: int, total: int
+    places: Sequence[Place], model: ExpressionModel, faces: FacesMode, done: int, total: int
 ) -> BatchTables:
     tables = BatchTables(model.classes)
     for start in range(0, len(places), _CHUNK):
         chunk = places[start : start + _CHUNK]
-        _add_chunk(chunk, model, tables)
+        _add_chunk(chunk, model, faces, tables)
         report("predict", done + start + len(chunk), total, "pictures")
     return tables
 
 
-def _add_chunk(places: Sequence[Place], model: ExpressionModel, tables: BatchTables) -> None:
+def _add_chunk(
+    places: Sequence[Place], model: ExpressionModel, faces: FacesMode, tables: BatchTables
+) -> None:
     contents = list(read_places(places))
     readable = [
         Picture(place.path, data=content)
@@ -101,7 +106,8 @@ def _add_chunk(places: Sequence[Place], model: ExpressionModel, tables: BatchTab
         if isinstance(content, bytes)
     ]
     recorder = _Recorder(model)
-    predictions = iter(list(predict_pictures(readable, replace(model, predict=recorder))))
+    recording = replace(model, predict=recorder)
+    predictions = iter(list(predict_pictures(readable, recording, faces)))
     images = iter(recorder.images)
     for place, content in zip(places, contents, strict=True):
         if isinstance(content, str):
@@ -128,6 +134,7 @@ def _stored(
         "classes": list(model.classes),
         "image_format": asdict(model.image_format),
         "sources": list(config.pictures),
+        "faces": config.faces,
         "num_pictures": len(tables.pictures),
         "num_faces": len(tables.faces),
         "without_face": tables.unreadable(),

@@ -1,15 +1,18 @@
 """Export a bundle or a stored model as an ONNX file."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_models.errors import StoreError
+from fer_models.dataset.snapshot import Images, open_snapshot
+from fer_models.errors import ConfigError, StoreError
 from fer_models.inference.export import check_folder, check_name
 from fer_models.inference.facts import WEIGHTS_SUFFIX
 from fer_models.inference.model_names import is_bundle
 from fer_models.inference.networks import LoadedModel, load_bundled, load_stored
 from fer_models.inference.open_model import stored_model
+from fer_models.inference.submission.source_rows import read_source_rows
 from fer_models.lineage import package_version
 from fer_models.onnx_files.facts import (
     ONNX_SUFFIX,
@@ -18,17 +21,24 @@ from fer_models.onnx_files.facts import (
     NetworkFacts,
     OnnxFacts,
 )
+from fer_models.onnx_files.quantize import quantize_onnx
 from fer_models.onnx_files.session import open_onnx
 from fer_models.onnx_files.weights import refer_to_weights, store_in_half_precision
-from fer_models.onnx_files.write import onnx_model, save_onnx
+from fer_models.onnx_files.write import onnx_model, replacing, save_onnx
 from fer_models.progress import report
+from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import TTA
+from fer_models.training.inputs.data import split_images
 from fer_models.training.inputs.tta import NUM_VIEWS
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 MAX_DIFFERENCE = 1e-3
 """Between the probabilities of the file and those of torch."""
 _CHECKED_IMAGES = 16
+_CALIBRATION_IMAGES = 256
 
 
 def write_onnx(
@@ -39,6 +49,7 @@ def write_onnx(
     name: str = "",
     tta: TTA | None = None,
     with_weights: bool = True,
+    calibration: Images | None = None,
 ) -> tuple[Path, OnnxFacts]:
     """Write a model as `<name>.onnx` to `folder`, which is created if necessary.
 
@@ -51,6 +62,7 @@ def write_onnx(
         name: of the file; that of the bundle, or the id of the model, by default.
         tta: which views the file can compute; those of the model by default.
         with_weights: False lets the file read the weights of a bundle, which must be in `folder`.
+        calibration: images of the model's format for an int8 file; None: float32.
 
     Raises:
         StoreError: the model does not exist or is damaged, or the folder can't be written.
@@ -70,13 +82,56 @@ def write_onnx(
     report("export", 0, len(source.parts), "networks", f"exporting {source.full_name}")
     built = onnx_model(source.parts, source.combination, facts)
     report("export", len(source.parts), len(source.parts), "networks")
+    path = folder / f"{name or source.name}{ONNX_SUFFIX}"
+    if calibration is not None:
+        return _save_int8(built, path, source, calibration)
     if with_weights:
         store_in_half_precision(built)
     else:
         refer_to_weights(built, folder / f"{source.name}{WEIGHTS_SUFFIX}", facts.weights_sha256)
-    path = folder / f"{name or source.name}{ONNX_SUFFIX}"
-    save_onnx(built, path, check=lambda written: _check(written, source))
+    with replacing(path) as temporary:
+        save_onnx(built, temporary)
+        _check(temporary, source)
     return path, facts
+
+
+def calibration_images(
+    model: str, store: ArtifactStore | None = None, images: str | None = None
+) -> Images:
+    """Images that int8 is calibrated on: of a source, else the training images of a stored model.
+
+    Raises:
+        ConfigError: the model is a bundle and no source is named.
+        DataError: the source can't be read.
+        StoreError: the training images are no longer in the store.
+    """
+    loaded = _loaded(model, store)
+    if images is not None:
+        found = read_source_rows(images, loaded.image_format).images
+    elif store is None or is_bundle(model):
+        raise ConfigError(
+            "--int8: a bundle has no images to calibrate on; name some hundred pictures of faces "
+            "with --images FOLDER or TABLE"
+        )
+    else:
+        info = store.info(stored_model(store, model))
+        snapshot = open_snapshot(store, store.ref(SnapshotRef, info["snapshot_id"]))
+        found = split_images(snapshot, "train").images
+    chosen = np.random.default_rng(0).permutation(len(found))[:_CALIBRATION_IMAGES]
+    return np.ascontiguousarray(found[np.sort(chosen)])
+
+
+def _save_int8(
+    built: "ir.Model", path: Path, source: LoadedModel, calibration: Images
+) -> tuple[Path, OnnxFacts]:
+    with replacing(path) as temporary, replacing(path) as float_file:
+        save_onnx(built, float_file)
+        _check(float_file, source)
+        report("export", 0, len(calibration), "images", "calibrating int8")
+        quantize_onnx(float_file, temporary, calibration)
+        report("export", len(calibration), len(calibration), "images")
+        float_file.unlink()
+        return path, open_onnx(temporary).facts
 
 
 def _loaded(model: str, store: ArtifactStore | None) -> LoadedModel:

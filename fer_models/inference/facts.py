@@ -23,6 +23,7 @@ from fer_models.training.config import TTA
 
 WEIGHTS_SUFFIX = ".safetensors"
 FACTS_SUFFIX = ".json"
+_INPUT_FIELDS = {"image_size_px", "in_channels"}
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
 
 
@@ -68,6 +69,16 @@ class MemberFacts(BaseModel):
     network: NetworkConfig
 
 
+def _check_same_input(network: NetworkConfig, preprocessing: PreprocessingFacts) -> None:
+    problems = [
+        f"{name}: expected {getattr(network, name)}, that of the network, got {found}"
+        for name, found in preprocessing.model_dump(include=_INPUT_FIELDS).items()
+        if found != getattr(network, name)
+    ]
+    if problems:
+        raise ValueError("; ".join(problems))
+
+
 class CommonFacts(FrozenConfig):
     """What is known of every bundle."""
 
@@ -103,6 +114,11 @@ class BundleFacts(CommonFacts):
     member: MemberFacts
     preprocessing: PreprocessingFacts
 
+    @model_validator(mode="after")
+    def _check_input(self) -> Self:
+        _check_same_input(self.member.network, self.preprocessing)
+        return self
+
     @property
     def class_orders(self) -> list[list[str]]:
         """All class orders, which must be the same."""
@@ -115,6 +131,11 @@ class BundledMember(FrozenConfig):
     model_id: str
     member: MemberFacts
     preprocessing: PreprocessingFacts
+
+    @model_validator(mode="after")
+    def _check_input(self) -> Self:
+        _check_same_input(self.member.network, self.preprocessing)
+        return self
 
 
 class EnsembleFacts(CommonFacts):

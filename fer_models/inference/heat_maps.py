@@ -3,22 +3,20 @@
 N images of S x S px.
 """
 
-from collections.abc import Callable, Sequence
+import importlib.util
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.dataset.image_format import recorded_format
 from fer_models.dataset.snapshot import Images
-from fer_models.evaluation.predictions import networks_of
-from fer_models.inference.open_model import bundle_of, is_bundle, needs_store, stored_model
+from fer_models.inference.model_names import is_bundle, is_onnx_file
+from fer_models.inference.open_model import stored_model
 from fer_models.storage.store import ArtifactStore
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from fer_models.training.inputs.data import Preprocessing
+    from fer_models.inference.networks import LoadedModel
 
 Heat = npt.NDArray[np.float32]
 HeatMapper = Callable[[Images, npt.NDArray[np.int64]], Heat]
@@ -33,20 +31,24 @@ def open_heat_maps(name: str, store: ArtifactStore | None = None) -> HeatMapper 
         store: contains stored models.
 
     Returns:
-        None if the model has no spatial feature maps, such as a vision transformer, or its networks
-        can't be opened, such as an ONNX file.
+        None if the model has no spatial feature maps, such as a vision transformer, if it is an
+        ONNX file, or if torch is not installed.
+
+    Raises:
+        StoreError: the model is missing or damaged.
 
     Example:
         heat_maps = open_heat_maps("bundled")
         heat_1SS = heat_maps(image_1SS, np.array([3]))
     """
+    loaded = _loaded(name, store)
+    if loaded is None:
+        return None
     from fer_models.inference.grad_cam import grad_cam
 
-    explained = []
-    for network, preprocessing in _networks(name, store):
-        blank = np.zeros((1, *recorded_format(preprocessing).shape), dtype=np.uint8)
-        if grad_cam(network, preprocessing, blank, np.zeros(1, np.int64)) is not None:
-            explained.append((network, preprocessing))
+    blank = np.zeros((1, *loaded.image_format.shape), dtype=np.uint8)
+    no_class = np.zeros(1, np.int64)
+    explained = [one for one in loaded.parts if grad_cam(*one, blank, no_class) is not None]
     if not explained:
         return None
 
@@ -58,19 +60,12 @@ def open_heat_maps(name: str, store: ArtifactStore | None = None) -> HeatMapper 
     return mean_map
 
 
-def _networks(
-    name: str, store: ArtifactStore | None
-) -> Sequence[tuple["nn.Module", "Preprocessing"]]:
-    """The networks of a model with their preprocessing; none of an unknown kind of model."""
+def _loaded(name: str, store: ArtifactStore | None) -> "LoadedModel | None":
+    """The networks of a model; None if it has none that can be differentiated."""
+    if is_onnx_file(name) or importlib.util.find_spec("torch") is None:
+        return None
+    from fer_models.inference.networks import load_bundled, load_stored
+
     if is_bundle(name):
-        from fer_models.inference.bundle import EnsembleBundle, load_any_bundle
-
-        bundle = load_any_bundle(bundle_of(name)[1])
-        if isinstance(bundle, EnsembleBundle):
-            return bundle.members
-        return [(bundle.network, bundle.preprocessing)]
-    if store is None or not needs_store(name):
-        return []
-    from fer_models.training.predict import load_network
-
-    return [load_network(store, one) for one in networks_of(store, stored_model(store, name))]
+        return load_bundled(name)
+    return load_stored(store, stored_model(store, name)) if store is not None else None

@@ -49,4 +49,3 @@ def _move(graph: "ir.Graph", pool: "ir.Node", chain: "list[ir.Node]") -> None:
     graph.insert_after(chain[-1], pool)
     for node in chain:
         node.outputs[0].shape = source.shape
-    pooled.shape, last.shape = last.shape, source.shape

@@ -4,9 +4,10 @@ Inputs: `images`, uint8 N x H x W x C of any size, C 1 (grey) or 3 (RGB); `views
 which may be left out. Output: `probabilities`, float32 N x K.
 """
 
+import contextlib
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -85,25 +86,28 @@ def onnx_model(
     return model
 
 
-def save_onnx(model: "ir.Model", path: Path, check: Callable[[Path], None]) -> None:
-    """Write the file atomically; an existing one is replaced.
-
-    Args:
-        model: the graph.
-        path: the file.
-        check: called with the complete file before it replaces `path`; an error keeps the old one.
-
-    Raises:
-        StoreError: it can't be written.
-    """
+def save_onnx(model: "ir.Model", path: Path) -> None:
+    """Write the graph to a file."""
     import onnx_ir as ir
 
+    ir.save(model, path)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path in the same folder, which replaces `path` at the end if it exists.
+
+    After an error the old file stays. The folder is created.
+
+    Raises:
+        StoreError: the folder or the file can't be written.
+    """
     temporary = path.with_name(f".{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        ir.save(model, temporary)
-        check(temporary)
-        temporary.replace(path)
+        yield temporary
+        if temporary.exists():
+            temporary.replace(path)
     except OSError as error:
         raise StoreError(
             f"{path}: can't write the ONNX file ({os.strerror(error.errno or 0)}); choose another "

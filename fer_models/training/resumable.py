@@ -146,7 +146,8 @@ def _fit(
     epochs = data.stop_epoch or member.training.epochs
 
     def on_resumed(done: int) -> None:
-        report("train", done, epochs, "epochs", note=f"{label}: resumed after epoch {done}")
+        note = f"{label}: resumed after epoch {done}"
+        report("train", done, epochs, "epochs", note, notable=True)
 
     def on_epoch(result: EpochResult) -> None:
         inputs.look()

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deployments.cli import main
-from fer_models.inference import bundle
+from fer_models.inference import shipped as shipped_bundles
 from fer_models.inference.results.table import COLUMNS
 from fer_models.labels import CLASS_NAMES
 from fer_models.storage.config import StoreConfig
@@ -82,7 +82,7 @@ def shipped(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """A folder that stands for the one of the shipped bundles; empty."""
     folder = tmp_path / "shipped"
     folder.mkdir()
-    monkeypatch.setattr(bundle, "_SHIPPED", folder)
+    monkeypatch.setattr(shipped_bundles, "_SHIPPED", folder)
     return folder
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from deployments.cli import main
 from deployments.cli.prediction import submit
 from fer_models.classes.schemes import SCHEMES
-from fer_models.inference import submission
+from fer_models.inference.submission import submission
 from fer_models.labels import CLASS_NAMES
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
@@ -10,7 +10,7 @@ from deployments.cli.models.card import card_text, write_card
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
-from fer_models.errors import FerError
+from fer_models.errors import ConfigError, FerError
 from fer_models.inference.model_names import is_bundle
 from fer_models.inference.open_model import stored_model
 from fer_models.progress import warn
@@ -38,6 +38,19 @@ _CARD_SUFFIX = ".md"
 )
 @click.option("--name", default="", help="Name of the files.  [default: the model's]")
 @click.option("--onnx", "as_onnx", is_flag=True, help="Write one ONNX file instead of a bundle.")
+@click.option(
+    "--without-weights",
+    is_flag=True,
+    help="With --onnx: read the weights of a bundle from its file in FOLDER.",
+)
+@click.option(
+    "--int8", is_flag=True, help="With --onnx: whole numbers of 8 bits, a quarter as large."
+)
+@click.option(
+    "--images",
+    metavar="SOURCE",
+    help="With --int8: pictures to calibrate on.  [default: the training images of a stored model]",
+)
 @store_option
 @reporting
 def export(
@@ -47,6 +60,9 @@ def export(
     tta: TTA | None,
     name: str,
     as_onnx: bool,
+    without_weights: bool,
+    int8: bool,
+    images: str | None,
     store_url: str | None,
 ) -> Produced:
     """Write model MODEL_ID (or `champion`) to FOLDER as a weight bundle or an ONNX file.
@@ -59,8 +75,10 @@ def export(
     With --onnx, MODEL_ID may also be `bundled`, `bundled:NAME` or a bundle's file. The ONNX file
     takes pictures of any size and needs no other file; torch is not needed to run it.
     """
+    _check_options(as_onnx, without_weights, int8, images)
     if as_onnx:
-        return _export_onnx(model_id, folder, name, tta, store_url)
+        options = {"name": name, "tta": tta, "with_weights": not without_weights}
+        return _export_onnx(model_id, folder, store_url, options, (int8, images))
     store = open_store(store_url)
     model = stored_model(store, model_id)
     from fer_models.inference.export import write_bundle
@@ -90,20 +108,40 @@ def export(
     }
 
 
+def _check_options(as_onnx: bool, without_weights: bool, int8: bool, images: str | None) -> None:
+    problems = []
+    if not as_onnx and (without_weights or int8):
+        problems.append("--without-weights and --int8 are for ONNX files; add --onnx")
+    if int8 and without_weights:
+        problems.append("--int8 and --without-weights: the weights of an int8 file are its own")
+    if images is not None and not int8:
+        problems.append("--images is for the calibration of int8; add --int8")
+    if problems:
+        raise ConfigError("; ".join(problems))
+
+
 def _export_onnx(
-    model: str, folder: Path, name: str, tta: TTA | None, store_url: str | None
+    model: str,
+    folder: Path,
+    store_url: str | None,
+    options: dict[str, Any],
+    calibration: tuple[bool, str | None],
 ) -> Produced:
-    from fer_models.inference.export_onnx import write_onnx
+    from fer_models.inference.export_onnx import calibration_images, write_onnx
 
     store = None if is_bundle(model) else open_store(store_url)
+    int8, images = calibration
     with progress_display():
-        path, facts = write_onnx(model, folder, store, name=name, tta=tta)
+        if int8:
+            options["calibration"] = calibration_images(model, store, images)
+        path, facts = write_onnx(model, folder, store, **options)
     print_facts(
         {
             "file": f"{path} ({path.stat().st_size / 1e6:.2f} MB)",
             "model": facts.model,
             "classes": ", ".join(facts.classes),
             "views": str(facts.views),
+            "precision": facts.precision,
             **{key: f"{one.accuracy:.4f} n={one.n}" for key, one in facts.accuracy.items()},
             "next": f"ferflow predict --model {shlex.quote(str(path))} PATH...",
         }

@@ -8,6 +8,7 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
+from fer_models.inference.speed import DEFAULT_SPEED, SPEEDS, Speed
 
 
 @click.command(name="export-page")
@@ -18,10 +19,17 @@ from deployments.cli.output import reporting_command as reporting
     type=click.Path(path_type=Path),
     help="The npm package onnxruntime-web (.tgz), or a folder with it.  [default: downloaded]",
 )
+@click.option(
+    "--speed",
+    type=click.Choice(SPEEDS),
+    default=DEFAULT_SPEED,
+    show_default=True,
+    help="Views of each face, as for `ferflow predict`.",
+)
 @store_option
 @reporting
 def export_page(
-    model_id: str, folder: Path, runtime: Path | None, store_url: str | None
+    model_id: str, folder: Path, runtime: Path | None, speed: Speed, store_url: str | None
 ) -> Produced:
     """Write a page to FOLDER that runs MODEL_ID in the browser: no picture leaves the machine.
 
@@ -34,11 +42,11 @@ def export_page(
     python -m http.server --directory public --bind 127.0.0.1 8000
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     from deployments.browser_page.write import write_browser_page
-    from fer_models.inference.open_model import needs_store
+    from fer_models.inference.model_names import needs_store
 
     store = open_store(store_url) if needs_store(model_id) else None
     with progress_display():
-        page = write_browser_page(model_id, folder, store, runtime=runtime)
+        page = write_browser_page(model_id, folder, store, runtime=runtime, speed=speed)
     quoted = shlex.quote(str(folder))
     print_facts(
         {

@@ -24,6 +24,13 @@ _ONLY_FOR_VIDEO = ("fps", "smooth", "seconds")
     metavar="NAME",
     help="bundled, bundled:NAME, a bundle or ONNX file, champion, or the id of a stored model.",
 )
+@click.option(
+    "--speed",
+    type=click.Choice(["fast", "balanced", "best"]),
+    default="balanced",
+    show_default=True,
+    help="fast: read each face once. balanced: also its mirror image. best: all views.",
+)
 @click.option("--run", "run_text", metavar="RUN", help="Use the candidate of this run instead.")
 @click.option(
     "--faces",

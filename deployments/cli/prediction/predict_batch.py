@@ -1,7 +1,7 @@
 """`ferflow predict-batch`: predict the new pictures of folders and buckets, without a server."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -9,6 +9,7 @@ from deployments.cli.options import config_options, request_from
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
+from fer_models.faces.found import FacesMode
 from fer_models.storage.store import ArtifactStore
 from flows.request import absolute_path
 
@@ -20,10 +21,18 @@ from flows.request import absolute_path
     metavar="NAME",
     help="champion, the id of a stored model, bundled, or bundled:NAME.  [default: champion]",
 )
+@click.option(
+    "--faces",
+    type=click.Choice(get_args(FacesMode)),
+    help="crop: each picture is one face, cut out; detect: search for faces; auto: decide for each "
+    "picture.  [default: auto]",
+)
 @click.option("--redo", is_flag=True, help="Predict again what only other models have predicted.")
 @config_options
 @reporting
-def command(paths: tuple[str, ...], model: str | None, redo: bool, **options: Any) -> Produced:
+def command(
+    paths: tuple[str, ...], model: str | None, faces: str | None, redo: bool, **options: Any
+) -> Produced:
     """Predict the pictures of PATH... that the store has no predictions of.
 
     PATH is a picture or a folder of pictures, also in a bucket (s3://...). Without PATH, the
@@ -36,7 +45,7 @@ def command(paths: tuple[str, ...], model: str | None, redo: bool, **options: An
     ferflow predict-batch s3://bucket/incoming --store s3://bucket/fer --json
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     set_quiet_defaults()
-    options["assignments"] = (*options["assignments"], *_assignments(paths, model, redo))
+    options["assignments"] = (*options["assignments"], *_assignments(paths, model, faces, redo))
     config = request_from(options).resolve("--set")
     from fer_models.batch.predict import predict_batches
 
@@ -60,13 +69,17 @@ def command(paths: tuple[str, ...], model: str | None, redo: bool, **options: An
     }
 
 
-def _assignments(paths: tuple[str, ...], model: str | None, redo: bool) -> list[str]:
+def _assignments(
+    paths: tuple[str, ...], model: str | None, faces: str | None, redo: bool
+) -> list[str]:
     """The arguments as settings."""
     given: dict[str, Any] = {}
     if paths:
         given["pictures"] = [absolute_path(path) if path else path for path in paths]
     if model is not None:
         given["model"] = model
+    if faces is not None:
+        given["faces"] = faces
     if redo:
         given["redo"] = True
     return [f"prediction.{name}={json.dumps(value)}" for name, value in given.items()]

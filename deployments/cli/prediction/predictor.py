@@ -8,6 +8,7 @@ from fer_models.errors import ConfigError, DataError, FerError, StoreError
 
 if TYPE_CHECKING:
     from fer_models.inference.expression_model import ExpressionModel
+    from fer_models.inference.speed import Speed
 
 T = TypeVar("T")
 BUNDLED = "bundled"
@@ -33,7 +34,7 @@ def candidate_of(run_text: str | None, model_name: str, store_url: str | None) -
     return run.candidate
 
 
-def open_predictor(name: str, store_url: str | None) -> "ExpressionModel":
+def open_predictor(name: str, store_url: str | None, speed: "Speed" = "best") -> "ExpressionModel":
     """The model of a name, loaded; a store is opened only for stored models.
 
     Raises:
@@ -42,7 +43,7 @@ def open_predictor(name: str, store_url: str | None) -> "ExpressionModel":
     from fer_models.inference.model_names import needs_store
     from fer_models.inference.open_model import open_model
 
-    return open_model(name, open_store(store_url) if needs_store(name) else None)
+    return open_model(name, open_store(store_url) if needs_store(name) else None, speed)
 
 
 def open_named(options: Mapping[str, Any]) -> "ExpressionModel":
@@ -53,7 +54,7 @@ def open_named(options: Mapping[str, Any]) -> "ExpressionModel":
     """
     store_url = options["store_url"]
     name = candidate_of(options["run_text"], options["model_name"], store_url)
-    return open_predictor(name, store_url)
+    return open_predictor(name, store_url, options["speed"])
 
 
 def attempt(call: Callable[[], T], errors: list[FerError]) -> T | None:

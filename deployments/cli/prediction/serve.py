@@ -23,6 +23,7 @@ from deployments.inference_server.settings import (
 from deployments.loopback import LOOPBACK
 from fer_models.errors import ConfigError
 from fer_models.faces.found import FacesMode
+from fer_models.inference.speed import DEFAULT_SPEED, SPEEDS, Speed
 
 _LIMITS = (
     ("--batch-pictures", int, "Most pictures that are predicted together."),
@@ -86,6 +87,13 @@ def _field(option: str) -> str:
     show_default=True,
     help="What pictures show, where a request does not say.",
 )
+@click.option(
+    "--speed",
+    type=click.Choice(SPEEDS),
+    default=DEFAULT_SPEED,
+    show_default=True,
+    help="Views of each face: one, with its mirror image, or all that the model was measured with.",
+)
 @_limit_options
 @reporting
 def command(
@@ -95,6 +103,7 @@ def command(
     port: int,
     names: tuple[str, ...],
     token_file: Path | None,
+    speed: Speed,
     verbose: bool,
     **limits: Any,
 ) -> Produced:
@@ -117,12 +126,12 @@ def command(
     click.echo(f"loading {model_name} ...", err=True)
     from deployments.inference_server.models.service import InferenceService
     from deployments.inference_server.server import InferenceServer
-    from fer_models.inference.open_model import needs_store
+    from fer_models.inference.model_names import needs_store
 
     store = open_store(store_url) if needs_store(model_name) else None
     with (
         stop_signal() as stop,
-        InferenceService(model_name, store, config) as service,
+        InferenceService(model_name, store, config, speed) as service,
         InferenceServer(service, host=host, port=port, token=token, names=names) as server,
     ):
         ready: Produced = {

@@ -19,8 +19,8 @@ from fer_models.labels import CLASS_NAMES
 
 if TYPE_CHECKING:
     from fer_models.inference.expression_model import ExpressionModel
-    from fer_models.inference.source_rows import SourceRows
-    from fer_models.inference.submission import Format, Submission
+    from fer_models.inference.submission.source_rows import SourceRows
+    from fer_models.inference.submission.submission import Format, Submission
 
 _FORMATS = ("kaggle", "labels", "probabilities")
 
@@ -88,7 +88,7 @@ def command(
     set_quiet_defaults()
     with progress_display():
         ready = _prepare(source, model_name, out, file_format, scheme or "", id_column, store_url)
-        from fer_models.inference.submission import (
+        from fer_models.inference.submission.submission import (
             make_submission,
             predict_rows,
             write_submission,
@@ -135,8 +135,8 @@ def _prepare(
     Raises:
         FerError: all problems together.
     """
-    from fer_models.inference.source_rows import check_source, read_source_rows
-    from fer_models.inference.submission import class_numbers
+    from fer_models.inference.submission.source_rows import check_source, read_source_rows
+    from fer_models.inference.submission.submission import class_numbers
 
     errors = _option_problems(file_format, scheme, id_column)
     target = attempt(lambda: _target(out, source), errors)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_models.errors import FerError
-from fer_models.inference.open_model import bundle_of, is_bundle, is_onnx_file, stored_model
+from fer_models.inference.model_names import bundle_of, is_bundle, is_onnx_file
+from fer_models.inference.open_model import stored_model
 from fer_models.storage.store import ArtifactStore
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from deployments.inference_server.models.served import ServedModel
 from fer_models.errors import DataError
-from fer_models.faces.cut import cut_face
-from fer_models.faces.found import Box, FoundFace
+from fer_models.faces.cut import Frame, cut_face, face_frame
+from fer_models.faces.found import Box, FoundFace, Point
 from fer_models.inference.picture import Picture
 
 _SHOWN_PX = 192
@@ -20,23 +20,36 @@ _LOW, _HIGH = np.array([214, 40, 40]), np.array([255, 224, 90])
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a face is in a picture, as predicted; without a box all of the picture is the face."""
+
+    box: Box | None = None
+    landmarks: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True)
 class Explained:
-    """A heat map as a PNG data URL, and the square that it covers (None: the whole picture)."""
+    """A heat map as a PNG data URL, and the square that it covers.
+
+    `box` (None: the whole picture) is turned clockwise around its centre by `angle_deg`, as the
+    model sees the face upright.
+    """
 
     model: str
     label: str
     box: Box | None
+    angle_deg: float
     image: str
 
 
-def explain(served: ServedModel, picture: Picture, label: str | None, box: Box | None) -> Explained:
+def explain(served: ServedModel, picture: Picture, label: str | None, place: Place) -> Explained:
     """The heat map of a face for a class.
 
     Args:
         served: the model.
         picture: shows the face.
         label: the class; None for the most probable one.
-        box: of the face, as predicted; None: the whole picture is the face.
+        place: of the face.
 
     Raises:
         DataError: the model has no heat maps, the class is unknown, the picture can't be read, or
@@ -50,48 +63,52 @@ def explain(served: ServedModel, picture: Picture, label: str | None, box: Box |
         )
     if label is not None and label not in model.classes:
         raise DataError(f"label: expected one of {', '.join(model.classes)}, got {label[:100]!r}")
-    image, square = _crop(served, picture, box)
+    image, box, angle_deg = _crop(served, picture, place)
     one = image[None]
     number = model.classes.index(label) if label else int(model.predict(one).argmax())
     heat_SS = served.heat_maps(one, np.array([number]))[0]
-    return Explained(model.name, model.classes[number], square, _png_url(heat_SS))
+    return Explained(model.name, model.classes[number], box, angle_deg, _png_url(heat_SS))
 
 
 def _crop(
-    served: ServedModel, picture: Picture, box: Box | None
-) -> tuple[npt.NDArray[np.uint8], Box | None]:
-    """The image that the model sees, and the square of the picture that it shows."""
+    served: ServedModel, picture: Picture, place: Place
+) -> tuple[npt.NDArray[np.uint8], Box | None, float]:
+    """The image that the model sees, the square of the picture that it shows, and its angle."""
     target = served.model.image_format
-    if box is None:
+    if place.box is None:
         crop = picture.as_crop(target)
         if isinstance(crop, str):
             raise DataError(f"{picture.path}: {crop}")
-        return crop, None
+        return crop, None, 0.0
     photo = picture.as_photo()
     if isinstance(photo, str):
         raise DataError(f"{picture.path}: {photo}")
     height, width = (round(side * photo.scale) for side in photo.pixels.shape[:2])
-    if box[0] >= box[2] or box[1] >= box[3] or not _meets(box, width, height):
+    found = FoundFace(place.box, place.landmarks)
+    frame = face_frame(found)
+    if not _fits(found, frame, width, height):
         raise DataError(
-            f"box: expected left,top,right,bottom of a face in {width} x {height} pixels, got "
-            f"{','.join(map(str, box))}"
+            f"expected box and landmarks of a face in {width} x {height} pixels, got the box "
+            f"{','.join(map(str, place.box))}"
         )
-    face = FoundFace(box).scaled(1 / photo.scale)
-    return cut_face(photo.pixels, face, target), _square(box)
+    left, top = frame.centre - frame.side / 2
+    box = (round(left), round(top), round(left + frame.side), round(top + frame.side))
+    image = cut_face(photo.pixels, found.scaled(1 / photo.scale), target)
+    return image, box, float(np.degrees(frame.angle_rad))
 
 
-def _meets(box: Box, width: int, height: int) -> bool:
-    """Whether a box has a part in the picture, and is not absurdly larger than it."""
-    is_inside = box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0
-    return is_inside and max(box[2] - box[0], box[3] - box[1]) <= 2 * max(width, height)
-
-
-def _square(box: Box) -> Box:
-    """The square that `cut_face` shows, as large as the longer side."""
-    left, top, right, bottom = box
-    side = max(right - left, bottom - top, 1)
-    x, y = (left + right - side) // 2, (top + bottom - side) // 2
-    return x, y, x + side, y + side
+def _fits(face: FoundFace, frame: Frame, width: int, height: int) -> bool:
+    """Whether a face has a part in the picture, and is not absurdly larger than it."""
+    left, top, right, bottom = face.box
+    is_inside = left < width and top < height and right > 0 and bottom > 0
+    is_near = bool((np.abs(frame.centre) <= 2 * max(width, height)).all())
+    return (
+        is_inside
+        and is_near
+        and left < right
+        and top < bottom
+        and frame.side <= 2 * max(width, height)
+    )
 
 
 def _png_url(heat_SS: npt.NDArray[np.float32]) -> str:

@@ -10,6 +10,7 @@ from fer_models.errors import StoreError
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.heat_maps import HeatMapper, open_heat_maps
 from fer_models.inference.open_model import open_model
+from fer_models.inference.speed import DEFAULT_SPEED, Speed
 from fer_models.storage.store import ArtifactStore
 
 _TOLERANCE = 1e-3
@@ -27,13 +28,13 @@ class ServedModel:
 Load = Callable[[str], ServedModel]
 
 
-def load_model(name: str, store: ArtifactStore | None) -> ServedModel:
+def load_model(name: str, store: ArtifactStore | None, speed: Speed = DEFAULT_SPEED) -> ServedModel:
     """Load a model by its name, and predict one image with it.
 
     Raises:
         StoreError: the model does not exist, is damaged, or does not predict probabilities.
     """
-    model = open_model(name, store)
+    model = open_model(name, store, speed)
     blank = np.zeros((1, *model.image_format.shape), dtype=np.uint8)
     probs_1K = model.predict(blank)
     is_right = probs_1K.shape == (1, len(model.classes)) and bool(np.isfinite(probs_1K).all())

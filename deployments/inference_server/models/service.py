@@ -9,13 +9,14 @@ from typing import Self
 from deployments.inference_server.metrics import Metrics
 from deployments.inference_server.models.batching import Answer, Batcher, Predicted
 from deployments.inference_server.models.card import CardSections, card_sections
-from deployments.inference_server.models.explain import Explained, explain
+from deployments.inference_server.models.explain import Explained, Place, explain
 from deployments.inference_server.models.following import CurrentModel
 from deployments.inference_server.models.served import Load, ServedModel, load_model
 from deployments.inference_server.settings import ServingConfig
-from fer_models.faces.found import Box, FacesMode
+from fer_models.faces.found import FacesMode
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
+from fer_models.inference.speed import DEFAULT_SPEED, Speed
 from fer_models.ingest.files.image_decoding import quiet_decoding
 from fer_models.storage.store import ArtifactStore
 
@@ -27,6 +28,7 @@ class InferenceService:
         name: as for `open_model`; `champion` follows the registry.
         store: contains stored models; not needed for bundles.
         config: batches and limits.
+        speed: how many views of each face are computed.
         load: loads a model by its name; by default from the store.
 
     Raises:
@@ -42,6 +44,7 @@ class InferenceService:
         name: str,
         store: ArtifactStore | None,
         config: ServingConfig,
+        speed: Speed = DEFAULT_SPEED,
         load: Load | None = None,
     ) -> None:
         self.config = config
@@ -52,7 +55,7 @@ class InferenceService:
         self.current = CurrentModel(
             name,
             store,
-            load or (lambda which: load_model(which, store)),
+            load or (lambda which: load_model(which, store, speed)),
             poll_s=config.poll_s,
             on_change=self._count_change,
             on_failure=lambda: self.metrics.model_changes.labels("failed").inc(),
@@ -81,14 +84,14 @@ class InferenceService:
         """
         return self._batcher.submit(pictures, faces)
 
-    def explain(self, picture: Picture, label: str | None, box: Box | None) -> "Future[Explained]":
+    def explain(self, picture: Picture, label: str | None, place: Place) -> "Future[Explained]":
         """Make the heat map of a face, between two batches.
 
         Raises:
             StoppedError: the service ends.
         """
         served = self.current.get()
-        return self._batcher.run(lambda: explain(served, picture, label, box))
+        return self._batcher.run(lambda: explain(served, picture, label, place))
 
     def card(self) -> tuple[str, CardSections]:
         """The served model and the sections of its card; the first call may take seconds.

@@ -78,9 +78,12 @@ export async function predict(blobs, { mode }) {
   };
 }
 
-export async function explain(picture, { label, box }) {
+export async function explain(picture, { label, box, landmarks }) {
   const query = new URLSearchParams({ label });
   if (box) query.set("box", box.join(","));
+  if (box && landmarks.length) {
+    query.set("landmarks", landmarks.flat().map((value) => value.toFixed(2)).join(","));
+  }
   return call(`explain?${query}`, { method: "POST", body: form([picture]) });
 }
 

@@ -133,8 +133,8 @@ async function drawHeat() {
   const face = picture?.found?.faces[selected];
   if (!byId("heat").checked || !face || camera.isOn) return;
   try {
-    const { image, box } = await engine.explain(picture, face);
-    if (request === heatRequest) stage.showHeat(image, box);
+    const heat = await engine.explain(picture, face);
+    if (request === heatRequest) stage.showHeat(heat);
   } catch (error) {
     if (request === heatRequest) showMessage(error.message);
   }

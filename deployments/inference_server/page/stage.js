@@ -55,10 +55,11 @@ export class Stage {
     if (focused) this.overlay.querySelector(".selected")?.focus();
   }
 
-  showHeat(image, box) {
+  showHeat({ image, box, angle_deg: angle }) {
     this.hideHeat();
     const heat = element("img", { className: "heat", alt: "", src: image });
     this.place(heat, box ?? [0, 0, ...this.size]);
+    heat.style.rotate = `${angle}deg`;
     this.overlay.prepend(heat);
   }
 

@@ -5,6 +5,7 @@ import datetime as dt
 import importlib.metadata
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
@@ -14,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from deployments.inference_server.metrics import CONTENT_TYPE
 from deployments.inference_server.models.batching import Answer
+from deployments.inference_server.models.explain import Place
 from deployments.inference_server.models.service import InferenceService
 from deployments.inference_server.web import schemas
 from deployments.inference_server.web.assets import INDEX, Assets
@@ -27,7 +29,7 @@ from deployments.inference_server.web.problems import (
 )
 from deployments.inference_server.web.uploads import read_pictures
 from fer_models.dataset.image_format import THUMBNAIL
-from fer_models.faces.found import Box, FacesMode
+from fer_models.faces.found import FacesMode
 from fer_models.inference.picture import Picture, PicturePrediction
 
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -48,6 +50,14 @@ _BoxText = Annotated[
         pattern=r"^-?\d{1,6},-?\d{1,6},-?\d{1,6},-?\d{1,6}$",
         description="`left,top,right,bottom` of a face; the whole picture by default.",
         examples=["212,96,356,240"],
+    ),
+]
+_LandmarksText = Annotated[
+    str | None,
+    Query(
+        pattern=r"^-?\d{1,6}(\.\d{1,9})?(,-?\d{1,6}(\.\d{1,9})?){9}$",
+        description="Its five points, as predicted: `x,y,x,y,...`; only with `box`.",
+        examples=["251.2,150.4,316.8,149.1,284,181.7,258.3,207.5,311,206.2"],
     ),
 ]
 
@@ -118,18 +128,20 @@ class _Views:
         return JSONResponse(_answer(answer, time.perf_counter() - start_s), headers=_NO_STORE)
 
     async def explain(
-        self, request: Request, label: _Label = None, box: _BoxText = None
+        self,
+        request: Request,
+        label: _Label = None,
+        box: _BoxText = None,
+        landmarks: _LandmarksText = None,
     ) -> schemas.Explanation:
         """Show which places of one face speak for an expression (Grad-CAM)."""
         with self._intake.admitted(request) as limited:
             pictures = await self._pictures(limited)
             if len(pictures) != 1:
                 raise unusable(f"expected one picture, got {len(pictures)}", "send one at a time")
-            future = self._service.explain(pictures[0], label, _box(box))
+            future = self._service.explain(pictures[0], label, _place(box, landmarks))
             explained = await asyncio.wait_for(asyncio.wrap_future(future), self._config.timeout_s)
-        return schemas.Explanation(
-            model=explained.model, label=explained.label, box=explained.box, image=explained.image
-        )
+        return schemas.Explanation.model_validate(asdict(explained))
 
     async def model(self) -> schemas.ModelAnswer:
         """The served model."""
@@ -248,8 +260,9 @@ def _check_readable(pictures: list[Picture], predictions: Sequence[PicturePredic
         )
 
 
-def _box(text: str | None) -> Box | None:
-    if text is None:
-        return None
-    left, top, right, bottom = map(int, text.split(","))
-    return left, top, right, bottom
+def _place(box: str | None, landmarks: str | None) -> Place:
+    if box is None:
+        return Place()
+    left, top, right, bottom = map(int, box.split(","))
+    numbers = list(map(float, landmarks.split(","))) if landmarks else []
+    return Place((left, top, right, bottom), tuple(zip(numbers[::2], numbers[1::2], strict=True)))

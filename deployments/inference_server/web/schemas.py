@@ -1,6 +1,6 @@
 """What the server answers, and how a request looks, for /openapi.json."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -20,6 +20,9 @@ _PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )
 
+# Not tuples: FastAPI describes their items in a way that OpenAPI does not know.
+BoxAnswer = Annotated[list[int], Field(min_length=4, max_length=4)]
+
 
 class FaceAnswer(BaseModel):
     """A face and its expression."""
@@ -27,10 +30,10 @@ class FaceAnswer(BaseModel):
     label: str = Field(description="The most probable class.")
     confidence: float = Field(ge=0, le=1.001, description="Its probability, 0..1.")
     probabilities: dict[str, float] = Field(description="Of every class; they sum to 1.")
-    box: tuple[int, int, int, int] | None = Field(
+    box: BoxAnswer | None = Field(
         description="Left, top, right, bottom in pixels of the upright picture; null: all of it."
     )
-    landmarks: list[tuple[float, float]] = Field(
+    landmarks: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
         description="Left eye, right eye, nose, corners of the mouth; empty for a crop."
     )
     detection_score: float | None = Field(
@@ -86,9 +89,10 @@ class Explanation(BaseModel):
 
     model: str
     label: str = Field(description="The class that is explained.")
-    box: tuple[int, int, int, int] | None = Field(
+    box: BoxAnswer | None = Field(
         description="The square of the picture that the map covers; null: the whole picture."
     )
+    angle_deg: float = Field(description="By which the square is turned clockwise, in degrees.")
     image: str = Field(description="The map as a PNG data URL, transparent where nothing speaks.")
 
 

@@ -10,6 +10,8 @@ Size = tuple[int, int]
 
 def places_beside(box: Box, size: Size, picture: Size) -> list[Box]:
     """The places of a size right of, left of, below and above a box that lie in the picture."""
+    if size[0] > picture[0] or size[1] > picture[1]:
+        return []
     return [place for place in _around(box, size, picture) if place == inside(place, picture)]
 
 

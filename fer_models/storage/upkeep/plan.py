@@ -18,7 +18,7 @@ from fer_models.storage.upkeep.contents import (
     read_contents,
     read_texts,
 )
-from fer_models.storage.upkeep.roots import DECISIONS_LOG, Roots
+from fer_models.storage.upkeep.roots import LOGS, Roots
 from fer_models.storage.usage import USED_FOLDER
 
 # Copies of checkpoints on a cluster, of trainings that never ended.
@@ -79,8 +79,9 @@ def plan_collection(store: ArtifactStore, retention: RetentionConfig) -> Collect
     """Find what nothing needs; nothing is removed.
 
     Kept are the models that aliases point to, now and before; the outputs that steps remember as
-    their latest; people's decisions, and the review page that waits for some; the newest runs;
-    whatever was written or used lately, or by a run that is running; and all that these refer to.
+    their latest; people's decisions and labels, and the page that waits for some; stored
+    predictions; the newest runs; whatever was written or used lately, or by a run that is running;
+    and all that these refer to.
 
     Raises:
         StoreError: the store can't be read or written (its clock is that of what is written).
@@ -177,7 +178,7 @@ def _leftovers(
     for key, one in contents.objects.items():
         folder, _, rest = key.partition("/")
         name = f"{folder}/{rest.partition('/')[0]}"
-        is_file = folder in KIND_FOLDERS and not key.startswith(f"{DECISIONS_LOG}/")
+        is_file = folder in KIND_FOLDERS and not key.startswith(LOGS)
         if is_file and name not in described and key not in needed:
             limit_s = leftover_s
         elif folder in _UNFINISHED:

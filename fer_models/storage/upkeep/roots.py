@@ -1,11 +1,21 @@
 """What a collection keeps for its own sake; what this refers to is kept, too."""
 
-from fer_models.storage.refs import DecisionsRef, ReviewRef
+from fer_models.storage.refs import (
+    ArtifactRef,
+    DecisionsRef,
+    LabelledRef,
+    PredictionsRef,
+    ReviewRef,
+    SelectionRef,
+)
 from fer_models.storage.registry import Registry, RegistryEntry
 from fer_models.storage.upkeep.contents import Contents, read_texts
 from fer_models.storage.usage import USED_FOLDER
 
 DECISIONS_LOG = f"{DecisionsRef.folder}/log"
+LABELLED_LOG = f"{LabelledRef.folder}/log"
+LOGS = (f"{DECISIONS_LOG}/", f"{LABELLED_LOG}/")
+"""Keys of what people decided begin so."""
 _REFERRING = ("latest/", "recipes/")
 
 
@@ -34,7 +44,10 @@ class Roots:
             "newest runs": self._newest_runs(),
             "recent or running": self._young(),
             "latest outputs, saved recipes": self._remembered(),
-            "reviews and decisions": self._reviews(),
+            "reviews and decisions": self._reviews(DECISIONS_LOG, DecisionsRef, ReviewRef),
+            "labels of new faces": self._reviews(LABELLED_LOG, LabelledRef, SelectionRef),
+            # Pictures without a batch would be predicted again.
+            "predictions": self._of_kind(PredictionsRef),
         }
 
     def _aliases(self) -> frozenset[str]:
@@ -74,15 +87,20 @@ class Roots:
         texts = read_texts(self._contents.store, keys)
         return self._contents.named_in("\n".join(texts.values()))
 
-    def _reviews(self) -> frozenset[str]:
-        """All decisions, and the newest review page if no decision was published after it."""
+    def _reviews(
+        self, log: str, answers: type[ArtifactRef], page: type[ArtifactRef]
+    ) -> frozenset[str]:
+        """All answers of people, and the newest page if no answer was published after it."""
         objects, contents = self._contents.objects, self._contents
-        decided = [one.modified_s for key, one in objects.items() if key.startswith(DECISIONS_LOG)]
-        pages = [name for name in contents.artifacts if name.startswith(f"{ReviewRef.folder}/")]
-        newest = sorted(pages, key=contents.modified_s)[-1:]
-        is_open = newest and contents.modified_s(newest[0]) >= max(decided, default=0.0)
-        decisions = (one for one in contents.artifacts if one.startswith(f"{DecisionsRef.folder}/"))
-        return frozenset({*decisions, *(newest if is_open else ())})
+        answered = [one.modified_s for key, one in objects.items() if key.startswith(log)]
+        newest = sorted(self._of_kind(page), key=contents.modified_s)[-1:]
+        is_open = newest and contents.modified_s(newest[0]) >= max(answered, default=0.0)
+        return self._of_kind(answers) | frozenset(newest if is_open else ())
+
+    def _of_kind(self, kind: type[ArtifactRef]) -> frozenset[str]:
+        """All artifacts of a kind."""
+        folder = f"{kind.folder}/"
+        return frozenset(one for one in self._contents.artifacts if one.startswith(folder))
 
 
 def _entries_in_force(history: list[RegistryEntry]) -> list[RegistryEntry]:

@@ -158,7 +158,11 @@ def test_the_heat_map_of_a_crop_covers_the_picture(client: TestClient) -> None:
 def test_the_heat_map_of_a_found_face_covers_the_square_around_its_box(client: TestClient) -> None:
     files = {"pictures": ("a.png", png(size=(300, 200)))}
     answer = client.post("/explain?box=100,50,160,130", files=files)
-    assert answer.json()["box"] == [90, 50, 170, 130]
+    assert (answer.json()["box"], answer.json()["angle_deg"]) == ([94, 54, 166, 126], 0)
+    # The right eye is lower than the left one: the face is turned clockwise.
+    points = "115,70,145,75,128,92,112,108,136,112"
+    answer = client.post(f"/explain?box=100,50,160,130&landmarks={points}", files=files)
+    assert 5 < answer.json()["angle_deg"] < 15
     outside = client.post("/explain?box=400,50,460,130", files=files)
     assert outside.status_code == 422
     assert "300 x 200" in outside.json()["error"]

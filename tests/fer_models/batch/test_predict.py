@@ -1,6 +1,7 @@
 """Batch prediction: each picture is predicted once, and a killed run goes on where it ended."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from fer_models.batch.predict import BatchOutcome, predict_batches
 from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
 from fer_models.drift.recent import read_recent
 from fer_models.errors import ConfigError, DataError, FerError
+from fer_models.faces.found import FoundFace
 from fer_models.inference.open_model import open_stored
 from fer_models.storage.refs import ModelRef, PredictionsRef
 from fer_models.storage.registry import CHAMPION, Registry
@@ -134,6 +136,32 @@ def test_recent_faces_are_the_images_that_the_model_received(
     assert last.names == (str(incoming / "4.png"), str(incoming / "5.png"))
     with pytest.raises(DataError, match="2 have another image format"):
         recent_faces(store, "predictions:2", ImageFormat(112, 3))
+
+
+def test_faces_in_photos_are_cut_out_in_order(
+    store: ArtifactStore, champion: ModelRef, tmp_path: Path
+) -> None:
+    from fer_models.inference import predict_pictures as module
+
+    def two_faces(photos: Sequence[np.ndarray]) -> list[list[FoundFace]]:
+        return [[FoundFace((0, 0, 48, 48)), FoundFace((48, 0, 96, 48))] for _ in photos]
+
+    for number in range(2):
+        photo = np.concatenate([FACES[2 * number], FACES[2 * number + 1]], axis=1)
+        write_picture(tmp_path / "photos" / f"{number}.png", photo)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "face_finder", lambda _: two_faces)
+        outcome = _run(store, tmp_path / "photos", faces="detect")
+    assert (outcome.faces, outcome.predicted) == (4, 2)
+    [batch] = outcome.batches
+    table = _table(store, batch, "predictions")
+    assert table["face"].tolist() == [0, 1, 0, 1]
+    assert table["left"].tolist() == [0, 48, 0, 48]
+    faces = recent_faces(store, "predictions:1", THUMBNAIL)
+    probs_NK = open_stored(store, champion).predict(faces.images)
+    columns = [name for name in table if name.startswith("p_")]
+    np.testing.assert_allclose(table[columns].to_numpy(), probs_NK, atol=1e-6)
+    assert faces.names[1] == f"{tmp_path}/photos/0.png, face 2"
 
 
 @pytest.mark.parametrize("text", ["predictions:", "predictions:0", "predictions:7w"])

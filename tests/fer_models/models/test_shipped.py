@@ -48,9 +48,9 @@ def test_three_equal_channels_give_the_features_of_the_grey_image() -> None:
     torch.testing.assert_close(features(colour, grey.expand(-1, 3, -1, -1)), expected)
 
 
-@pytest.mark.parametrize(("name", "width"), list(shipped_networks()))
-def test_every_shipped_network_is_a_start(name: str, width: float) -> None:
-    config = NetworkConfig(name=name, width=width, pretrained=True)
+@pytest.mark.parametrize("shipped", list(shipped_networks()), ids=str)
+def test_every_shipped_network_is_a_start(shipped: NetworkConfig) -> None:
+    config = shipped.model_copy(update={"pretrained": True})
     check_pretrained([config])
     fingerprint = pretrained_fingerprint(config)
     assert fingerprint is not None

@@ -17,8 +17,11 @@ from fer_models.storage.refs import (
     ArtifactRef,
     CopiesRef,
     DecisionsRef,
+    LabelledRef,
     ModelRef,
+    PredictionsRef,
     ReviewRef,
+    SelectionRef,
     SnapshotRef,
 )
 from fer_models.storage.registry import Registry
@@ -224,6 +227,23 @@ def test_decisions_and_an_open_review_are_kept(store: ArtifactStore) -> None:
     assert names_after(store) == {"datasets/data-01", "reviews/review-2", "decisions/by-ann"}
     store.write_bytes("decisions/log/00000001.json", b"{}")
     assert names_after(store) == {"decisions/by-ann"}
+
+
+def test_labels_of_new_faces_and_predictions_are_kept(store: ArtifactStore) -> None:
+    faces = {"faces.parquet": b"f"}
+    for name in ("chosen-1", "chosen-2"):
+        store.put(SelectionRef, name, faces, {"chosen": name}, page_url="")
+    shared = store.describe(store.ref(SelectionRef, "chosen-1", page_url="")).files
+    store.put(LabelledRef, "labels-1", {"labels.parquet": b"l"}, {}, linked=shared, version=1)
+    store.write_bytes("labelled/log/00000001.json", b"{}")
+    made = {"model_id": "m", "num_faces": 0, "report_url": ""}
+    store.put(PredictionsRef, "batch-1", faces, {}, **made)
+    for folder in ("selections", "labelled", "predictions"):
+        age(store, folder, 99)
+    age(store, "selections/chosen-2", 100)
+    expected = {"selections/chosen-1", "labelled/labels-1", "predictions/batch-1"}
+    assert names_after(store) == expected
+    assert store.has("labelled/log/00000001.json")
 
 
 def names_after(store: ArtifactStore) -> set[str]:

@@ -125,6 +125,17 @@ def test_learning_rate_rises_then_falls(num_steps: int, warmup: float) -> None:
     assert factors[num_steps] < 1e-3 or num_steps < 3
 
 
+def test_a_trapezoid_stays_at_the_peak_before_it_decays() -> None:
+    factors = [lr_factor("trapezoid", step, 100, 0.1, 0.4) for step in range(101)]
+    assert factors[:10] == sorted(factors[:10])
+    assert set(factors[10:61]) == {1.0}
+    assert factors[80] == pytest.approx(0.5, abs=1e-3)
+    assert factors[100] < 1e-3
+    # A longer training with the same warm-up in steps begins in the same way.
+    longer = [lr_factor("trapezoid", step, 200, 0.05, 0.2) for step in range(61)]
+    assert longer == pytest.approx(factors[:61])
+
+
 def test_sampling_grid_equals_torchs() -> None:
     generator = torch.Generator().manual_seed(0)
     matrices = torch.eye(2, 3) + torch.randn(9, 2, 3, generator=generator) * 0.3

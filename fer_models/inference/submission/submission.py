@@ -18,7 +18,7 @@ from fer_models.errors import ConfigError, FerError
 from fer_models.evaluation.metrics import probability_problems
 from fer_models.inference.expression_model import Predictor
 from fer_models.inference.results.files import write_csv
-from fer_models.inference.source_rows import SourceRows
+from fer_models.inference.submission.source_rows import SourceRows
 from fer_models.progress import report
 from fer_models.training.inputs.data import Probabilities
 

@@ -10,7 +10,7 @@ from fer_models.classes.names import class_name
 from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import DataError
-from fer_models.inference.row_ids import column_ids, table_has_labels
+from fer_models.inference.submission.row_ids import column_ids, table_has_labels
 from fer_models.ingest.config import NONE, TableConfig
 from fer_models.ingest.decoding.decoder import Decoder
 from fer_models.ingest.files.archive import ArchiveMember

@@ -7,9 +7,9 @@ import pytest
 
 from fer_models.dataset.image_format import THUMBNAIL
 from fer_models.errors import ConfigError, FerError
-from fer_models.inference import submission as module
-from fer_models.inference.source_rows import SourceRows
-from fer_models.inference.submission import (
+from fer_models.inference.submission import submission as module
+from fer_models.inference.submission.source_rows import SourceRows
+from fer_models.inference.submission.submission import (
     Format,
     Submission,
     class_numbers,

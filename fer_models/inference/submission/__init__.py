@@ -1,0 +1,1 @@
+"""The file that a challenge asks for: a prediction for every row of a source."""
