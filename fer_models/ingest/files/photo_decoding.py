@@ -36,12 +36,6 @@ def decode_photo(data: bytes) -> Photo | str:
     return decode_with(data, _to_photo, _MAX_JPEG_PHOTO_PIXELS)
 
 
-def image_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels, from the head of an image file; None if it can't be read."""
-    size = decode_with(data, lambda image: image.size)
-    return None if isinstance(size, str) else size
-
-
 def _to_photo(image: "Image") -> Photo:
     full_px = max(image.size)
     # At least half as many pixels a side as asked for remain, by whole factors.
