@@ -6,7 +6,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,6 @@ _MAX_BEYOND = 0.25
 # What Pillow reads the orientation of a JPEG file from.
 _ROTATED_BY = frozenset(("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"))
 _DRAFT_FACTOR = 4
-_PHOTO_SIDE_PX = 4096
 _PADDING = 128
 _TOO_LARGE = "the image is far too large to be a face"
 _REMEDY = "replace or remove it"
@@ -66,14 +65,7 @@ class _BoxError(ValueError):
     """A face box outside the image."""
 
 
-class Photo(NamedTuple):
-    """A decoded picture: upright RGB pixels, uint8 H x W x 3, and how many times larger it was."""
-
-    pixels: PixelImage
-    scale: float
-
-
-_Decoded = TypeVar("_Decoded")
+Decoded = TypeVar("Decoded")
 
 
 def decode_image(
@@ -95,26 +87,21 @@ def decode_image(
     Returns:
         The image, or a sentence with the problem and what to do about it.
     """
-    return _decode(data, lambda image: _to_pixels(image, box, target))
+    return decode_with(data, lambda image: _to_pixels(image, box, target))
 
 
-def decode_photo(data: bytes) -> Photo | str:
-    """Decode an image file to upright RGB pixels, or return a sentence with the problem.
-
-    Files and their pixels are treated as by `decode_image`. A picture with a side of more than
-    `_PHOTO_SIDE_PX` is reduced by a whole factor.
-    """
-    return _decode(data, _to_photo)
-
-
-def _decode(data: bytes, decode: "Callable[[Image], _Decoded]") -> "_Decoded | str":
+def decode_with(
+    data: bytes, decode: "Callable[[Image], Decoded]", max_jpeg_pixels: int = _MAX_PIXELS
+) -> "Decoded | str":
+    """What a function makes of the opened image file, or a sentence with the problem."""
     from PIL import Image
 
     if not data:
         return f"the image is empty (0 bytes); {_REMEDY}"
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            if image.width * image.height > _MAX_PIXELS or max(image.size) > _MAX_SIDE_PX:
+            limit = max_jpeg_pixels if image.format == "JPEG" else _MAX_PIXELS
+            if image.width * image.height > limit or max(image.size) > _MAX_SIDE_PX:
                 return f"{_TOO_LARGE} ({image.width} x {image.height}); {_REMEDY}"
             return decode(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -123,12 +110,6 @@ def _decode(data: bytes, decode: "Callable[[Image], _Decoded]") -> "_Decoded | s
         return str(error)
     except _DECODING_ERRORS as error:
         return f"not a readable image ({_reason(error)}); {_REMEDY}"
-
-
-def image_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels, from the head of an image file; None if it can't be read."""
-    size = _decode(data, lambda image: image.size)
-    return None if isinstance(size, str) else size
 
 
 def too_many_bytes(size: int) -> str:
@@ -154,30 +135,19 @@ def _to_pixels(image: "Image", box: Box | None, target: ImageFormat) -> PixelIma
     if box is None:
         side = _DRAFT_FACTOR * target.size_px
         image.draft("L" if target.channels == 1 else "RGB", (side, side))
-    upright = _upright(image)
+    upright = upright_image(image)
     if box is not None:
         upright = upright.crop(_inside(box, upright.size))
-    return _to_format(_in_mode(upright, "L" if target.channels == 1 else "RGB"), target)
+    return _to_format(in_mode(upright, "L" if target.channels == 1 else "RGB"), target)
 
 
-def _to_photo(image: "Image") -> Photo:
-    full_px = max(image.size)
-    # At least half as many pixels a side as asked for remain, by whole factors.
-    image.draft("RGB", (_PHOTO_SIDE_PX // 2, _PHOTO_SIDE_PX // 2))
-    upright = _upright(image)
-    factor = -(-max(upright.size) // _PHOTO_SIDE_PX)
-    if factor > 1:
-        upright = upright.reduce(factor)
-    scale = full_px / max(upright.size)
-    return Photo(np.array(_in_mode(upright, "RGB")), scale)
-
-
-def _in_mode(image: "Image", mode: str) -> "Image":
+def in_mode(image: "Image", mode: str) -> "Image":
+    """The image in `L` or `RGB`, on white where it is transparent."""
     opaque = _without_transparency(image)
     return opaque if opaque.mode == mode else opaque.convert(mode)
 
 
-def _upright(image: "Image") -> "Image":
+def upright_image(image: "Image") -> "Image":
     """The loaded image as it is to be seen, in 8 bits."""
     from PIL import Image, ImageOps
 
