@@ -15,8 +15,8 @@ from fer_models.ingest.files.image_decoding import (
     convert_pixels,
     decode_image,
     decode_photo,
-    image_size,
 )
+from fer_models.ingest.files.image_pixels import image_size
 
 Pixels = npt.NDArray[np.uint8]
 NO_FACE = "no face found; if the whole picture is one face, use --faces crop"
