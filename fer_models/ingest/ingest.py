@@ -274,7 +274,8 @@ def _user_columns(read: Sequence[ReadSource], wanted: Sequence[str]) -> pd.DataF
     if absent := [name for name in wanted if name not in table]:
         raise DataError(
             f"data.slice_columns={','.join(absent)}: no source has such a column; it is read from "
-            "tables of pixels, parquet tables, and tables of labels beside images (data.table)"
+            "tables of pixels, parquet tables, and tables beside images whose rows name them: "
+            f"add path,{absent[0]} as a csv file to the folder of the images, or leave it out"
         )
     return table if len(table.columns) > 1 else pd.DataFrame()
 

@@ -135,7 +135,7 @@ def _table(name: str, rows: TableRows, config: TableConfig) -> _Table:
     repeated = {name for name in rows.columns if name and rows.columns.count(name) > 1}
     if repeated:
         raise ColumnError(f"two columns have the name {min(repeated)}; rename one")
-    path = _path_column(rows, config)
+    path = path_column(rows, config)
     others = [column for column in rows.columns if column not in (path, *_BOX_COLUMNS)]
     split = chosen_column(others, config.split, _SPLIT_COLUMNS, "split")
     if split and not config.split and not any(map(split_of, set(rows.values(split)))):
@@ -144,7 +144,12 @@ def _table(name: str, rows: TableRows, config: TableConfig) -> _Table:
     return _Table(name, rows, path, label, split)
 
 
-def _path_column(rows: TableRows, config: TableConfig) -> str:
+def path_column(rows: TableRows, config: TableConfig) -> str:
+    """The column of the paths of images: as the settings say, else by its content.
+
+    Raises:
+        ColumnError: there is none.
+    """
     known = chosen_column(rows.columns, config.image, (), "image")
     if known:
         return known
