@@ -21,13 +21,13 @@ NOT_FOLLOWED = {
     "retraining.on_new_data",
     "retraining.recent_images",
     "retraining.warm_start",
-    "store.url",
-    # Followed by tests/validation/test_advice.py as its checks name them, without their names.
     "splitting.strategy",
+    "store.url",
+    "validation.severities",
+    # Followed by tests/validation/test_advice.py, which reads them from the messages alone.
     "validation.max_bad_image_fraction",
     "validation.max_leak_fraction",
     "validation.min_images_per_split",
-    "validation.severities",
 }
 
 
