@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 _NAME = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)+\b")
 NOT_FOLLOWED = {
     "cleaning.pause_for_review",
+    "data.labelled",
     "ensemble.methods",
     "model_card.data_terms",
     "model_card.license",
@@ -21,6 +22,7 @@ NOT_FOLLOWED = {
     "retraining.on_new_data",
     "retraining.recent_images",
     "retraining.warm_start",
+    "retention.delete",
     "splitting.strategy",
     "store.url",
     "validation.severities",
