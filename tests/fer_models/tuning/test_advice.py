@@ -1,5 +1,7 @@
 """Settings that messages about a search name: following them changes the verdict."""
 
+import sys
+
 import pytest
 
 from fer_models.errors import ConfigError, FerError, TrainingError
@@ -58,9 +60,7 @@ def test_a_field_that_can_not_change_is_taken_out_of_the_search_space() -> None:
     assert "take it out of tuning.search_space" in message
     check_population(POPULATION)
     empty = refusal(check_population, POPULATION.model_copy(update={"search_space": ()}))
-    assert "tuning.search_space is empty: name at least one field" in empty.replace(
-        ": name", "; name"
-    )
+    assert "tuning.search_space is empty: name at least one field" in empty
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,8 @@ def test_a_trial_fits_after_lowering_what_is_named(
 def searches(config: PipelineConfig, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether a run with this configuration starts a search."""
     started: list[object] = []
-    monkeypatch.setattr("flows.train_models.tune", lambda *_: started.append(1))
+    module = sys.modules[_tune.__module__]  # the package has a flow of this name
+    monkeypatch.setattr(module, "tune", lambda *_: started.append(1))
     _tune(config, None)  # type: ignore[arg-type]
     return bool(started)
 
