@@ -83,7 +83,6 @@ def stored_ensemble(
     info = {**store.info(members[0]), "name": name, "kind": "ensemble"}
     files = {
         **combination_files(combination, stored),
-        "probabilities.npz": store.read_file(members[0], "probabilities.npz"),
         "lineage.json": store.read_file(members[0], "lineage.json"),
         "probabilities.npz": store.read_file(members[0], "probabilities.npz"),
     }
