@@ -3,13 +3,15 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fer_models.dataset.image_format import ImageFormat, Pixels, thumbnail_of
 from fer_models.ingest.files.folder import read_file
-from fer_models.ingest.files.image_decoding import Box, decode_image
+from fer_models.ingest.files.image_decoding import Box, PixelImage, decode_image
 
-WHOLE_IMAGE: tuple[Box | None, ...] = (None,)
+Part = Box | Literal["largest face"] | None
+"""What is cut out of an image; None: the whole of it."""
+WHOLE_IMAGE: tuple[Part, ...] = (None,)
 
 
 class ImageFile(NamedTuple):
@@ -28,8 +30,8 @@ class Task(NamedTuple):
     position: int
     """Of its first face in the array."""
     content: Content
-    boxes: tuple[Box | None, ...] = WHOLE_IMAGE
-    """The faces to cut out; None is the whole image."""
+    boxes: tuple[Part, ...] = WHOLE_IMAGE
+    """The faces to cut out."""
 
 
 class Outcome(NamedTuple):
@@ -62,7 +64,7 @@ def _decode_task(task: Task, arrays: Arrays) -> list[Outcome]:
     loaded = read_file(content.path) if isinstance(content, ImageFile) else content
     outcomes = []
     for position, box in enumerate(task.boxes, start=task.position):
-        decoded = loaded if isinstance(loaded, str) else decode_image(loaded, box, arrays.target)
+        decoded = loaded if isinstance(loaded, str) else _decode(loaded, box, arrays.target)
         if isinstance(decoded, str):
             outcomes.append(Outcome(position, "", decoded))
             continue
@@ -71,3 +73,11 @@ def _decode_task(task: Task, arrays: Arrays) -> list[Outcome]:
             arrays.thumbnails[position] = thumbnail_of(decoded)
         outcomes.append(Outcome(position, hashlib.sha256(decoded.data).hexdigest(), ""))
     return outcomes
+
+
+def _decode(data: bytes, part: Part, target: ImageFormat) -> PixelImage | str:
+    if part == "largest face":
+        from fer_models.ingest.decoding.largest_face import decode_largest_face
+
+        return decode_largest_face(data, target)
+    return decode_image(data, part, target)
