@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve bench-predict bench-faces soak clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion bench-predict docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve bench-faces soak clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14

@@ -11,6 +11,7 @@ from flows.request import RunRequest
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
+RETRAINING = "retrain"
 WEEKLY = "0 3 * * 1"
 WEEKLY_HOUSE_KEEPING = "0 5 * * 0"
 
@@ -44,7 +45,7 @@ SERVED: tuple[ServedFlow, ...] = (
     ServedFlow("train-models", "flows.train_models"),
     ServedFlow("promote-model", "flows.promote_model"),
     ServedFlow("house-keeping", "flows.house_keeping", own_cron=WEEKLY_HOUSE_KEEPING),
-    ServedFlow("retrain", "flows.retrain", is_scheduled=True),
+    ServedFlow(RETRAINING, "flows.retrain", is_scheduled=True),
     ServedFlow("predict-batch", "flows.predict_batch"),
 )
 

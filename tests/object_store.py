@@ -29,7 +29,7 @@ SECRET_KEY = "planted-s3-key-4711"
 REGION = "us-east-1"
 _STORAGE_KINDS = ("account", "container", "object")
 _KINDS = (*_STORAGE_KINDS, "proxy")
-_START_TIMEOUT_S = 60.0
+_START_TIMEOUT_S = 300.0
 _FILTERS = "catch_errors gatekeeper listing_formats bulk s3api tempauth copy slo dlo"
 _FILTER_OPTIONS = {
     "s3api": f"location={REGION}\ns3_acl=false\nauth_pipeline_check=false\n"

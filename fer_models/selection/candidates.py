@@ -79,6 +79,8 @@ def read_candidates(
         found.names += faces.names
         found.images.append(faces.images)
         found.places += [None] * len(faces.names)
+        why = f"its faces are not {image_format}, as the model takes them"
+        found.skipped += [Skipped(f"batch {batch}", why) for batch in faces.other_formats]
     _read_pictures([path for path in paths if not names_batches(path)], image_format, found)
     images = np.concatenate([image_format.none(), *found.images])
     first: dict[str, int] = {}

@@ -41,6 +41,9 @@ class Training:
         """Wait for the end: its exit code and its stderr."""
         code = self.process.wait(600)
         self._reader.join(60)
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
         return code, "".join(self._lines)
 
 

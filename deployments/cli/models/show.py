@@ -1,5 +1,6 @@
 """`ferflow models show`: everything about one stored model."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,9 +66,14 @@ def _texts(facts: "ModelFacts") -> dict[str, str]:
         "code": f"{revision}{' with changes' if code.get('dirty') else ''}",
         "packages": ", ".join(versions) or NOTHING,
         "started from": str(lineage.get("initial") or lineage.get("pretrained") or "scratch"),
-        "teachers": ", ".join(lineage.get("teachers") or ()) or NOTHING,
+        "teachers": ", ".join(_teachers(lineage)) or NOTHING,
         "runs": ", ".join(model.runs) or NOTHING,
     }
+
+
+def _teachers(lineage: Mapping[str, Any]) -> list[str]:
+    shipped = [f"bundled:{name}" for name in lineage.get("bundled_teachers") or ()]
+    return [*(lineage.get("teachers") or ()), *shipped]
 
 
 def _reigns(facts: "ModelFacts") -> list[str]:

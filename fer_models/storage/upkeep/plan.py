@@ -19,7 +19,7 @@ from fer_models.storage.upkeep.contents import (
     read_texts,
 )
 from fer_models.storage.upkeep.roots import LOGS, Roots
-from fer_models.storage.usage import USED_FOLDER
+from fer_models.storage.upkeep.usage import USED_FOLDER
 
 # Copies of checkpoints on a cluster, of trainings that never ended.
 _UNFINISHED = ("checkpoints", "training", ".probe", RUNNING_FOLDER)

@@ -20,11 +20,13 @@ ABSENT = (
 )
 BLOCK = """
 import os, sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in os.environ["ABSENT"].split(","):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Absent())
+from importlib.machinery import PathFinder
+class Present(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        absent = name.partition(".")[0] in os.environ["ABSENT"].split(",")
+        return None if absent else PathFinder.find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Present
 """
 TIMEOUT_S = 800
 

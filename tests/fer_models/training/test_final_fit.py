@@ -184,3 +184,21 @@ def test_an_ensemble_is_rejected(store: ArtifactStore) -> None:
     )
     with pytest.raises(StoreError, match="expected a network, got an ensemble"):
         fit_final(store, ensemble, UNTRACKED)
+
+
+def test_shipped_teachers_teach_the_final_fit_too(
+    trained: Trained, seen: list[TrainingData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = MEMBER.training.model_copy(update={"epochs": 1})
+    taught = MEMBER.model_copy(update={"teachers": ("bundled:face_cnn",), "training": training})
+    model = train_member(trained.store, trained.snapshot, taught, 3, UNTRACKED)
+    final = fit_final(trained.store, model, UNTRACKED)
+    lineages = [trained.store.read_json(one, "lineage.json") for one in (model, final)]
+    assert lineages[0]["bundled_teachers"] == lineages[1]["bundled_teachers"] != {}
+    assert seen[-1].train.teacher_probs_NK is not None
+    assert len(seen[-1].train.teacher_probs_NK) == len(seen[-1].train) > len(seen[0].train)
+    monkeypatch.setattr(
+        "fer_models.training.checkpoint_dir.bundle_fingerprint", lambda _: "sha256:other"
+    )
+    with pytest.raises(ConfigError, match="other shipped teachers"):
+        fit_final(trained.store, model, UNTRACKED)
