@@ -11,7 +11,9 @@ from flows.request import RunRequest
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
+RETRAINING = "retrain"
 WEEKLY = "0 3 * * 1"
+WEEKLY_HOUSE_KEEPING = "0 5 * * 0"
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class ServedFlow:
     """Name of the flow and of its deployment."""
     module: str
     is_scheduled: bool = False
+    """Whether it runs on the schedule that `ferflow up` is given."""
+    own_cron: str | None = None
+    """Its schedule, whatever `ferflow up` is given."""
 
     @property
     def function(self) -> str:
@@ -39,7 +44,8 @@ SERVED: tuple[ServedFlow, ...] = (
     ServedFlow("prepare-data", "flows.prepare_data"),
     ServedFlow("train-models", "flows.train_models"),
     ServedFlow("promote-model", "flows.promote_model"),
-    ServedFlow("retrain", "flows.retrain", is_scheduled=True),
+    ServedFlow("house-keeping", "flows.house_keeping", own_cron=WEEKLY_HOUSE_KEEPING),
+    ServedFlow(RETRAINING, "flows.retrain", is_scheduled=True),
     ServedFlow("predict-batch", "flows.predict_batch"),
 )
 
@@ -73,7 +79,7 @@ def build_deployments(
         deployment = flow.to_deployment(
             name=served.name,
             parameters=_parameters(absolute, flow),
-            cron=cron if served.is_scheduled else None,
+            cron=cron if served.is_scheduled else served.own_cron,
             # Concurrent trainings on one machine slow each other down.
             concurrency_limit=1,
             tags=["ferflow", *tags],

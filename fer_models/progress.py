@@ -25,6 +25,8 @@ class Progress:
     note: str = ""
     is_warning: bool = False
     """Whether the note is something that the person should know or do."""
+    is_notable: bool = False
+    """Whether it is shown even if another event of its stage was shown just before."""
 
     @property
     def amount(self) -> str:
@@ -44,10 +46,18 @@ Listener = Callable[[Progress], None]
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("ferflow_progress", default=())
 
 
-def report(stage: str, done: float, total: float = 0, unit: str = "", note: str = "") -> None:
+def report(
+    stage: str,
+    done: float,
+    total: float = 0,
+    unit: str = "",
+    note: str = "",
+    *,
+    notable: bool = False,
+) -> None:
     """Send a progress event of `stage` to every listener of the current context."""
     for listener in _listeners.get():
-        listener(Progress(stage, done, total, unit, note))
+        listener(Progress(stage, done, total, unit, note, is_notable=notable))
 
 
 def warn(stage: str, text: str) -> None:

@@ -73,8 +73,9 @@ def _failure(address: str | None, error: Exception) -> str:
         if not address and load > _BUSY * cores
         else ""
     )
+    where = address or f"this machine, in {_ATTEMPTS} attempts"
     return (
-        f"Ray can't be used on {address or f'this machine, in {_ATTEMPTS} attempts'}: {_one_line(error)}; "
+        f"Ray can't be used on {where}: {_one_line(error)}; "
         f"{busy}check RAY_ADDRESS, memory and free space in the temporary folder, or run without "
         "Ray: training.workers=1, tuning.enabled=false"
     )

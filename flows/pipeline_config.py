@@ -20,6 +20,7 @@ from fer_models.promotion.config import PromotionConfig, RetrainingConfig
 from fer_models.quality.config import ScoringConfig
 from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.storage.config import StoreConfig
+from fer_models.storage.upkeep.config import RetentionConfig
 from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import BUNDLED, FinalFitConfig, MemberConfig, TrainingConfig
 from fer_models.tuning.config import TuningConfig
@@ -75,6 +76,9 @@ class PipelineConfig(FrozenConfig):
     )
     prediction: PredictionConfig = Field(
         default=PredictionConfig(), description="Batch prediction of new pictures."
+    )
+    retention: RetentionConfig = Field(
+        default=RetentionConfig(), description="What the deployment house-keeping keeps."
     )
     model_card: ModelCardConfig = Field(
         default=ModelCardConfig(), description="Texts of the candidate's model card."

@@ -33,7 +33,7 @@ def predict_batch(run: StartedRun) -> Predicted:
             run.nothing_to_do(f"no new pictures among {outcome.found}")
             return Predicted(outcome=outcome)
         drift = None
-        if any(map(names_batches, config.retraining.recent_images)):
+        if outcome.faces and any(map(names_batches, config.retraining.recent_images)):
             drift = drift_of_predictions(
                 outcome.model, config.retraining, config.seed, config.store
             )

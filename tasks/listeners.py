@@ -34,8 +34,8 @@ class LogListener:
             get_run_logger().warning("%s  %s", progress.stage, progress.note)
             return
         now = time.monotonic()
-        is_last = progress.total > 0 and progress.done >= progress.total
-        if not is_last and now - self._last.get(progress.stage, -_EVERY_S) < _EVERY_S:
+        is_written = progress.is_notable or 0 < progress.total <= progress.done
+        if not is_written and now - self._last.get(progress.stage, -_EVERY_S) < _EVERY_S:
             return
         self._last[progress.stage] = now
         parts = (progress.stage, progress.amount, progress.note)

@@ -29,7 +29,7 @@ SECRET_KEY = "planted-s3-key-4711"
 REGION = "us-east-1"
 _STORAGE_KINDS = ("account", "container", "object")
 _KINDS = (*_STORAGE_KINDS, "proxy")
-_START_TIMEOUT_S = 60.0
+_START_TIMEOUT_S = 300.0
 _FILTERS = "catch_errors gatekeeper listing_formats bulk s3api tempauth copy slo dlo"
 _FILTER_OPTIONS = {
     "s3api": f"location={REGION}\ns3_acl=false\nauth_pipeline_check=false\n"
@@ -51,23 +51,46 @@ def running_object_store(folder: Path) -> Iterator[dict[str, str]]:
     Yields:
         The environment variables with which S3 clients connect to it.
     """
-    ports = dict(zip(_KINDS, _free_ports(len(_KINDS)), strict=True))
-    _write_rings(folder, ports)
-    _write_configs(folder, ports)
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports['proxy']}",
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "AWS_DEFAULT_REGION": REGION,
-    }
-    servers: dict[str, subprocess.Popen[bytes]] = {}
+    servers = ObjectStore(folder)
     try:
-        for kind in _KINDS:
-            servers[kind] = _start(kind, folder)
-        _wait_until_up(servers, ports, folder)
-        yield environment
+        servers.start()
+        yield servers.environment
     finally:
-        _stop(servers.values())
+        servers.stop()
+
+
+class ObjectStore:
+    """The four Swift servers, which can be killed and started again; `folder` holds their data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports = dict(zip(_KINDS, _free_ports(len(_KINDS)), strict=True))
+        self._servers: dict[str, subprocess.Popen[bytes]] = {}
+        _write_rings(folder, self._ports)
+        _write_configs(folder, self._ports)
+        self.environment = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._ports['proxy']}",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def start(self) -> None:
+        """Start all servers, and wait until they answer."""
+        for kind in _KINDS:
+            self._servers[kind] = _start(kind, self._folder)
+        _wait_until_up(self._servers, self._ports, self._folder)
+
+    def kill(self) -> None:
+        """Kill all servers at once, with requests under way."""
+        for server in self._servers.values():
+            server.kill()
+        for server in self._servers.values():
+            server.wait()
+
+    def stop(self) -> None:
+        """End all servers."""
+        _stop(self._servers.values())
 
 
 def create_bucket(environment: Mapping[str, str], name: str = BUCKET) -> None:

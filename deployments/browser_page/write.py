@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from deployments.browser_page.runtime import LICENSE_NOTE, runtime_files
 from deployments.inference_server.models.card import card_sections
 from deployments.inference_server.web.assets import (
@@ -18,8 +20,12 @@ from deployments.inference_server.web.assets import (
     page_files,
 )
 from fer_models.errors import StoreError
-from fer_models.inference.export_onnx import write_onnx
+from fer_models.inference.facts import read_facts
+from fer_models.inference.model_names import bundle_of, is_bundle, is_onnx_file
+from fer_models.inference.shipped import bundle_files, graph_file
 from fer_models.inference.speed import DEFAULT_SPEED, Speed, views_at
+from fer_models.onnx_files.facts import VIEWS, OnnxFacts
+from fer_models.onnx_files.session import open_onnx
 from fer_models.storage.store import ArtifactStore
 
 MODEL_FILE = "model/model.onnx"
@@ -55,7 +61,7 @@ def write_browser_page(
     The folder is complete, or it is not written.
 
     Args:
-        model: as for `write_onnx`.
+        model: as for `write_onnx`, or an ONNX file.
         folder: does not exist yet, or is empty, or holds an earlier page.
         store: contains `champion` and stored models.
         runtime: see `runtime_files`.
@@ -72,20 +78,58 @@ def write_browser_page(
     files = {f"page/ort/{name}": data for name, data in runtime_files(runtime).items()}
     files["page/ort/LICENSE.txt"] = LICENSE_NOTE.encode()
     files |= _page()
-    with tempfile.TemporaryDirectory(prefix="ferflow-page-") as scratch:
-        path, facts = write_onnx(model, Path(scratch), store)
-        weights = path.read_bytes()
-    files[MODEL_FILE] = weights
+    graph, facts = _graph(model, store)
+    views = views_at(speed, facts.views)
+    graph = _with_views(graph, views)
+    files[MODEL_FILE] = graph
     described = {
         "model": facts.model,
         "classes": list(facts.classes),
-        "views": views_at(speed, facts.views),
-        "sha256": hashlib.sha256(weights).hexdigest(),
-        "card": card_sections(facts.model, store),
+        "views": views,
+        "sha256": hashlib.sha256(graph).hexdigest(),
+        "card": card_sections(model if is_onnx_file(model) else facts.model, store),
     }
     files[FACTS_FILE] = json.dumps(described, indent=1).encode()
     _write(folder, files)
     return WrittenPage(folder, facts.model, sum(map(len, files.values())))
+
+
+def _graph(model: str, store: ArtifactStore | None) -> tuple[bytes, OnnxFacts]:
+    """A model as an ONNX file: the given or shipped one, or one that is written here."""
+    path = Path(model) if is_onnx_file(model) else _graph_beside(model)
+    if path is not None:
+        facts = open_onnx(path).facts  # says what is wrong with the file
+        return path.read_bytes(), facts
+    from fer_models.inference.export_onnx import write_onnx
+
+    with tempfile.TemporaryDirectory(prefix="ferflow-page-") as scratch:
+        path, facts = write_onnx(model, Path(scratch), store)
+        return path.read_bytes(), facts
+
+
+def _with_views(graph: bytes, views: int) -> bytes:
+    """The ONNX file with another number of views where none is given.
+
+    onnxruntime-web does not take inputs that have a default.
+    """
+    import onnx
+
+    model = onnx.load_from_string(graph)
+    [default] = [one for one in model.graph.initializer if one.name == VIEWS]
+    default.CopyFrom(onnx.numpy_helper.from_array(np.array([views], np.int64), VIEWS))
+    return bytes(model.SerializeToString())
+
+
+def _graph_beside(model: str) -> Path | None:
+    """The ONNX file of a bundle, unless there is none or it was written from other weights."""
+    if not is_bundle(model):
+        return None
+    _, which = bundle_of(model)
+    path = graph_file(which)
+    if path is None:
+        return None
+    expected = read_facts(bundle_files(which)[0]).weights_sha256
+    return path if open_onnx(path).facts.weights_sha256 == expected else None
 
 
 def _page() -> dict[str, bytes]:

@@ -16,6 +16,7 @@ import click
 
 from fer_models.errors import FerError
 from fer_models.progress import Progress, listening
+from fer_models.signals import Terminated, ended_by_sigterm
 
 P = ParamSpec("P")
 Produced = dict[str, Any]
@@ -36,7 +37,7 @@ def reporting_command(function: Callable[P, Produced]) -> Callable[P, None]:
         verbose = bool(kwargs["verbose"])
         if "verbose" not in inspect.signature(function).parameters:
             kwargs.pop("verbose")
-        with _stdout_for(as_json):
+        with _stdout_for(as_json), ended_by_sigterm():
             produced, code = _outcome(lambda: function(*args, **kwargs), verbose)
         code = int(produced.pop("exit_code", code))
         if as_json:
@@ -64,9 +65,10 @@ def _outcome(call: Callable[[], Produced], verbose: bool) -> tuple[Produced, int
         _say_error(str(error), verbose)
         problem = {"error": error.message, "problems": list(error.problems)}
         return {**problem, "kind": type(error).__name__}, error.exit_code
-    except KeyboardInterrupt:
-        click.echo("interrupted; run the same command again to resume", err=True)
-        return {"error": "interrupted", "problems": [], "kind": "KeyboardInterrupt"}, 130
+    except (KeyboardInterrupt, Terminated) as error:
+        what, code = ("terminated", 143) if isinstance(error, Terminated) else ("interrupted", 130)
+        click.echo(f"{what}; run the same command again to resume", err=True)
+        return {"error": what, "problems": [], "kind": type(error).__name__}, code
     except Exception as error:  # noqa: BLE001 - last resort: report it in one line
         name = type(error).__name__
         _say_error(f"{name}: {error} (run with --verbose for the traceback)", verbose)
@@ -153,8 +155,8 @@ class _Lines:
             click.echo(_warning(progress), err=True)
             return
         now = time.monotonic()
-        is_end = progress.total > 0 and progress.done >= progress.total
-        if not is_end and now - self._last.get(progress.stage, -9.0) < 2.0:
+        is_shown = progress.is_notable or 0 < progress.total <= progress.done
+        if not is_shown and now - self._last.get(progress.stage, -9.0) < 2.0:
             return
         self._last[progress.stage] = now
         parts = (progress.stage, progress.amount, progress.note)

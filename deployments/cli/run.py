@@ -19,6 +19,7 @@ from deployments.cli.output import Produced, print_facts, print_table, progress_
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.review.labels import apply_decisions, labels_option
 from deployments.environment import set_quiet_defaults
+from deployments.interrupted import QuickExit, ending_as_cancelled
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
 from deployments.server.running import running_facts
 from fer_models.classes.class_list import ClassList
@@ -57,7 +58,7 @@ def command(
     ferflow run --data fer2013.csv --recipe fer2013     FER2013
     ferflow run --store s3://bucket/prefix              artifacts in object storage
     """  # noqa: D301 - click keeps the lines of a paragraph that starts with \b
-    start = time.monotonic()
+    start, at_exit = time.monotonic(), QuickExit()
     if local:
         os.environ[LOCAL_VARIABLE] = "1"
     request = request_from(options)
@@ -73,8 +74,8 @@ def command(
     tally = _Tally()
     with progress_display():
         report("start", 0, note="Prefect")
-        _use_server(home, api, store, verbose)
-        with listening(tally):
+        server = _use_server(home, api, store, verbose)
+        with listening(tally), ending_as_cancelled(server, at_exit):
             outcome = _run(request)
     seconds = time.monotonic() - start
     produced = _summary(store, outcome) | tally.counts() | {"seconds": round(seconds, 1)}
@@ -141,18 +142,21 @@ def _prepare_prefect(verbose: bool, no_cache: bool) -> None:
         os.environ["PREFECT_TASKS_REFRESH_CACHE"] = "true"
 
 
-def _use_server(home: Path, api: str | None, store: ArtifactStore, verbose: bool) -> None:
-    """Use the reachable server, or start one that ends with this command.
+def _use_server(
+    home: Path, api: str | None, store: ArtifactStore, verbose: bool
+) -> "ServerProcess | None":
+    """Use the reachable server, or start and return one that ends with this command.
 
     It starts while this process imports Prefect's client and preloads what a first run needs.
     """
     if api is not None:
         os.environ[API_VARIABLE] = api
         _preload(store)
-        return
+        return None
     server = _started_server(home, verbose)
     _preload(store)
     server.wait()
+    return server
 
 
 def _started_server(home: Path, verbose: bool) -> "ServerProcess":

@@ -21,7 +21,7 @@ from deployments.pages.server import PageServer
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
 from deployments.server.process import require_answer, start_lasting_server
 from deployments.server.running import only_one, write_facts
-from deployments.serving import WEEKLY
+from deployments.serving import RETRAINING, WEEKLY
 from fer_models.errors import ConfigError
 from fer_models.storage.store import ArtifactStore
 from flows.checks import check_config
@@ -80,10 +80,11 @@ def command(
 ) -> Produced:
     """Start Prefect with its UI on this machine, and serve the deployments until Ctrl-C.
 
-    The deployments are run-pipeline, prepare-data, train-models, promote-model, retrain
-    (scheduled by --cron) and predict-batch. The options are the defaults of their form. A Prefect
-    server at PREFECT_API_URL is used instead of a new one. Prefect's data is kept beside the store
-    (.ferflow/prefect), unless PREFECT_HOME says otherwise.
+    The deployments are run-pipeline, prepare-data, train-models, promote-model, predict-batch,
+    house-keeping (weekly; it only reports, unless retention.delete=true) and retrain (scheduled by
+    --cron). The options are the defaults of their form. A Prefect server at PREFECT_API_URL is used
+    instead of a new one. Prefect's data is kept beside the store (.ferflow/prefect), unless
+    PREFECT_HOME says otherwise.
     """
     set_quiet_defaults()
     request = request_from(options)
@@ -119,10 +120,12 @@ def _serve(
 
     poll_s = poll_interval_s()
     deployments = build_deployments(request, None if cron == "off" else cron or WEEKLY)
-    scheduled = deployments[-1].full_name
+    [retraining] = [one for one in deployments if one.name == RETRAINING]
+    scheduled = retraining.full_name
     mark_crashed_runs()
     missed = missed_runs(scheduled)
-    keep_edits(deployments, is_cron_given=cron is not None)
+    keep_edits([one for one in deployments if one is not retraining], is_cron_given=False)
+    keep_edits([retraining], is_cron_given=cron is not None)
     # Schedules stay active while nothing is served: what was missed is caught up once.
     runner = ServingRunner(pause_on_shutdown=False, limit=limit, query_seconds=_POLL_S)
     for deployment in deployments:

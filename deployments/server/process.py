@@ -25,11 +25,12 @@ from fer_models.redaction import HIDDEN, without_credentials
 
 _START_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 20.0
+_HURRIED_STOP_TIMEOUT_S = 3.0
 # A run that nobody can reach needs neither the UI nor the services of a lasting server.
 _TEMPORARY = {"PREFECT_UI_ENABLED": "false", "PREFECT__SERVER_EPHEMERAL": "1"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class ServerProcess:
     """A started server; its socket accepts connections at once and answers when it is up."""
 
@@ -37,6 +38,7 @@ class ServerProcess:
     process: "subprocess.Popen[bytes]"
     home: Path
     auth: str = ""
+    stop_timeout_s: float = _STOP_TIMEOUT_S
 
     def wait(self) -> None:
         """Wait until the server answers.
@@ -59,12 +61,16 @@ class ServerProcess:
             f"the Prefect server did not answer at {self.api_url} within {_START_TIMEOUT_S:.0f} s"
         )
 
+    def hurry(self) -> None:
+        """Give the server little time to end: a person waits for it."""
+        self.stop_timeout_s = _HURRIED_STOP_TIMEOUT_S
+
     def stop(self) -> None:
         """Let the server finish its requests and end."""
         if self.process.stdin is not None:
             self.process.stdin.close()  # it ends with its parent, or when the pipe does
         try:
-            self.process.wait(timeout=_STOP_TIMEOUT_S)
+            self.process.wait(timeout=self.stop_timeout_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

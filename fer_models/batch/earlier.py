@@ -57,10 +57,11 @@ def recent_faces(store: ArtifactStore, text: str, image_format: ImageFormat) -> 
     Args:
         store: holds the batches.
         text: `predictions:7d` for those of the last seven days, `predictions:20` for the last 20.
+            Possibly none: pictures arrive as they like.
         image_format: of the faces; batches with another one are left out.
 
     Raises:
-        DataError: the text is neither, or the batches have no face.
+        DataError: the text is neither.
         StoreError: a batch is damaged.
 
     Example:
@@ -79,12 +80,6 @@ def recent_faces(store: ArtifactStore, text: str, image_format: ImageFormat) -> 
         if decoded:
             images.append(np.stack(decoded))
         names += [_name(path, number) for path, number in zip(paths, numbers, strict=True)]
-    if not names:
-        why = f"; {len(others)} have another image format than the champion" if others else ""
-        raise DataError(
-            f"{text}: expected faces in stored predictions, got none{why}; run `ferflow "
-            "predict-batch` first, or ask for more days or batches"
-        )
     return RecentFaces(np.concatenate(images), tuple(names), tuple(others))
 
 

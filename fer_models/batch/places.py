@@ -8,9 +8,9 @@ from pathlib import Path
 
 from fer_models.batch.config import PredictionConfig
 from fer_models.errors import ConfigError, DataError, FerError
-from fer_models.ingest.files.detection import is_image
+from fer_models.inference.pictures.kinds import is_picture_name
 from fer_models.ingest.files.folder import list_files, read_file
-from fer_models.ingest.files.image_decoding import too_many_bytes
+from fer_models.ingest.files.image_pixels import too_many_bytes
 from fer_models.ingest.files.remote import is_url, source_of_url
 from fer_models.ingest.findings import Findings
 from fer_models.redaction import without_credentials
@@ -88,7 +88,7 @@ def _on_disk(named: str) -> list[Place]:
     if not absolute.is_dir():
         return [_file(absolute)]
     findings = Findings(named)
-    files = [absolute / name for name in list_files(absolute, findings) if is_image(name)]
+    files = [absolute / name for name in list_files(absolute, findings) if is_picture_name(name)]
     if findings.faults:
         raise DataError("the folder can't be listed", findings.faults)
     return [_file(file) for file in files]
@@ -107,7 +107,7 @@ def _in_bucket(url: str) -> list[Place]:
     return [
         Place(f"{source.url}/{key}" if key else source.url, f"{one.size}-{one.etag}", source, key)
         for key, one in source.objects().items()
-        if not key or is_image(key)
+        if not key or is_picture_name(key)
     ]
 
 

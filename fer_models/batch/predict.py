@@ -52,7 +52,7 @@ def predict_batches(store: ArtifactStore, config: PredictionConfig) -> BatchOutc
     """
     check_named(config)
     places = list_places(config.pictures)
-    name = _name_of(store, config.model)
+    name = _name_of(store, config)
     done = done_pictures(store, name if config.redo else None)
     new = [place for place in places if (place.path, place.state) not in done]
     outcome = BatchOutcome(model=name, found=len(places), known=len(places) - len(new))
@@ -155,6 +155,8 @@ def _stored(
     )
 
 
-def _name_of(store: ArtifactStore, model: str) -> str:
-    """The full name of a model; loading it would take seconds that may not be needed."""
-    return model if is_bundle(model) else stored_model(store, model).id
+def _name_of(store: ArtifactStore, config: PredictionConfig) -> str:
+    """The full name of the model, loaded only if that takes it and the name matters."""
+    if not is_bundle(config.model):
+        return stored_model(store, config.model).id
+    return open_model(config.model).name if config.redo else config.model

@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fer_models.faces.found import Colours, FaceFinder, FoundFace
-from fer_models.faces.settings import DEFAULT_FACES, SHORTEST_FACE_PX, FaceSettings
+from fer_models.faces.settings import DEFAULT_FACES, FaceSettings
 
+# Of the reduced version of a large picture: smaller ones would take most of the time and memory.
+_SMALLEST_REDUCED_PX = 20
 _Find = Callable[[Colours, int], list[FoundFace]]
 """Finds the faces of a picture with sides of at least so many pixels."""
 
@@ -55,7 +57,7 @@ def _find_in(picture: Colours, settings: FaceSettings, find: _Find) -> list[Foun
     else:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        min_size_px = max(SHORTEST_FACE_PX, round(settings.min_size_px * scale))
+        min_size_px = max(_SMALLEST_REDUCED_PX, round(settings.min_size_px * scale))
         found = [face.scaled(1 / scale) for face in find(np.asarray(small), min_size_px)]
     large = (face for face in found if face.longer_side >= settings.min_size_px)
     return sorted(large, key=lambda face: -face.area)

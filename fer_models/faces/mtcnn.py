@@ -28,6 +28,8 @@ _MAX_THREADS = 4
 _CELL_PX = 12  # of the patch that P-Net looks at
 _STRIDE_PX = 2
 _SCALE_STEP = 0.709
+# P-Net sees a face best if it is a little larger than the cell.
+_SMALLEST_SCALE = 0.75
 _REFINE_PX, _OUTPUT_PX = 24, 48
 # Below the thresholds of the paper (0.6 and 0.7): the last network decides better.
 _PROPOSE, _REFINE = 0.4, 0.2
@@ -67,7 +69,7 @@ def _proposals(network: "InferenceSession", picture: Colours, min_size_px: int) 
     from PIL import Image
 
     whole = Image.fromarray(picture)
-    scale, found = _CELL_PX / min_size_px, []
+    scale, found = _CELL_PX / (_SMALLEST_SCALE * min_size_px), []
     while min(whole.width, whole.height) * scale >= _CELL_PX:
         size = (int(np.ceil(whole.width * scale)), int(np.ceil(whole.height * scale)))
         level = np.asarray(whole.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
 from fer_models.combination.stored import Combination, read_combination
@@ -23,8 +22,10 @@ from fer_models.inference.facts import (
     EnsembleFacts,
 )
 from fer_models.inference.familiar_faces import stored_familiarity
-from fer_models.progress import report
-from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.inference.measured import measured_speeds
+from fer_models.inference.networks import LoadedModel, recorded_accuracy
+from fer_models.onnx_files.write import Part
+from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import TTA, MemberConfig
 from fer_models.training.inputs.data import Preprocessing
@@ -32,11 +33,9 @@ from fer_models.training.predict import (
     ENSEMBLE,
     load_network,
     member_ref,
-    predict_probabilities,
 )
 
 MAX_BYTES = 8_000_000
-_Accuracy = dict[str, dict[str, float | int]]
 
 
 @dataclass(frozen=True)
@@ -110,13 +109,25 @@ def write_bundle(
     )
     check_folder(folder)
     _check_existing(folder, name, weights)
+    loaded = LoadedModel(
+        name=name,
+        full_name=model.id,
+        parts=[Part(part.rounded(), part.preprocessing) for part in parts],
+        network_names=[part.member.name for part in parts],
+        combination=combination,
+        weights_sha256=hashlib.sha256(weights).hexdigest(),
+        accuracy={},
+        familiarity=stored_familiarity(store, model),
+    )
+    speeds = measured_speeds(store, model, loaded, [part.member.network for part in parts])
     common = {
         "name": name,
         "classes": parts[0].preprocessing["classes"],
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "weights_sha256": loaded.weights_sha256,
         "command": command,
-        "accuracy": _accuracy(store, model, parts, combination),
-        "familiarity": stored_familiarity(store, model)(),
+        "accuracy": speeds["best"].accuracy or recorded_accuracy(store, model),
+        "speeds": speeds,
+        "familiarity": loaded.familiarity(),
         **_stored_facts(store, model, machine),
     }
     facts = _facts(common, parts, combination)
@@ -168,50 +179,6 @@ def _stored_facts(store: ArtifactStore, model: ModelRef, machine: str) -> dict[s
         "ferflow": lineage["ferflow"] or "unknown",
         "date": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}",
     }
-
-
-def _accuracy(
-    store: ArtifactStore,
-    model: ModelRef,
-    parts: Sequence[_Part],
-    combination: Combination | None,
-) -> _Accuracy:
-    from fer_models.dataset.snapshot import SPLITS, open_snapshot
-    from fer_models.evaluation.evaluate import is_leaked
-    from fer_models.evaluation.predictions import held_out_splits
-    from fer_models.training.inputs.data import split_images
-
-    info = store.info(model)
-    ref = store.ref(SnapshotRef, info["snapshot_id"])
-    if not store.exists(ref):
-        return recorded_accuracy(store, model, info["validation_accuracy"])
-    snapshot = open_snapshot(store, ref)
-    splits = held_out_splits(store, model)
-    split, trained_on = splits[0], [name for name in SPLITS if name not in splits]
-    images = split_images(snapshot, split)
-    report("export", 0, len(images), "images", f"measuring accuracy on the {split} images")
-    probs = [predict_probabilities(p.rounded(), p.preprocessing, images.images) for p in parts]
-    probs_NK = probs[0] if combination is None else combination.predict(np.stack(probs))
-    correct = probs_NK.argmax(1) == images.labels
-    report("export", len(images), len(images), "images")
-    unseen = ~is_leaked(snapshot, snapshot.positions(split), trained_on)
-    sets = {split: correct, f"{split}_unseen": correct[unseen]}
-    return {
-        name: {"accuracy": float(np.mean(hits)), "n": len(hits)}
-        for name, hits in sets.items()
-        if len(hits)
-    }
-
-
-def recorded_accuracy(store: ArtifactStore, model: ModelRef, accuracy: float | None) -> _Accuracy:
-    """The validation accuracy that the training measured; empty if it did not."""
-    from fer_models.evaluation.predictions import PROBABILITIES_FILE
-
-    if accuracy is None:
-        return {}
-    with np.load(store.fetch(model, PROBABILITIES_FILE)) as arrays:
-        num_images = len(arrays["validation"])
-    return {"validation": {"accuracy": accuracy, "n": num_images}} if num_images else {}
 
 
 def check_name(name: str) -> None:

@@ -17,6 +17,7 @@ from fer_models.base_config import FrozenConfig
 from fer_models.combination.stored import Combination
 from fer_models.dataset.image_format import THUMBNAIL_PX
 from fer_models.errors import StoreError
+from fer_models.inference.speed import Speed
 from fer_models.models.config import NetworkConfig
 from fer_models.onnx_files.facts import FormatFacts
 from fer_models.training.config import TTA
@@ -46,6 +47,17 @@ ClassNames = Annotated[
     Field(min_length=2),
     AfterValidator(_without_duplicates),
 ]
+
+
+class SpeedFacts(FrozenConfig):
+    """What a speed costs and gives."""
+
+    views: int = Field(ge=1)
+    """Views of each face that are computed."""
+    multiply_adds: int = Field(ge=0)
+    """Of a face, over all networks and views."""
+    accuracy: dict[str, MeasuredAccuracy] = Field(default_factory=dict)
+    """By evaluation set."""
 
 
 class PreprocessingFacts(BaseModel):
@@ -94,6 +106,8 @@ class CommonFacts(FrozenConfig):
     """Day of the export, such as 2026-11-24."""
     accuracy: dict[str, MeasuredAccuracy]
     """By evaluation set: `validation`, `validation_unseen`, ..."""
+    speeds: dict[Speed, SpeedFacts] = Field(default_factory=dict)
+    """Accuracy and cost at each speed; empty if they were not measured."""
     snapshot_id: str
     """The dataset it was trained on."""
     ferflow: str

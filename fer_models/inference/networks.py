@@ -13,7 +13,6 @@ from fer_models.combination.stored import Combination, read_combination, weights
 from fer_models.dataset.image_format import ImageFormat, recorded_format
 from fer_models.dataset.snapshot import Images
 from fer_models.inference.bundle import Bundle, load_any_bundle
-from fer_models.inference.export import recorded_accuracy
 from fer_models.inference.facts import MeasuredAccuracy
 from fer_models.inference.familiar_faces import Familiarity, stored_familiarity
 from fer_models.inference.model_names import bundle_of
@@ -70,8 +69,7 @@ class LoadedModel:
         """The same model with the views of a speed."""
         parts = []
         for one in self.parts:
-            own = NUM_VIEWS[one.preprocessing.get("tta", "none")]
-            tta = _TTA_OF[views_at(speed, own)]
+            tta = _TTA_OF[views_at(speed, NUM_VIEWS[one.tta])]
             parts.append(Part(one.network, {**one.preprocessing, "tta": tta}))
         return replace(self, parts=parts)
 
@@ -111,8 +109,7 @@ def load_stored(store: ArtifactStore, model: ModelRef) -> LoadedModel:
         StoreError: the model or one of its members is missing or damaged.
     """
     familiarity = stored_familiarity(store, model)
-    measured = recorded_accuracy(store, model, store.info(model)["validation_accuracy"])
-    accuracy = {key: MeasuredAccuracy.model_validate(one) for key, one in measured.items()}
+    accuracy = recorded_accuracy(store, model)
     if model.kind != ENSEMBLE:
         part, sha256 = Part(*load_network(store, model)), weights_sha256(store, model)
         names = [model.name]
@@ -124,3 +121,17 @@ def load_stored(store: ArtifactStore, model: ModelRef) -> LoadedModel:
     together = "".join(member.weights_sha256 for member in members)
     sha256 = hashlib.sha256(together.encode()).hexdigest()
     return LoadedModel(model.id, model.id, parts, names, combination, sha256, accuracy, familiarity)
+
+
+def recorded_accuracy(store: ArtifactStore, model: ModelRef) -> dict[str, MeasuredAccuracy]:
+    """The validation accuracy that the training measured; empty if it did not."""
+    from fer_models.evaluation.predictions import PROBABILITIES_FILE
+
+    accuracy = store.info(model)["validation_accuracy"]
+    if accuracy is None:
+        return {}
+    with np.load(store.fetch(model, PROBABILITIES_FILE)) as arrays:
+        num_images = len(arrays["validation"])
+    if not num_images:
+        return {}
+    return {"validation": MeasuredAccuracy(accuracy=accuracy, n=num_images)}

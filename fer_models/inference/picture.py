@@ -10,13 +10,12 @@ import numpy.typing as npt
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.faces.found import Box, Point
 from fer_models.ingest.files.image_decoding import (
-    Photo,
     PixelImage,
     convert_pixels,
     decode_image,
-    decode_photo,
-    image_size,
 )
+from fer_models.ingest.files.image_pixels import picture_size
+from fer_models.ingest.files.photo_decoding import Photo, decode_photo
 
 Pixels = npt.NDArray[np.uint8]
 NO_FACE = "no face found; if the whole picture is one face, use --faces crop"
@@ -55,7 +54,7 @@ class Picture:
         if self.pixels is not None:
             height, width = self.pixels.shape[:2]
             return width, height
-        return image_size(self.data or b"")
+        return picture_size(self.data or b"")
 
     def as_crop(self, target: ImageFormat) -> PixelImage | str:
         """The whole picture in a format, or a sentence with the problem; see `decode_image`."""

@@ -38,6 +38,11 @@ class Part(NamedTuple):
     network: nn.Module
     preprocessing: Preprocessing
 
+    @property
+    def tta(self) -> str:
+        """Its views, see `training.inputs.tta`."""
+        return self.preprocessing.get("tta", "none")
+
 
 def onnx_model(
     parts: Sequence[Part], combination: Combination | None, facts: OnnxFacts
@@ -127,8 +132,7 @@ def _predicted(
     prefix = f"network{member.rstrip('.')}/"
     image_format = recorded_format(part.preprocessing)
     size, channels = image_format.size_px, image_format.channels
-    tta = part.preprocessing.get("tta", "none")
-    stacked = stacked_views(graph, scaled, tta, size, views)
+    stacked = stacked_views(graph, scaled, part.tta, size, views)
     flat = graph.op("Reshape", stacked, [-1, channels, size, size])
     exported = network_graph(*part)
 

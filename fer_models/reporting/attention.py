@@ -136,7 +136,7 @@ def _heat_maps(
     images: npt.NDArray[np.uint8],
     explained: Sequence[Positions],
 ) -> list[Heat] | None:
-    from fer_models.inference.grad_cam import grad_cam
+    from fer_models.inference.heat.grad_cam import grad_cam
     from fer_models.training.predict import load_network
 
     loaded, preprocessing = load_network(store, network)

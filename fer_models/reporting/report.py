@@ -115,8 +115,8 @@ def render_page(facts: RunFacts, run_id: str) -> str:
 
 
 def _run_id(config: RunConfig, refs: RunRefs) -> str:
-    # The location of the store and of the tracking folder is not part of a run's identity.
-    settings = config.model_dump(mode="json", exclude={"store", "tracking"})
+    # Where the store and the tracking folder are, and what is kept, is no part of a run's identity.
+    settings = config.model_dump(mode="json", exclude={"store", "tracking", "retention"})
     digest = hashlib.sha256(json.dumps([settings, refs.ids()], sort_keys=True).encode())
     digest.update(source_hash(_ENTRY).encode())
     digest.update(templates_hash(PACKAGE).encode())

@@ -10,8 +10,8 @@ from fer_models.batch.places import Place, list_places, read_places
 from fer_models.batch.tables import png_bytes
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.dataset.snapshot import Images, pixel_sha256
+from fer_models.drift.recent import Skipped
 from fer_models.errors import DataError
-from fer_models.inference.faces import Skipped
 from fer_models.ingest.files.image_decoding import decode_image
 from fer_models.progress import report
 from fer_models.storage.store import ArtifactStore
@@ -79,6 +79,8 @@ def read_candidates(
         found.names += faces.names
         found.images.append(faces.images)
         found.places += [None] * len(faces.names)
+        why = f"its faces are not {image_format}, as the model takes them"
+        found.skipped += [Skipped(f"batch {batch}", why) for batch in faces.other_formats]
     _read_pictures([path for path in paths if not names_batches(path)], image_format, found)
     images = np.concatenate([image_format.none(), *found.images])
     first: dict[str, int] = {}

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fer_models.errors import StoreError
-from fer_models.storage import usage
 from fer_models.storage.artifact import (
     ARTIFACT_FILE,
     Artifact,
@@ -27,6 +26,7 @@ from fer_models.storage.folder import FolderBackend
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ArtifactRef
 from fer_models.storage.s3.backend import S3Backend
+from fer_models.storage.upkeep import usage
 
 __all__ = [
     "ARTIFACT_FILE",

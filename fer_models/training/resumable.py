@@ -75,10 +75,10 @@ def _unused_detail(data: TrainingData, member: MemberConfig) -> str:
     images, network = data.train.images, member.network
     side_px, in_colour = images.shape[1], images.ndim == 4
     lost, settings = [], []
-    if side_px > _MUCH_LARGER * network.image_size_px:
+    if side_px > _MUCH_LARGER * network.side_px:
         lost.append(f"{side_px} px images are reduced to {network.image_size_px} px")
         settings.append(f"members.{member.name}.network.image_size_px={side_px}")
-    if in_colour and network.in_channels == 1:
+    if in_colour and network.input_channels == 1:
         lost.append("colour is not used")
         settings.append(f"members.{member.name}.network.in_channels=3")
     if not lost:
@@ -146,7 +146,8 @@ def _fit(
     epochs = data.stop_epoch or member.training.epochs
 
     def on_resumed(done: int) -> None:
-        report("train", done, epochs, "epochs", note=f"{label}: resumed after epoch {done}")
+        note = f"{label}: resumed after epoch {done}"
+        report("train", done, epochs, "epochs", note, notable=True)
 
     def on_epoch(result: EpochResult) -> None:
         inputs.look()

@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Flow, flow
@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 
 def entry_flow(
-    name: str, parameters: Callable[P, None]
+    name: str, parameters: Callable[P, None], *, makes_artifacts: bool = True
 ) -> Callable[[Callable[[StartedRun], R]], Flow[P, R]]:
     """Make a function of a `StartedRun` a flow with short parameters.
 
@@ -41,6 +41,7 @@ def entry_flow(
     Args:
         name: name of the flow and of its deployment.
         parameters: `short_run`, `forceable_run` or `prediction_run`; its signature is the flow's.
+        makes_artifacts: whether the run is recorded in the store, and marked there as running.
 
     Example:
         @entry_flow("prepare-data", short_run)
@@ -64,14 +65,16 @@ def entry_flow(
             newer = newer_scheduled_run(current_run())
             if newer is not None:
                 why = f"The later scheduled run {newer} is due, too, and does the same."
-                record(started, state="skipped", message=why)
+                if makes_artifacts:
+                    record(started, state="skipped", message=why)
                 return Completed(name=SKIPPED_STATE, message=why)
             slot = training_slot(slot_of_this_run())
             steps = executing(started.execution)
-            at_work = running_in(ArtifactStore(started.config.store), started.id)
-            with _recorded_if_it_fails(started), at_work, slot, _only_own_heartbeat(), steps:
+            in_store = _in_store(started) if makes_artifacts else nullcontext()
+            with in_store, slot, _only_own_heartbeat(), steps:
                 result = body(started)
-            record(started, result)
+            if makes_artifacts:
+                record(started, result)
             return started.final_state(result) or result
 
         run.__signature__ = signature  # type: ignore[attr-defined]
@@ -80,6 +83,14 @@ def entry_flow(
         return cast("Flow[P, R]", flow(name=name, on_cancellation=[cancel_below])(run))
 
     return decorate
+
+
+@contextmanager
+def _in_store(started: StartedRun) -> Iterator[None]:
+    """What the run uses is not collected meanwhile, and it leaves a record even if it fails."""
+    store = ArtifactStore(started.config.store)
+    with _recorded_if_it_fails(started), running_in(store, started.id):
+        yield
 
 
 @contextmanager

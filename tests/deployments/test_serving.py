@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deployments.serving import SERVED, WEEKLY, build_deployments
+from deployments.serving import SERVED, WEEKLY, WEEKLY_HOUSE_KEEPING, build_deployments
 from fer_models.storage.store import ArtifactStore
 from flows.recipes import load_config, save_recipe
 from flows.request import RunRequest
@@ -45,7 +45,7 @@ def test_the_form_is_short_and_offers_the_recipes(store: ArtifactStore) -> None:
         assert ("force" in fields) == (deployment.name == "retrain")
 
 
-def test_only_retrain_is_scheduled_and_its_schedule_can_be_changed() -> None:
+def test_the_schedule_of_retrain_can_be_changed_and_that_of_house_keeping_stays() -> None:
     def crons(**arguments: Any) -> dict[str, list[str]]:
         deployments = build_deployments(RunRequest(), **arguments)
         return {
@@ -55,7 +55,9 @@ def test_only_retrain_is_scheduled_and_its_schedule_can_be_changed() -> None:
 
     weekly = crons()
     assert weekly["retrain"] == [WEEKLY]
-    assert not any(cron for name, cron in weekly.items() if name != "retrain")
+    assert weekly["house-keeping"] == [WEEKLY_HOUSE_KEEPING]
+    assert {name for name, cron in weekly.items() if cron} == {"retrain", "house-keeping"}
+    assert crons(cron=None)["house-keeping"] == [WEEKLY_HOUSE_KEEPING]
     assert crons(cron="0 4 * * *")["retrain"] == ["0 4 * * *"]
     assert crons(cron=None)["retrain"] == []
 
@@ -68,6 +70,7 @@ def test_the_work_pool_declares_the_same_deployments() -> None:
     needs = declared["retrain"]["build"][0]["deployments.steps.run_parameters"]
     assert needs["needs_data"]
     assert [s["cron"] for s in declared["retrain"]["schedules"]] == [WEEKLY]
+    assert [s["cron"] for s in declared["house-keeping"]["schedules"]] == [WEEKLY_HOUSE_KEEPING]
     assert all(item["concurrency_limit"] == 1 for item in declared.values())
 
 

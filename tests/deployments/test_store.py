@@ -10,6 +10,7 @@ from deployments.cli.store.group import command
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
+from fer_models.storage.upkeep.activity import CollectionLock
 
 
 def _check(store: ArtifactStore, *options: str) -> tuple[int, str, str]:
@@ -59,3 +60,62 @@ def test_a_repaired_store_is_whole_after_the_next_run(store: ArtifactStore) -> N
     assert "champion points to model-1, which is missing" in text
     _fill(store)
     assert _check(store)[0] == 0
+
+
+def _invoke(store: ArtifactStore, *arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(command, [arguments[0], "--store", store.url, *arguments[1:]])
+    return result.exit_code, result.stdout
+
+
+_OLD = ("--keep-days", "0", "--keep-runs", "0", "--min-age-h", "0")
+
+
+def test_gc_lists_and_deletes_only_when_told(store: ArtifactStore) -> None:
+    _fill(store)
+    store.put(ModelRef, "model-2", {"weights": b"5" * 2_000_000}, {}, name="m")
+    code, text = _invoke(store, "gc")
+    assert code == 0
+    assert "to delete  0.0 MB: 0 artifacts" in text
+    code, text = _invoke(store, "gc", *_OLD)
+    assert code == 0
+    assert "to delete  2.0 MB: 1 artifact, 0 runs, 0 other objects" in text
+    assert "nothing was deleted: add --delete" in text
+    assert "model-2" in store.list_ids(ModelRef)
+    code, text = _invoke(store, "gc", *_OLD, "--delete", "--json")
+    assert code == 0
+    facts = json.loads(text.splitlines()[-1])
+    assert facts["artifacts"] == ["models/model-2"]
+    assert facts["deleted"] is True
+    assert facts["bytes"] > 2_000_000
+    assert store.list_ids(ModelRef) == ["model-1"]  # the champion
+    assert _check(store, "--deep")[0] == 0
+
+
+def test_a_second_gc_is_told_about_the_first(store: ArtifactStore) -> None:
+    _fill(store)
+    with CollectionLock(store.backend):
+        result = CliRunner().invoke(command, ["gc", "--delete", "--store", store.url])
+        assert result.exit_code == 2
+        assert "another collection is running" in result.stderr
+        assert _invoke(store, "gc")[0] == 0  # it only lists
+
+
+def test_size_by_kind_and_by_run(store: ArtifactStore) -> None:
+    _fill(store)
+    store.write_bytes("history/20260101T000000Z-abcdef.json", b'{"models": "model-1"}')
+    code, text = _invoke(store, "size", "--json")
+    assert code == 0
+    facts = json.loads(text.splitlines()[-1])
+    assert {one["kind"]: one["count"] for one in facts["kinds"]} == {
+        "datasets": 1,
+        "models": 1,
+        "registry": 1,
+        "history": 1,
+    }
+    [run] = facts["runs"]
+    assert run["run"] == "20260101T000000Z-abcdef"
+    assert run["num_bytes"] == run["own_bytes"] > 0
+    code, text = _invoke(store, "size")
+    assert code == 0
+    assert "datasets" in text
+    assert "20260101T000000Z-abcdef" in text

@@ -9,6 +9,8 @@ from fer_models.errors import TrainingError
 from fer_models.progress import Progress, listening
 from fer_models.ray_start import start_ray
 
+REASON = "The current node timed out during startup. more lines"
+
 
 class SlowRay:
     """`ray.init` that fails a number of times, as on a machine that is busy."""
@@ -20,7 +22,7 @@ class SlowRay:
     def __call__(self, **options: Any) -> None:
         self.options.append(options)
         if len(self.options) <= self.failures:
-            raise TimeoutError("The current node timed out during startup.\nmore lines")
+            raise TimeoutError(REASON.replace(". ", ".\n"))
 
 
 @pytest.fixture
@@ -43,8 +45,7 @@ def test_a_busy_machine_gets_more_attempts(slow_ray: Any) -> None:
         start_ray(4, 0, None)
     assert len(init.options) == 3
     assert [event.note for event in events] == [
-        f"Ray did not start (The current node timed out during startup. more lines); attempt {number}"
-        for number in (2, 3)
+        f"Ray did not start ({REASON}); attempt {number}" for number in (2, 3)
     ]
     assert init.options[0]["_node_ip_address"] == "127.0.0.1"
     assert init.options[0]["num_cpus"] >= 4

@@ -1,5 +1,6 @@
 """`ferflow models list`: the models of a store."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -11,17 +12,25 @@ from deployments.cli.runs.texts import NOTHING, accuracy_text, moment, short_id,
 
 if TYPE_CHECKING:
     from fer_models.history.stored import StoredModel
+    from fer_models.inference.facts import CommonFacts
+
+_SHIPPED_COLUMNS = ["model", "--speed", "views, multiply-adds", "validation in %"]
 
 
 @click.command(name="list")
 @store_option
 @reporting
 def list_models(store_url: str | None) -> Produced:
-    """List the stored models, the newest first. ★ is the champion, ☆ the one before.
+    """List the stored models, the newest first, and those that ferflow ships.
+
+    ★ is the champion, ☆ the one before. --speed of `ferflow predict` chooses how many views of a
+    face are computed: cost and accuracy of each speed stand beside the shipped models.
 
     The networks that can be trained are listed by `ferflow networks list`.
     """
     from fer_models.history.stored import stored_models
+    from fer_models.inference.model_names import BUNDLED
+    from fer_models.inference.shipped import shipped_facts
 
     store = open_store(store_url)
     models, warnings = stored_models(store)
@@ -30,7 +39,34 @@ def list_models(store_url: str | None) -> Produced:
     print_table(f"Models in {store.url}", columns, [_row(model) for model in models])
     if not models:
         click.echo("no models yet: train some with `ferflow run`, or check --store")
-    return {"models": [model.model_dump(mode="json") for model in models], "warnings": warnings}
+    shipped = shipped_facts()
+    print_table("Models that ferflow ships", _SHIPPED_COLUMNS, _shipped_rows(shipped))
+    return {
+        "models": [model.model_dump(mode="json") for model in models],
+        "shipped": {
+            f"{BUNDLED}:{name}": {
+                speed: one.model_dump(mode="json") for speed, one in facts.speeds.items()
+            }
+            for name, facts in shipped.items()
+        },
+        "warnings": warnings,
+    }
+
+
+def _shipped_rows(shipped: "Mapping[str, CommonFacts]") -> list[list[str]]:
+    from fer_models.inference.model_names import BUNDLED
+    from fer_models.inference.shipped import default_bundle
+
+    default = default_bundle()
+    rows = []
+    for name, facts in shipped.items():
+        mark = " (default)" if name == default else ""
+        for speed, one in facts.speeds.items():
+            found = one.accuracy.get("validation")
+            accuracy = NOTHING if found is None else f"{100 * found.accuracy:.1f}, n={found.n}"
+            cost = f"{one.views}, {one.multiply_adds / 1e6:,.0f} million"
+            rows.append([f"{BUNDLED}:{name}{mark}", speed, cost, accuracy])
+    return rows
 
 
 def _row(model: "StoredModel") -> list[str]:

@@ -51,9 +51,8 @@ export async function predict(pictures, { region = null }) {
 
 async function predictOne(blob, name, region) {
   const images = await pixels(blob, name, region);
-  const views = new ort.Tensor("int64", [BigInt(facts.views)], [1]);
   // One at a time: a session can't run twice at once.
-  const run = lastRun.then(() => session.run({ images, views }));
+  const run = lastRun.then(() => session.run({ images }));
   lastRun = run.catch(() => undefined);
   const { probabilities } = await run;
   const shares = [...probabilities.data];

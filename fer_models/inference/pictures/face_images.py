@@ -16,7 +16,8 @@ from fer_models.faces.finder import face_finder
 from fer_models.faces.found import FacesMode, FoundFace
 from fer_models.faces.settings import FaceSettings
 from fer_models.inference.picture import NO_FACE, UNFAMILIAR, Picture
-from fer_models.ingest.files.image_decoding import Photo, PixelImage
+from fer_models.ingest.files.image_decoding import PixelImage
+from fer_models.ingest.files.photo_decoding import Photo
 
 _ANY = 1.0
 

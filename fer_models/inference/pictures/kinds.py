@@ -2,7 +2,12 @@
 
 from pathlib import Path, PurePath
 
-from fer_models.ingest.files.compression import HEAD_BYTES, Compression, detect_compression
+from fer_models.ingest.files.compression import (
+    HEAD_BYTES,
+    Compression,
+    detect_compression,
+    unsupported_compression,
+)
 from fer_models.ingest.files.detection import is_image, is_table
 from fer_models.ingest.files.streams import open_stream
 
@@ -12,7 +17,7 @@ VIDEO_SUFFIXES = (
     ".ogv",
 )  # fmt: skip
 _ARCHIVES = (Compression.ZIP, Compression.TAR)
-_MAY_BE_COMPRESSED_TAR = (".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz")
+_TAR_SUFFIXES = (".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
 def is_picture_name(name: str) -> bool:
@@ -37,14 +42,25 @@ def is_archive(path: str) -> bool:
         stream, _ = open_stream(Path(path))
         with stream:
             return detect_compression(stream.head()) in _ARCHIVES
-    except Exception:  # noqa: BLE001 - whatever it is, it is read as a picture and reported there
-        return False
+    except Exception:  # noqa: BLE001 - a damaged one is reported when it is read
+        return path.lower().endswith(_TAR_SUFFIXES)
 
 
 def other_kind(path: str, video_hint: str) -> str:
-    """Why a named file is no picture, by its suffix, and what to do; "" if it may be one."""
+    """Why a named file is no picture, and what to do; "" if it may be one."""
     if is_video_name(path):
         return f"a video, not a picture; {video_hint or 'see fer_models.video'}"
     if is_table(path):
         return "a table, not a picture; `ferflow submit --data FILE` predicts its rows"
-    return ""
+    foreign = unsupported_compression(_head(path))
+    return f"{foreign}, which is not supported; unpack it and name its folder" if foreign else ""
+
+
+def _head(path: str) -> bytes:
+    if not Path(path).is_file():  # opening a pipe would wait
+        return b""
+    try:
+        with Path(path).open("rb") as stream:
+            return stream.read(HEAD_BYTES)
+    except OSError:
+        return b""

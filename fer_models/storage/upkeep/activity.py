@@ -16,7 +16,7 @@ from fer_models.errors import StoreError
 from fer_models.processes import is_dead, process_tag
 from fer_models.storage.backend import Backend
 from fer_models.storage.store import ArtifactStore
-from fer_models.storage.usage import LOCK_KEY, LOCK_STALE_S, lock_of
+from fer_models.storage.upkeep.usage import LOCK_KEY, LOCK_STALE_S, lock_of
 
 RUNNING_FOLDER = "running"
 _START, _BEAT = "start", "beat"

@@ -19,7 +19,7 @@ from fer_models.storage.upkeep.contents import (
     read_texts,
 )
 from fer_models.storage.upkeep.roots import LOGS, Roots
-from fer_models.storage.usage import USED_FOLDER
+from fer_models.storage.upkeep.usage import USED_FOLDER
 
 # Copies of checkpoints on a cluster, of trainings that never ended.
 _UNFINISHED = ("checkpoints", "training", ".probe", RUNNING_FOLDER)
@@ -80,7 +80,8 @@ def plan_collection(store: ArtifactStore, retention: RetentionConfig) -> Collect
 
     Kept are the models that aliases point to, now and before; the outputs that steps remember as
     their latest; people's decisions and labels, and the page that waits for some; stored
-    predictions; the newest runs; whatever was written or used lately, or by a run that is running; and all that these refer to.
+    predictions; the newest runs; whatever was written or used lately, or by a run that is running;
+    and all that these refer to.
 
     Raises:
         StoreError: the store can't be read or written (its clock is that of what is written).

@@ -10,7 +10,7 @@ from fer_models.storage.refs import (
 )
 from fer_models.storage.registry import Registry, RegistryEntry
 from fer_models.storage.upkeep.contents import Contents, read_texts
-from fer_models.storage.usage import USED_FOLDER
+from fer_models.storage.upkeep.usage import USED_FOLDER
 
 DECISIONS_LOG = f"{DecisionsRef.folder}/log"
 LABELLED_LOG = f"{LabelledRef.folder}/log"

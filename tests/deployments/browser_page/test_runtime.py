@@ -1,6 +1,5 @@
 """onnxruntime-web comes from a named package, the cache or the registry, and is checked."""
 
-import hashlib
 import io
 import tarfile
 import urllib.error
@@ -12,8 +11,9 @@ import pytest
 from deployments.browser_page import runtime
 from deployments.browser_page.runtime import PACKAGE, runtime_files
 from fer_models.errors import DataError, FerError
+from tests.deployments.browser_page.conftest import FILES
 
-_FILES = {name: name.encode() for name in runtime.SHA256}
+pytestmark = pytest.mark.usefixtures("small_runtime")
 
 
 def _package(files: dict[str, bytes]) -> bytes:
@@ -26,14 +26,6 @@ def _package(files: dict[str, bytes]) -> bytes:
     return data.getvalue()
 
 
-@pytest.fixture(autouse=True)
-def _known_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The sha256 of small files instead of those of the real ones, and an empty cache."""
-    sums = {name: hashlib.sha256(data).hexdigest() for name, data in _FILES.items()}
-    monkeypatch.setattr(runtime, "SHA256", sums)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Answers with the package; the requested addresses."""
@@ -41,15 +33,15 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def answer(url: str, **_: Any) -> io.BytesIO:
         asked.append(url)
-        return io.BytesIO(_package(_FILES))
+        return io.BytesIO(_package(FILES))
 
     monkeypatch.setattr(runtime.urllib.request, "urlopen", answer)
     return asked
 
 
 def test_the_package_is_downloaded_once(registry: list[str]) -> None:
-    assert runtime_files() == _FILES
-    assert runtime_files() == _FILES
+    assert runtime_files() == FILES
+    assert runtime_files() == FILES
     assert registry == [runtime.URL]
 
 
@@ -58,33 +50,33 @@ def test_a_damaged_copy_in_the_cache_is_downloaded_again(
 ) -> None:
     runtime_files()
     (tmp_path / "cache" / "ferflow" / PACKAGE).write_bytes(b"cut off")
-    assert runtime_files() == _FILES
+    assert runtime_files() == FILES
     assert len(registry) == 2
 
 
 def test_a_package_or_a_folder_can_be_named(tmp_path: Path) -> None:
     package = tmp_path / PACKAGE
-    package.write_bytes(_package(_FILES))
-    assert runtime_files(package) == _FILES
+    package.write_bytes(_package(FILES))
+    assert runtime_files(package) == FILES
     for folder in (tmp_path / "a", tmp_path / "b" / "dist"):
         folder.mkdir(parents=True)
-        for name, data in _FILES.items():
+        for name, data in FILES.items():
             (folder / name).write_bytes(data)
-    assert runtime_files(tmp_path / "a") == _FILES
-    assert runtime_files(tmp_path / "b") == _FILES
+    assert runtime_files(tmp_path / "a") == FILES
+    assert runtime_files(tmp_path / "b") == FILES
 
 
 def test_another_version_is_refused_with_all_problems(tmp_path: Path) -> None:
-    [first, second, _] = _FILES
+    [first, second, _] = FILES
     package = tmp_path / PACKAGE
-    package.write_bytes(_package({**_FILES, first: b"other"}))
+    package.write_bytes(_package({**FILES, first: b"other"}))
     with pytest.raises(DataError, match=f"{first}: another sha256"):
         runtime_files(package)
     folder = tmp_path / "empty"
     folder.mkdir()
     with pytest.raises(DataError) as refused:
         runtime_files(folder)
-    assert refused.value.problems == tuple(f"{name}: missing" for name in _FILES)
+    assert refused.value.problems == tuple(f"{name}: missing" for name in FILES)
     assert second in str(refused.value)
 
 

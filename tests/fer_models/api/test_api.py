@@ -123,7 +123,7 @@ def test_all_missing_paths_are_reported_together(folder: Path) -> None:
 def test_a_shipped_model_is_loaded_once() -> None:
     model = fer_models.load_model("bundled:face_cnn")
     assert fer_models.load_model("bundled:face_cnn") is model
-    predicted = fer_models.predict(IMAGES[0], model="bundled:face_cnn")
+    predicted = fer_models.predict(IMAGES[0], faces="crop", model="bundled:face_cnn")
     expected = model.predict(IMAGES[:1])[0]
     np.testing.assert_allclose(list(predicted[0].probabilities.values()), expected, atol=1e-6)
 

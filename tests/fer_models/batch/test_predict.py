@@ -99,6 +99,9 @@ def test_a_new_champion_predicts_old_pictures_again_only_if_asked(
     redone = _run(store, incoming, redo=True)
     assert (redone.model, redone.predicted) == (other.id, 6)
     assert _run(store, incoming, redo=True).predicted == 0
+    # A bundle's short name means the same model each time.
+    assert _run(store, incoming, redo=True, model="bundled").predicted == 6
+    assert _run(store, incoming, redo=True, model="bundled").predicted == 0
 
 
 def test_a_run_that_was_stopped_goes_on_with_the_pictures_that_are_left(
@@ -134,8 +137,9 @@ def test_recent_faces_are_the_images_that_the_model_received(
     last = read_recent(["predictions:1"], THUMBNAIL, store)
     np.testing.assert_array_equal(last.images, FACES[4:])
     assert last.names == (str(incoming / "4.png"), str(incoming / "5.png"))
-    with pytest.raises(DataError, match="2 have another image format"):
-        recent_faces(store, "predictions:2", ImageFormat(112, 3))
+    other = read_recent(["predictions:2"], ImageFormat(112, 3), store)
+    assert (len(other), len(other.skipped)) == (0, 2)
+    assert "not 112 x 112 RGB" in other.skipped[0].reason
 
 
 def test_faces_in_photos_are_cut_out_in_order(

@@ -84,6 +84,7 @@ def stored_ensemble(
     files = {
         **combination_files(combination, stored),
         "lineage.json": store.read_file(members[0], "lineage.json"),
+        "probabilities.npz": store.read_file(members[0], "probabilities.npz"),
     }
     return store.put(ModelRef, name, files, info, name=name, kind="ensemble")
 

@@ -141,6 +141,12 @@ def test_a_damaged_archive_is_reported(tmp_path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"faces.zip: .*damaged"):
         pictures(path)
+    (tmp_path / "faces.tar.gz").write_bytes(b"\x1f\x8b" + bytes(40))
+    with pytest.raises(DataError, match=r"faces.tar.gz: .*damaged"):
+        pictures(tmp_path / "faces.tar.gz")
+    (tmp_path / "faces.rar").write_bytes(b"Rar!\x1a\x07")
+    with pytest.raises(DataError, match=r"faces.rar: a rar archive, .*unpack it"):
+        pictures(tmp_path / "faces.rar")
     # One damaged picture does not hide the others.
     damaged = bytearray(whole)
     damaged[100:110] = bytes(10)

@@ -16,7 +16,7 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.storage.upkeep import activity
 from fer_models.storage.upkeep.activity import CollectionLock, earliest_start, running_in
-from fer_models.storage.usage import LOCK_KEY
+from fer_models.storage.upkeep.usage import LOCK_KEY
 
 
 def _model(store: ArtifactStore) -> ModelRef:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fer_models.inference.grad_cam import grad_cam
+from fer_models.inference.heat.grad_cam import grad_cam
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_empty_network
 from fer_models.training.inputs.data import Preprocessing

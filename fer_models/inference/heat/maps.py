@@ -44,7 +44,7 @@ def open_heat_maps(name: str, store: ArtifactStore | None = None) -> HeatMapper 
     loaded = _loaded(name, store)
     if loaded is None:
         return None
-    from fer_models.inference.grad_cam import grad_cam
+    from fer_models.inference.heat.grad_cam import grad_cam
 
     blank = np.zeros((1, *loaded.image_format.shape), dtype=np.uint8)
     no_class = np.zeros(1, np.int64)

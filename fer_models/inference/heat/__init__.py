@@ -1,0 +1,1 @@
+"""Heat maps: which places of a face a prediction depends on."""

@@ -1,0 +1,198 @@
+"""Scenarios on one machine: commands that are killed and run again until they complete."""
+
+import random
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.storage.upkeep.check import check_store
+from tests.operation.served import on_this_machine
+from tests.soak.figures import Episode
+from tests.soak.place import ENDED_WITHIN_S, SEARCH, Command, Ended, Place
+
+_SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
+_WORDS = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted"}
+_MAX_KILLS = 3
+_LINES = 36
+"""Lines of progress that an uninterrupted run prints, about."""
+
+
+class Reference:
+    """What unkilled runs give, by their options; each is run once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], dict[str, Any]] = {}
+        self.temporary: set[str] = set()
+
+    def of(self, *options: str) -> dict[str, Any]:
+        """The models with metrics and weights, the decision and the report."""
+        if options not in self._known:
+            with Place() as place:
+                ended = place.run("run", "--recipe", "soak.yaml", *options)
+                assert ended.code == 0, ended.err
+                self._known[options] = outcome(ended.produced)
+                self.temporary |= set(place.temporary_files())
+        return self._known[options]
+
+
+def outcome(produced: Mapping[str, Any]) -> dict[str, Any]:
+    """What must not depend on kills."""
+    store = ArtifactStore(StoreConfig(url=produced["store"]))
+    models = {model["id"]: model["splits"] for model in produced["models"]}
+    files = {one: store.describe(store.ref(ModelRef, one, name="")).files for one in models}
+    weights = {
+        one: found["weights.safetensors"].sha256
+        for one, found in files.items()
+        if "weights.safetensors" in found
+    }
+    names = ("snapshot", "candidate", "champion", "promoted", "run")
+    return {name: produced[name] for name in names} | {"models": models, "weights": weights}
+
+
+def killed_run(draw: random.Random, reference: Reference, *options: str) -> Episode:
+    """Kill a run a few times, by stage and in the middle of it, until it completes."""
+    seed = draw.randrange(3)
+    chosen = ("--seed", str(seed), *options)
+    episode = Episode("search" if options else "run", seed)
+    with Place() as place:
+        arguments = ("run", "--recipe", "soak.yaml", *chosen)
+        for _ in range(draw.randint(1, _MAX_KILLS)):
+            command = place.start(*arguments)
+            if not command.has_printed(draw.randint(0, _LINES), draw.random()):
+                break
+            kill(place, command, draw.choice(_SIGNALS), "run", episode)
+            check_whole(place, episode)
+        ended = completed(place, arguments, episode)
+        if ended is not None:
+            same(episode, outcome(ended.produced), reference.of(*chosen))
+        check_end(place, episode, reference)
+    return episode
+
+
+def killed_search(draw: random.Random, reference: Reference) -> Episode:
+    """The same with a search on Ray in this machine."""
+    return killed_run(draw, reference, *SEARCH)
+
+
+def killed_collection(draw: random.Random, reference: Reference) -> Episode:
+    """Kill a collection of the store; then a run makes what it collected."""
+    episode = Episode("gc", 0)
+    gc = ("store", "gc", "--delete", "--keep-days=0", "--keep-runs=1", "--min-age-h=0")
+    with Place() as place:
+        for seed in ("0", "1"):
+            place.run("run", "--recipe", "soak.yaml", "--seed", seed)
+        for _ in range(3):
+            command = place.start(*gc)
+            if not command.has_printed(draw.randint(0, 1), draw.uniform(0, 0.1)):
+                break
+            kill(place, command, draw.choice(_SIGNALS), "gc", episode, is_started=False)
+            check_whole(place, episode)
+        ended = place.run(*gc)
+        episode.require(ended.code == 0, f"the last collection failed: {ended.err[-300:]}")
+        check_whole(place, episode)
+        ended = completed(place, ("run", "--recipe", "soak.yaml", "--seed", "0"), episode)
+        if ended is not None:
+            same_models(episode, outcome(ended.produced), reference.of("--seed", "0"))
+        check_end(place, episode, reference)
+    return episode
+
+
+def two_at_once(draw: random.Random, reference: Reference) -> Episode:
+    """Two runs on one store; one is killed, and a collection runs beside them."""
+    episode = Episode("two runs", 0)
+    arguments = [("run", "--recipe", "soak.yaml", "--seed", seed) for seed in ("0", "1")]
+    with Place() as place:
+        first, second = (place.start(*one) for one in arguments)
+        if first.has_printed(draw.randint(4, _LINES), draw.random()):
+            kill(place, first, draw.choice(_SIGNALS), "run", episode, alone=False)
+        gc = place.run("store", "gc", "--delete", "--keep-days=0", "--keep-runs=0", "--min-age-h=0")
+        episode.require(gc.code == 0, f"the collection failed: {gc.err[-300:]}")
+        ended = second.ended()
+        episode.require(ended.code in (0, 3), f"the other run failed: {ended.err[-300:]}")
+        if ended.code in (0, 3):
+            same_models(episode, outcome(ended.produced), reference.of("--seed", "1"))
+        again = completed(place, arguments[0], episode)
+        if again is not None:
+            same_models(episode, outcome(again.produced), reference.of("--seed", "0"))
+        check_end(place, episode, reference)
+    return episode
+
+
+def kill(
+    place: Place,
+    command: Command,
+    number: signal.Signals,
+    target: str,
+    episode: Episode,
+    *,
+    alone: bool = True,
+    is_started: bool = True,
+) -> None:
+    """Send the signal, and check how the command ends."""
+    stage, epochs = command.stage(), place.epochs()
+    ended = command.signalled(number)
+    episode.kills.append(f"{number.name} {target} at {stage}")
+    episode.attempts += 1
+    episode.could_resume += epochs > 0 and number is signal.SIGKILL and alone and stage == "train"
+    if number is signal.SIGKILL or ended.code in (0, 3):
+        return
+    # Before its first line, a command is still loading Python.
+    if is_started and stage != "import":
+        episode.stop_s.append(ended.seconds)
+        said = _WORDS[number] in ended.err
+        episode.require(ended.code == _CODES[number], f"{number.name}: exit code {ended.code}")
+        episode.require(said, f"{number.name} at {stage}: no message: {ended.err[-200:]}")
+        limit_s = on_this_machine(ENDED_WITHIN_S)
+        episode.require(
+            ended.seconds < limit_s,
+            f"{number.name} at {stage}: ended after {ended.seconds:.1f} s, limit {limit_s:.0f}",
+        )
+        if alone:
+            left = place.left_after(ENDED_WITHIN_S)
+            episode.require(not left, f"{number.name} at {stage} left processes: {left}")
+
+
+def same(episode: Episode, now: dict[str, Any], reference: dict[str, Any]) -> None:
+    """Note what differs from the unkilled run."""
+    for name, value in reference.items():
+        episode.require(now[name] == value, f"other {name}: {now[name]} instead of {value}")
+
+
+def same_models(episode: Episode, now: dict[str, Any], reference: dict[str, Any]) -> None:
+    """A run that shares its store has the same models; who is champion depends on the order."""
+    for name in ("snapshot", "models", "weights"):
+        episode.require(now[name] == reference[name], f"other {name} than an unkilled run")
+
+
+def completed(place: Place, arguments: tuple[str, ...], episode: Episode) -> Ended | None:
+    """Run once more, undisturbed; it must complete, and continue what was begun."""
+    epochs = place.epochs()
+    ended = place.run(*arguments)
+    episode.attempts += 1
+    episode.resumed += ended.resumed
+    episode.require(
+        ended.resumed or not epochs, f"the training started anew, with a checkpoint of {epochs}"
+    )
+    episode.require(ended.code in (0, 3), f"exit code {ended.code}: {ended.err[-500:]}")
+    return ended if ended.code in (0, 3) else None
+
+
+def check_whole(place: Place, episode: Episode) -> None:
+    """No half artifact, no alias to nothing, no record or latest output of something missing."""
+    store = place.store()
+    checked = check_store(store, deep=True)
+    episode.require(not checked.damaged, f"half artifacts: {checked.damaged}")
+    episode.require(not checked.lost_aliases, f"aliases to nothing: {checked.lost_aliases}")
+
+
+def check_end(place: Place, episode: Episode, reference: Reference) -> None:
+    """Nothing is left of the killed attempts: no process, no file, no half artifact."""
+    check_whole(place, episode)
+    left = place.left_after(30)
+    episode.require(not left, f"processes are left: {left}")
+    files = set(place.temporary_files()) - reference.temporary
+    episode.require(not files, f"temporary files are left: {sorted(files)}")
