@@ -88,7 +88,7 @@ def _check_same_input(network: NetworkConfig, preprocessing: PreprocessingFacts)
     problems = [
         f"{name}: expected {getattr(network, name)}, that of the network, got {found}"
         for name, found in preprocessing.model_dump(include=_INPUT_FIELDS).items()
-        if found != getattr(network, name)
+        if getattr(network, name) not in (None, found)
     ]
     if problems:
         raise ValueError("; ".join(problems))
