@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion bench-predict docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve bench-faces soak clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion bench-predict docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve bench-faces soak fuzz clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -96,6 +96,9 @@ audit: $(STAMP)  ## Known vulnerabilities of the pinned packages (needs a vulner
 	@$(PY) -m piplicenses --from=mixed --order=license --format=csv | cut -c1-100 | awk 'NR == 1 || /^"/'
 	@$(PY) -m piplicenses --from=mixed --partial-match --fail-on='Affero;AGPL;SSPL' >/dev/null
 	@$(PY) -m pip_audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS)
+
+fuzz: $(STAMP)  ## Mutated inputs for every reader, counted (ARGS='--inputs 400 --seed 0')
+	@$(PY) -m tests.fuzz $(ARGS)
 
 format: $(STAMP)  ## Format, and fix what ruff can fix
 	@$(PY) -m ruff format .

@@ -8,6 +8,7 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
+from fer_models.training.inputs.native_input import with_native_input
 from tasks.stage import stage
 
 
@@ -17,4 +18,5 @@ def warm_start(
 ) -> dict[str, ModelRef]:
     """The champion's network that each member starts from; members without one are left out."""
     artifacts = ArtifactStore(store)
-    return warm_starts(artifacts, members, ClassList.from_info(artifacts.info(snapshot)))
+    reading = [with_native_input(artifacts, snapshot, member) for member in members]
+    return warm_starts(artifacts, reading, ClassList.from_info(artifacts.info(snapshot)))

@@ -10,7 +10,7 @@ from fer_models.batch.config import PredictionConfig
 from fer_models.errors import ConfigError, DataError, FerError
 from fer_models.inference.pictures.kinds import is_picture_name
 from fer_models.ingest.files.folder import list_files, read_file
-from fer_models.ingest.files.image_decoding import too_many_bytes
+from fer_models.ingest.files.image_pixels import too_many_bytes
 from fer_models.ingest.files.remote import is_url, source_of_url
 from fer_models.ingest.findings import Findings
 from fer_models.redaction import without_credentials

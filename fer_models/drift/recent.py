@@ -20,10 +20,10 @@ from fer_models.ingest.archive_member import SEPARATOR
 from fer_models.ingest.files.archive import list_archive, member_contents
 from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.detection import SourceKind, is_image
-from fer_models.ingest.files.image_decoding import (
+from fer_models.ingest.files.image_decoding import decode_image
+from fer_models.ingest.files.image_pixels import (
     DAMAGED_IN_ARCHIVE,
     MAX_FILE_BYTES,
-    decode_image,
     quiet_decoding,
 )
 from fer_models.ingest.files.remote import is_url, local_copy

@@ -13,8 +13,8 @@ from fer_models.ingest.files.image_decoding import (
     PixelImage,
     convert_pixels,
     decode_image,
-    picture_size,
 )
+from fer_models.ingest.files.image_pixels import picture_size
 from fer_models.ingest.files.photo_decoding import Photo, decode_photo
 
 Pixels = npt.NDArray[np.uint8]

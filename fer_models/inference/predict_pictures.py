@@ -15,7 +15,7 @@ from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.picture import Picture, PicturePrediction, PredictedFace
 from fer_models.inference.pictures.batches import batches, map_pictures
 from fer_models.inference.pictures.face_images import FaceImage, FaceImageReader, FaceImages
-from fer_models.ingest.files.image_decoding import quiet_decoding
+from fer_models.ingest.files.image_pixels import quiet_decoding
 
 _BATCH = 1024
 

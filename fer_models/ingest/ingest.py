@@ -27,6 +27,7 @@ from fer_models.dataset.snapshot import (
     write_snapshot,
 )
 from fer_models.errors import DataError
+from fer_models.ingest.collection import older_objects_frozen
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.content_hash import content_hash
 from fer_models.ingest.findings import raise_if_bad
@@ -47,6 +48,7 @@ DROPPED_CLASS = "dropped_class"
 """Quarantine reason of an image whose label `data.classes` or the numbering leaves out."""
 
 
+@older_objects_frozen()
 def ingest_sources(
     store: ArtifactStore, config: DataConfig, seed: int, labelled: LabelledRef | None = None
 ) -> SnapshotRef:
@@ -272,7 +274,8 @@ def _user_columns(read: Sequence[ReadSource], wanted: Sequence[str]) -> pd.DataF
     if absent := [name for name in wanted if name not in table]:
         raise DataError(
             f"data.slice_columns={','.join(absent)}: no source has such a column; it is read from "
-            "tables of pixels, parquet tables, and tables of labels beside images (data.table)"
+            "tables of pixels, parquet tables, and tables beside images whose rows name them: "
+            f"add path,{absent[0]} as a csv file to the folder of the images, or leave it out"
         )
     return table if len(table.columns) > 1 else pd.DataFrame()
 

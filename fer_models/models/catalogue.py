@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fer_models.dataset.image_format import THUMBNAIL_PX
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import OWN_NETWORKS
@@ -34,13 +35,13 @@ def usual_config(
 ) -> NetworkConfig:
     """Config of a network at its usual input, or at the input given.
 
-    The usual input is the default of `NetworkConfig` for our own networks, and the input of the
+    The usual input is 48 px, grey, for our own networks, and the input of the
     published weights for timm's (mostly 3 x 224 x 224, which also replaces sizes above 512 px).
 
     Raises:
         ConfigError: lists all invalid values.
     """
-    settings: dict[str, Any] = {"name": name}
+    settings: dict[str, Any] = {"name": name, "in_channels": 1, "image_size_px": THUMBNAIL_PX}
     if name not in OWN_NETWORKS:
         settings["in_channels"], side = _timm_input(name)
         settings["image_size_px"] = side if side <= _MAX_PX else _TIMM_INPUT[-1]

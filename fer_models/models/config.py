@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from fer_models.base_config import FrozenConfig
+from fer_models.dataset.image_format import THUMBNAIL
 
 StageChannels = Annotated[int, Field(ge=8, le=4096)]
 FACE_CNN_OPTIONS: dict[str, Any] = {
@@ -31,11 +32,16 @@ class NetworkConfig(FrozenConfig):
         min_length=1,
         description="compact_cnn, face_cnn, scratch_cnn, scratch_mlp, or any timm network name.",
     )
-    image_size_px: int = Field(
-        default=48, ge=16, le=512, description="Side of the input, px; images are resized to it."
+    image_size_px: int | None = Field(
+        default=None,
+        ge=16,
+        le=512,
+        description="Side of the input, px; images are resized to it. None: that of the stored "
+        "images; that of its weights if the network is pretrained for one size.",
     )
-    in_channels: Literal[1, 3] = Field(
-        default=1, description="Input channels; 3 repeats the grey image."
+    in_channels: Literal[1, 3] | None = Field(
+        default=None,
+        description="Input channels; 3 repeats the grey image. None: those of the stored images.",
     )
     width: float = Field(
         default=1.0, gt=0, le=8, description="Channel multiplier, for our own networks only."
@@ -78,6 +84,16 @@ class NetworkConfig(FrozenConfig):
         default=False,
         description="Recompute activations in the backward pass: less memory, more time.",
     )
+
+    @property
+    def side_px(self) -> int:
+        """Side of the input, px; FER2013's where there are no images to follow."""
+        return THUMBNAIL.size_px if self.image_size_px is None else self.image_size_px
+
+    @property
+    def input_channels(self) -> int:
+        """Input channels; FER2013's one where there are no images to follow."""
+        return THUMBNAIL.channels if self.in_channels is None else self.in_channels
 
     @model_validator(mode="after")
     def _check_weights_dir(self) -> Self:

@@ -40,7 +40,9 @@ class FaceCNN(PooledCNN):
 
 def _stem(config: NetworkConfig, channels: int) -> nn.Conv2d:
     kernel, padding = (6, 2) if config.stem_stride == 2 else (3, 1)
-    return nn.Conv2d(config.in_channels, channels, kernel, config.stem_stride, padding, bias=False)
+    return nn.Conv2d(
+        config.input_channels, channels, kernel, config.stem_stride, padding, bias=False
+    )
 
 
 def _attention(channels: int, config: NetworkConfig) -> list[nn.Module]:

@@ -22,7 +22,7 @@ from fer_models.models.scratch import ScratchCNN, ScratchMLP
 
 
 def _compact_cnn(config: NetworkConfig, num_classes: int) -> nn.Module:
-    return CompactCNN(config.in_channels, num_classes, config.width, config.dropout)
+    return CompactCNN(config.input_channels, num_classes, config.width, config.dropout)
 
 
 def _face_cnn(config: NetworkConfig, num_classes: int) -> nn.Module:
@@ -31,13 +31,13 @@ def _face_cnn(config: NetworkConfig, num_classes: int) -> nn.Module:
 
 def _scratch_cnn(config: NetworkConfig, num_classes: int) -> nn.Module:
     return ScratchCNN(
-        config.in_channels, config.image_size_px, num_classes, config.width, config.dropout
+        config.input_channels, config.side_px, num_classes, config.width, config.dropout
     )
 
 
 def _scratch_mlp(config: NetworkConfig, num_classes: int) -> nn.Module:
     return ScratchMLP(
-        config.in_channels, config.image_size_px, num_classes, config.width, config.dropout
+        config.input_channels, config.side_px, num_classes, config.width, config.dropout
     )
 
 
@@ -99,7 +99,7 @@ def _build_timm(config: NetworkConfig, num_classes: int, pretrained: bool) -> nn
     if not timm.is_model(config.name):
         raise _unknown_name_error(config.name, timm.list_models())
     published_weights(config.name)  # rejects an unknown weights tag in the name
-    options: dict[str, Any] = {"num_classes": num_classes, "in_chans": config.in_channels}
+    options: dict[str, Any] = {"num_classes": num_classes, "in_chans": config.input_channels}
     if config.dropout > 0:
         options["drop_rate"] = config.dropout
     create = functools.partial(_create_timm, config, options)
@@ -116,9 +116,7 @@ def _create_timm(
     options = options | weights
     try:
         # Networks with position embeddings are built for one size; others reject the option.
-        network: nn.Module = timm.create_model(
-            config.name, img_size=config.image_size_px, **options
-        )
+        network: nn.Module = timm.create_model(config.name, img_size=config.side_px, **options)
     except TypeError:
         network = timm.create_model(config.name, **options)
     except SIZE_ERRORS as error:
@@ -128,7 +126,7 @@ def _create_timm(
 
 def _check_size(network: nn.Module, config: NetworkConfig, num_classes: int) -> None:
     try:
-        logits = blank_logits(network, config.in_channels, config.image_size_px)
+        logits = blank_logits(network, config.input_channels, config.side_px)
     except SIZE_ERRORS as error:
         raise _size_error(config, error) from error
     if logits.shape != (2, num_classes):
@@ -140,7 +138,7 @@ def _check_size(network: nn.Module, config: NetworkConfig, num_classes: int) -> 
 
 def _size_error(config: NetworkConfig, error: Exception) -> ConfigError:
     return ConfigError(
-        f"network {config.name} can't take {config.image_size_px} px images "
+        f"network {config.name} can't take {config.side_px} px images "
         f"({first_line(error)}); set network.image_size_px to a size it supports (224 for most) "
         "or choose another network"
     )

@@ -80,9 +80,9 @@ def _summarize(config: NetworkConfig, depth: int) -> NetworkSummary:
     network = build_empty_network(config).eval()
     trainable = sum(weights.numel() for weights in network.parameters() if weights.requires_grad)
     network.requires_grad_(False)  # the counter fails on trainable weights passed as layer inputs
-    size = config.image_size_px
+    size = config.side_px
     trace = _Trace(network, depth)
-    trace.run(torch.zeros(1, config.in_channels, size, size))
+    trace.run(torch.zeros(1, config.input_channels, size, size))
     return NetworkSummary(
         config=config,
         layers=tuple(_layers(network, trace, depth)),

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Settings of a network that its weights depend on.
-_ARCHITECTURE = ("image_size_px", "in_channels", *ARCHITECTURE)
+_ARCHITECTURE = {
+    "image_size_px": "side_px",
+    "in_channels": "input_channels",
+    **{name: name for name in ARCHITECTURE},
+}
 
 
 def why_not_initial(
@@ -33,9 +37,9 @@ def why_not_initial(
     if tuple(preprocessing["classes"]) != classes.names:
         return f"{initial.id} has other classes ({', '.join(preprocessing['classes'])})"
     differences = [
-        f"{name} {getattr(stored, name)}, not {getattr(network, name)}"
-        for name in _ARCHITECTURE
-        if getattr(stored, name) != getattr(network, name)
+        f"{name} {getattr(stored, value)}, not {getattr(network, value)}"
+        for name, value in _ARCHITECTURE.items()
+        if getattr(stored, value) != getattr(network, value)
     ]
     return f"{initial.id} is another network: {'; '.join(differences)}" if differences else ""
 

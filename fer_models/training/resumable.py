@@ -75,10 +75,10 @@ def _unused_detail(data: TrainingData, member: MemberConfig) -> str:
     images, network = data.train.images, member.network
     side_px, in_colour = images.shape[1], images.ndim == 4
     lost, settings = [], []
-    if side_px > _MUCH_LARGER * network.image_size_px:
+    if side_px > _MUCH_LARGER * network.side_px:
         lost.append(f"{side_px} px images are reduced to {network.image_size_px} px")
         settings.append(f"members.{member.name}.network.image_size_px={side_px}")
-    if in_colour and network.in_channels == 1:
+    if in_colour and network.input_channels == 1:
         lost.append("colour is not used")
         settings.append(f"members.{member.name}.network.in_channels=3")
     if not lost:

@@ -165,5 +165,5 @@ def reraise_oom(member: MemberConfig) -> Iterator[None]:
             remedies.append("training.precision=bf16-mixed")
         raise TrainingError(
             f"{member.name}: out of memory while training with batches of {batch_size} images of "
-            f"{member.network.image_size_px} px; set {', or '.join(remedies)}"
+            f"{member.network.side_px} px; set {', or '.join(remedies)}"
         ) from error

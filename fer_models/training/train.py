@@ -8,6 +8,7 @@ from fer_models.storage.refs import FoldRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import MemberConfig
+from fer_models.training.inputs.native_input import with_native_input
 
 
 def train_member(
@@ -60,6 +61,7 @@ def train_member(
     """
     from fer_models.training.folds.train import fit_fold
 
+    member = with_native_input(store, snapshot, member)
     if not folds:
         folds = [
             fit_fold(store, snapshot, member, seed, tracking, fold, teachers)

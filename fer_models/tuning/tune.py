@@ -12,6 +12,7 @@ from fer_models.storage.refs import SnapshotRef, TuningRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.storage.upkeep.present import Inputs
 from fer_models.training.config import MemberConfig
+from fer_models.training.inputs.native_input import with_native_input
 from fer_models.tuning.config import TuningConfig
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def tune_member(
     from fer_models.tuning.search_dir import search_dir
     from fer_models.tuning.space import check_space
 
+    member = with_native_input(store, snapshot, member)
     check_space(member, config.search_space)
     if config.scheduler == "pbt":
         check_population(config, member.training.workers)

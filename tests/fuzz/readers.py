@@ -144,7 +144,9 @@ def _bundle(path: Path) -> object:
 
 
 def _onnx(path: Path) -> object:
-    return open_model(str(path))
+    weights = path.with_name("face_cnn.safetensors")
+    weights.write_bytes((_WEIGHTS / weights.name).read_bytes())
+    return open_model(str(path)).predict(_IMAGES[:1])
 
 
 def _registry(path: Path) -> object:
@@ -176,6 +178,7 @@ def _registry_entry() -> bytes:
         "model_id": "a-model",
         "reason": "a reason",
         "details": {"accuracy": 0.5},
+        "previous_id": None,
     }
     return json.dumps(entry).encode()
 

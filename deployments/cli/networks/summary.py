@@ -105,8 +105,8 @@ hidden_summary.hidden = True
 def _totals(network: "NetworkSummary") -> dict[str, Any]:
     return {
         "network": network.config.name,
-        "image_size_px": network.config.image_size_px,
-        "in_channels": network.config.in_channels,
+        "image_size_px": network.config.side_px,
+        "in_channels": network.config.input_channels,
         "width": network.config.width,
         "parameters": network.parameters,
         "trainable": network.trainable,
@@ -127,5 +127,5 @@ def _row(layer: "Layer") -> list[str]:
 
 
 def _input(network: "NetworkSummary") -> str:
-    size = network.config.image_size_px
-    return f"{network.config.in_channels} x {size} x {size}"
+    size = network.config.side_px
+    return f"{network.config.input_channels} x {size} x {size}"

@@ -53,10 +53,12 @@ def lr_find(
         raise ConfigError("lr-find can't start", problems)
     from fer_models.dataset.snapshot import open_snapshot
     from fer_models.training.inputs.data import training_data
+    from fer_models.training.inputs.native_input import with_native_input
     from fer_models.training.lr_finder import lr_find as search
 
-    member = step.config.member(name or known[0])
-    snapshot = open_snapshot(step.store, step.snapshot(snapshot_id, "split"))
+    ref = step.snapshot(snapshot_id, "split")
+    member = with_native_input(step.store, ref, step.config.member(name or known[0]))
+    snapshot = open_snapshot(step.store, ref)
     with progress_display():
         curve = search(training_data(snapshot).train, member, step.config.seed, steps)
     _plot(curve, member.name, out)

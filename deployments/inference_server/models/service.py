@@ -17,7 +17,7 @@ from fer_models.faces.found import FacesMode
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
 from fer_models.inference.speed import DEFAULT_SPEED, Speed
-from fer_models.ingest.files.image_decoding import quiet_decoding
+from fer_models.ingest.files.image_pixels import quiet_decoding
 from fer_models.storage.store import ArtifactStore
 
 

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from deployments.inference_server.settings import ServingConfig
 from deployments.inference_server.web.problems import RequestError, unusable
 from fer_models.inference.picture import Picture
-from fer_models.ingest.files.image_decoding import picture_size
+from fer_models.ingest.files.image_pixels import picture_size
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"

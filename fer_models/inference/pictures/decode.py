@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fer_models.inference.picture import Picture, Pixels
-from fer_models.ingest.files.image_decoding import quiet_decoding
+from fer_models.ingest.files.image_pixels import quiet_decoding
 
 if TYPE_CHECKING:
     from PIL.Image import Image

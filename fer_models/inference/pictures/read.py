@@ -10,7 +10,7 @@ from fer_models.ingest.archive_member import SEPARATOR
 from fer_models.ingest.files.archive import member_contents
 from fer_models.ingest.files.compression import CompressionError
 from fer_models.ingest.files.folder import read_file
-from fer_models.ingest.files.image_decoding import DAMAGED_IN_ARCHIVE, MAX_FILE_BYTES
+from fer_models.ingest.files.image_pixels import DAMAGED_IN_ARCHIVE, MAX_FILE_BYTES
 
 
 def read_pictures(found: FoundPictures) -> Iterator[Picture]:

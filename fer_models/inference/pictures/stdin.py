@@ -4,7 +4,7 @@ import sys
 
 from fer_models.inference.picture import Picture
 from fer_models.inference.pictures.decode import picture_of_bytes
-from fer_models.ingest.files.image_decoding import MAX_FILE_BYTES, too_many_bytes
+from fer_models.ingest.files.image_pixels import MAX_FILE_BYTES, too_many_bytes
 
 STDIN = "-"
 """How standard input is named in place of a path."""

@@ -179,7 +179,7 @@ def _places(
     if source.kind is SourceKind.IMAGE_LIST:
         found = recognise(files, settings.with_table(source.path.name), findings)
         return found.places if found is not None else ()
-    return [Place(name, missing="" if is_utf8(name) else _NOT_UTF8) for name in files.images()]
+    return [Place(name, missing="" if is_utf8(name) else _NOT_UTF8) for name in files.images]
 
 
 def _have_labels(source: Source, files: Files) -> bool:

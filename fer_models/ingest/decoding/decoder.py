@@ -14,12 +14,12 @@ from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Self
 
-from fer_models.dataset.image_format import THUMBNAIL_PX, ImageFormat, Pixels
-from fer_models.ingest.decoding.scratch import Region, Scratch
-from fer_models.ingest.decoding.tasks import Arrays, Outcome, Task, decode_tasks
+from fer_models.dataset.image_format import THUMBNAIL, ImageFormat, Pixels
+from fer_models.ingest.decoding.scratch import Scratch
+from fer_models.ingest.decoding.tasks import Destination, Outcome, Task, decode_tasks
 from fer_models.ingest.decoding.worker import Job
 from fer_models.ingest.decoding.worker_process import WorkerProcess
-from fer_models.ingest.files.image_decoding import quiet_decoding
+from fer_models.ingest.files.image_pixels import quiet_decoding
 from fer_models.ingest.image_buffer import image_array
 from fer_models.processes import num_cores
 from fer_models.progress import report
@@ -100,10 +100,11 @@ class Decoder:
         sha256, problems, done = [""] * num_faces, {}, 0
         try:
             if self._workers and num_faces:
-                arrays, outcomes = self._in_processes(groups, num_faces, target)
+                images, small, outcomes = self._in_processes(groups, num_faces, target)
             else:
-                arrays = _new_arrays(num_faces, target)
-                outcomes = _in_threads(groups, arrays)
+                images = image_array(num_faces, target)
+                small = None if target.is_thumbnail else image_array(num_faces, THUMBNAIL)
+                outcomes = _in_threads(groups, _destination(images, small, target))
             for group in outcomes:
                 for position, digest, problem in group:
                     sha256[position] = digest
@@ -114,21 +115,22 @@ class Decoder:
         except BaseException:
             self._stop()  # they may still be at work
             raise
-        return Decoded(arrays.images, arrays.thumbnails, sha256, problems)
+        return Decoded(images, small, sha256, problems)
 
     def _in_processes(
         self, groups: Iterator[list[Task]], num_faces: int, target: ImageFormat
-    ) -> tuple[Arrays, Iterator[list[Outcome]]]:
+    ) -> tuple[Pixels, Pixels | None, Iterator[list[Outcome]]]:
         assert self._scratch is not None
         region, images = self._scratch.allocate((num_faces, *target.shape))
-        small: tuple[Region | None, Pixels | None] = None, None
+        small_region, small = None, None
         if not target.is_thumbnail:
-            small = self._scratch.allocate((num_faces, THUMBNAIL_PX, THUMBNAIL_PX))
-        arrays = Arrays(images, small[1], target)
-        return arrays, self._outcomes(groups, arrays, lambda g: Job(region, small[0], target, g))
+            small_region, small = self._scratch.allocate((num_faces, *THUMBNAIL.shape))
+        own = _destination(images, small, target)
+        outcomes = self._outcomes(groups, own, lambda g: Job(region, small_region, target, g))
+        return images, small, outcomes
 
     def _outcomes(
-        self, groups: Iterator[list[Task]], arrays: Arrays, job: Callable[[list[Task]], Job]
+        self, groups: Iterator[list[Task]], own: Destination, job: Callable[[list[Task]], Job]
     ) -> Iterator[list[Outcome]]:
         """Keep every worker busy; what unusable ones leave is decoded here."""
         # The next group is loaded while all are busy, so that no worker waits for it.
@@ -141,10 +143,10 @@ class Decoder:
             for worker in [worker for worker in self._workers if not worker.is_usable]:
                 self._workers.remove(worker)
                 worker.stop()
-                yield decode_tasks(worker.tasks, arrays)
+                yield decode_tasks(worker.tasks, own)
             if not self._workers:
                 remaining = [following] if following else []
-                yield from _in_threads(_chained(remaining, groups), arrays)
+                yield from _in_threads(_chained(remaining, groups), own)
                 return
             busy = {worker.connection: worker for worker in self._workers if worker.tasks}
             for connection in wait([*busy]):
@@ -171,18 +173,18 @@ def _chained(first: list[list[Task]], rest: Iterator[list[Task]]) -> Iterator[li
     yield from rest
 
 
-def _new_arrays(num_faces: int, target: ImageFormat) -> Arrays:
-    small = None if target.is_thumbnail else image_array(num_faces, ImageFormat())
-    return Arrays(image_array(num_faces, target), small, target)
+def _destination(images: Pixels, small: Pixels | None, target: ImageFormat) -> Destination:
+    thumbnails = None if small is None else small.reshape(-1).data
+    return Destination(images.reshape(-1).data, thumbnails, target)
 
 
-def _in_threads(groups: Iterator[list[Task]], arrays: Arrays) -> Iterator[list[Outcome]]:
+def _in_threads(groups: Iterator[list[Task]], destination: Destination) -> Iterator[list[Outcome]]:
     num_threads = min(num_cores(), _MAX_WORKERS)
     waiting: deque[Future[list[Outcome]]] = deque()
     with quiet_decoding(), ThreadPoolExecutor(num_threads) as pool:
         while True:
             while len(waiting) < 2 * num_threads and (group := next(groups, None)):
-                waiting.append(pool.submit(decode_tasks, group, arrays))
+                waiting.append(pool.submit(decode_tasks, group, destination))
             if not waiting:
                 return
             yield waiting.popleft().result()

@@ -9,8 +9,6 @@ import os
 import tempfile
 from typing import IO, NamedTuple
 
-import numpy as np
-
 from fer_models.dataset.image_format import Pixels
 
 
@@ -26,7 +24,7 @@ class Scratch:
 
     Example:
         region, images = scratch.allocate((20_000, 48, 48))
-        mapped(file, region)[3] = 255  # in another process, which inherited `scratch.fileno()`
+        mapped(file, region)[7] = 255  # in another process, which inherited `scratch.fileno()`
     """
 
     def __init__(self) -> None:
@@ -43,6 +41,8 @@ class Scratch:
         Raises:
             OSError: the disk is too full.
         """
+        import numpy as np
+
         page = mmap.ALLOCATIONGRANULARITY
         offset = -(-self._num_bytes // page) * page
         self._num_bytes = offset + math.prod(shape)
@@ -51,13 +51,15 @@ class Scratch:
         else:
             self._file.truncate(self._num_bytes)
         region = Region(offset, shape)
-        return region, mapped(self._file, region)
+        images = np.frombuffer(mapped(self._file, region), dtype=np.uint8)
+        return region, images.reshape(shape)
 
     def close(self) -> None:
         """Close the file; what is mapped stays."""
         self._file.close()
 
 
-def mapped(file: IO[bytes], region: Region) -> Pixels:
-    """An array of the file, to read and to write."""
-    return np.memmap(file, dtype=np.uint8, mode="r+", offset=region.offset, shape=region.shape)
+def mapped(file: IO[bytes], region: Region) -> memoryview:
+    """The bytes of an array of the file, to read and to write."""
+    num_bytes = math.prod(region.shape)
+    return memoryview(mmap.mmap(file.fileno(), num_bytes, offset=region.offset))

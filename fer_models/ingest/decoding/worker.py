@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.ingest.decoding.scratch import Region, mapped
-from fer_models.ingest.decoding.tasks import Arrays, Task, decode_tasks
-from fer_models.ingest.files.image_decoding import quiet_decoding
+from fer_models.ingest.decoding.tasks import Destination, Task, decode_tasks
+from fer_models.ingest.files.image_pixels import quiet_decoding
 
 READY = "ready"
 """Sent once, before any outcome."""
@@ -32,7 +32,7 @@ class Job(NamedTuple):
 def main(socket: int, scratch: int) -> None:
     """Answer jobs until the socket is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then closes it
-    mapping: tuple[Region, Arrays] | None = None
+    mapping: tuple[Region, Destination] | None = None
     with Connection(socket) as connection, os.fdopen(scratch, "r+b") as file, quiet_decoding():
         try:
             connection.send(READY)
@@ -40,7 +40,8 @@ def main(socket: int, scratch: int) -> None:
                 job: Job = connection.recv()
                 if mapping is None or mapping[0] != job.images:
                     small = mapped(file, job.thumbnails) if job.thumbnails else None
-                    mapping = job.images, Arrays(mapped(file, job.images), small, job.target)
+                    images = mapped(file, job.images)
+                    mapping = job.images, Destination(images, small, job.target)
                 connection.send(decode_tasks(job.tasks, mapping[1]))
         except (EOFError, ConnectionError):
             return

@@ -13,6 +13,7 @@ from fer_models.ingest.files.compression import detect_compression, unsupported_
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 )
+_IMAGE_SUFFIXES = frozenset(suffix[1:] for suffix in IMAGE_SUFFIXES)
 LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".json", ".jsonl", ".parquet", "_exp.npy")
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz")
 # Left behind by file managers in folders of images.
@@ -115,8 +116,8 @@ def is_visible(path: str) -> bool:
 def is_image(path: str) -> bool:
     """Whether a file is an image by its suffix."""
     # Not pathlib, which takes as long as decoding a small image.
-    stem, dot, suffix = path.rpartition(".")
-    return bool(stem) and f"{dot}{suffix}".lower() in IMAGE_SUFFIXES
+    stem, _, suffix = path.rpartition(".")
+    return suffix.lower() in _IMAGE_SUFFIXES and stem != ""
 
 
 def folders_of(path: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from fer_models.ingest.files.detection import is_image, is_visible
-from fer_models.ingest.files.image_decoding import too_many_bytes
+from fer_models.ingest.files.image_pixels import too_many_bytes
 from fer_models.ingest.findings import Findings
 
 _Identity = tuple[int, int]

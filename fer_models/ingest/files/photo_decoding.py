@@ -4,12 +4,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fer_models.ingest.files.image_decoding import (
-    PixelImage,
-    decode_with,
-    in_mode,
-    upright_image,
-)
+from fer_models.ingest.files.image_decoding import PixelImage
+from fer_models.ingest.files.image_pixels import decode_with, in_mode, upright_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image

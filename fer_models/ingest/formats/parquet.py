@@ -15,7 +15,8 @@ from typing import IO, TYPE_CHECKING, Any
 from fer_models.classes.names import class_name, name_problem
 from fer_models.classes.schemes import LabelScheme
 from fer_models.ingest.config import NONE
-from fer_models.ingest.files.image_decoding import PixelImage, decode_image, quiet_decoding
+from fer_models.ingest.files.image_decoding import PixelImage, decode_image
+from fer_models.ingest.files.image_pixels import quiet_decoding
 from fer_models.ingest.files.streams import SourceFile, decompress_to
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.columns import (

@@ -37,7 +37,7 @@ def recognise_affectnet(
     findings: Findings,
 ) -> Recognised | None:
     """AffectNet, by its files of expressions."""
-    annotations = annotations_in(files.names)
+    annotations = annotations_in(files.others)
     if not annotations:
         return None
     contents = files.read(annotations)
@@ -52,7 +52,7 @@ def recognise_affectnet(
     if findings.faults:
         return None
     places = []
-    images = {_key(posixpath.splitext(path)[0]): path for path in files.images()}
+    images = {_key(posixpath.splitext(path)[0]): path for path in files.images}
     for key, path in images.items():
         missing = "" if key in labels else _NO_ANNOTATION
         places.append(Place(path, split_of_folders(path), labels.get(key), missing=missing))

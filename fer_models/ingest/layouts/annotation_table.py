@@ -13,7 +13,7 @@ from fer_models.classes.schemes import SCHEMES, number_of
 from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.config import TableConfig
 from fer_models.ingest.files.detection import plain_name
-from fer_models.ingest.files.image_decoding import Box
+from fer_models.ingest.files.image_pixels import Box
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.columns import (
     NAME_COLUMNS,
@@ -96,7 +96,7 @@ def recognise_tables(
     files: Files, settings: LabelSettings, findings: Findings
 ) -> Recognised | None:
     """The images of all tables among the files that list at least one of them."""
-    candidates = list_candidates(files.names, files.head)
+    candidates = list_candidates(files.others, files.head)
     labelled, problems = _labelled(candidates, files, settings) if candidates else ([], [])
     if not labelled:
         for problem in problems:
@@ -135,7 +135,7 @@ def _table(name: str, rows: TableRows, config: TableConfig) -> _Table:
     repeated = {name for name in rows.columns if name and rows.columns.count(name) > 1}
     if repeated:
         raise ColumnError(f"two columns have the name {min(repeated)}; rename one")
-    path = _path_column(rows, config)
+    path = path_column(rows, config)
     others = [column for column in rows.columns if column not in (path, *_BOX_COLUMNS)]
     split = chosen_column(others, config.split, _SPLIT_COLUMNS, "split")
     if split and not config.split and not any(map(split_of, set(rows.values(split)))):
@@ -144,7 +144,12 @@ def _table(name: str, rows: TableRows, config: TableConfig) -> _Table:
     return _Table(name, rows, path, label, split)
 
 
-def _path_column(rows: TableRows, config: TableConfig) -> str:
+def path_column(rows: TableRows, config: TableConfig) -> str:
+    """The column of the paths of images: as the settings say, else by its content.
+
+    Raises:
+        ColumnError: there is none.
+    """
     known = chosen_column(rows.columns, config.image, (), "image")
     if known:
         return known
@@ -213,7 +218,7 @@ def _recognised(tables: Sequence[_Table], files: Files, settings: LabelSettings)
     places = without_repetitions(places)
     listed = {place.path for place in places}
     names = ", ".join(table.name for table in tables)
-    notes = unlisted_note(sum(name not in listed for name in files.images()), names)
+    notes = unlisted_note(sum(name not in listed for name in files.images), names)
     is_affectnet = all(
         table.path == AFFECTNET_PATH and table.label == "expression" for table in tables
     )

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fer_models.classes.schemes import SCHEMES
-from fer_models.ingest.files.image_decoding import Box
+from fer_models.ingest.files.image_pixels import Box
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.fields import VOTE_NAMES, parse_votes, split_of, votes_problem
 from fer_models.ingest.formats.labels import LabelSettings
@@ -50,7 +50,7 @@ def recognise_ferplus(
     findings: Findings,
 ) -> Recognised | None:
     """FER+'s images, by their lists of votes."""
-    contents = files.read(vote_lists_in(files.names))
+    contents = files.read(vote_lists_in(files.others))
     lists: dict[str, TableRows] = {}
     for name, content in sorted(contents.items()):
         try:
@@ -72,7 +72,7 @@ def recognise_ferplus(
         return None
     notes = [f"{count:,} images are unlabelled: {why}" for why, count in sorted(unlabelled.items())]
     listed = {place.path for place in places}
-    notes += unlisted_note(sum(image not in listed for image in files.images()), LIST)
+    notes += unlisted_note(sum(image not in listed for image in files.images), LIST)
     return Recognised("FER+", places, SCHEMES["ferplus"], notes)
 
 

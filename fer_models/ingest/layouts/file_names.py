@@ -32,7 +32,7 @@ def recognise_file_names(
     findings: Findings,  # noqa: ARG001
 ) -> Recognised | None:
     """JAFFE or KDEF, by the names of all images."""
-    images = files.images()
+    images = files.images
     for title, (pattern, meaning) in _PATTERNS.items():
         if images and all(pattern.fullmatch(posixpath.basename(path)) for path in images):
             codes = [pattern.sub(r"\1", posixpath.basename(path)).upper() for path in images]

@@ -4,8 +4,8 @@ The root and the level of the class folders are found from the paths alone, so t
 archive of it are read the same way.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fer_models.classes.names import class_name
@@ -18,6 +18,8 @@ from fer_models.ingest.formats.labels import LabelReader, LabelSettings
 from fer_models.ingest.layouts.places import Files, Place, Recognised
 
 Parts = tuple[str, ...]
+Grouped = Mapping[Parts, Sequence[str]]
+"""Files by the folders that they are in; the work is one of folders, not of files."""
 _MAX_DEPTH = 12
 
 
@@ -60,41 +62,50 @@ def folder_labels(
         findings: receives the faults of the layout.
         labels: reads the names of the class folders.
     """
-    layout = find_layout(files, labels.settings)
-    if doubt := _doubt(files, layout, labels.settings):
+    grouped, images = _grouped(files), _grouped(filter(is_image, files))
+    layout = _layout(images or grouped, labels.settings)
+    if doubt := _doubt(grouped, images, layout, labels.settings):
         findings.add_fault(doubt)
         return {}
-    with_images = _image_folders(files, layout, labels.settings)
+    with_images = _image_folders(grouped, images, layout, labels.settings)
     found: dict[str, FolderLabel] = {}
     misplaced: dict[str, list[str]] = {}
-    for path in files:
-        if _class_path(path, layout) not in with_images and not is_image(path):
-            continue  # a README, or a folder of notes beside the class folders
-        label = _folder_label(folders_of(path), layout, labels)
-        if isinstance(label, FolderLabel) and is_utf8(path):
-            found[path] = label
-        elif isinstance(label, FolderLabel):
-            misplaced.setdefault("expected file names in UTF-8; rename them", []).append(path)
-        else:
-            misplaced.setdefault(label, []).append(path)
+    for folders, everything in grouped.items():
+        is_class = _class_path(folders, layout) in with_images
+        # Else there may be a README, or notes beside the class folders.
+        paths = everything if is_class else images.get(folders, ())
+        label = _folder_label(folders, layout, labels) if paths else ""
+        if isinstance(label, FolderLabel):
+            found |= dict.fromkeys(filter(is_utf8, paths), label)
+            paths = [path for path in paths if path not in found]
+            label = "expected file names in UTF-8; rename them"
+        if paths:
+            misplaced.setdefault(label, []).extend(paths)
     for problem, paths in sorted(misplaced.items()):
-        findings.add_fault(f"{problem} ({len(paths)} files, the first is {paths[0]!a})")
+        findings.add_fault(f"{problem} ({len(paths)} files, the first is {min(paths)!a})")
     if not found and not misplaced:
         findings.add_fault(_no_images(files))
     return found
 
 
-def find_layout(files: Sequence[str], settings: LabelSettings) -> Layout:
+def _grouped(files: Iterable[str]) -> dict[Parts, list[str]]:
+    """Files by their folders, in order."""
+    grouped: defaultdict[str, list[str]] = defaultdict(list)
+    for path in files:
+        folder, slash, _ = path.rpartition("/")
+        grouped[folder + slash].append(path)
+    return {folders_of(folder): paths for folder, paths in grouped.items()}
+
+
+def _layout(images: Grouped, settings: LabelSettings) -> Layout:
     """Find the root, the level of the splits and the level of the classes.
 
     The root is the common folder of all images, above the first split or class folder. The class
     level is the first one below on which most images lie in a folder with a known name (a basic
     emotion, a number, or one of `data.classes`), else the first level at all.
     """
-    images = [path for path in files if is_image(path)] or list(files)
-    folders = [folders_of(path) for path in images]
-    root = _common_root(list(dict.fromkeys(folders)), settings)
-    below = [parts[len(root) :] for parts in folders]
+    root = _common_root(list(images), settings)
+    below = {parts[len(root) :]: len(paths) for parts, paths in images.items()}
     split_level = next((k for k in (0, 1) if _is_split_level(below, k)), None)
     levels = [k for k in range(max(map(len, below), default=0)) if k != split_level]
     if split_level == 0 and not levels:
@@ -108,20 +119,20 @@ def find_layout(files: Sequence[str], settings: LabelSettings) -> Layout:
     return Layout(root, split_level, best, is_certain)
 
 
-def _class_path(path: str, layout: Layout) -> Parts:
-    """The folders of a file down to its class folder."""
-    depth = len(layout.root) + layout.class_level + 1
-    return folders_of(path)[:depth]
+def _class_path(folders: Parts, layout: Layout) -> Parts:
+    """Folders down to the class folder."""
+    return folders[: len(layout.root) + layout.class_level + 1]
 
 
-def _image_folders(files: Sequence[str], layout: Layout, settings: LabelSettings) -> set[Parts]:
+def _image_folders(
+    grouped: Grouped, images: Grouped, layout: Layout, settings: LabelSettings
+) -> set[Parts]:
     """The class folders: those with an image, and those with a known name."""
     depth = len(layout.root) + layout.class_level
-    folders = {(_class_path(path, layout), is_image(path)) for path in files}
     return {
-        parts
-        for parts, has_image in folders
-        if len(parts) > depth and (has_image or _is_known(parts[depth], settings))
+        _class_path(parts, layout)
+        for parts in grouped
+        if len(parts) > depth and (parts in images or _is_known(parts[depth], settings))
     }
 
 
@@ -161,20 +172,20 @@ def _known_names(folders: Iterable[str], settings: LabelSettings) -> set[str]:
     return {name for name in map(class_name, folders) if settings.is_known(name)}
 
 
-def _doubt(files: Sequence[str], layout: Layout, settings: LabelSettings) -> str:
+def _doubt(grouped: Grouped, images: Grouped, layout: Layout, settings: LabelSettings) -> str:
     """Why it can't be decided which folders are the classes, and what decides it; "" if it can."""
     if not layout.is_certain:
         return (
             "which folders are the classes? None has the name of an emotion; name them with "
             "data.classes=[first,second,...], or name the folder just above them as the source"
         )
-    if rival := _rival_level(files, layout, settings):
+    if rival := _rival_level(images, layout, settings):
         return (
             f"two levels of folders have the names of classes, and they differ ({rival!a}); name "
             "the folder just above the classes as the source, or rename the others"
         )
     depth = len(layout.root) + layout.class_level
-    folders = {parts for p in files if len(parts := folders_of(p)) > depth}
+    folders = {parts for parts in grouped if len(parts) > depth}
     classes = {parts[depth] for parts in folders}
     if len(classes) == 1 and any(len(names) > 1 for names in _levels_below(folders, depth)):
         [only] = classes
@@ -185,11 +196,11 @@ def _doubt(files: Sequence[str], layout: Layout, settings: LabelSettings) -> str
     return ""
 
 
-def _rival_level(files: Sequence[str], layout: Layout, settings: LabelSettings) -> str:
+def _rival_level(images: Grouped, layout: Layout, settings: LabelSettings) -> str:
     """An image that lies in folders of two classes, where both levels could be the classes."""
     start = len(layout.root) + layout.class_level
     # One image a folder, the last one, decides as all of them would.
-    last = {folders_of(path): path for path in files if is_image(path)}
+    last = {parts: paths[-1] for parts, paths in images.items()}
     folders = {path: parts for parts, path in sorted(last.items(), key=lambda item: item[1])}
     for level in range(start + 1, _MAX_DEPTH):
         pairs = {
@@ -206,7 +217,7 @@ def _rival_level(files: Sequence[str], layout: Layout, settings: LabelSettings) 
     return ""
 
 
-def _is_split_level(below: Sequence[Parts], level: int) -> bool:
+def _is_split_level(below: Collection[Parts], level: int) -> bool:
     """Whether folders on the first level are splits, or all those on the second (`happy/train`)."""
     names = [parts[level] for parts in below if len(parts) > level]
     if level == 0:
@@ -214,9 +225,12 @@ def _is_split_level(below: Sequence[Parts], level: int) -> bool:
     return len(names) == len(below) > 0 and all(map(split_of, set(names)))
 
 
-def _score(below: Sequence[Parts], level: int, settings: LabelSettings) -> int:
+def _score(below: Mapping[Parts, int], level: int, settings: LabelSettings) -> int:
     """Images whose folder on this level has a known name; names count more than numbers."""
-    names = Counter(parts[level] for parts in below if len(parts) > level)
+    names: Counter[str] = Counter()
+    for parts, num_images in below.items():
+        if len(parts) > level:
+            names[parts[level]] += num_images
     return sum(
         count * (2 if settings.is_known(class_name(name)) else is_number(name))
         for name, count in names.items()

@@ -13,7 +13,7 @@ from fer_models.ingest.files.archive import ArchiveMember, list_archive, member_
 from fer_models.ingest.files.compression import CompressionError, decompressed, decompressed_head
 from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.files.folder import list_files
-from fer_models.ingest.files.image_decoding import (
+from fer_models.ingest.files.image_pixels import (
     DAMAGED_IN_ARCHIVE,
     MAX_FILE_BYTES,
     too_many_bytes,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fer_models.classes.schemes import SCHEMES
 from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.config import NONE
-from fer_models.ingest.files.image_decoding import Box
+from fer_models.ingest.files.image_pixels import Box
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.fields import split_of
 from fer_models.ingest.formats.labels import LabelSettings
@@ -36,7 +36,7 @@ def recognise_label_list(
     files: Files, settings: LabelSettings, findings: Findings
 ) -> Recognised | None:
     """RAF-DB or ExpW, by the name of its list."""
-    name = label_list_in(files.names)
+    name = label_list_in(files.others)
     if not name:
         return None
     content = files.read([name])[name]
@@ -77,7 +77,7 @@ def read_label_list(
         )
         return None
     listed = {place.path for place in places}
-    notes = unlisted_note(sum(image not in listed for image in files.images()), name)
+    notes = unlisted_note(sum(image not in listed for image in files.images), name)
     return Recognised(name, places, SCHEMES["expw" if is_expw else "rafdb"], notes)
 
 
@@ -95,7 +95,7 @@ def _is_number(text: str) -> bool:
 
 def _images_by_name(files: Files) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for path in files.images():
+    for path in files.images:
         found.setdefault(posixpath.basename(path), []).append(path)
     return found
 

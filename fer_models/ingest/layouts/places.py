@@ -1,22 +1,27 @@
 """What a layout says of each image: the one interface of all layouts, for folders and archives."""
 
+import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import NamedTuple
 
 from fer_models.classes.names import class_name
 from fer_models.classes.schemes import LabelScheme
 from fer_models.dataset.columns import FACE_SIZE
 from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.files.detection import folders_of, is_image
-from fer_models.ingest.files.image_decoding import Box
+from fer_models.ingest.files.image_pixels import Box
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.fields import split_of
 from fer_models.ingest.formats.labels import LabelSettings
-from fer_models.ingest.source_table import NO_VOTES
+from fer_models.ingest.source_table import NO_COLUMNS, NO_VOTES
 
 NO_IMAGE = "no such image; add the files, or remove the rows"
 NO_LABEL = "no label; add it, or remove the image"
 REPEATED = "a second row of the same image; remove it, or name one table with data.table.path"
+NO_PROBLEMS: Mapping[str, str] = MappingProxyType({})
 NO_BOX = "no face box; complete it, or set data.table.crop=false to use the whole image"
 
 
@@ -36,13 +41,18 @@ class Files:
     head: Callable[[str], bytes]
     """The first bytes of a file; for a small text file all of them."""
 
-    def images(self) -> list[str]:
+    @cached_property
+    def images(self) -> Sequence[str]:
         """The names that are images by their suffix."""
-        return [name for name in self.names if is_image(name)]
+        return list(filter(is_image, self.names))
+
+    @cached_property
+    def others(self) -> Sequence[str]:
+        """The names that are no images: the few that may say what the images are."""
+        return list(itertools.filterfalse(is_image, self.names))
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where an image is, and what the layout says of it."""
 
     path: str
@@ -55,9 +65,9 @@ class Place:
     """How messages name its row of a list; "" for its path."""
     missing: str = ""
     """Why it has no image; "" if it has one."""
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = NO_PROBLEMS
     """Problems of its fields, by the names of `parse_fields`."""
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = NO_COLUMNS
     """The user columns that its table has."""
 
     @property
@@ -115,11 +125,11 @@ def without_repetitions(places: Sequence[Place]) -> list[Place]:
         if before == number:
             continue
         other = result[before]
-        result[number] = replace(place, missing=REPEATED)
+        result[number] = place._replace(missing=REPEATED)
         if class_name(other.label or "") != class_name(place.label or ""):
             problem = f"{place.where} gives another label, {place.label!r}; remove one of the rows"
-            result[before] = replace(other, problems={**other.problems, "emotion": problem})
+            result[before] = other._replace(problems={**other.problems, "emotion": problem})
         elif other.split != place.split:
             problem = f"{place.where} gives another split, {place.split!r}; remove one of the rows"
-            result[before] = replace(other, problems={**other.problems, "usage": problem})
+            result[before] = other._replace(problems={**other.problems, "usage": problem})
     return result

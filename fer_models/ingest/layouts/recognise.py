@@ -15,6 +15,7 @@ from fer_models.ingest.layouts.annotation_table import (
     recognise_named_table,
     recognise_tables,
 )
+from fer_models.ingest.layouts.attributes import with_attributes
 from fer_models.ingest.layouts.ferplus_images import recognise_ferplus, vote_lists_in
 from fer_models.ingest.layouts.file_names import recognise_file_names
 from fer_models.ingest.layouts.folders import FolderLabel, folder_labels, recognise_folders
@@ -33,7 +34,7 @@ _BY_CONTENT: tuple[Recogniser, ...] = (recognise_tables, recognise_file_names)
 
 
 def recognise(files: Files, settings: LabelSettings, findings: Findings) -> Recognised | None:
-    """The images of a source and what its layout says of them.
+    """The images of a source and what its layout and the tables beside them say.
 
     Args:
         files: all files of the folder or archive.
@@ -43,6 +44,11 @@ def recognise(files: Files, settings: LabelSettings, findings: Findings) -> Reco
     Returns:
         None if the layout is not supported; the findings say why.
     """
+    found = _layout_of(files, settings, findings)
+    return with_attributes(found, files, settings, findings) if found else None
+
+
+def _layout_of(files: Files, settings: LabelSettings, findings: Findings) -> Recognised | None:
     path = settings.table.path
     if path.lower() == NONE:
         return recognise_folders(files, settings, findings)

@@ -164,10 +164,11 @@ def _classifier_prefixes(network: nn.Module) -> tuple[str, ...]:
 def _load_error(config: NetworkConfig, options: Options, reason: str) -> ConfigError:
     source = options.get("pretrained_cfg_overlay", {}).get("file") or _weights_source(config.name)
     lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    without_folder = " and network.weights_dir=null" if config.weights_dir is not None else ""
     return ConfigError(
         f"network {config.name}: the weights in {source} can't be loaded into it: "
         f"{' '.join(lines[:2])}; use weights that were saved from timm's {config.name}, or set "
-        "network.pretrained=false to train from scratch"
+        f"network.pretrained=false{without_folder} to train from scratch"
     )
 
 

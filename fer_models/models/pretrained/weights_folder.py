@@ -71,5 +71,5 @@ def _not_found(name: str, hub_id: str | None, folder: Path, candidates: list[str
     return (
         f"network {name}: its pretrained weights are not in {folder} (network.weights_dir); looked "
         f"for {', '.join(candidates)}{cache}; the folder holds {content}. Put one of these files "
-        "there, or set network.pretrained=false to train from scratch"
+        "there, or set network.pretrained=false and network.weights_dir=null to train from scratch"
     )

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import pandas as pd
 
@@ -96,7 +96,7 @@ def _read_task(where: str, task: Mapping[str, Any], export: _Export) -> None:
     data = task.get("data")
     face_id = data.get("image_id") if isinstance(data, dict) else None
     classes = data.get("classes") if isinstance(data, dict) else None
-    if not isinstance(face_id, str) or not isinstance(classes, list):
+    if not isinstance(face_id, str) or not _are_names(classes):
         export.problems.append(
             f"{where}: expected data.image_id and data.classes, as `ferflow review --label-studio` "
             "writes them; import those tasks"
@@ -125,6 +125,10 @@ def _read_task(where: str, task: Mapping[str, Any], export: _Export) -> None:
             "note": f"Label Studio, {count} of {total}",
         }
     )
+
+
+def _are_names(classes: Any) -> TypeGuard[list[str]]:
+    return isinstance(classes, list) and all(isinstance(name, str) for name in classes)
 
 
 def _votes(

@@ -14,6 +14,7 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import MemberConfig
 from fer_models.training.folds.stored import PREDICTIONS_FILE, fold_bytes, folds_of
+from fer_models.training.inputs.native_input import with_native_input
 
 if TYPE_CHECKING:
     from fer_models.dataset.snapshot import DatasetSnapshot
@@ -62,6 +63,7 @@ def fit_fold(
     from fer_models.dataset.snapshot import open_snapshot
     from fer_models.training.folds.assign import training_folds
 
+    member = with_native_input(store, snapshot, member)
     num_folds = member.out_of_fold.folds
     assert 0 <= fold < num_folds
     label = f"{member.name}, fold {fold + 1} of {num_folds}"

@@ -192,8 +192,8 @@ def preprocessing_for(
     """Preprocessing for `network`, normalised by mean and standard deviation of `images`."""
     mean, std = grey_statistics(images)
     preprocessing = Preprocessing(
-        image_size_px=network.image_size_px,
-        in_channels=network.in_channels,
+        image_size_px=network.side_px,
+        in_channels=network.input_channels,
         mean=mean,
         std=std,
         classes=list(classes.names),

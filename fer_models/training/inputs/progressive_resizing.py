@@ -28,7 +28,7 @@ def epoch_size_px(config: TrainingConfig, full_px: int, epoch: int) -> int:
 
 def num_resizing_epochs(member: MemberConfig) -> int:
     """Number of epochs with images smaller than the full size."""
-    training, full_px = member.training, member.network.image_size_px
+    training, full_px = member.training, member.network.side_px
     sizes = [epoch_size_px(training, full_px, epoch) for epoch in range(training.epochs)]
     return sizes.index(full_px)
 
@@ -40,7 +40,7 @@ def require_start_size(network: nn.Module, member: MemberConfig) -> None:
         ConfigError: the start size is larger than the network's input size, or the network takes
             only its own input size.
     """
-    start_px, full_px = member.training.start_size_px, member.network.image_size_px
+    start_px, full_px = member.training.start_size_px, member.network.side_px
     if not start_px or start_px == full_px:
         return
     if start_px > full_px:
@@ -50,7 +50,7 @@ def require_start_size(network: nn.Module, member: MemberConfig) -> None:
             f"resizing) or at most {full_px}"
         )
     try:
-        blank_logits(network, member.network.in_channels, start_px)
+        blank_logits(network, member.network.input_channels, start_px)
     except SIZE_ERRORS as error:
         raise ConfigError(
             f"{member.name}: {member.network.name} can't take {start_px} px images "

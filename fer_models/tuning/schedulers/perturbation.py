@@ -40,27 +40,29 @@ def check_population(config: TuningConfig, workers: int = 1) -> None:
     """
     problems = [
         f"{dimension.field}: can't change during a training; population based training supports "
-        f"{', '.join(f'{name}*' if name.endswith('.') else name for name in _CHANGEABLE)}"
+        f"{', '.join(f'{name}*' if name.endswith('.') else name for name in _CHANGEABLE)}; take it "
+        "out of tuning.search_space"
         for dimension in config.search_space
         if not dimension.field.startswith(_CHANGEABLE)
     ]
     if not config.search_space:
-        problems.append("search_space is empty: name at least one field")
+        problems.append("tuning.search_space is empty: name at least one field")
     if config.search != "latin_hypercube":
         problems.append(
-            f"search={config.search}: a population is drawn once and then perturbed; set "
+            f"tuning.search={config.search}: a population is drawn once and then perturbed; set "
             "tuning.search=latin_hypercube"
         )
     if workers > 1:
         problems.append(
-            f"training.workers={workers}: trials of a population train in one process; set it to 1"
+            f"training.workers={workers}: trials of a population train in one process; set "
+            "training.workers=1"
         )
     if config.num_trials < 2:
-        problems.append("num_trials=1: a population needs at least 2")
+        problems.append("tuning.num_trials=1: a population needs two; set tuning.num_trials=2")
     if config.exchange_epochs >= config.max_epochs:
         problems.append(
-            f"exchange_epochs={config.exchange_epochs}, max_epochs={config.max_epochs}: there "
-            "would be no exchange; set exchange_epochs below max_epochs"
+            f"tuning.exchange_epochs={config.exchange_epochs}: trials end before the first "
+            f"exchange; set tuning.max_epochs={config.exchange_epochs + 1}"
         )
     if problems:
         raise ConfigError("tuning.scheduler=pbt conflicts with other settings", problems)

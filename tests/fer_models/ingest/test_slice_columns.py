@@ -1,5 +1,6 @@
 """`data.slice_columns`: columns of the tables that a snapshot keeps with its images."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fer_models.ingest.config import DataConfig
 from fer_models.ingest.ingest import fingerprint_sources, ingest_sources
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from tests.fer_models.ingest.archives import write_zip
 from tests.fer_models.ingest.builders import (
     image_bytes,
     pixel_text,
@@ -150,3 +152,57 @@ def test_names_that_the_evaluation_uses_and_repetitions_are_refused_together() -
         DataConfig(slice_columns=("Class", "age", "AGE"))
     assert "class: not a column to slice by" in str(caught.value)
     assert "age: name each column once" in str(caught.value)
+
+
+def class_folders(tmp_path: Path, table: str, name: str = "people.csv") -> Path:
+    files = {f"{NAMES[n]}/{n}.png": png for n, png in enumerate(_pngs())}
+    return write_folder(tmp_path / "classes", {**files, name: table.encode()})
+
+
+PEOPLE = "path,Gender,age\n" + "\n".join(
+    f"{NAMES[n]}/{n}.png,{gender},{age}"
+    for n, (gender, age) in reversed([*enumerate(zip(GENDERS, AGES, strict=True))])
+)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("named", ["", "none"])
+def test_class_folders_take_columns_from_a_table_without_labels(
+    store: ArtifactStore, tmp_path: Path, packed: bool, named: str
+) -> None:
+    source = class_folders(tmp_path, PEOPLE)
+    if packed:
+        files = {str(p.relative_to(source)): p.read_bytes() for p in source.rglob("*.*")}
+        source = write_zip(tmp_path / "classes.zip", files)
+    plain = open_snapshot(store, ingest(store, source)).manifest
+    table = {"path": named}
+    snapshot = ingest(store, source, slice_columns=("gender", "age"), table=table)
+    manifest = open_snapshot(store, snapshot).manifest
+    pd.testing.assert_frame_equal(manifest, plain)
+    by_path = dict(zip(manifest["path"], columns_of(store, snapshot)["gender"], strict=True))
+    assert by_path == {f"{NAMES[n]}/{n}.png": gender for n, gender in enumerate(GENDERS)}
+
+
+def test_an_image_without_a_row_has_no_value(store: ArtifactStore, tmp_path: Path) -> None:
+    source = class_folders(tmp_path, "\n".join(PEOPLE.splitlines()[:3]))
+    table = columns_of(store, ingest(store, source, slice_columns=("age",)))
+    assert sorted(table["age"]) == ["", "", "", "", "18", "41"]
+
+
+def test_rows_that_differ_about_an_image_are_refused(store: ArtifactStore, tmp_path: Path) -> None:
+    source = class_folders(tmp_path, PEOPLE + "\nhappy/1.png,f,34")
+    with pytest.raises(DataError, match=r"gives happy/1\.png another gender, 'f', than 'm'"):
+        ingest(store, source, slice_columns=("age", "gender"))
+    assert ingest(store, source, slice_columns=("age",))
+
+
+def test_a_missing_column_is_added_as_the_message_says(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    source = class_folders(tmp_path, PEOPLE)
+    with pytest.raises(DataError) as caught:
+        ingest(store, source, slice_columns=("sex",))
+    [header] = re.findall(r"add (\S+) as a csv file", str(caught.value))
+    rows = [f"{NAMES[n]}/{n}.png,{gender}" for n, gender in enumerate(GENDERS)]
+    (source / "more.csv").write_text("\n".join([header, *rows]))
+    assert list(columns_of(store, ingest(store, source, slice_columns=("sex",)))) == ["sex"]

@@ -14,9 +14,9 @@ def logits_of(config: NetworkConfig, num: int = 2) -> torch.Tensor:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = build_network(config).eval()
-        size = config.image_size_px
+        size = config.side_px
         with torch.inference_mode():
-            return network(torch.randn(num, config.in_channels, size, size))
+            return network(torch.randn(num, config.input_channels, size, size))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def gradients_of(config: NetworkConfig) -> dict[str, torch.Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = build_network(config).train()
-        images = torch.rand(4, config.in_channels, config.image_size_px, config.image_size_px)
+        images = torch.rand(4, config.input_channels, config.side_px, config.side_px)
         network(images).square().sum().backward()
     gradients = {name: weights.grad for name, weights in network.named_parameters()}
     return {name: gradient for name, gradient in gradients.items() if gradient is not None}
@@ -114,7 +114,7 @@ def saved_bytes(config: NetworkConfig) -> int:
     network = build_network(config).train()
     weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        logits = network(torch.rand(4, 1, config.image_size_px, config.image_size_px))
+        logits = network(torch.rand(4, 1, config.side_px, config.side_px))
     assert logits.requires_grad
     return sum(size for pointer, size in kept.items() if pointer not in weights)
 

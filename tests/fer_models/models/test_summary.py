@@ -26,8 +26,8 @@ def reference_multiply_adds(config: NetworkConfig) -> int:
     for layer in network.modules():
         layer.register_forward_hook(count)
     with torch.no_grad():
-        size = config.image_size_px
-        network(torch.zeros(1, config.in_channels, size, size))
+        size = config.side_px
+        network(torch.zeros(1, config.input_channels, size, size))
     return sum(sums)
 
 

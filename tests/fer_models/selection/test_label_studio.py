@@ -187,3 +187,12 @@ def test_other_json_is_refused(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(DataError, match="expected a"):
         read_annotations(path)
+
+
+def test_classes_that_are_no_names_are_refused(tmp_path: Path) -> None:
+    data = {"image": "x", "image_id": "a", "classes": [["happy"], "sad"]}
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([{"id": 1, "data": data, "annotations": [_annotation("sad")]}]))
+    with pytest.raises(DataError) as caught:
+        read_annotations(path)
+    assert "data.classes" in caught.value.problems[0]

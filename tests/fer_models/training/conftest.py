@@ -17,7 +17,7 @@ from tests.fer_models.training.faces import write_faces
 
 MEMBER = MemberConfig(
     name="small",
-    network=NetworkConfig(width=0.25, dropout=0.1),
+    network=NetworkConfig(image_size_px=48, in_channels=1, width=0.25, dropout=0.1),
     training=TrainingConfig(
         epochs=4, batch_size=28, learning_rate=2e-2, augment=AugmentConfig(flip=False, erase=0.3)
     ),

@@ -27,30 +27,11 @@ from fer_models.training.train import train_member
 from fer_models.tuning.config import SearchDimension, TuningConfig
 from fer_models.tuning.schedulers.perturbation import check_population
 from flows.recipes.assign import assign_all
+from tests.fer_models.following import SETTING, advice, changed, refusal
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED, Trained
 from tests.fer_models.training.faces import write_faces
 
-SETTING = re.compile(r"((?:training|network|tuning)\.[a-z_]+)=([\w-]+(?:\.\w+)?)")
 Check = Callable[[MemberConfig], object]
-
-
-def changed(member: MemberConfig, *assignments: str) -> MemberConfig:
-    """The member after `--set` of these."""
-    settings = {"members": [member.model_dump(mode="json")]}
-    assert assign_all(settings, assignments, "--set") == []
-    return MemberConfig.model_validate(settings["members"][0])
-
-
-def advice(message: str) -> list[str]:
-    """The settings that a message proposes: what follows its first "set" or "try"."""
-    proposed = re.split(r"(?:; | )(?:set|try|use) ", message, maxsplit=1)[1]
-    return [f"{name}={value}" for name, value in SETTING.findall(proposed)]
-
-
-def refusal(check: Check, member: MemberConfig) -> str:
-    with pytest.raises(FerError) as caught:
-        check(member)
-    return caught.value.message
 
 
 def batches(member: MemberConfig) -> None:

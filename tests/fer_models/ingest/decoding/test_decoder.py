@@ -263,3 +263,13 @@ def test_bytes_and_problems_are_tasks_too(folder: Path) -> None:
     assert set(result.problems) == {0, 1, 2, 4}
     with Decoder() as decoder:
         assert decoder.decode([], 0, "none", ImageFormat()).images.shape == (0, 48, 48)
+
+
+def test_a_worker_starts_without_numpy() -> None:
+    """Its import would take longer than all the rest of the start."""
+    code = f"import sys, {WORKER}; print('numpy' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=True
+    )
+    assert done.stdout.strip() == b"False"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_models.ingest.files import image_decoding
+from fer_models.ingest.files import image_pixels
 from fer_models.ingest.files.detection import SourceKind
 from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings
@@ -208,7 +208,7 @@ def test_unreadable_and_huge_images_in_an_archive_are_bad_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fer_models.ingest.layouts.image_folder.MAX_FILE_BYTES", 4000)
-    monkeypatch.setattr(image_decoding, "MAX_FILE_BYTES", 4000)
+    monkeypatch.setattr(image_pixels, "MAX_FILE_BYTES", 4000)
     files = {**FACES, "train/sad/no.png": b"text", "train/sad/huge.bmp": bytes(5000)}
     table, findings = read_images(write_archive(tmp_path / "a.tar.gz", files))
     assert len(table.images) == 3

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_models.ingest.files import image_decoding as module
+from fer_models.ingest.files import image_pixels as module
 from fer_models.ingest.files.image_decoding import decode_image
 from tests.fer_models.ingest.builders import image_bytes, random_images
 
