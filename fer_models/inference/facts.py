@@ -58,6 +58,9 @@ class SpeedFacts(FrozenConfig):
     """Of a face, over all networks and views."""
     accuracy: dict[str, MeasuredAccuracy] = Field(default_factory=dict)
     """By evaluation set."""
+    faces_per_s: float | None = Field(default=None, gt=0)
+    """In batches, on `machine`; None: not measured."""
+    machine: str = ""
 
 
 class PreprocessingFacts(BaseModel):

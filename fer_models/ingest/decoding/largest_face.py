@@ -7,7 +7,8 @@ from fer_models.faces.crops import is_thumbnail
 from fer_models.faces.cut import cut_face
 from fer_models.faces.finder import face_finder
 from fer_models.faces.found import FaceFinder
-from fer_models.ingest.files.image_pixels import decode_pixels, picture_size
+from fer_models.ingest.files.image_decoding import PixelImage, decode_image
+from fer_models.ingest.files.image_pixels import picture_size
 from fer_models.ingest.files.photo_decoding import decode_photo
 
 _NO_FACE = (
@@ -16,8 +17,8 @@ _NO_FACE = (
 )
 
 
-def decode_largest_face(data: bytes, target: ImageFormat) -> bytes | str:
-    """The pixels of the largest face of a picture, or a sentence with the problem.
+def decode_largest_face(data: bytes, target: ImageFormat) -> PixelImage | str:
+    """The largest face of a picture, or a sentence with the problem.
 
     A picture of at most 64 pixels a side is a face that is cut out already, as for `predict`.
 
@@ -26,12 +27,12 @@ def decode_largest_face(data: bytes, target: ImageFormat) -> bytes | str:
     """
     size = picture_size(data)
     if size is not None and is_thumbnail(size):
-        return decode_pixels(data, None, target)
+        return decode_image(data, target=target)
     photo = decode_photo(data)
     if isinstance(photo, str):
         return photo
     [found] = _finder()([photo.pixels])
-    return cut_face(photo.pixels, found[0], target).tobytes() if found else _NO_FACE
+    return cut_face(photo.pixels, found[0], target) if found else _NO_FACE
 
 
 @functools.cache

@@ -73,15 +73,16 @@ def _decode_task(task: Task, destination: Destination) -> list[Outcome]:
     return outcomes
 
 
-def _decode(data: bytes, part: Part, target: ImageFormat) -> bytes | str:
-    if part == "largest face":
-        # Loads numpy, which decoding alone does not need.
-        from fer_models.ingest.decoding.largest_face import decode_largest_face
-
-        return decode_largest_face(data, target)
-    return decode_pixels(data, part, target)
-
-
 def _put(images: memoryview, position: int, pixels: bytes) -> None:
     start = position * len(pixels)
     images[start : start + len(pixels)] = pixels
+
+
+def _decode(data: bytes, part: Part, target: ImageFormat) -> bytes | str:
+    if part != "largest face":
+        return decode_pixels(data, part, target)
+    # Workers that cut nothing out start without NumPy.
+    from fer_models.ingest.decoding.largest_face import decode_largest_face
+
+    face = decode_largest_face(data, target)
+    return face if isinstance(face, str) else face.tobytes()
