@@ -20,11 +20,11 @@ from deployments.inference_server.web.assets import (
     SERVER_ENGINE,
     page_files,
 )
+from fer_models.bundles.facts import read_facts
+from fer_models.bundles.names import bundle_of, is_bundle, is_onnx_file
+from fer_models.bundles.shipped import bundle_files, graph_file
+from fer_models.bundles.speed import DEFAULT_SPEED, Speed, views_at
 from fer_models.errors import StoreError
-from fer_models.inference.facts import read_facts
-from fer_models.inference.model_names import bundle_of, is_bundle, is_onnx_file
-from fer_models.inference.shipped import bundle_files, graph_file
-from fer_models.inference.speed import DEFAULT_SPEED, Speed, views_at
 from fer_models.onnx_files.facts import VIEWS, OnnxFacts
 from fer_models.onnx_files.session import open_onnx
 from fer_models.storage.store import ArtifactStore

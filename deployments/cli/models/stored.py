@@ -11,8 +11,8 @@ from deployments.cli.output import reporting_command as reporting
 from deployments.cli.runs.texts import NOTHING, accuracy_text, moment, short_id, size_text, warn
 
 if TYPE_CHECKING:
+    from fer_models.bundles.facts import CommonFacts
     from fer_models.history.stored import StoredModel
-    from fer_models.inference.facts import CommonFacts
 
 _LEGEND = (
     "views: how often a face is read; 10⁶ mult.: multiply-adds of a face; faces/s: in batches, on "
@@ -32,9 +32,9 @@ def list_models(store_url: str | None) -> Produced:
 
     The networks that can be trained are listed by `ferflow networks list`.
     """
+    from fer_models.bundles.names import BUNDLED
+    from fer_models.bundles.shipped import shipped_facts
     from fer_models.history.stored import stored_models
-    from fer_models.inference.model_names import BUNDLED
-    from fer_models.inference.shipped import shipped_facts
 
     store = open_store(store_url)
     models, warnings = stored_models(store)
@@ -59,8 +59,8 @@ def list_models(store_url: str | None) -> Produced:
 
 
 def _shipped_rows(shipped: "Mapping[str, CommonFacts]") -> list[list[str]]:
-    from fer_models.inference.model_names import BUNDLED
-    from fer_models.inference.shipped import default_bundle
+    from fer_models.bundles.names import BUNDLED
+    from fer_models.bundles.shipped import default_bundle
 
     default = default_bundle()
     rows = []

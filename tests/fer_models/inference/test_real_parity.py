@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fer_models.bundles.shipped import bundled_names, shipped_facts
+from fer_models.bundles.speed import Speed
 from fer_models.inference.networks import load_bundled
 from fer_models.inference.open_model import open_model
-from fer_models.inference.shipped import bundled_names, shipped_facts
-from fer_models.inference.speed import Speed
 
 REAL_DATA = Path(__file__).parents[4] / "shared" / "data" / "fer2013_train_public.parquet"
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]

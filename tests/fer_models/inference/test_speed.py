@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_models.inference import shipped
-from fer_models.inference.bundle import load_bundle
+from fer_models.bundles import shipped
+from fer_models.bundles.bundle import load_bundle
+from fer_models.bundles.shipped import bundled_names, default_bundle, shipped_facts
+from fer_models.bundles.speed import SPEEDS, Speed, views_at
 from fer_models.inference.networks import load_bundled
 from fer_models.inference.open_model import open_model
-from fer_models.inference.shipped import bundled_names, default_bundle, shipped_facts
-from fer_models.inference.speed import SPEEDS, Speed, views_at
 from fer_models.models.summary import summarize
 from tests.fer_models.inference.conftest import Exported
 from tests.fer_models.ingest.builders import random_images
