@@ -53,7 +53,7 @@ class RunOutcome:
 
     finished: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    """The last line of its log, by name."""
+    """The error at the end of its log, by name."""
     left: list[str] = field(default_factory=list)
     """Not finished, or not started."""
     without_weights: list[str] = field(default_factory=list)
@@ -82,8 +82,8 @@ class CampaignRun:
         self._say = say
         self.plan = read_plan(options.plan)
         self._workplace = Workplace(options.work)
-        budget_s = options.budget_s if options.budget_s is not None else self.plan.budget_s
-        self._deadline_s = (started_s or time.time()) + budget_s
+        self._budget_s = self.plan.budget_s if options.budget_s is None else options.budget_s
+        self._deadline_s = (started_s or time.time()) + self._budget_s
         self._delivery = Delivery(options.out)
         self._outcome = RunOutcome()
         self._running: list[_Running] = []
@@ -105,23 +105,24 @@ class CampaignRun:
 
     def _required(self) -> list[Task]:
         """The tasks of the plan; a teacher that others still need is trained here, too."""
-        tasks = tasks_of(self.plan)
-        needed = [task for task in tasks if self._key(task) not in self._options.done]
-        teachers = {name for task in needed for name in task.experiment.member.trained_teachers} | {
-            task.experiment.name for task in needed if task.is_final
-        }
-        return [task for task in tasks if task in needed or self._teaches(task, teachers)]
+        tasks = {task.name: task for task in tasks_of(self.plan)}
+        required = {n for n, task in tasks.items() if self._key(task) not in self._options.done}
+        while before := {one.name for n in required for one in self._before(tasks[n])} - required:
+            required |= before
+        return [task for name, task in tasks.items() if name in required]
 
-    def _teaches(self, task: Task, teachers: set[str]) -> bool:
-        first = self.plan.seeds_of(task.experiment)[0]
-        return task.experiment.name in teachers and task.seed == first and not task.is_final
+    def _before(self, task: Task) -> list[Task]:
+        """The trainings whose networks a training needs: its teachers, the base of a final fit."""
+        teachers = map(self.plan.experiment, task.experiment.member.trained_teachers)
+        before = [Task(teacher, self.plan.seeds_of(teacher)[0]) for teacher in teachers]
+        return [*before, Task(task.experiment, task.seed)] if task.is_final else before
 
     def _start_some(self, pending: list[Task]) -> None:
         """Start trainings that are ready and expected to end in time."""
         for task in list(pending):
             if len(self._running) >= self._options.jobs or self._remaining_s() <= 0:
                 return
-            if self._is_ready(task) and self._expected_s(task) < self._remaining_s():
+            if all(map(self._is_done, self._before(task))) and self._fits(task):
                 pending.remove(task)
                 self._start(task)
 
@@ -169,19 +170,14 @@ class CampaignRun:
             self._outcome.left.append(name)
             self._say(f"{name}: out of time; its checkpoint is kept in {self._options.work}")
         else:
-            reason = _last_line(self._workplace.log(one.task))
+            reason = _reason(self._workplace.log(one.task))
             self._outcome.failed[name] = reason
             self._say(f"{name}: failed: {reason}")
 
-    def _is_ready(self, task: Task) -> bool:
-        teachers = task.experiment.member.trained_teachers
-        before = [
-            Task(teacher, self.plan.seeds_of(teacher)[0])
-            for teacher in map(self.plan.experiment, teachers)
-        ]
-        if task.is_final:
-            before.append(Task(task.experiment, task.seed))
-        return all(self._is_done(one) for one in before)
+    def _fits(self, task: Task) -> bool:
+        """Whether a training may start: it ends in time, or would not fit into any call."""
+        expected_s = self._expected_s(task)
+        return expected_s < self._remaining_s() or expected_s >= self._budget_s
 
     def _expected_s(self, task: Task) -> float:
         """Seconds of the same experiment with other seeds on this machine; 0 if unknown."""
@@ -240,9 +236,12 @@ def _stop(running: list[_Running]) -> None:
             one.process.wait()
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"nothing in {log}"
+def _reason(log: Path) -> str:
+    """The error at the end of a log, else its last line."""
+    text = log.read_text(errors="replace").strip()
+    _, marked, error = text.rpartition("\nerror: ")
+    lines = error.splitlines() if marked else text.splitlines()[-1:]
+    return " ".join(line.strip() for line in lines) or f"nothing in {log}"
 
 
 @contextmanager

@@ -101,14 +101,12 @@ def test_a_campaign_stops_in_time_and_reports_failures(campaign: Campaign, tmp_p
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
     assert "0 finished, 0 failed, 3 left" in stopped.stdout
     assert time.monotonic() - started < 300
-    plan.write_text(
-        text.replace("learning_rate: 0.02", "learning_rate: 10").replace(
-            "{epochs", "{optimizer: sgd, gradient_clip: 0, epochs"
-        )
-    )
+    plan.write_text(text.replace("batch_size: 28", "batch_size: 1"))
     failed = finished(command(tmp_path / "failed", campaign, plan), env)
     assert failed.returncode == 1
-    assert "training.learning_rate=1 (now 10)" in failed.stdout
+    assert "small, seed 1: failed: small: training.batch_size is 1" in failed.stdout
+    assert "set training.batch_size=2 or more" in failed.stdout
+    assert "0 finished, 2 failed, 2 left" in failed.stdout
 
 
 @pytest.mark.parametrize(
