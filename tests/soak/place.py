@@ -33,10 +33,10 @@ tracking: {mode: disabled}
 members:
   - name: compact_cnn
     network: {name: compact_cnn, width: 0.25}
-    training: {epochs: 6, precision: 32-true, threads: 1}
+    training: {epochs: 3, precision: 32-true, threads: 1}
   - name: scratch_cnn
     network: {name: scratch_cnn, width: 0.25}
-    training: {epochs: 60, precision: 32-true, threads: 1}
+    training: {epochs: 30, precision: 32-true, threads: 1}
 """
 SEARCH = (
     "--set=tuning.enabled=true",

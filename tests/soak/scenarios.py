@@ -5,6 +5,8 @@ import shutil
 import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +14,7 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.storage.upkeep.check import check_store
+from tests.deployments.processes import free_port, running_prefect_server
 from tests.operation.served import on_this_machine
 from tests.soak.figures import Episode
 from tests.soak.place import ENDED_WITHIN_S, SEARCH, Command, Ended, Place
@@ -39,6 +42,7 @@ class Reference:
         self._places = ExitStack()
         self._first: Place | None = None
         self._filled: Place | None = None
+        self._server: dict[str, str] | None = None
         self.temporary: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -59,6 +63,14 @@ class Reference:
         if self._first is not None:
             place.take_database(self._first)
         return place
+
+    def server(self) -> dict[str, str]:
+        """The address of a Prefect server that runs until the end: commands need not start one."""
+        if self._server is None:
+            folder = Path(self._places.enter_context(TemporaryDirectory(prefix="sp-", dir="/tmp")))
+            url = self._places.enter_context(running_prefect_server(folder, free_port()))
+            self._server = {"PREFECT_API_URL": url}
+        return self._server
 
     def of(self, *options: str) -> dict[str, Any]:
         """The models with metrics and weights, the decision and the report."""
@@ -106,7 +118,7 @@ def killed_run(draw: random.Random, reference: Reference, *options: str) -> Epis
     """Kill a run a few times, by stage and in the middle of it, until it completes."""
     chosen = ("--seed", draw.choice(_SEEDS), *options)
     episode = Episode("search" if options else "run", int(chosen[1]))
-    with reference.place() as place:
+    with reference.place(reference.server() if draw.random() < 0.7 else None) as place:
         arguments = ("run", "--recipe", "soak.yaml", *chosen)
         for _ in range(draw.randint(2, _MAX_KILLS)):
             command = place.start(*arguments)
