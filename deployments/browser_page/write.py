@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,14 +20,17 @@ from deployments.inference_server.web.assets import (
     SERVER_ENGINE,
     page_files,
 )
+from fer_models.bundles.facts import read_facts
+from fer_models.bundles.names import bundle_of, is_bundle, is_onnx_file
+from fer_models.bundles.shipped import bundle_files, graph_file
+from fer_models.bundles.speed import DEFAULT_SPEED, Speed, views_at
 from fer_models.errors import StoreError
-from fer_models.inference.facts import read_facts
-from fer_models.inference.model_names import bundle_of, is_bundle, is_onnx_file
-from fer_models.inference.shipped import bundle_files, graph_file
-from fer_models.inference.speed import DEFAULT_SPEED, Speed, views_at
 from fer_models.onnx_files.facts import VIEWS, OnnxFacts
 from fer_models.onnx_files.session import open_onnx
 from fer_models.storage.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 MODEL_FILE = "model/model.onnx"
 FACTS_FILE = "model/model.json"
@@ -78,9 +82,9 @@ def write_browser_page(
     files = {f"page/ort/{name}": data for name, data in runtime_files(runtime).items()}
     files["page/ort/LICENSE.txt"] = LICENSE_NOTE.encode()
     files |= _page()
-    graph, facts = _graph(model, store)
+    loaded, facts = _graph(model, store)
     views = views_at(speed, facts.views)
-    graph = _with_views(graph, views)
+    graph = _with_views(loaded, views)
     files[MODEL_FILE] = graph
     described = {
         "model": facts.model,
@@ -94,30 +98,31 @@ def write_browser_page(
     return WrittenPage(folder, facts.model, sum(map(len, files.values())))
 
 
-def _graph(model: str, store: ArtifactStore | None) -> tuple[bytes, OnnxFacts]:
-    """A model as an ONNX file: the given or shipped one, or one that is written here."""
+def _graph(model: str, store: ArtifactStore | None) -> tuple["ModelProto", OnnxFacts]:
+    """A model as an ONNX graph with its weights: the given or shipped file, or one written here."""
+    import onnx
+
     path = Path(model) if is_onnx_file(model) else _graph_beside(model)
     if path is not None:
         facts = open_onnx(path).facts  # says what is wrong with the file
-        return path.read_bytes(), facts
+        return onnx.load(path), facts
     from fer_models.inference.export_onnx import write_onnx
 
     with tempfile.TemporaryDirectory(prefix="ferflow-page-") as scratch:
         path, facts = write_onnx(model, Path(scratch), store)
-        return path.read_bytes(), facts
+        return onnx.load(path), facts
 
 
-def _with_views(graph: bytes, views: int) -> bytes:
-    """The ONNX file with another number of views where none is given.
+def _with_views(graph: "ModelProto", views: int) -> bytes:
+    """The content of an ONNX file with another number of views where none is given.
 
     onnxruntime-web does not take inputs that have a default.
     """
-    import onnx
+    from onnx import numpy_helper
 
-    model = onnx.load_from_string(graph)
-    [default] = [one for one in model.graph.initializer if one.name == VIEWS]
-    default.CopyFrom(onnx.numpy_helper.from_array(np.array([views], np.int64), VIEWS))
-    return bytes(model.SerializeToString())
+    [default] = [one for one in graph.graph.initializer if one.name == VIEWS]
+    default.CopyFrom(numpy_helper.from_array(np.array([views], np.int64), VIEWS))
+    return bytes(graph.SerializeToString())
 
 
 def _graph_beside(model: str) -> Path | None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from fer_models.api.given import Given, Source, given_picture, given_pictures, is_one
 from fer_models.api.predictions import PredictedPicture, Predictions
+from fer_models.bundles.names import BUNDLED, needs_store
+from fer_models.bundles.speed import DEFAULT_SPEED, Speed
 from fer_models.faces.found import FacesMode
 from fer_models.inference.expression_model import ExpressionModel
-from fer_models.inference.model_names import BUNDLED, needs_store
 from fer_models.inference.open_model import open_model
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
-from fer_models.inference.speed import DEFAULT_SPEED, Speed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,10 +5,10 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fer_models.bundles.speed import DEFAULT_SPEED, Speed
 from fer_models.errors import StoreError
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.open_model import open_model
-from fer_models.inference.speed import DEFAULT_SPEED, Speed
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.registry import CHAMPION
 from fer_models.storage.store import ArtifactStore

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from fer_models.api.predict import load_model
+from fer_models.bundles.names import BUNDLED
+from fer_models.bundles.speed import DEFAULT_SPEED, Speed
 from fer_models.inference.expression_model import ExpressionModel
-from fer_models.inference.model_names import BUNDLED
-from fer_models.inference.speed import DEFAULT_SPEED, Speed
 from fer_models.video.frames import open_video
 from fer_models.video.predict_video import FramePrediction, VideoSettings, predict_frames
 

@@ -13,10 +13,10 @@ from fer_models.batch.outcome import BatchOutcome
 from fer_models.batch.page import REPORT_FILE, render_page
 from fer_models.batch.places import Place, check_named, list_places, read_places
 from fer_models.batch.tables import BatchTables
+from fer_models.bundles.names import is_bundle
 from fer_models.dataset.snapshot import Images
 from fer_models.faces.found import FacesMode
 from fer_models.inference.expression_model import ExpressionModel, Probabilities
-from fer_models.inference.model_names import is_bundle
 from fer_models.inference.open_model import open_model, stored_model
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures

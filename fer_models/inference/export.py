@@ -11,16 +11,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from fer_models.combination.stored import Combination, read_combination
-from fer_models.errors import StoreError
-from fer_models.inference.bundle import full_network, half_weights, prefixed_tensors
-from fer_models.inference.facts import (
+from fer_models.bundles.bundle import full_network, half_weights, prefixed_tensors
+from fer_models.bundles.facts import (
     FACTS_SUFFIX,
     NAME_PATTERN,
     WEIGHTS_SUFFIX,
     BundleFacts,
     EnsembleFacts,
 )
+from fer_models.combination.stored import Combination, read_combination
+from fer_models.errors import StoreError
 from fer_models.inference.familiar_faces import stored_familiarity
 from fer_models.inference.measured import measured_speeds
 from fer_models.inference.networks import LoadedModel, recorded_accuracy

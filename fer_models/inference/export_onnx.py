@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fer_models.bundles.facts import WEIGHTS_SUFFIX
+from fer_models.bundles.names import is_bundle
 from fer_models.dataset.snapshot import Images, open_snapshot
 from fer_models.errors import ConfigError, StoreError
 from fer_models.inference.export import check_folder, check_name
-from fer_models.inference.facts import WEIGHTS_SUFFIX
-from fer_models.inference.model_names import is_bundle
 from fer_models.inference.networks import LoadedModel, load_bundled, load_stored
 from fer_models.inference.open_model import stored_model
 from fer_models.inference.submission.source_rows import read_source_rows

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.inference.facts import MeasuredAccuracy, SpeedFacts
+from fer_models.bundles.facts import MeasuredAccuracy, SpeedFacts
+from fer_models.bundles.speed import SPEEDS, Speed, views_at
 from fer_models.inference.networks import LoadedModel
-from fer_models.inference.speed import SPEEDS, Speed, views_at
 from fer_models.models.config import NetworkConfig
 from fer_models.models.summary import summarize
 from fer_models.progress import report

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fer_models.bundles.bundle import Bundle, load_any_bundle
+from fer_models.bundles.facts import MeasuredAccuracy
+from fer_models.bundles.names import bundle_of
+from fer_models.bundles.speed import Speed, views_at
 from fer_models.combination.stored import Combination, read_combination, weights_sha256
 from fer_models.dataset.image_format import ImageFormat, recorded_format
 from fer_models.dataset.snapshot import Images
-from fer_models.inference.bundle import Bundle, load_any_bundle
-from fer_models.inference.facts import MeasuredAccuracy
 from fer_models.inference.familiar_faces import Familiarity, stored_familiarity
-from fer_models.inference.model_names import bundle_of
-from fer_models.inference.speed import Speed, views_at
 from fer_models.onnx_files.write import Part
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore

@@ -7,14 +7,14 @@ them, as all that ferflow ships.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_models.bundles.facts import BundleFacts, EnsembleFacts, read_facts
+from fer_models.bundles.names import BUNDLED, bundle_of, is_bundle, is_onnx_file
+from fer_models.bundles.shipped import bundle_files, graph_file
+from fer_models.bundles.speed import DEFAULT_SPEED, Speed, views_at
+from fer_models.bundles.weights_file import read_weights
 from fer_models.errors import StoreError
 from fer_models.inference.expression_model import ExpressionModel
-from fer_models.inference.facts import BundleFacts, EnsembleFacts, read_facts
 from fer_models.inference.familiar_faces import later_unfamiliarity, recorded_unfamiliarity
-from fer_models.inference.model_names import BUNDLED, bundle_of, is_bundle, is_onnx_file
-from fer_models.inference.shipped import bundle_files, graph_file
-from fer_models.inference.speed import DEFAULT_SPEED, Speed, views_at
-from fer_models.inference.weights_file import read_weights
 from fer_models.onnx_files.session import OnnxModel, open_onnx
 from fer_models.storage.champions import is_champion_alias, named_champion
 from fer_models.storage.find import find_id

@@ -96,6 +96,11 @@ class DataConfig(FrozenConfig):
         default="crop",
         description="Images that are not square: crop to the centre, pad with grey, or stretch.",
     )
+    faces: Literal["none", "detect"] = Field(
+        default="none",
+        description="detect: cut each image file without a box to its largest face; set "
+        "image_size_px with it. none: the faces are cut out already.",
+    )
     slice_columns: tuple[str, ...] = Field(
         default=(),
         description="Columns of the tables that are kept with the images, such as gender or "

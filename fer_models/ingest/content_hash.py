@@ -21,7 +21,15 @@ from fer_models.storage.store import sha256_of_file
 # Increase the number if the same sources must result in another snapshot.
 _FINGERPRINT_FORMAT = b"ferflow-sources-1\n"
 # The settings of tables are hashed apart, see `_add_settings`.
-_CONTENT_SETTINGS = {"classes", "label_scheme", "image_size_px", "channels", "fit", "slice_columns"}
+_CONTENT_SETTINGS = {
+    "classes",
+    "label_scheme",
+    "image_size_px",
+    "channels",
+    "fit",
+    "faces",
+    "slice_columns",
+}
 _REPORT_EVERY_FILES = 1000
 # FER2013 has 35,887 images; larger folders than this are hashed again each time.
 _digests = StatCache[str](max_entries=100_000)

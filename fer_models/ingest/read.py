@@ -61,6 +61,7 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
         config.table,
         has_several_sources=len(config.sources) > 1,
         slice_columns=config.slice_columns,
+        finds_faces=config.faces == "detect",
     )
     with Decoder() as decoder:
         opened = _opened(located, settings, decoder)

@@ -24,8 +24,8 @@ def stacked_views(
     computed if they are not asked for.
     """
     if tta == "none":
-        return graph.op("Unsqueeze", images, [0])
-    if tta == "flip":
+        stacked = graph.op("Unsqueeze", images, [0])
+    elif tta == "flip":
         stacked = _with_mirrored(graph, [images])
     else:
         stacked = graph.branches(

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fer_models.bundles.names import is_bundle
 from fer_models.dataset.image_format import recorded_format
 from fer_models.dataset.snapshot import KEPT, open_snapshot
 from fer_models.errors import DataError, StoreError
 from fer_models.inference.expression_model import ExpressionModel
-from fer_models.inference.model_names import is_bundle
 from fer_models.inference.open_model import open_bundle, open_stored, stored_model
 from fer_models.labelled.faces import FACES_FILE, faces_bytes, parquet_bytes
 from fer_models.labelled.versions import current_labels, open_labels

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fer_models.bundles.shipped import bundled_names
+from fer_models.bundles.speed import SPEEDS, views_at
 from fer_models.inference.export_onnx import write_onnx
 from fer_models.inference.networks import LoadedModel, load_bundled
-from fer_models.inference.shipped import bundled_names
-from fer_models.inference.speed import SPEEDS, views_at
 from fer_models.onnx_files.session import OnnxModel, open_onnx
 from fer_models.processes import num_cores
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deployments.cli import main
-from fer_models.inference import shipped as shipped_bundles
+from fer_models.bundles import shipped as shipped_bundles
 from fer_models.inference.results.table import COLUMNS
 from fer_models.labels import CLASS_NAMES
 from fer_models.storage.config import StoreConfig

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from fer_models.bundles.facts import read_facts
 from fer_models.errors import DataError
-from fer_models.inference.facts import read_facts
 from fer_models.inference.open_model import open_model
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures

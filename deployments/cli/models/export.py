@@ -10,8 +10,8 @@ from deployments.cli.models.card import card_text, write_card
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
+from fer_models.bundles.names import is_bundle
 from fer_models.errors import ConfigError, FerError
-from fer_models.inference.model_names import is_bundle
 from fer_models.inference.open_model import stored_model
 from fer_models.progress import warn
 from fer_models.storage.refs import ModelRef
@@ -81,8 +81,8 @@ def export(
         return _export_onnx(model_id, folder, store_url, options, (int8, images))
     store = open_store(store_url)
     model = stored_model(store, model_id)
+    from fer_models.bundles.facts import FACTS_SUFFIX, WEIGHTS_SUFFIX
     from fer_models.inference.export import write_bundle
-    from fer_models.inference.facts import FACTS_SUFFIX, WEIGHTS_SUFFIX
 
     with progress_display():
         facts = write_bundle(store, model, folder, name=name, command=training_command, tta=tta)

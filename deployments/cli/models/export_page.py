@@ -8,7 +8,7 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
-from fer_models.inference.speed import DEFAULT_SPEED, SPEEDS, Speed
+from fer_models.bundles.speed import DEFAULT_SPEED, SPEEDS, Speed
 
 
 @click.command(name="export-page")
@@ -42,7 +42,7 @@ def export_page(
     python -m http.server --directory public --bind 127.0.0.1 8000
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     from deployments.browser_page.write import write_browser_page
-    from fer_models.inference.model_names import needs_store
+    from fer_models.bundles.names import needs_store
 
     store = open_store(store_url) if needs_store(model_id) else None
     with progress_display():

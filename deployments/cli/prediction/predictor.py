@@ -7,8 +7,8 @@ from deployments.cli.options import open_store
 from fer_models.errors import ConfigError, DataError, FerError, StoreError
 
 if TYPE_CHECKING:
+    from fer_models.bundles.speed import Speed
     from fer_models.inference.expression_model import ExpressionModel
-    from fer_models.inference.speed import Speed
 
 T = TypeVar("T")
 BUNDLED = "bundled"
@@ -40,7 +40,7 @@ def open_predictor(name: str, store_url: str | None, speed: "Speed" = "best") ->
     Raises:
         FerError: the model does not exist or is damaged.
     """
-    from fer_models.inference.model_names import needs_store
+    from fer_models.bundles.names import needs_store
     from fer_models.inference.open_model import open_model
 
     return open_model(name, open_store(store_url) if needs_store(name) else None, speed)

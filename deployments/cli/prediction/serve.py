@@ -21,9 +21,9 @@ from deployments.inference_server.settings import (
     read_token,
 )
 from deployments.loopback import LOOPBACK
+from fer_models.bundles.speed import DEFAULT_SPEED, SPEEDS, Speed
 from fer_models.errors import ConfigError
 from fer_models.faces.found import FacesMode
-from fer_models.inference.speed import DEFAULT_SPEED, SPEEDS, Speed
 
 _LIMITS = (
     ("--batch-pictures", int, "Most pictures that are predicted together."),
@@ -126,7 +126,7 @@ def command(
     click.echo(f"loading {model_name} ...", err=True)
     from deployments.inference_server.models.service import InferenceService
     from deployments.inference_server.server import InferenceServer
-    from fer_models.inference.model_names import needs_store
+    from fer_models.bundles.names import needs_store
 
     store = open_store(store_url) if needs_store(model_name) else None
     with (

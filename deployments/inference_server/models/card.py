@@ -5,13 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fer_models.bundles.names import bundle_of, is_bundle, is_onnx_file
 from fer_models.errors import FerError
-from fer_models.inference.model_names import bundle_of, is_bundle, is_onnx_file
 from fer_models.inference.open_model import stored_model
 from fer_models.storage.store import ArtifactStore
 
 if TYPE_CHECKING:
-    from fer_models.inference.facts import BundleFacts, EnsembleFacts, MeasuredAccuracy
+    from fer_models.bundles.facts import BundleFacts, EnsembleFacts, MeasuredAccuracy
     from fer_models.onnx_files.facts import AccuracyFacts
     from fer_models.reporting.model_card.card import Block, CardSection
 
@@ -49,7 +49,7 @@ def _stored_card(name: str, store: ArtifactStore | None) -> Sequence["CardSectio
 
 
 def _bundle_card(name: str) -> Sequence["CardSection"]:
-    from fer_models.inference.bundle import load_any_bundle
+    from fer_models.bundles.bundle import load_any_bundle
 
     facts = load_any_bundle(bundle_of(name)[1]).facts
     return _file_card(_details(facts), facts.accuracy)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer_models.bundles.speed import DEFAULT_SPEED, Speed
 from fer_models.errors import StoreError
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.heat.maps import HeatMapper, open_heat_maps
 from fer_models.inference.open_model import open_model
-from fer_models.inference.speed import DEFAULT_SPEED, Speed
 from fer_models.storage.store import ArtifactStore
 
 _TOLERANCE = 1e-3

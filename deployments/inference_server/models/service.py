@@ -13,10 +13,10 @@ from deployments.inference_server.models.explain import Explained, Place, explai
 from deployments.inference_server.models.following import CurrentModel
 from deployments.inference_server.models.served import Load, ServedModel, load_model
 from deployments.inference_server.settings import ServingConfig
+from fer_models.bundles.speed import DEFAULT_SPEED, Speed
 from fer_models.faces.found import FacesMode
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
-from fer_models.inference.speed import DEFAULT_SPEED, Speed
 from fer_models.ingest.files.image_pixels import quiet_decoding
 from fer_models.storage.store import ArtifactStore
 

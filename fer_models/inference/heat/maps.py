@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from fer_models.bundles.names import is_bundle, is_onnx_file
 from fer_models.dataset.snapshot import Images
-from fer_models.inference.model_names import is_bundle, is_onnx_file
 from fer_models.inference.open_model import stored_model
 from fer_models.storage.store import ArtifactStore
 

@@ -3,13 +3,15 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.ingest.files.folder import read_file
 from fer_models.ingest.files.image_pixels import Box, decode_pixels, thumbnail_pixels
 
-WHOLE_IMAGE: tuple[Box | None, ...] = (None,)
+Part = Box | Literal["largest face"] | None
+"""What is cut out of an image; None: the whole of it."""
+WHOLE_IMAGE: tuple[Part, ...] = (None,)
 
 
 class ImageFile(NamedTuple):
@@ -28,8 +30,8 @@ class Task(NamedTuple):
     position: int
     """Of its first face in the array."""
     content: Content
-    boxes: tuple[Box | None, ...] = WHOLE_IMAGE
-    """The faces to cut out; None is the whole image."""
+    boxes: tuple[Part, ...] = WHOLE_IMAGE
+    """The faces to cut out."""
 
 
 Outcome = tuple[int, str, str]
@@ -60,7 +62,7 @@ def _decode_task(task: Task, destination: Destination) -> list[Outcome]:
     loaded = read_file(content.path) if isinstance(content, ImageFile) else content
     outcomes: list[Outcome] = []
     for position, box in enumerate(task.boxes, start=task.position):
-        pixels = loaded if isinstance(loaded, str) else decode_pixels(loaded, box, target)
+        pixels = loaded if isinstance(loaded, str) else _decode(loaded, box, target)
         if isinstance(pixels, str):
             outcomes.append((position, "", pixels))
             continue
@@ -74,3 +76,13 @@ def _decode_task(task: Task, destination: Destination) -> list[Outcome]:
 def _put(images: memoryview, position: int, pixels: bytes) -> None:
     start = position * len(pixels)
     images[start : start + len(pixels)] = pixels
+
+
+def _decode(data: bytes, part: Part, target: ImageFormat) -> bytes | str:
+    if part != "largest face":
+        return decode_pixels(data, part, target)
+    # Workers that cut nothing out start without NumPy.
+    from fer_models.ingest.decoding.largest_face import decode_largest_face
+
+    face = decode_largest_face(data, target)
+    return face if isinstance(face, str) else face.tobytes()

@@ -45,6 +45,8 @@ class LabelSettings:
     """A scheme is then for those sources that prove no other one."""
     slice_columns: tuple[str, ...] = ()
     """`data.slice_columns`, in lower case."""
+    finds_faces: bool = False
+    """Whether images without a box are cut to their largest face: `data.faces`."""
 
     def is_known(self, name: str) -> bool:
         """Whether a name is a basic emotion, or one that the user has named."""

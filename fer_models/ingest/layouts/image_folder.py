@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.ingest.decoding.decoder import Decoded, Decoder
-from fer_models.ingest.decoding.tasks import Content, ImageFile, Task
+from fer_models.ingest.decoding.tasks import Content, ImageFile, Part, Task
 from fer_models.ingest.files.archive import ArchiveMember, list_archive, member_contents
 from fer_models.ingest.files.compression import CompressionError, decompressed, decompressed_head
 from fer_models.ingest.files.detection import SourceKind
@@ -16,7 +16,6 @@ from fer_models.ingest.files.folder import list_files
 from fer_models.ingest.files.image_pixels import (
     DAMAGED_IN_ARCHIVE,
     MAX_FILE_BYTES,
-    Box,
     too_many_bytes,
 )
 from fer_models.ingest.files.streams import SourceFile
@@ -114,7 +113,8 @@ def read_images(
     if findings.faults:
         return None
     target = settings.image_format
-    decoded = decoded_places(places, source.load, source.name, target, decoder)
+    whole: Part = "largest face" if settings.finds_faces else None
+    decoded = decoded_places(places, source.load, source.name, target, decoder, whole)
     return labels.named(_table(places, read, decoded, findings))
 
 
@@ -182,13 +182,18 @@ def folder_loader(folder: Path) -> Load:
 
 
 def decoded_places(
-    places: Sequence[Place], load: Load, name: str, target: ImageFormat, decoder: Decoder
+    places: Sequence[Place],
+    load: Load,
+    name: str,
+    target: ImageFormat,
+    decoder: Decoder,
+    whole: Part = None,
 ) -> Decoded:
-    """The images of all places that have one, in order."""
-    boxes: dict[str, list[Box | None]] = {}
+    """The images of all places that have one, in order; `whole` is the part without a box."""
+    boxes: dict[str, list[Part]] = {}
     for place in places:
         if not place.missing:
-            boxes.setdefault(place.path, []).append(place.box)
+            boxes.setdefault(place.path, []).append(place.box or whole)
     first, total = {}, 0
     for path, several in boxes.items():
         first[path], total = total, total + len(several)

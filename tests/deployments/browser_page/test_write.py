@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 
 from deployments.browser_page.write import FACTS_FILE, MODEL_FILE, write_browser_page
+from fer_models.bundles.shipped import graph_file
 from fer_models.errors import DataError, StoreError
 from fer_models.inference.open_model import open_model
-from fer_models.inference.shipped import graph_file
 from tests.deployments.browser_page.conftest import FILES
 
 _BUNDLE = "bundled:face_cnn"

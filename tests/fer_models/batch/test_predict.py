@@ -145,7 +145,7 @@ def test_recent_faces_are_the_images_that_the_model_received(
 def test_faces_in_photos_are_cut_out_in_order(
     store: ArtifactStore, champion: ModelRef, tmp_path: Path
 ) -> None:
-    from fer_models.inference import predict_pictures as module
+    from fer_models.inference.pictures import face_images
 
     def two_faces(photos: Sequence[np.ndarray]) -> list[list[FoundFace]]:
         return [[FoundFace((0, 0, 48, 48)), FoundFace((48, 0, 96, 48))] for _ in photos]
@@ -154,7 +154,7 @@ def test_faces_in_photos_are_cut_out_in_order(
         photo = np.concatenate([FACES[2 * number], FACES[2 * number + 1]], axis=1)
         write_picture(tmp_path / "photos" / f"{number}.png", photo)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "face_finder", lambda _: two_faces)
+        patch.setattr(face_images, "face_finder", lambda _: two_faces)
         outcome = _run(store, tmp_path / "photos", faces="detect")
     assert (outcome.faces, outcome.predicted) == (4, 2)
     [batch] = outcome.batches

@@ -6,13 +6,13 @@ import pytest
 
 from fer_models.cleaning.clean import clean_snapshot
 from fer_models.cleaning.config import CleaningConfig
-from fer_models.dataset.snapshot import open_snapshot, open_table
+from fer_models.dataset.snapshot import open_snapshot, open_table, write_snapshot
 from fer_models.errors import DataError
-from fer_models.labels import Expression
+from fer_models.labels import LABELLED_SOURCE, Expression
 from fer_models.review.decisions import parse_decisions, publish_decisions
 from fer_models.storage.refs import DecisionsRef, ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tests.fer_models.cleaning.snapshots import Face, scores_of, snapshot_of
+from tests.fer_models.cleaning.snapshots import Face, manifest_of, picture, scores_of, snapshot_of
 
 HAPPY, SAD, FEAR = Expression.HAPPY, Expression.SAD, Expression.FEAR
 BALANCED, STRICT = CleaningConfig(), CleaningConfig(policy="strict")
@@ -57,6 +57,17 @@ def test_strict_quarantines_all_label_issues(store: ArtifactStore) -> None:
     by_hand = CleaningConfig(max_label_error_quality=0.5)
     found = table_of(store, snapshot, by_hand, scores)["reason"]
     assert found.tolist() == ["label_error", "label_error", ""]
+
+
+def test_scores_do_not_judge_what_a_person_has_labelled(store: ArtifactStore) -> None:
+    """Such faces are those that models are unsure of."""
+    faces = [Face("train", SAD, number) for number in range(4)]
+    images = np.stack([picture(number) for number in range(4)])
+    table = manifest_of(faces, images).assign(source=["hand", LABELLED_SOURCE] * 2)
+    snapshot = write_snapshot(store, table, images, "ingest")
+    scores = scores_of(store, snapshot, [0.01] * 2 + [0.9] * 2, face_score=[0.9] * 2 + [0.01] * 2)
+    reasons = table_of(store, snapshot, scores=scores)["reason"]
+    assert reasons.tolist() == ["label_error", "", "not_a_face", ""]
 
 
 def test_votes_outweigh_the_face_score(store: ArtifactStore) -> None:

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fer_models.bundles.bundle import load_bundle
 from fer_models.ensembling.config import EnsembleConfig
 from fer_models.ensembling.images import Images
 from fer_models.ensembling.scores import Ints, Resampled
-from fer_models.inference.bundle import load_bundle
 from fer_models.training.predict import predict_probabilities
 from tests.fer_models.ensembling.simulated import selection_of
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fer_models.bundles.facts import BundleFacts
 from fer_models.inference.export import write_bundle
-from fer_models.inference.facts import BundleFacts
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore

@@ -13,14 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
+from fer_models.bundles import shipped as module
+from fer_models.bundles.bundle import load_bundle
+from fer_models.bundles.facts import BundleFacts
+from fer_models.bundles.shipped import bundled_names, default_bundle
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import StoreError
 from fer_models.evaluation.evaluate import is_leaked
-from fer_models.inference import shipped as module
-from fer_models.inference.bundle import load_bundle
 from fer_models.inference.export import write_bundle
-from fer_models.inference.facts import BundleFacts
-from fer_models.inference.shipped import bundled_names, default_bundle
 from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
 from fer_models.storage.refs import SnapshotRef

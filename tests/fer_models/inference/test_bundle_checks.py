@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
+from fer_models.bundles.bundle import load_any_bundle
 from fer_models.errors import StoreError
-from fer_models.inference.bundle import load_any_bundle
 from fer_models.inference.open_model import open_model
 from tests.fer_models.inference.conftest import Exported
 
@@ -73,6 +73,7 @@ def test_all_problems_are_reported_together(copied: Path) -> None:
 
 
 def test_a_size_that_is_not_the_network_s_is_refused(copied: Path) -> None:
+    changed(copied, "member.network", image_size_px=48)
     file = changed(copied, "preprocessing", image_size_px=64)
     with pytest.raises(StoreError) as caught:
         open_model(str(file))

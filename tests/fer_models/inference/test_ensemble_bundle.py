@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer_models.bundles.bundle import EnsembleBundle, load_any_bundle, load_bundle
 from fer_models.combination.rules import MajorityRule, MeanRule, Rule, StackingRule
 from fer_models.combination.stored import WEIGHTS_FILE
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import StoreError
-from fer_models.inference.bundle import EnsembleBundle, load_any_bundle, load_bundle
 from fer_models.inference.export import write_bundle
 from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig

@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from fer_models.inference.export_onnx import write_onnx
+from fer_models.combination.rules import MajorityRule
+from fer_models.errors import ConfigError
+from fer_models.inference.export_onnx import calibration_images, write_onnx
 from fer_models.inference.open_model import open_model
-from fer_models.training.predict import load_network, predict_probabilities
+from fer_models.training.predict import load_network, predict_model, predict_probabilities
+from tests.fer_models.inference.builders import stored_ensemble, stored_network
 from tests.fer_models.inference.conftest import Exported
 from tests.fer_models.ingest.builders import random_images
 
@@ -23,3 +27,36 @@ def test_a_stored_network_predicts_the_same_as_an_onnx_file(
     np.testing.assert_allclose(model.predict(images), expected, atol=1e-5)
     assert list(model.classes) == preprocessing["classes"]
     assert facts.views == 2
+
+
+@pytest.mark.slow
+def test_an_ensemble_is_one_file(exported: Exported, tmp_path: Path) -> None:
+    store = exported.store
+    members = [stored_network(store, seed=seed) for seed in (0, 1, 2)]
+    ensemble = stored_ensemble(store, members, MajorityRule(num_members=3), temperature=1.4)
+    path, facts = write_onnx(ensemble.id, tmp_path, store)
+    images = random_images(20)
+    expected = predict_model(store, ensemble, images)
+    np.testing.assert_allclose(open_model(str(path)).predict(images), expected, atol=1e-4)
+    assert (facts.combination, facts.temperature, len(facts.networks)) == ("majority", 1.4, 3)
+
+
+@pytest.mark.slow
+def test_an_int8_file_is_small_and_predicts_nearly_the_same(
+    exported: Exported, tmp_path: Path
+) -> None:
+    calibration = calibration_images(exported.model.id, exported.store)
+    path, facts = write_onnx(
+        exported.model.id, tmp_path, exported.store, name="small8", calibration=calibration
+    )
+    network, preprocessing = load_network(exported.store, exported.model)
+    expected = predict_probabilities(network, preprocessing, calibration)
+    found = open_model(str(path)).predict(calibration)
+    assert np.abs(found - expected).max() < 0.05
+    assert (facts.precision, facts.accuracy) == ("int8", {})
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["small8.onnx"]
+
+
+def test_int8_of_a_bundle_needs_images() -> None:
+    with pytest.raises(ConfigError, match="--images FOLDER or TABLE"):
+        calibration_images("bundled:face_cnn")

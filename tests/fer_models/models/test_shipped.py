@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from fer_models.bundles.bundle import load_bundle
 from fer_models.errors import ConfigError
-from fer_models.inference.bundle import load_bundle
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_network
 from fer_models.models.freezing import classifier_of

@@ -8,8 +8,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from fer_models.bundles.shipped import graph_file
 from fer_models.errors import StoreError
-from fer_models.inference.shipped import graph_file
 from fer_models.onnx_files.facts import METADATA_KEY
 from fer_models.onnx_files.session import open_onnx
 

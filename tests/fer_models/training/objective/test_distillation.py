@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from fer_models.bundles.bundle import load_bundle
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, StoreError
-from fer_models.inference.bundle import load_bundle
 from fer_models.storage.refs import ModelRef
 from fer_models.training.checkpoint_dir import bundled_fingerprints, training_key
 from fer_models.training.config import MemberConfig

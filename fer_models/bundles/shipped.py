@@ -4,15 +4,15 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from fer_models.errors import StoreError
-from fer_models.inference.facts import (
+from fer_models.bundles.facts import (
     FACTS_SUFFIX,
     WEIGHTS_SUFFIX,
     BundleFacts,
     EnsembleFacts,
     read_facts,
 )
-from fer_models.inference.speed import DEFAULT_SPEED
+from fer_models.bundles.speed import DEFAULT_SPEED
+from fer_models.errors import StoreError
 from fer_models.onnx_files.facts import ONNX_SUFFIX
 
 _SHIPPED: Traversable = resources.files("fer_models") / "weights"

@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fer_models.combination.stored import Combination
-from fer_models.dataset.snapshot import Images
-from fer_models.errors import StoreError
-from fer_models.inference.facts import (
+from fer_models.bundles.facts import (
     BundleFacts,
     EnsembleFacts,
     PreprocessingFacts,
     read_facts,
 )
-from fer_models.inference.shipped import bundle_files
-from fer_models.inference.weights_file import Shapes, misfits, read_weights, weight_shapes
+from fer_models.bundles.shipped import bundle_files
+from fer_models.bundles.weights_file import Shapes, misfits, read_weights, weight_shapes
+from fer_models.combination.stored import Combination
+from fer_models.dataset.snapshot import Images
+from fer_models.errors import StoreError
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_empty_network
 from fer_models.models.shapes import state_shapes

@@ -14,10 +14,10 @@ from pydantic import (
 )
 
 from fer_models.base_config import FrozenConfig
+from fer_models.bundles.speed import Speed
 from fer_models.combination.stored import Combination
 from fer_models.dataset.image_format import THUMBNAIL_PX
 from fer_models.errors import StoreError
-from fer_models.inference.speed import Speed
 from fer_models.models.config import NetworkConfig
 from fer_models.onnx_files.facts import FormatFacts
 from fer_models.training.config import TTA
@@ -58,6 +58,9 @@ class SpeedFacts(FrozenConfig):
     """Of a face, over all networks and views."""
     accuracy: dict[str, MeasuredAccuracy] = Field(default_factory=dict)
     """By evaluation set."""
+    faces_per_s: float | None = Field(default=None, gt=0)
+    """In batches, on `machine`; None: not measured."""
+    machine: str = ""
 
 
 class PreprocessingFacts(BaseModel):
@@ -82,10 +85,11 @@ class MemberFacts(BaseModel):
 
 
 def _check_same_input(network: NetworkConfig, preprocessing: PreprocessingFacts) -> None:
+    given = network.model_dump(include=_INPUT_FIELDS, exclude_none=True)
     problems = [
-        f"{name}: expected {getattr(network, name)}, that of the network, got {found}"
-        for name, found in preprocessing.model_dump(include=_INPUT_FIELDS).items()
-        if found != getattr(network, name)
+        f"{name}: expected {expected}, that of the network, got {getattr(preprocessing, name)}"
+        for name, expected in given.items()
+        if getattr(preprocessing, name) != expected
     ]
     if problems:
         raise ValueError("; ".join(problems))

@@ -1,6 +1,6 @@
 """What kind of model a name means."""
 
-from fer_models.inference.facts import FACTS_SUFFIX, WEIGHTS_SUFFIX
+from fer_models.bundles.facts import FACTS_SUFFIX, WEIGHTS_SUFFIX
 from fer_models.onnx_files.facts import ONNX_SUFFIX
 
 BUNDLED = "bundled"
@@ -15,7 +15,7 @@ def bundle_of(name: str) -> tuple[str, str]:
     Example:
         bundle_of("bundled")  # ("bundled:face_cnn_large", "face_cnn_large")
     """
-    from fer_models.inference.shipped import default_bundle
+    from fer_models.bundles.shipped import default_bundle
 
     _, colon, bundle_name = name.partition(":")
     if is_bundle_file(name):

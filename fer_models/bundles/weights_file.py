@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fer_models.bundles.facts import CommonFacts, read_bytes
 from fer_models.errors import StoreError
-from fer_models.inference.facts import CommonFacts, read_bytes
 
 MAX_SHOWN = 10
 # Exponent bits of a value; all of them are set in NaN and infinity.

@@ -1,0 +1,1 @@
+"""Weight bundles: their files, what is known of them, and which of them ships."""
