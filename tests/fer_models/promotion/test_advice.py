@@ -3,9 +3,9 @@
 import numpy as np
 
 from fer_models.drift.results import RESULT_FILE
+from fer_models.promotion.criteria import Criterion
 from fer_models.promotion.gate.decide import decide
 from fer_models.promotion.gate.row import GateCriterion
-from fer_models.promotion.criteria import Criterion
 from fer_models.promotion.retraining import retraining_decision
 from fer_models.storage.refs import DriftRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
