@@ -80,9 +80,7 @@ def test_what_would_be_deleted_is_deleted_as_proposed(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts: list[str] = []
-    monkeypatch.setattr(
-        tasks.house_keeping, "publish_table", lambda key, rows, text: texts.append(text)
-    )
+    monkeypatch.setattr(tasks.house_keeping, "publish_table", lambda *given: texts.append(given[2]))
     store.put(ModelRef, "model-01", {"weights": b"12"}, {}, name="m")
     for path in store.local_root.rglob("*"):
         os.utime(path, (1, 1))
