@@ -18,18 +18,9 @@ NOT_FOLLOWED = {
     "ensemble.methods",
     "model_card.data_terms",
     "model_card.license",
-    "promotion.prefer_newer",
-    "retraining.on_new_data",
-    "retraining.recent_images",
-    "retraining.warm_start",
     "retention.delete",
     "splitting.strategy",
     "store.url",
-    "validation.severities",
-    # Followed by tests/validation/test_advice.py, which reads them from the messages alone.
-    "validation.max_bad_image_fraction",
-    "validation.max_leak_fraction",
-    "validation.min_images_per_split",
 }
 
 
