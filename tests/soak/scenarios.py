@@ -120,7 +120,7 @@ def killed_run(draw: random.Random, reference: Reference, *options: str) -> Epis
     """Kill a run a few times, by stage and in the middle of it, until it completes."""
     chosen = ("--seed", draw.choice(_SEEDS), *options)
     episode = Episode("search" if options else "run", int(chosen[1]))
-    with reference.place(reference.server() if draw.random() < 0.7 else None) as place:
+    with reference.place(reference.server() if draw.random() < 0.2 else None) as place:
         arguments = ("run", "--recipe", "soak.yaml", *chosen)
         for _ in range(draw.randint(2, _MAX_KILLS)):
             command = place.start(*arguments)
