@@ -1,8 +1,11 @@
-"""Paths and YAML texts that people write: read without surprises, whatever they hold."""
+"""Paths, words and YAML texts that people write: read without surprises, whatever they hold."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from fer_models.errors import ConfigError
 
 MAX_DEPTH = 50
 MAX_VALUES = 100_000
@@ -59,3 +62,17 @@ def _check_size(content: Any) -> None:
 
 def _too_deep() -> str:
     return f"nested deeper than {MAX_DEPTH} levels"
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Check an argument that a type checker would: one of a few words.
+
+    Raises:
+        ConfigError: the value is none of them.
+
+    Example:
+        check_choice("speed", "slow", ("fast", "best"))  # ConfigError
+    """
+    if value not in choices:
+        expected = ", ".join(map(repr, choices))
+        raise ConfigError(f"{name}: expected one of {expected}, got {value!r}; choose one of them")

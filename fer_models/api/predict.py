@@ -4,7 +4,7 @@ import functools
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args, overload
 
 from fer_models.api.given import Given, Source, given_picture, given_pictures, is_one
 from fer_models.api.predictions import PredictedPicture, Predictions
@@ -15,6 +15,7 @@ from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.open_model import open_model
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
+from fer_models.user_input import check_choice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +78,7 @@ def predict(
         For one picture its prediction, a sequence of faces; else one for each picture.
 
     Raises:
+        ConfigError: `faces` or `speed` is none of those.
         DataError: a path does not exist, or an object is no picture.
         StoreError: the model does not exist.
 
@@ -86,6 +88,7 @@ def predict(
         fer_models.predict("photo.jpg")[0].label
         fer_models.predict(["holiday/", "more.zip"]).to_frame()
     """
+    check_choice("faces", faces, get_args(FacesMode))
     opened = model
     if not isinstance(opened, ExpressionModel):
         opened = load_model(opened, speed=speed, store=store)
@@ -113,6 +116,7 @@ def load_model(
         store: folder or URL of the store of a stored model; by default `.ferflow/store`.
 
     Raises:
+        ConfigError: `speed` is none of those.
         StoreError: the model does not exist or is damaged.
 
     Example:

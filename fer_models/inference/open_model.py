@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fer_models.bundles.facts import BundleFacts, EnsembleFacts, read_facts
 from fer_models.bundles.names import BUNDLED, bundle_of, is_bundle, is_onnx_file
 from fer_models.bundles.shipped import bundle_files, graph_file
-from fer_models.bundles.speed import DEFAULT_SPEED, Speed, views_at
+from fer_models.bundles.speed import DEFAULT_SPEED, SPEEDS, Speed, views_at
 from fer_models.bundles.weights_file import read_weights
 from fer_models.errors import StoreError
 from fer_models.inference.expression_model import ExpressionModel
@@ -20,6 +20,7 @@ from fer_models.storage.champions import is_champion_alias, named_champion
 from fer_models.storage.find import find_id
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.user_input import check_choice
 
 if TYPE_CHECKING:
     from fer_models.inference.networks import LoadedModel
@@ -38,6 +39,7 @@ def open_model(
             the model's test-time augmentation.
 
     Raises:
+        ConfigError: `speed` is none of those.
         StoreError: the model does not exist or is damaged, or the name is not that of a bundle or
             file and there is no store.
 
@@ -45,6 +47,7 @@ def open_model(
         model = open_model("bundled")
         model.classes[int(model.predict(image_1SS).argmax())]
     """
+    check_choice("speed", speed, SPEEDS)
     if is_onnx_file(name):
         opened = open_onnx(Path(name))
         return _by_onnxruntime(name, opened, speed, opened.facts.familiarity)

@@ -46,8 +46,8 @@ def refer_to_weights(model: "ir.Model", file: Path, sha256: str) -> None:
     content = file.read_bytes() if file.is_file() else b""
     if hashlib.sha256(content).hexdigest() != sha256:
         raise StoreError(
-            f"{file}: expected the weights of the model in this file; export the bundle to this "
-            "folder first, or write the weights into the ONNX file"
+            f"{file}: expected the weights of the model in this file; copy the bundle's "
+            ".safetensors there, or write the weights into the ONNX file"
         )
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])

@@ -27,7 +27,7 @@ def killed_server(draw: random.Random, reference: Reference) -> Episode:
     """Under `ferflow up`, with a second run that waits: kill its server, a run, or all of it."""
     target = draw.choice(["server", "served-run", "up"])
     episode = Episode("up", 0)
-    with Place() as place:
+    with reference.place() as place:
         store = place.workspace.environment["FERFLOW_STORE"]
         options = ("--recipe", "soak.yaml", "--store", store)
         with served(place.workspace, *options) as up:
@@ -47,7 +47,7 @@ def killed_server(draw: random.Random, reference: Reference) -> Episode:
             state = up.ended(again, 900)
             episode.attempts += 1
             episode.resumed += "resumed after epoch" in up.logs(again)
-            episode.require(state.iscompleted(), f"the run ended as {state.name}: {state.message}")
+            episode.require(state.is_completed(), f"the run ended as {state.name}: {state.message}")
             open_runs = [name for name in _open_runs(up) if name]
             episode.require(not open_runs, f"runs that never end: {open_runs}")
         _same_in_record(place, str(again), episode, reference.of("--seed", "0"))
@@ -64,7 +64,9 @@ def killed_object_store(draw: random.Random, reference: Reference) -> Episode:
         stack.callback(servers.stop)
         servers.start()
         object_store.create_bucket(servers.environment)
-        place = stack.enter_context(Place({**servers.environment, "FERFLOW_STORE": _STORE}))
+        place = stack.enter_context(
+            reference.place({**servers.environment, "FERFLOW_STORE": _STORE})
+        )
         arguments = ("run", "--recipe", "soak.yaml", "--seed", "0")
         stack.enter_context(_environment(servers.environment))
         command = place.start(*arguments)
@@ -96,7 +98,10 @@ def killed_node(draw: random.Random, reference: Reference) -> Episode:
     target = draw.choice(["ray-worker", "ray-head", "run-on-ray"])
     episode = Episode("ray", 0)
     arguments = ("run", "--recipe", "soak.yaml", "--seed", "0")
-    with two_nodes() as cluster, Place({"RAY_ADDRESS": cluster.address, **TOKEN}) as place:
+    with (
+        two_nodes() as cluster,
+        reference.place({"RAY_ADDRESS": cluster.address, **TOKEN}) as place,
+    ):
         command = place.start(*arguments)
         if command.has_printed(draw.randint(12, 22), draw.uniform(0, 10)):
             stage = command.stage()

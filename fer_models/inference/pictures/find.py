@@ -69,7 +69,8 @@ def find_pictures(paths: Sequence[str], hint: str = "") -> FoundPictures:
     """
     found: dict[PictureSource, None] = {}
     problems: list[str] = []
-    for path in paths:
+    # Only once: standard input, named twice, would be empty the second time.
+    for path in dict.fromkeys(paths):
         for source in _sources(path, problems, hint):
             found.setdefault(source)
     if problems:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import fer_models
-from fer_models.errors import DataError, StoreError
+from fer_models.errors import ConfigError, DataError, StoreError
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.labels import CLASS_NAMES
 from fer_models.storage.config import StoreConfig
@@ -151,3 +151,15 @@ def test_a_store_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="expected the folder of a store, got none"):
         fer_models.open_store(tmp_path / "absent")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"faces": "crops"}, "faces: expected one of 'auto', 'crop', 'detect', got 'crops'"),
+        ({"speed": "slow"}, "speed: expected one of 'fast', 'balanced', 'best', got 'slow'"),
+    ],
+)
+def test_a_misspelt_option_is_refused(options: dict[str, str], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        fer_models.predict(IMAGES[0], **options)  # type: ignore[call-overload]

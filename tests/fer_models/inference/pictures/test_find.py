@@ -204,3 +204,8 @@ def test_unreadable_files_have_a_reason(tmp_path: Path) -> None:
     assert "expected JPEG, PNG" in str(reasons["2.png"])
     assert "0 bytes" in str(reasons["3.png"])
     assert "pipe" in str(reasons["5.png"])
+
+
+def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a picture")))
+    assert [one.data for one in pictures("-", "-")] == [b"a picture"]
