@@ -1,9 +1,12 @@
 """Signals whose handlers are ours, although a library sets its own."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_AGAIN_AFTER_S = 0.1
 
 
 class Terminated(BaseException):
@@ -29,6 +32,35 @@ def ended_by_sigterm() -> Iterator[None]:
 
 def _terminate(*_: object) -> None:
     raise Terminated
+
+
+@contextmanager
+def ignored_signals_sent_again() -> Iterator[None]:
+    """Send Ctrl-C or SIGTERM again if it was lost: C code prints and ignores exceptions at times.
+
+    So does Python in `__del__` and in callbacks of weak references.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}
+    main, before = threading.get_ident(), sys.unraisablehook
+
+    def hook(ignored: "sys.UnraisableHookArgs") -> None:
+        number = numbers.get(ignored.exc_type)
+        if number is None:
+            before(ignored)
+            return
+        # Not at once: what this hook raises is ignored as well.
+        timer = threading.Timer(_AGAIN_AFTER_S, signal.pthread_kill, (main, number))
+        timer.daemon = True
+        timer.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def train_members(
     data = prepared.snapshot
     with results_in(config.store):
         tuning = _tune(config, data)
-        initial = warm_start(config.members, data, config.store) if from_champion else {}
+        initial = warm_start(config.members, data, tuning, config.store) if from_champion else {}
         models = _train_members(config, data, tuning, initial)
         ensembles = ensemble(data, models, config.ensemble, config.store)
         evaluations = [

@@ -124,7 +124,8 @@ def check_reviewable() -> None:
             "the config pauses for a review by a person, which needs a reachable Prefect server; "
             "start the run from `ferflow up`, or, without a server, run `ferflow task clean`, "
             "`ferflow review` and `ferflow task clean --decisions FILE`, and repeat this run with "
-            "cleaning.pause_for_review=false (the decisions are applied)"
+            "cleaning.pause_for_review=false and cleaning.honour_decisions=true (which applies the "
+            "decisions)"
         )
 
 

@@ -12,6 +12,7 @@ import contextlib
 import getpass
 import importlib.util
 import os
+import random
 import shutil
 import signal
 import socket
@@ -30,6 +31,7 @@ REGION = "us-east-1"
 _STORAGE_KINDS = ("account", "container", "object")
 _KINDS = (*_STORAGE_KINDS, "proxy")
 _START_TIMEOUT_S = 300.0
+_SERVER_PORTS = (20_000, 32_000)
 _FILTERS = "catch_errors gatekeeper listing_formats bulk s3api tempauth copy slo dlo"
 _FILTER_OPTIONS = {
     "s3api": f"location={REGION}\ns3_acl=false\nauth_pipeline_check=false\n"
@@ -115,11 +117,20 @@ def create_bucket(environment: Mapping[str, str], name: str = BUCKET) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
+    """Ports that no client gets as its own.
+
+    While a server is down, a client that tries to reach it again and again on a port of that kind
+    may be given the very port, connect to itself, and keep the server from coming back.
+    """
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+        while len(found) < count:
+            one = stack.enter_context(socket.socket())
+            port = random.SystemRandom().randrange(*_SERVER_PORTS)
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+    return found
 
 
 def _write_rings(folder: Path, ports: Mapping[str, int]) -> None:

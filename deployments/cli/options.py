@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from fer_models.errors import ConfigError
+from fer_models.faces.settings import DEFAULT_FACES, SHORTEST_FACE_PX
 from fer_models.models.names import OWN_NAMES
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
@@ -46,6 +47,18 @@ def config_options(function: F) -> F:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def min_face_option(function: F) -> F:
+    """Add `--min-face`; the value is `min_face_px`, None if not given."""
+    return click.option(
+        "--min-face",
+        "min_face_px",
+        type=click.IntRange(SHORTEST_FACE_PX),
+        metavar="PX",
+        help="Smallest face to find in a photo: the longer side of its box, at least "
+        f"{SHORTEST_FACE_PX}.  [default: {DEFAULT_FACES.min_size_px}]",
+    )(function)
 
 
 def store_option(function: F) -> F:

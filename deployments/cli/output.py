@@ -16,7 +16,7 @@ import click
 
 from fer_models.errors import FerError
 from fer_models.progress import Progress, listening
-from fer_models.signals import Terminated, ended_by_sigterm
+from fer_models.signals import Terminated, ended_by_sigterm, ignored_signals_sent_again
 
 P = ParamSpec("P")
 Produced = dict[str, Any]
@@ -37,7 +37,7 @@ def reporting_command(function: Callable[P, Produced]) -> Callable[P, None]:
         verbose = bool(kwargs["verbose"])
         if "verbose" not in inspect.signature(function).parameters:
             kwargs.pop("verbose")
-        with _stdout_for(as_json), ended_by_sigterm():
+        with _stdout_for(as_json), ended_by_sigterm(), ignored_signals_sent_again():
             produced, code = _outcome(lambda: function(*args, **kwargs), verbose)
         code = int(produced.pop("exit_code", code))
         if as_json:

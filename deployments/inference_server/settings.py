@@ -10,6 +10,7 @@ from deployments.loopback import LOOPBACK, is_loopback
 from fer_models.base_config import FrozenConfig
 from fer_models.errors import ConfigError
 from fer_models.faces.found import FacesMode
+from fer_models.faces.settings import DEFAULT_FACES, SHORTEST_FACE_PX
 
 TOKEN_VARIABLE = "FERFLOW_SERVE_TOKEN"  # noqa: S105 - the name of a variable
 DEFAULT_PORT = 4202
@@ -22,6 +23,8 @@ class ServingConfig(FrozenConfig):
 
     faces: FacesMode = "auto"
     """What pictures show, where a request does not say."""
+    min_face_px: int = Field(DEFAULT_FACES.min_size_px, ge=SHORTEST_FACE_PX)
+    """Smallest face to find in a photo: the longer side of its box, in pixels."""
     batch_pictures: int = Field(32, ge=1, le=1024)
     """Most pictures of concurrent requests that are predicted together."""
     batch_wait_ms: float = Field(5.0, ge=0, le=1000)

@@ -1,5 +1,6 @@
 """Start and stop a Prefect server in a process of its own."""
 
+import fcntl
 import os
 import secrets
 import socket
@@ -11,6 +12,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from deployments.loopback import (
     AUTH_VARIABLE,
@@ -39,6 +41,8 @@ class ServerProcess:
     home: Path
     auth: str = ""
     stop_timeout_s: float = _STOP_TIMEOUT_S
+    migration: IO[str] | None = None
+    """Held open while this server migrates an empty database: a second server waits for that."""
 
     def wait(self) -> None:
         """Wait until the server answers.
@@ -55,6 +59,8 @@ class ServerProcess:
                 )
             if answers(self.api_url, timeout_s=5):
                 database_is_migrated(self.home)
+                if self.migration is not None:
+                    self.migration.close()  # releases its lock
                 return
             time.sleep(0.05)
         raise FerError(
@@ -159,7 +165,11 @@ def _start(
     auth: str = "",
 ) -> ServerProcess:
     port = listening.getsockname()[1]
-    environment = {**os.environ, **prepare_database(home), **variables}
+    ready, migration = prepare_database(home), None
+    if not ready:
+        migration = _alone(home)
+        ready = prepare_database(home)
+    environment = {**os.environ, **ready, **variables}
     environment["PREFECT_HOME"] = str(home)
     environment.pop(API_VARIABLE, None)
     output = None if verbose else subprocess.DEVNULL
@@ -176,4 +186,13 @@ def _start(
     )
     host = listening.getsockname()[0]
     listening.close()
-    return ServerProcess(f"http://{reachable(host)}:{port}/api", process, home, auth)
+    return ServerProcess(
+        f"http://{reachable(host)}:{port}/api", process, home, auth, migration=migration
+    )
+
+
+def _alone(home: Path) -> IO[str]:
+    """Wait until no other server migrates the database; two at once would fail."""
+    file = (home / "migration.lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from fer_models.base_config import FrozenConfig
 from fer_models.faces.found import FacesMode
+from fer_models.faces.settings import DEFAULT_FACES, SHORTEST_FACE_PX
 
 
 class PredictionConfig(FrozenConfig):
@@ -27,6 +28,11 @@ class PredictionConfig(FrozenConfig):
         default="auto",
         description="crop: each picture is one face, cut out; detect: search for faces; auto: "
         "decide for each picture.",
+    )
+    min_face_px: int = Field(
+        default=DEFAULT_FACES.min_size_px,
+        ge=SHORTEST_FACE_PX,
+        description="Smallest face to find in a photo: the longer side of its box, in pixels.",
     )
     redo: bool = Field(
         default=False,

@@ -15,7 +15,7 @@ from fer_models.batch.places import Place, check_named, list_places, read_places
 from fer_models.batch.tables import BatchTables
 from fer_models.bundles.names import is_bundle
 from fer_models.dataset.snapshot import Images
-from fer_models.faces.found import FacesMode
+from fer_models.faces.settings import FaceSettings
 from fer_models.inference.expression_model import ExpressionModel, Probabilities
 from fer_models.inference.open_model import open_model, stored_model
 from fer_models.inference.picture import Picture
@@ -65,7 +65,7 @@ def predict_batches(store: ArtifactStore, config: PredictionConfig) -> BatchOutc
     faces = without_face = 0
     for start in range(0, len(new), config.batch_size):
         chunk = new[start : start + config.batch_size]
-        tables = _predicted(chunk, model, config.faces, start, len(new))
+        tables = _predicted(chunk, model, config, start, len(new))
         batches.append(_stored(store, tables, model, config))
         faces, without_face = faces + len(tables.faces), without_face + tables.unreadable()
         counts = {label: counts[label] + count for label, count in tables.counts().items()}
@@ -86,18 +86,22 @@ class _Recorder:
 
 
 def _predicted(
-    places: Sequence[Place], model: ExpressionModel, faces: FacesMode, done: int, total: int
+    places: Sequence[Place],
+    model: ExpressionModel,
+    config: PredictionConfig,
+    done: int,
+    total: int,
 ) -> BatchTables:
     tables = BatchTables(model.classes)
     for start in range(0, len(places), _CHUNK):
         chunk = places[start : start + _CHUNK]
-        _add_chunk(chunk, model, faces, tables)
+        _add_chunk(chunk, model, config, tables)
         report("predict", done + start + len(chunk), total, "pictures")
     return tables
 
 
 def _add_chunk(
-    places: Sequence[Place], model: ExpressionModel, faces: FacesMode, tables: BatchTables
+    places: Sequence[Place], model: ExpressionModel, config: PredictionConfig, tables: BatchTables
 ) -> None:
     contents = list(read_places(places))
     readable = [
@@ -107,7 +111,9 @@ def _add_chunk(
     ]
     recorder = _Recorder(model)
     recording = replace(model, predict=recorder)
-    predictions = iter(list(predict_pictures(readable, recording, faces)))
+    search = FaceSettings(min_size_px=config.min_face_px)
+    found = predict_pictures(readable, recording, config.faces, settings=search)
+    predictions = iter(list(found))
     images = iter(recorder.images)
     for place, content in zip(places, contents, strict=True):
         if isinstance(content, str):
@@ -135,6 +141,7 @@ def _stored(
         "image_format": asdict(model.image_format),
         "sources": list(config.pictures),
         "faces": config.faces,
+        "min_face_px": config.min_face_px,
         "num_pictures": len(tables.pictures),
         "num_faces": len(tables.faces),
         "without_face": tables.unreadable(),

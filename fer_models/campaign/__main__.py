@@ -65,6 +65,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", type=float, help="seconds; by default the plan's")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--done", type=Path, default=_DONE, help="results from other machines")
+    parser.add_argument("--again", action="store_true", help="bring everything back once more")
     parser.set_defaults(command=run)
 
 

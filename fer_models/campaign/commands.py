@@ -32,7 +32,14 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--jobs: expected at least 1, got {options.jobs}")
     done = frozenset(result.key for result in read_results_file(options.done))
     settings = RunOptions(
-        options.plan, options.faces, options.work, options.out, options.budget, options.jobs, done
+        options.plan,
+        options.faces,
+        options.work,
+        options.out,
+        options.budget,
+        options.jobs,
+        done,
+        options.again,
     )
     outcome = CampaignRun(settings, _say, _STARTED_S).run()
     _say(

@@ -18,6 +18,7 @@ from fer_models.storage.store import ArtifactStore
 
 WEIGHTS_FILE = "weights.safetensors"
 _OVERHEAD = 4096  # of a zip entry and its name, generously
+_DELIVERED = "-delivered"
 _PIECE_BYTES = 4_000_000
 
 
@@ -61,6 +62,12 @@ class Delivery:
             if not self._once(results, result, "weights", lambda one: self._add_model(store, one))
         ]
 
+    @staticmethod
+    def forget(results: ResultsFolder) -> None:
+        """Deliver everything again: what was written for an earlier call got lost."""
+        for marker in results.folder.glob(f"*{_DELIVERED}"):
+            marker.unlink()
+
     def _once(
         self,
         results: ResultsFolder,
@@ -69,7 +76,7 @@ class Delivery:
         add: Callable[[TrainingResult], bool],
     ) -> bool:
         """Whether it is delivered, now or before."""
-        marker = results.folder / f"{result.key}.{what}-delivered"
+        marker = results.folder / f"{result.key}.{what}{_DELIVERED}"
         if marker.exists():
             return True
         if not add(result):

@@ -35,7 +35,8 @@ class RunOptions:
     """How a plan is run on this machine.
 
     `budget_s` is in seconds from the start of the call, `jobs` is the number of trainings side by
-    side, `done` are keys of trainings that were finished elsewhere.
+    side, `done` are keys of trainings that were finished elsewhere; `again` delivers what is in the
+    work folder once more.
     """
 
     plan: str
@@ -45,6 +46,7 @@ class RunOptions:
     budget_s: float | None = None
     jobs: int = 1
     done: frozenset[str] = frozenset()
+    again: bool = False
 
 
 @dataclass
@@ -94,6 +96,8 @@ class CampaignRun:
             self._snapshot = unpack_snapshot(self._options.faces, self._workplace.store)
             pending = [task for task in self._required() if not self._is_done(task)]
             self._say(f"{len(pending)} trainings to do, {self._remaining_s():.0f} s left")
+            if self._options.again:
+                self._delivery.forget(self._workplace.results)
             self._deliver()
             while pending or self._running:
                 self._start_some(pending)

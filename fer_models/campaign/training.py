@@ -27,6 +27,7 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
+from fer_models.training.config import MemberConfig
 from fer_models.training.final_fit import fit_final
 from fer_models.training.inputs.data import split_images
 from fer_models.training.predict import load_network, predict_probabilities
@@ -167,7 +168,8 @@ def _result(
     store: ArtifactStore, task: Task, key: str, model: ModelRef, scores: dict[str, Score]
 ) -> TrainingResult:
     info, lineage = store.info(model), store.read_json(model, "lineage.json")
-    member = task.experiment.member
+    # As trained: the plan may leave the input to the images.
+    member = MemberConfig.model_validate_json(store.read_file(model, "config.json"))
     return TrainingResult(
         key=key,
         experiment=task.experiment.name,

@@ -35,9 +35,13 @@ def cut_face(picture: Colours, face: FoundFace, target: ImageFormat) -> Colours:
         [found] = find_faces([picture_HW3])
         cut_face(picture_HW3, found[0], THUMBNAIL).shape  # (48, 48)
     """
+    return cut_frame(picture, face_frame(face), target)
+
+
+def cut_frame(picture: Colours, frame: Frame, target: ImageFormat) -> Colours:
+    """What a square shows, see `cut_face`."""
     from PIL import Image
 
-    frame = face_frame(face)
     side = target.size_px * int(np.clip(np.ceil(frame.side / target.size_px), 1, _MAX_OVERSAMPLING))
     part, corner = _surroundings(picture, frame)
     step = frame.side / side

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from fer_models.errors import DataError
 from fer_models.faces.found import FacesMode
+from fer_models.faces.settings import DEFAULT_FACES, FaceSettings
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.picture import NO_FACE_REASONS, Picture, PicturePrediction
 from fer_models.inference.pictures.find import FoundPictures
@@ -52,6 +53,7 @@ def predict_found(
     model: ExpressionModel,
     faces: FacesMode = "auto",
     sinks: Sequence[Sink] = (),
+    settings: FaceSettings = DEFAULT_FACES,
 ) -> Summary:
     """Predict pictures in order; memory does not grow with their number.
 
@@ -60,6 +62,7 @@ def predict_found(
         model: predicts the expressions.
         faces: see `predict_pictures`.
         sinks: take each picture with its prediction.
+        settings: of the search for faces.
 
     Raises:
         DataError: none of the pictures can be read.
@@ -69,7 +72,8 @@ def predict_found(
     counts: Counter[str] = Counter()
     total, is_any_readable = len(found), False
     report(_STAGE, 0, total, "pictures")
-    for number, (picture, predicted) in enumerate(predicted_pairs(found, model, faces), 1):
+    pairs = predicted_pairs(found, model, faces, settings)
+    for number, (picture, predicted) in enumerate(pairs, 1):
         for sink in sinks:
             sink.add(picture, predicted)
         counts.update(face.label for face in predicted)
@@ -83,7 +87,10 @@ def predict_found(
 
 
 def predicted_pairs(
-    found: FoundPictures, model: ExpressionModel, faces: FacesMode
+    found: FoundPictures,
+    model: ExpressionModel,
+    faces: FacesMode,
+    settings: FaceSettings = DEFAULT_FACES,
 ) -> Iterator[tuple[Picture, PicturePrediction]]:
     """Each picture with its prediction."""
     read: deque[Picture] = deque()
@@ -93,7 +100,7 @@ def predicted_pairs(
             read.append(picture)
             yield picture
 
-    for predicted in predict_pictures(noted(), model, faces):
+    for predicted in predict_pictures(noted(), model, faces, settings=settings):
         yield read.popleft(), predicted
 
 

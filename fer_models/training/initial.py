@@ -59,7 +59,7 @@ def initial_weights(
     reason = why_not_initial(store, initial, network, classes)
     if reason:
         raise ConfigError(
-            f"expected initial weights of the network {network.name}, but {reason}; start from a "
-            "model of the same network, or set retraining.warm_start=false"
+            f"expected initial weights of the network {network.name}, but {reason}; pass a "
+            "model of the same network as `initial`, or leave `initial` out"
         )
     return load_file(store.fetch(initial, "weights.safetensors"))

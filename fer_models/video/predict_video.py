@@ -10,6 +10,7 @@ from pydantic import Field
 from fer_models.base_config import FrozenConfig
 from fer_models.errors import DataError
 from fer_models.faces.found import Box, FacesMode
+from fer_models.faces.settings import DEFAULT_FACES, FaceSettings
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.picture import Picture, PicturePrediction, PredictedFace
 from fer_models.inference.predict_pictures import predict_pictures
@@ -33,6 +34,8 @@ class VideoSettings(FrozenConfig):
     """Seconds for which a face may be hidden and keep its track."""
     faces: FacesMode = "detect"
     """See `predict_pictures`."""
+    search: FaceSettings = DEFAULT_FACES
+    """Of the search for faces."""
 
 
 DEFAULT_VIDEO = VideoSettings()
@@ -105,7 +108,8 @@ def predict_frames(
 
     is_empty = True
     batch_size = 1 if video.is_camera else _BATCH
-    for predicted in predict_pictures(pictures(), model, settings.faces, batch_size):
+    predictions = predict_pictures(pictures(), model, settings.faces, batch_size, settings.search)
+    for predicted in predictions:
         is_empty = False
         group = groups.popleft()
         yield _tracked(group[-1], predicted, tracker, smoother), group

@@ -9,7 +9,7 @@ from fer_models.user_input import parse_yaml
 # Groups with arbitrary keys.
 _FREE_GROUPS = ("validation.severities",)
 # Messages about a member name its settings so.
-_OF_MEMBERS = ("training", "network")
+_OF_MEMBERS = ("training", "network", "out_of_fold")
 
 
 def assign_all(settings: dict[str, Any], assignments: Sequence[str], option: str) -> list[str]:
@@ -36,7 +36,11 @@ def assign_all(settings: dict[str, Any], assignments: Sequence[str], option: str
 
 
 def assign(settings: dict[str, Any], path: str, value: Any) -> list[str]:
-    """Set a value in place, in every member for `training.` and `network.`; return the problems."""
+    """Set a value in place, in every member for `training.`, `network.` and `out_of_fold.`.
+
+    Returns:
+        The problems.
+    """
     if path.partition(".")[0] in _OF_MEMBERS:
         members = settings.get("members") or ()
         return list(

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from PIL import Image, ImageDraw
 from sklearn.datasets import load_sample_image
 
 from fer_models.dataset.snapshot import Images
+from fer_models.faces.cut import Frame
 from fer_models.faces.found import Colours, FoundFace
 
 PHOTO_SIZE = (640, 480)
@@ -22,6 +24,8 @@ SMALLEST_PX, LARGEST_PX = 40, 320
 MOST_ROTATED_DEG = 20
 FEATHER = 0.06
 """Of the side: over this width a pasted crop blends into the photo, as faces have no frame."""
+Fade = Literal["inside", "outside"]
+"""Where it blends: in the crop's own outermost pixels, or in a border that repeats them."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,13 @@ class Scene:
     label: int
     centre: tuple[float, float]
     side_px: int
+    angle_deg: float
+    """By which it is rotated, clockwise."""
+
+    @property
+    def square(self) -> Frame:
+        """What a perfect detector would have cut out."""
+        return Frame(np.array(self.centre), float(self.side_px), float(np.deg2rad(self.angle_deg)))
 
     def shows(self, face: FoundFace) -> bool:
         """Whether a found face is the pasted one: its centre and size are about right."""
@@ -52,7 +63,9 @@ def public_test(table: Path) -> tuple[Images, npt.NDArray[np.int64], npt.NDArray
     return images, frame["emotion"].to_numpy(), frame["ferplus_NF"].to_numpy()
 
 
-def scenes(images: Images, labels: npt.NDArray[np.int64], count: int, seed: int) -> Iterator[Scene]:
+def scenes(
+    images: Images, labels: npt.NDArray[np.int64], count: int, seed: int, fade: Fade = "inside"
+) -> Iterator[Scene]:
     """Crops without replacement, 40 to 320 px (log-uniform), rotated up to 20 degrees, pasted."""
     rng = np.random.default_rng(seed)
     for row in rng.choice(len(images), count, replace=False):
@@ -60,14 +73,23 @@ def scenes(images: Images, labels: npt.NDArray[np.int64], count: int, seed: int)
         side = round(float(np.exp(rng.uniform(np.log(SMALLEST_PX), np.log(LARGEST_PX)))))
         angle = rng.uniform(-MOST_ROTATED_DEG, MOST_ROTATED_DEG)
         face, mask = (
-            one.rotate(angle, Image.Resampling.BICUBIC, expand=True)
-            for one in (_resized(images[row], side), _mask(side))
+            one.rotate(-angle, Image.Resampling.BICUBIC, expand=True)
+            for one in _faded(images[row], side, fade)
         )
         x = int(rng.integers(0, max(1, photo.width - face.width + 1)))
         y = int(rng.integers(0, max(1, photo.height - face.height + 1)))
         photo.paste(face.convert("RGB"), (x, y), mask)
         centre = (x + face.width / 2, y + face.height / 2)
-        yield Scene(np.array(photo), images[row], int(labels[row]), centre, side)
+        yield Scene(np.array(photo), images[row], int(labels[row]), centre, side, angle)
+
+
+def _faded(image: Images, side: int, fade: Fade) -> tuple[Image.Image, Image.Image]:
+    """A crop at a size, and how opaque it is; fading outside, it is larger by a border."""
+    if fade == "inside":
+        return _resized(image, side), _mask(side)
+    border = round(FEATHER * len(image))
+    larger = round(side * (1 + 2 * border / len(image)))
+    return _resized(np.pad(image, border, mode="edge"), larger), _mask(larger)
 
 
 def background(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:

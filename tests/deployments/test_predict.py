@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from deployments.cli import main
 from fer_models.bundles import shipped as shipped_bundles
@@ -22,6 +23,7 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.predict import predict_model
+from tests.fer_models.faces.pictures import photo
 from tests.fer_models.inference.builders import stored_ensemble, stored_network
 from tests.fer_models.ingest.builders import random_images, write_folder
 
@@ -318,3 +320,13 @@ def test_as_a_process_only_json_is_on_stdout(place: Place, tmp_path: Path) -> No
     assert json.loads(done.stdout)["out"] == str(tmp_path / "out.csv")
     assert "3/3 pictures" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_the_smallest_face_is_an_option(place: Place, tmp_path: Path) -> None:
+    Image.fromarray(photo((20, 40, 160), (240, 100, 80))).save(tmp_path / "photo.png")
+    given = ["predict", str(tmp_path / "photo.png"), "--model", str(place.bundle), "--json"]
+    assert answer(ferflow(*given))["num_faces"] == 2
+    assert answer(ferflow(*given, "--min-face", "110"))["num_faces"] == 1
+    refused = ferflow(*given, "--min-face", "9")
+    assert refused.exit_code == 2
+    assert "9 is not in the range x>=16" in refused.stderr

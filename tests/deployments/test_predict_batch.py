@@ -12,6 +12,7 @@ from deployments.cli.prediction.predict_batch import command
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.builders import draw_faces
+from tests.fer_models.faces.pictures import photo
 from tests.fer_models.inference.builders import stored_network, write_picture
 
 
@@ -38,6 +39,16 @@ def test_new_pictures_are_predicted_by_the_champion(store: ArtifactStore, incomi
     assert Path(first["tables"][0].removeprefix("file://")).is_file()
     again = _run(store, "--set", f'prediction.pictures=["{incoming}"]')
     assert (again["known"], again["predicted"], again["batches"]) == (3, 0, [])
+
+
+def test_the_smallest_face_is_an_option_and_a_setting(store: ArtifactStore, tmp_path: Path) -> None:
+    Registry(store).set(CHAMPION, stored_network(store).id, "by a test")
+    for name in "abc":
+        write_picture(tmp_path / name / "photo.png", photo((20, 40, 160), (240, 100, 80)))
+    assert _run(store, str(tmp_path / "a"))["faces"] == 2
+    assert _run(store, str(tmp_path / "b"), "--min-face", "110")["faces"] == 1
+    setting = "prediction.min_face_px=110"
+    assert _run(store, str(tmp_path / "c"), "--set", setting)["faces"] == 1
 
 
 def test_wrong_input_is_explained(store: ArtifactStore, tmp_path: Path) -> None:

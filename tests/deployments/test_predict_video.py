@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 
 import fer_models
 from deployments.cli import main
-from tests.fer_models.video.clips import MODEL, read_clip, write_clip
+from tests.fer_models.faces.pictures import photo
+from tests.fer_models.video.clips import MODEL, read_clip, write_clip, write_photos
 
 FAST = ("--model", "bundled:face_cnn", "--speed", "fast", "--faces", "crop")
 
@@ -71,6 +72,16 @@ def test_bad_input_is_one_message(
         assert part in done.stderr
     assert done.stderr.count("error: ") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_the_smallest_face_is_an_option(tmp_path: Path) -> None:
+    clip = str(write_photos(tmp_path / "clip.mp4", photo((20, 40, 160), (240, 100, 80))))
+    given = ["--video", clip, *FAST[:4], "--json"]
+    said = [
+        json.loads(ferflow(*given, *more).stdout.splitlines()[-1])
+        for more in ((), ("--min-face", "110"))
+    ]
+    assert [len(one["tracks"]) for one in said] == [2, 1]
 
 
 def test_rates_out_of_range_are_refused_with_the_usage(clip: str) -> None:

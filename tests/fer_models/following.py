@@ -13,6 +13,7 @@ from flows.recipes.assign import assign_all
 
 T = TypeVar("T")
 SETTING = re.compile(r"((?:training|network|tuning)\.[a-z_]+)=([\w-]+(?:\.\w+)?)")
+_ANY = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)+=\w+")
 
 
 def changed(member: MemberConfig, *assignments: str) -> MemberConfig:
@@ -26,6 +27,11 @@ def advice(message: str) -> list[str]:
     """The settings that a message proposes: what follows its first "set" or "try"."""
     proposed = re.split(r"(?:; | )(?:set|try|use) ", message, maxsplit=1)[1]
     return [f"{name}={value}" for name, value in SETTING.findall(proposed)]
+
+
+def assigned(message: str) -> list[str]:
+    """All `group.setting=value` texts of a message, in its order."""
+    return _ANY.findall(message)
 
 
 def tuned(config: TuningConfig, *assignments: str) -> TuningConfig:

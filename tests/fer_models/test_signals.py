@@ -3,12 +3,19 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from types import FrameType
 
 import pytest
 
-from fer_models.signals import own_sigterm_handler, signals_unwrapped
+from fer_models.signals import (
+    Terminated,
+    ended_by_sigterm,
+    ignored_signals_sent_again,
+    own_sigterm_handler,
+    signals_unwrapped,
+)
 
 
 class Stopped(BaseException):
@@ -55,3 +62,49 @@ def test_a_signal_that_c_code_has_wrapped_is_raised_itself() -> None:
         raise SystemError("another") from ValueError()
     with pytest.raises(SystemError), signals_unwrapped():
         raise SystemError("another")
+
+
+class SignalledWhenDeleted:
+    """Is signalled in `__del__`, where Python ignores what is raised."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)],
+)
+def test_a_signal_that_python_ignored_is_raised_again(
+    number: signal.Signals, raised: type[BaseException]
+) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with pytest.raises(raised):
+        _be_signalled_where_it_is_ignored(number)
+
+
+def _be_signalled_where_it_is_ignored(number: signal.Signals) -> None:
+    with ended_by_sigterm(), ignored_signals_sent_again():
+        SignalledWhenDeleted(number)
+        time.sleep(60)
+
+
+class BrokenWhenDeleted:
+    """Raises in `__del__`."""
+
+    def __del__(self) -> None:
+        raise ValueError("broken")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_another_ignored_exception_is_reported_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reported: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: reported.append(ignored.exc_type))
+    with ignored_signals_sent_again():
+        BrokenWhenDeleted()
+    assert reported == [ValueError]

@@ -34,11 +34,13 @@ SCENARIOS: dict[Scenario, int] = {
 
 
 def soak(
-    minutes: float, seed: int, chosen: list[Scenario], save: Callable[[Figures], None]
-) -> Figures:
+    figures: Figures,
+    chosen: list[Scenario],
+    reference: Reference,
+    save: Callable[[Figures], None],
+) -> None:
     """Draw scenarios until the time is up; each of them is seen once before any is repeated."""
-    figures = Figures(minutes, seed, machine_text(machine()))
-    draw, reference = random.Random(seed), Reference()
+    minutes, draw = figures.minutes, random.Random(figures.seed)
     until_s = time.monotonic() + 60 * minutes
     first = list(chosen)
     draw.shuffle(first)
@@ -59,7 +61,6 @@ def soak(
         )
         for problem in episode.problems:
             print(f"          {problem}", flush=True)
-    return figures
 
 
 def main() -> None:
@@ -80,7 +81,9 @@ def main() -> None:
             arguments.json.write_text(figures.as_json())
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started ends, too
-    figures = soak(arguments.minutes, arguments.seed, chosen, save)
+    figures = Figures(arguments.minutes, arguments.seed, machine_text(machine()))
+    with Reference() as reference:
+        soak(figures, chosen, reference, save)
     print(figures.table())
     sys.exit(1 if figures.summary()["problems"] else 0)
 

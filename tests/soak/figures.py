@@ -14,11 +14,13 @@ class Episode:
     seed: int
     kills: list[str] = field(default_factory=list)
     """Such as `SIGKILL run at train`."""
+    unfinished: int = 0
+    """Kills after which the store held artifacts without a description, which no reader sees."""
     attempts: int = 0
     resumed: int = 0
-    """Attempts that continued a training from a checkpoint."""
+    """Last attempts that continued a training from a checkpoint."""
     could_resume: int = 0
-    """Attempts that found the checkpoint of a killed training."""
+    """Last attempts that found the checkpoint of a killed training."""
     stop_s: list[float] = field(default_factory=list)
     """Seconds from SIGTERM or Ctrl-C to the end, of commands past their start."""
     problems: list[str] = field(default_factory=list)
@@ -55,6 +57,7 @@ class Figures:
             "episodes": dict(Counter(episode.scenario for episode in self.episodes)),
             "kills": dict(sorted(kills.items())),
             "killed_at": dict(sorted(places.items())),
+            "kills_in_a_write": sum(episode.unfinished for episode in self.episodes),
             "attempts": sum(episode.attempts for episode in self.episodes),
             "found_a_checkpoint": sum(episode.could_resume for episode in self.episodes),
             "resumed_from_it": sum(episode.resumed for episode in self.episodes),

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from typing import Any, Self
 import psutil
 
 from fer_models.storage.config import StoreConfig
-from fer_models.storage.store import ArtifactStore
+from fer_models.storage.refs import ARTIFACT_KINDS
+from fer_models.storage.store import ARTIFACT_FILE, ArtifactStore
 from fer_models.training.engine.fit import epochs_done
 from tests.deployments.processes import Workspace
 from tests.operation.served import is_alive, on_this_machine, title
@@ -31,10 +33,10 @@ tracking: {mode: disabled}
 members:
   - name: compact_cnn
     network: {name: compact_cnn, width: 0.25}
-    training: {epochs: 6, precision: 32-true, threads: 1}
+    training: {epochs: 3, precision: 32-true, threads: 1}
   - name: scratch_cnn
     network: {name: scratch_cnn, width: 0.25}
-    training: {epochs: 60, precision: 32-true, threads: 1}
+    training: {epochs: 30, precision: 32-true, threads: 1}
 """
 SEARCH = (
     "--set=tuning.enabled=true",
@@ -54,6 +56,11 @@ class Ended:
     produced: dict[str, Any]
     err: str
     seconds: float = 0.0
+
+    @property
+    def completed(self) -> bool:
+        """Whether it had printed its results, even if a signal came while Python shut down."""
+        return bool(self.produced) and "error" not in self.produced
 
     @property
     def resumed(self) -> bool:
@@ -94,6 +101,15 @@ class Place:
                 process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def take_database(self, other: "Place") -> None:
+        """Copy the database of Prefect from a place where nothing runs; creating it takes long."""
+        for name in ("database-version", "prefect.db", "prefect.db-wal"):
+            source = Path(other.workspace.environment["PREFECT_HOME"]) / name
+            if source.exists():
+                target = Path(self.workspace.environment["PREFECT_HOME"])
+                target.mkdir(exist_ok=True)
+                shutil.copy(source, target)
+
     def store(self) -> ArtifactStore:
         """Its store, opened anew."""
         return ArtifactStore(StoreConfig(url=self.workspace.environment["FERFLOW_STORE"]))
@@ -129,6 +145,16 @@ class Place:
         cache = Path(self.workspace.environment["XDG_CACHE_HOME"])
         return max((epochs_done(path) for path in cache.rglob("last.ckpt")), default=0)
 
+    def num_stored_files(self) -> int:
+        """Files in its local store, also those of unfinished writes."""
+        return sum(len(files) for _, _, files in os.walk(self.folder / "store"))
+
+    def unfinished_writes(self) -> int:
+        """Artifacts in its local store without a description, which no reader sees."""
+        store = self.folder / "store"
+        folders = [path for kind in ARTIFACT_KINDS for path in (store / kind.folder).glob("*")]
+        return sum(not (path / ARTIFACT_FILE).exists() for path in folders)
+
     def temporary_files(self) -> list[str]:
         """What is in the temporary folder."""
         return sorted(path.name for path in self.temporary.iterdir())
@@ -158,6 +184,16 @@ class Command:
             assert time.monotonic() < until_s, self.err()[-2000:]
             time.sleep(0.05)
         time.sleep(then_s)
+        return self.process.poll() is None
+
+    def has_changed(self, place: Place, num_files: int) -> bool:
+        """Wait until so many files were added to the store or removed; False if it ended before."""
+        before, until_s = place.num_stored_files(), time.monotonic() + _LIMIT_S
+        while abs(place.num_stored_files() - before) < num_files:
+            if self.process.poll() is not None:
+                return False
+            assert time.monotonic() < until_s, self.err()[-2000:]
+            time.sleep(0.002)
         return self.process.poll() is None
 
     def stage(self) -> str:

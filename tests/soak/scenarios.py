@@ -1,14 +1,20 @@
 """Scenarios on one machine: commands that are killed and run again until they complete."""
 
 import random
+import shutil
 import signal
 from collections.abc import Mapping
-from typing import Any
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Self
 
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.storage.upkeep.check import check_store
+from tests.deployments.processes import free_port, running_prefect_server
 from tests.operation.served import on_this_machine
 from tests.soak.figures import Episode
 from tests.soak.place import ENDED_WITHIN_S, SEARCH, Command, Ended, Place
@@ -16,27 +22,84 @@ from tests.soak.place import ENDED_WITHIN_S, SEARCH, Command, Ended, Place
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 _WORDS = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted"}
-_MAX_KILLS = 3
+_MAX_KILLS = 5
 _LINES = 36
 """Lines of progress that an uninterrupted run prints, about."""
+_FILES = 128
+"""Files that it writes to the store."""
+_SEEDS = ("0", "1")
+GC = ("store", "gc", "--delete", "--keep-days=0", "--keep-runs=1", "--min-age-h=0")
 
 
 class Reference:
-    """What unkilled runs give, by their options; each is run once."""
+    """What unkilled runs give, by their options; each is run once.
+
+    Their places stay until the end, for what other scenarios begin with.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._places = ExitStack()
+        self._first: Place | None = None
+        self._filled: Place | None = None
+        self._server: dict[str, str] | None = None
         self.temporary: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._places.close()
+
+    def place(self, environment: dict[str, str] | None = None) -> Place:
+        """A new place; its Prefect server need not create its database."""
+        self.of("--seed", _SEEDS[0])
+        place = Place(environment)
+        if self._first is not None:
+            place.take_database(self._first)
+        return place
+
+    def server(self) -> dict[str, str]:
+        """The address of a Prefect server that runs until the end: commands need not start one."""
+        if self._server is None:
+            folder = Path(self._places.enter_context(TemporaryDirectory(prefix="sp-", dir="/tmp")))
+            url = self._places.enter_context(running_prefect_server(folder, free_port()))
+            self._server = {"PREFECT_API_URL": url}
+        return self._server
 
     def of(self, *options: str) -> dict[str, Any]:
         """The models with metrics and weights, the decision and the report."""
         if options not in self._known:
-            with Place() as place:
-                ended = place.run("run", "--recipe", "soak.yaml", *options)
-                assert ended.code == 0, ended.err
-                self._known[options] = outcome(ended.produced)
-                self.temporary |= set(place.temporary_files())
+            place = self._places.enter_context(Place())
+            if self._first is None:
+                self._first = place
+            else:
+                place.take_database(self._first)
+            ended = place.run("run", "--recipe", "soak.yaml", *options)
+            assert ended.code == 0, ended.err
+            self._known[options] = outcome(ended.produced)
+            self.temporary |= set(place.temporary_files())
         return self._known[options]
+
+    def filled(self) -> Place:
+        """A place in which two runs were made, the same one with the same content each time."""
+        if self._filled is None:
+            place = self._filled = self._places.enter_context(self.place())
+            for seed in _SEEDS:
+                ended = place.run("run", "--recipe", "soak.yaml", "--seed", seed)
+                assert ended.code in (0, 3), ended.err
+            shutil.copytree(place.folder / "store", place.folder / "filled")
+            # Without its champion, nothing needs the first run's artifacts.
+            shutil.rmtree(place.folder / "filled" / "registry")
+        store = self._filled.folder / "store"
+        shutil.rmtree(store)
+        shutil.copytree(self._filled.folder / "filled", store)
+        return self._filled
 
 
 def outcome(produced: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,14 +118,13 @@ def outcome(produced: Mapping[str, Any]) -> dict[str, Any]:
 
 def killed_run(draw: random.Random, reference: Reference, *options: str) -> Episode:
     """Kill a run a few times, by stage and in the middle of it, until it completes."""
-    seed = draw.randrange(3)
-    chosen = ("--seed", str(seed), *options)
-    episode = Episode("search" if options else "run", seed)
-    with Place() as place:
+    chosen = ("--seed", draw.choice(_SEEDS), *options)
+    episode = Episode("search" if options else "run", int(chosen[1]))
+    with reference.place(reference.server() if draw.random() < 0.7 else None) as place:
         arguments = ("run", "--recipe", "soak.yaml", *chosen)
-        for _ in range(draw.randint(1, _MAX_KILLS)):
+        for _ in range(draw.randint(2, _MAX_KILLS)):
             command = place.start(*arguments)
-            if not command.has_printed(draw.randint(0, _LINES), draw.random()):
+            if not _at_random(draw, command, place):
                 break
             kill(place, command, draw.choice(_SIGNALS), "run", episode)
             check_whole(place, episode)
@@ -73,6 +135,14 @@ def killed_run(draw: random.Random, reference: Reference, *options: str) -> Epis
     return episode
 
 
+def _at_random(draw: random.Random, command: Command, place: Place) -> bool:
+    """Wait for a random line of progress or a random file in the store."""
+    if draw.random() < 0.5:
+        return command.has_printed(draw.randint(0, _LINES), draw.random())
+    missing = max(_FILES - place.num_stored_files(), 1)
+    return command.has_changed(place, 1 + int(draw.random() * missing))
+
+
 def killed_search(draw: random.Random, reference: Reference) -> Episode:
     """The same with a search on Ray in this machine."""
     return killed_run(draw, reference, *SEARCH)
@@ -81,33 +151,31 @@ def killed_search(draw: random.Random, reference: Reference) -> Episode:
 def killed_collection(draw: random.Random, reference: Reference) -> Episode:
     """Kill a collection of the store; then a run makes what it collected."""
     episode = Episode("gc", 0)
-    gc = ("store", "gc", "--delete", "--keep-days=0", "--keep-runs=1", "--min-age-h=0")
-    with Place() as place:
-        for seed in ("0", "1"):
-            place.run("run", "--recipe", "soak.yaml", "--seed", seed)
-        for _ in range(3):
-            command = place.start(*gc)
-            if not command.has_printed(draw.randint(0, 1), draw.uniform(0, 0.1)):
-                break
-            kill(place, command, draw.choice(_SIGNALS), "gc", episode, is_started=False)
-            check_whole(place, episode)
-        ended = place.run(*gc)
-        episode.require(ended.code == 0, f"the last collection failed: {ended.err[-300:]}")
+    place = reference.filled()
+    for _ in range(_MAX_KILLS):
+        command = place.start(*GC)
+        if not command.has_changed(place, draw.randint(3, _FILES // 4)):
+            break
+        kill(place, command, draw.choice(_SIGNALS), "gc", episode)
         check_whole(place, episode)
-        ended = completed(place, ("run", "--recipe", "soak.yaml", "--seed", "0"), episode)
-        if ended is not None:
-            same_models(episode, outcome(ended.produced), reference.of("--seed", "0"))
-        check_end(place, episode, reference)
+    episode.require(episode.kills, "no collection was killed: there was nothing to collect")
+    ended = place.run(*GC)
+    episode.require(ended.code == 0, f"the last collection failed: {ended.err[-300:]}")
+    check_whole(place, episode)
+    run = completed(place, ("run", "--recipe", "soak.yaml", "--seed", _SEEDS[0]), episode)
+    if run is not None:
+        same_models(episode, outcome(run.produced), reference.of("--seed", _SEEDS[0]))
+    check_end(place, episode, reference)
     return episode
 
 
 def two_at_once(draw: random.Random, reference: Reference) -> Episode:
     """Two runs on one store; one is killed, and a collection runs beside them."""
     episode = Episode("two runs", 0)
-    arguments = [("run", "--recipe", "soak.yaml", "--seed", seed) for seed in ("0", "1")]
-    with Place() as place:
+    arguments = [("run", "--recipe", "soak.yaml", "--seed", seed) for seed in _SEEDS]
+    with reference.place() as place:
         first, second = (place.start(*one) for one in arguments)
-        if first.has_printed(draw.randint(4, _LINES), draw.random()):
+        if _at_random(draw, first, place):
             kill(place, first, draw.choice(_SIGNALS), "run", episode, alone=False)
         gc = place.run("store", "gc", "--delete", "--keep-days=0", "--keep-runs=0", "--min-age-h=0")
         episode.require(gc.code == 0, f"the collection failed: {gc.err[-300:]}")
@@ -130,18 +198,17 @@ def kill(
     episode: Episode,
     *,
     alone: bool = True,
-    is_started: bool = True,
 ) -> None:
     """Send the signal, and check how the command ends."""
-    stage, epochs = command.stage(), place.epochs()
     ended = command.signalled(number)
+    stage = command.stage()
     episode.kills.append(f"{number.name} {target} at {stage}")
+    episode.unfinished += place.unfinished_writes() > 0
     episode.attempts += 1
-    episode.could_resume += epochs > 0 and number is signal.SIGKILL and alone and stage == "train"
-    if number is signal.SIGKILL or ended.code in (0, 3):
+    if number is signal.SIGKILL or ended.completed:
         return
     # Before its first line, a command is still loading Python.
-    if is_started and stage != "import":
+    if stage != "import":
         episode.stop_s.append(ended.seconds)
         said = _WORDS[number] in ended.err
         episode.require(ended.code == _CODES[number], f"{number.name}: exit code {ended.code}")
@@ -173,6 +240,7 @@ def completed(place: Place, arguments: tuple[str, ...], episode: Episode) -> End
     epochs = place.epochs()
     ended = place.run(*arguments)
     episode.attempts += 1
+    episode.could_resume += epochs > 0
     episode.resumed += ended.resumed
     episode.require(
         ended.resumed or not epochs, f"the training started anew, with a checkpoint of {epochs}"

@@ -16,7 +16,7 @@ from tests import object_store
 from tests.fer_models.training.distributed.ray_nodes import TOKEN, two_nodes
 from tests.operation.served import Up, served, title
 from tests.soak.figures import Episode
-from tests.soak.place import Place
+from tests.soak.place import Ended, Place
 from tests.soak.scenarios import Reference, check_end, check_whole, completed, kill, outcome, same
 
 _STORE = f"s3://{object_store.BUCKET}/soak"
@@ -27,7 +27,7 @@ def killed_server(draw: random.Random, reference: Reference) -> Episode:
     """Under `ferflow up`, with a second run that waits: kill its server, a run, or all of it."""
     target = draw.choice(["server", "served-run", "up"])
     episode = Episode("up", 0)
-    with Place() as place:
+    with reference.place() as place:
         store = place.workspace.environment["FERFLOW_STORE"]
         options = ("--recipe", "soak.yaml", "--store", store)
         with served(place.workspace, *options) as up:
@@ -47,7 +47,7 @@ def killed_server(draw: random.Random, reference: Reference) -> Episode:
             state = up.ended(again, 900)
             episode.attempts += 1
             episode.resumed += "resumed after epoch" in up.logs(again)
-            episode.require(state.iscompleted(), f"the run ended as {state.name}: {state.message}")
+            episode.require(state.is_completed(), f"the run ended as {state.name}: {state.message}")
             open_runs = [name for name in _open_runs(up) if name]
             episode.require(not open_runs, f"runs that never end: {open_runs}")
         _same_in_record(place, str(again), episode, reference.of("--seed", "0"))
@@ -64,7 +64,9 @@ def killed_object_store(draw: random.Random, reference: Reference) -> Episode:
         stack.callback(servers.stop)
         servers.start()
         object_store.create_bucket(servers.environment)
-        place = stack.enter_context(Place({**servers.environment, "FERFLOW_STORE": _STORE}))
+        place = stack.enter_context(
+            reference.place({**servers.environment, "FERFLOW_STORE": _STORE})
+        )
         arguments = ("run", "--recipe", "soak.yaml", "--seed", "0")
         stack.enter_context(_environment(servers.environment))
         command = place.start(*arguments)
@@ -76,8 +78,7 @@ def killed_object_store(draw: random.Random, reference: Reference) -> Episode:
         ended = command.ended()
         episode.attempts += 1
         if ended.code not in (0, 3):
-            said = "error: " in ended.err and "Traceback" not in ended.err
-            episode.require(said, f"no message after the loss: {ended.err[-300:]}")
+            _require_message(ended, episode)
         check_whole(place, episode)
         if ended.code not in (0, 3):
             command = place.start(*arguments)
@@ -96,7 +97,10 @@ def killed_node(draw: random.Random, reference: Reference) -> Episode:
     target = draw.choice(["ray-worker", "ray-head", "run-on-ray"])
     episode = Episode("ray", 0)
     arguments = ("run", "--recipe", "soak.yaml", "--seed", "0")
-    with two_nodes() as cluster, Place({"RAY_ADDRESS": cluster.address, **TOKEN}) as place:
+    with (
+        two_nodes() as cluster,
+        reference.place({"RAY_ADDRESS": cluster.address, **TOKEN}) as place,
+    ):
         command = place.start(*arguments)
         if command.has_printed(draw.randint(12, 22), draw.uniform(0, 10)):
             stage = command.stage()
@@ -109,8 +113,7 @@ def killed_node(draw: random.Random, reference: Reference) -> Episode:
                 ended = command.ended()
                 episode.attempts += 1
                 if ended.code not in (0, 3):
-                    said = "error: " in ended.err and "Traceback" not in ended.err
-                    episode.require(said, f"no message after the loss: {ended.err[-300:]}")
+                    _require_message(ended, episode)
                     lost_worker = target == "ray-worker"
                     episode.require(not lost_worker, f"one node was enough: {ended.err[-300:]}")
         command.process.wait(900)
@@ -124,6 +127,13 @@ def killed_node(draw: random.Random, reference: Reference) -> Episode:
             same(episode, outcome(last.produced), reference.of("--seed", "0"))
         check_end(place, episode, reference)
     return episode
+
+
+def _require_message(ended: Ended, episode: Episode) -> None:
+    """One of ferflow's own messages, not the exception of a library."""
+    said = "error: " in ended.err
+    foreign = "Traceback" in ended.err or "--verbose for the traceback" in ended.err
+    episode.require(said and not foreign, f"no message after the loss: {ended.err[-300:]}")
 
 
 def _kill_of(up: Up, target: str) -> None:

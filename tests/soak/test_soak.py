@@ -13,7 +13,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 @pytest.mark.parametrize("scenario", [killed_run, killed_collection, two_at_once])
 def test_nothing_is_lost(scenario: Callable[[random.Random, Reference], Episode]) -> None:
-    episode = scenario(random.Random(1), Reference())
+    with Reference() as reference:
+        episode = scenario(random.Random(1), reference)
     assert episode.kills
     assert episode.problems == []
 

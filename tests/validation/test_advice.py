@@ -1,7 +1,7 @@
 """Following the advice of a failed check makes it pass."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -17,6 +17,17 @@ from validation.gate import RESULTS_FILE, validate_snapshot
 
 _TO = re.compile(r"(validation\.\w+)(?: and (validation\.\w+))? to ([\d.]+)")
 _IS = re.compile(r"(validation\.[\w.]+=(?:\w+|''))")
+MIN_PER_CLASS = "validation.min_images_per_class"
+MIN_PER_SPLIT = "validation.min_images_per_split"
+LEAKS = "validation.max_leak_fraction"
+BAD = "validation.max_bad_image_fraction"
+COPIES = "validation.max_duplicate_fraction"
+UNLABELLED = "validation.max_unlabelled_fraction"
+TRAINING = "validation.severities.training_split_present"
+LOST = "validation.severities.classes_lost"
+CLASS = ["validation.class_drift_warning", "validation.class_drift_error"]
+PIXEL = ["validation.pixel_drift_warning", "validation.pixel_drift_error"]
+SHARE = ["validation.share_drift_warning", "validation.share_drift_error"]
 
 
 def written(store: ArtifactStore, draft: Draft) -> SnapshotRef:
@@ -44,21 +55,31 @@ def checks_of(
 
 
 def follow_each(
-    store: ArtifactStore, draft: Draft, config: ValidationConfig, expected: set[str]
+    store: ArtifactStore,
+    draft: Draft,
+    config: ValidationConfig,
+    expected: Mapping[str, Sequence[str]],
 ) -> None:
-    """Follow the advice of each expected check alone, then that of all of them."""
+    """Follow the advice of each expected check alone, then that of all of them.
+
+    Args:
+        store: for the snapshot.
+        draft: the data.
+        config: with which the checks fail.
+        expected: the checks that fail, and the settings that each one's advice names.
+    """
     snapshot = written(store, draft)
     checks = checks_of(store, snapshot, config)
-    assert expected <= {name for name, check in checks.items() if not check["passed"]}
+    assert set(expected) <= {name for name, check in checks.items() if not check["passed"]}
     everything: list[str] = []
     for name in sorted(expected):
         settings = advised(str(checks[name]["remedy"]))
-        assert settings, checks[name]["remedy"]
+        assert [setting.partition("=")[0] for setting in settings] == list(expected[name])
         after = checks_of(store, snapshot, changed(config, settings)).get(name)
         assert after is None or after["passed"] or after["severity"] == "warning"
         everything += settings
     errors = {n for n, c in checks.items() if not c["passed"] and c["severity"] == "error"}
-    assert errors <= expected
+    assert errors <= set(expected)
     assert validate_snapshot(store, snapshot, changed(config, everything)).passed
 
 
@@ -107,23 +128,27 @@ def no_labels(draft: Draft) -> None:
 @pytest.mark.parametrize(
     ("spoil", "config", "expected"),
     [
-        (six_images_of_a_class, {}, {"images_per_class"}),
-        (no_image_of_a_class, {}, {"images_per_class"}),
-        (tiny_test_split, {}, {"split_sizes"}),
-        (no_training_split, {}, {"training_split_present", "images_per_class"}),
-        (many_copies, {}, {"exact_copy_share"}),
-        (leaks, {}, {"validation_leak_share", "test_leak_share"}),
-        (grey(128), {}, {"blank_image_share"}),
-        (grey(0, 4), {"min_std": 0}, {"dark_image_share"}),
-        (grey(252, 4), {"min_std": 0}, {"bright_image_share"}),
-        (no_labels, {"max_unlabelled_fraction": 0.1}, {"unlabelled_share"}),
+        (six_images_of_a_class, {}, {"images_per_class": [MIN_PER_CLASS]}),
+        (no_image_of_a_class, {}, {"images_per_class": [MIN_PER_CLASS]}),
+        (tiny_test_split, {}, {"split_sizes": [MIN_PER_SPLIT]}),
+        (
+            no_training_split,
+            {},
+            {"training_split_present": [TRAINING], "images_per_class": [MIN_PER_CLASS]},
+        ),
+        (many_copies, {}, {"exact_copy_share": [COPIES]}),
+        (leaks, {}, {"validation_leak_share": [LEAKS], "test_leak_share": [LEAKS]}),
+        (grey(128), {}, {"blank_image_share": [BAD]}),
+        (grey(0, 4), {"min_std": 0}, {"dark_image_share": [BAD]}),
+        (grey(252, 4), {"min_std": 0}, {"bright_image_share": [BAD]}),
+        (no_labels, {"max_unlabelled_fraction": 0.1}, {"unlabelled_share": [UNLABELLED]}),
     ],
 )
 def test_each_advised_setting_changes_the_verdict(
     store: ArtifactStore,
     spoil: Callable[[Draft], None],
     config: dict[str, float],
-    expected: set[str],
+    expected: dict[str, list[str]],
 ) -> None:
     draft = valid_draft()
     spoil(draft)
@@ -132,7 +157,8 @@ def test_each_advised_setting_changes_the_verdict(
 
 def test_two_tiny_classes_pass_after_following_the_advice(store: ArtifactStore) -> None:
     draft = valid_draft(ClassList.named(["happy", "sad"]), {"train": 6})
-    follow_each(store, draft, ValidationConfig(), {"images_per_class", "split_sizes"})
+    expected = {"images_per_class": [MIN_PER_CLASS], "split_sizes": [MIN_PER_SPLIT]}
+    follow_each(store, draft, ValidationConfig(), expected)
 
 
 def shifted_classes(draft: Draft) -> None:
@@ -151,23 +177,33 @@ def lost_class(draft: Draft) -> None:
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (shifted_classes, {"class_share_drift", "class_share_strong_drift"}),
+        (shifted_classes, {"class_share_drift": CLASS, "class_share_strong_drift": CLASS[1:]}),
         (
             brighter,
             {
-                "image_mean_drift",
-                "image_mean_strong_drift",
-                "image_std_drift",
-                "image_std_strong_drift",
+                "image_mean_drift": PIXEL,
+                "image_mean_strong_drift": PIXEL[1:],
+                "image_std_drift": PIXEL,
+                "image_std_strong_drift": PIXEL[1:],
             },
         ),
-        (many_copies, {"copy_share_drift"}),
-        (no_labels, {"unlabelled_share_drift", "unlabelled_share_strong_drift"}),
-        (lost_class, {"classes_lost", "class_share_drift", "class_share_strong_drift"}),
+        (many_copies, {"copy_share_drift": SHARE[:1]}),
+        (
+            no_labels,
+            {"unlabelled_share_drift": SHARE, "unlabelled_share_strong_drift": SHARE[1:]},
+        ),
+        (
+            lost_class,
+            {
+                "classes_lost": [LOST],
+                "class_share_drift": CLASS,
+                "class_share_strong_drift": CLASS[1:],
+            },
+        ),
     ],
 )
 def test_each_advice_about_drift_changes_the_verdict(
-    store: ArtifactStore, spoil: Callable[[Draft], None], expected: set[str]
+    store: ArtifactStore, spoil: Callable[[Draft], None], expected: dict[str, list[str]]
 ) -> None:
     reference = written(store, valid_draft())
     config = ValidationConfig(
@@ -188,7 +224,7 @@ def test_a_reference_with_other_classes_is_a_failed_check(store: ArtifactStore) 
     assert failed == {"reference_classes"}
     observed = str(checks["reference_classes"]["observed"])
     assert observed.startswith("happy, sad, bored, very bored; the reference has angry, disgust")
-    follow_each(store, draft, config, {"reference_classes"})
+    follow_each(store, draft, config, {"reference_classes": ["validation.reference"]})
 
 
 def test_the_order_of_the_reference_classes_does_not_matter(store: ArtifactStore) -> None:

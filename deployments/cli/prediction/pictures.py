@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import click
 
 from deployments.cli.output import Produced, print_facts, progress_display
-from deployments.cli.prediction.predictor import attempt, open_named, raise_all
+from deployments.cli.prediction.predictor import attempt, face_settings, open_named, raise_all
 from fer_models.errors import FerError
-from fer_models.faces.found import FacesMode
 from fer_models.inference.expression_model import ExpressionModel
-from fer_models.inference.pictures.find import FoundPictures, find_pictures
+from fer_models.inference.pictures.find import find_pictures
 from fer_models.inference.predict_found import Sink, Summary, predict_found, skipped_lines
 from fer_models.inference.results.annotate import annotation_folder, check_annotation_folder
 from fer_models.inference.results.files import check_target
@@ -44,7 +43,10 @@ def predict_pictures(paths: Sequence[str], options: Mapping[str, Any]) -> Produc
     raise_all(errors)
     assert found is not None
     assert model is not None
-    summary = _predict(found, model, options["faces"], outputs)
+    with ExitStack() as stack:
+        stack.enter_context(progress_display())
+        sinks = _open_sinks(outputs, model, stack)
+        summary = predict_found(found, model, options["faces"], sinks, face_settings(options))
     _show(summary, outputs)
     return {
         "out": str(outputs.file) if outputs.file else None,
@@ -70,18 +72,14 @@ def _check_outputs(options: Mapping[str, Any], errors: list[FerError]) -> _Outpu
     return _Outputs(file, form, folder)
 
 
-def _predict(
-    found: FoundPictures, model: ExpressionModel, faces: FacesMode, outputs: _Outputs
-) -> Summary:
-    with ExitStack() as stack:
-        stack.enter_context(progress_display())
-        sinks: list[Sink] = []
-        if outputs.file is not None and outputs.form is not None:
-            writing = predictions_file(outputs.file, model.classes, outputs.form)
-            sinks.append(stack.enter_context(writing))
-        if outputs.folder is not None:
-            sinks.append(stack.enter_context(annotation_folder(outputs.folder)))
-        return predict_found(found, model, faces, sinks)
+def _open_sinks(outputs: _Outputs, model: ExpressionModel, stack: ExitStack) -> list[Sink]:
+    sinks: list[Sink] = []
+    if outputs.file is not None and outputs.form is not None:
+        writing = predictions_file(outputs.file, model.classes, outputs.form)
+        sinks.append(stack.enter_context(writing))
+    if outputs.folder is not None:
+        sinks.append(stack.enter_context(annotation_folder(outputs.folder)))
+    return sinks
 
 
 def _show(summary: Summary, outputs: _Outputs) -> None:

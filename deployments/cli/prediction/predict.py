@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from deployments.cli.options import store_option
+from deployments.cli.options import min_face_option, store_option
 from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.prediction.predictor import BUNDLED
@@ -40,6 +40,7 @@ _ONLY_FOR_VIDEO = ("fps", "smooth", "seconds")
     help="crop: each picture shows one face, cropped as in FER2013. detect: search for faces. "
     "auto: decide for each picture; in a video, search.",
 )
+@min_face_option
 @click.option(
     "--out",
     metavar="FILE",

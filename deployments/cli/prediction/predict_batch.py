@@ -1,11 +1,12 @@
 """`ferflow predict-batch`: predict the new pictures of folders and buckets, without a server."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import click
 
-from deployments.cli.options import config_options, request_from
+from deployments.cli.options import config_options, min_face_option, request_from
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
@@ -27,11 +28,17 @@ from flows.request import absolute_path
     help="crop: each picture is one face, cut out; detect: search for faces; auto: decide for each "
     "picture.  [default: auto]",
 )
+@min_face_option
 @click.option("--redo", is_flag=True, help="Predict again what only other models have predicted.")
 @config_options
 @reporting
 def command(
-    paths: tuple[str, ...], model: str | None, faces: str | None, redo: bool, **options: Any
+    paths: tuple[str, ...],
+    model: str | None,
+    faces: str | None,
+    min_face_px: int | None,
+    redo: bool,
+    **options: Any,
 ) -> Produced:
     """Predict the pictures of PATH... that the store has no predictions of.
 
@@ -45,7 +52,8 @@ def command(
     ferflow predict-batch s3://bucket/incoming --store s3://bucket/fer --json
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     set_quiet_defaults()
-    options["assignments"] = (*options["assignments"], *_assignments(paths, model, faces, redo))
+    given = {"model": model, "faces": faces, "min_face_px": min_face_px, "redo": redo or None}
+    options["assignments"] = (*options["assignments"], *_assignments(paths, given))
     config = request_from(options).resolve("--set")
     from fer_models.batch.predict import predict_batches
 
@@ -69,17 +77,12 @@ def command(
     }
 
 
-def _assignments(
-    paths: tuple[str, ...], model: str | None, faces: str | None, redo: bool
-) -> list[str]:
-    """The arguments as settings."""
-    given: dict[str, Any] = {}
-    if paths:
-        given["pictures"] = [absolute_path(path) if path else path for path in paths]
-    if model is not None:
-        given["model"] = model
-    if faces is not None:
-        given["faces"] = faces
-    if redo:
-        given["redo"] = True
-    return [f"prediction.{name}={json.dumps(value)}" for name, value in given.items()]
+def _assignments(paths: tuple[str, ...], given: Mapping[str, Any]) -> list[str]:
+    """The arguments as settings; None: not given."""
+    pictures = [absolute_path(path) if path else path for path in paths] or None
+    values = {"pictures": pictures, **given}
+    return [
+        f"prediction.{name}={json.dumps(value)}"
+        for name, value in values.items()
+        if value is not None
+    ]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deployments.cli.options import open_store
 from fer_models.errors import ConfigError, DataError, FerError, StoreError
+from fer_models.faces.settings import DEFAULT_FACES, FaceSettings
 
 if TYPE_CHECKING:
     from fer_models.bundles.speed import Speed
@@ -55,6 +56,12 @@ def open_named(options: Mapping[str, Any]) -> "ExpressionModel":
     store_url = options["store_url"]
     name = candidate_of(options["run_text"], options["model_name"], store_url)
     return open_predictor(name, store_url, options["speed"])
+
+
+def face_settings(options: Mapping[str, Any]) -> FaceSettings:
+    """The search for faces, with the smallest face of `--min-face`."""
+    smallest = options["min_face_px"]
+    return DEFAULT_FACES if smallest is None else FaceSettings(min_size_px=smallest)
 
 
 def attempt(call: Callable[[], T], errors: list[FerError]) -> T | None:

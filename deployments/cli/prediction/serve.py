@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from deployments.cli.options import open_store, store_option
+from deployments.cli.options import min_face_option, open_store, store_option
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.stopping import stop_signal
@@ -87,6 +87,7 @@ def _field(option: str) -> str:
     show_default=True,
     help="What pictures show, where a request does not say.",
 )
+@min_face_option
 @click.option(
     "--speed",
     type=click.Choice(SPEEDS),
@@ -119,7 +120,7 @@ def command(
     FERFLOW_SERVE_TOKEN=... ferflow serve --host 0.0.0.0 --name fer.example.org
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     set_quiet_defaults()
-    config = _config(limits)
+    config = _config({name: value for name, value in limits.items() if value is not None})
     token = read_token(token_file)
     check_reach(host, token)
     _log_to_stderr(verbose)

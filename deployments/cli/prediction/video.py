@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from deployments.cli.output import Produced, print_facts, progress_display
-from deployments.cli.prediction.predictor import attempt, open_named, raise_all
+from deployments.cli.prediction.predictor import attempt, face_settings, open_named, raise_all
 from fer_models.errors import FerError
 from fer_models.inference.results.files import check_target
 from fer_models.video.analyse import VideoOutputs, VideoSummary, analyse_video
@@ -56,7 +56,7 @@ def _settings(options: Mapping[str, Any]) -> VideoSettings:
     given = {"rate": options["fps"], "time_constant_s": options["smooth"]}
     faces = "detect" if options["faces"] == "auto" else options["faces"]
     known = {name: value for name, value in given.items() if value is not None}
-    return VideoSettings(faces=faces, **known)
+    return VideoSettings(faces=faces, search=face_settings(options), **known)
 
 
 def _check_outputs(options: Mapping[str, Any], errors: list[FerError]) -> VideoOutputs:

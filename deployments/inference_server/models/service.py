@@ -15,6 +15,7 @@ from deployments.inference_server.models.served import Load, ServedModel, load_m
 from deployments.inference_server.settings import ServingConfig
 from fer_models.bundles.speed import DEFAULT_SPEED, Speed
 from fer_models.faces.found import FacesMode
+from fer_models.faces.settings import FaceSettings
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
 from fer_models.ingest.files.image_pixels import quiet_decoding
@@ -124,7 +125,8 @@ class InferenceService:
     def _predict(self, pictures: list[Picture], faces: FacesMode) -> Predicted:
         model = self.current.get().model
         size = self.config.batch_pictures
-        found = list(predict_pictures(pictures, model, faces, batch_size=size))
+        search = FaceSettings(min_size_px=self.config.min_face_px)
+        found = list(predict_pictures(pictures, model, faces, size, search))
         return Predicted(model.name, found)
 
     def _count_change(self, served: ServedModel) -> None:

@@ -10,11 +10,13 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from deployments.inference_server.models.service import InferenceService
+from deployments.inference_server.settings import ServingConfig
 from fer_models.inference.open_model import open_model
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
 from fer_models.storage.store import ArtifactStore
-from tests.deployments.inference_server.conftest import png
+from tests.deployments.inference_server.conftest import client_of, png
+from tests.fer_models.faces.pictures import photo
 
 
 def _encoded(data: bytes) -> str:
@@ -61,6 +63,18 @@ def test_a_batch_keeps_its_order_and_names(client: TestClient) -> None:
     together = [face["probabilities"] for face in _faces(answer)]
     for one, other in zip(alone, together, strict=True):
         assert one == pytest.approx(other, abs=1e-3)
+
+
+def test_the_smallest_face_is_a_setting(champions: ArtifactStore) -> None:
+    picture = io.BytesIO()
+    Image.fromarray(photo((20, 40, 160), (240, 100, 80))).save(picture, "PNG")
+    files = {"pictures": ("photo.png", picture.getvalue())}
+    counts = []
+    for config in (ServingConfig(), ServingConfig(min_face_px=110)):
+        with InferenceService("small-0", champions, config) as service:
+            [found] = client_of(service).post("/predict", files=files).json()["pictures"]
+            counts.append(len(found["faces"]))
+    assert counts == [2, 1]
 
 
 def test_a_damaged_picture_among_others_has_a_reason(client: TestClient) -> None:

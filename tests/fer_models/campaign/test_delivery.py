@@ -70,6 +70,11 @@ def test_what_was_delivered_is_not_delivered_again(undelivered: Workplace, tmp_p
     Delivery(tmp_path / "out").deliver(undelivered, {"small"})
     Delivery(tmp_path / "next").deliver(undelivered, {"small"})
     assert not list((tmp_path / "next").glob("*"))
+    Delivery.forget(undelivered.results)
+    Delivery(tmp_path / "lost").deliver(undelivered, {"small"})
+    volumes = [tmp_path / folder / "campaign-1.zip" for folder in ("out", "lost")]
+    names = [sorted(zipfile.ZipFile(volume).namelist()) for volume in volumes]
+    assert names[0] == names[1]
 
 
 def test_large_weights_are_divided_among_volumes(

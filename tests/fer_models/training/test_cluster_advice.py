@@ -1,7 +1,6 @@
 """Settings that messages about workers, GPUs and CUDA graphs name: following them works."""
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -88,30 +87,35 @@ def test_without_ray_nothing_asks_for_it(
     train(changed(member, "training.workers=2", *proposed))
 
 
-def _killing(times: int) -> Any:
-    """Kills a worker after each of the first epochs that are reported."""
-    left = [times]
+def _killing(killed: list[int], times: int) -> Any:
+    """Kills a worker after each of the first epochs that are reported, and notes its pid."""
 
     def listen(progress: Progress) -> None:
-        if left[0] and "loss" in progress.note:
-            left[0] -= 1
-            ray_workers("RayTrainWorker")[-1].kill()
+        if len(killed) < times and "loss" in progress.note:
+            worker = ray_workers("RayTrainWorker")[-1]
+            killed.append(worker.pid)
+            worker.kill()
 
     return listen
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("followed", [["training.worker_losses=1"], ["training.workers=1"]])
+@pytest.mark.parametrize(
+    ("followed", "losses"), [("training.worker_losses=1", 1), ("training.workers=1", 0)]
+)
 def test_a_training_that_lost_a_worker_too_often_ends_as_proposed(
-    store: ArtifactStore, followed: Sequence[str]
+    store: ArtifactStore, followed: str, losses: int
 ) -> None:
     snapshot = write_faces(store)
     member = changed(MEMBER, "training.workers=2", "training.worker_losses=0")
-    with listening(_killing(1)), pytest.raises(TrainingError) as caught:
+    first: list[int] = []
+    with listening(_killing(first, 1)), pytest.raises(TrainingError) as caught:
         train_member(store, snapshot, member, 5, UNTRACKED)
+    assert len(first) == 1
     named = caught.value.message.partition("logs), ")[2]
     assert "raise training.worker_losses, or set training.workers=1" in named
-    listener = _killing(1) if "losses" in followed[0] else _killing(0)
-    with listening(listener):
-        train_member(store, snapshot, changed(member, *followed), 6, UNTRACKED)
+    again: list[int] = []
+    with listening(_killing(again, losses)):
+        train_member(store, snapshot, changed(member, followed), 6, UNTRACKED)
+    assert len(again) == losses

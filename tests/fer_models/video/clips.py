@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fer_models.faces.found import Colours
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.labels import CLASS_NAMES
 
@@ -17,6 +18,17 @@ def write_clip(path: Path, num_frames: int = 50, rate: float = 25, codec: str = 
     assert writer.isOpened()
     for number in range(num_frames):
         writer.write(np.full((SIZE[1], SIZE[0], 3), min(4 * number, 255), dtype=np.uint8))
+    writer.release()
+    return path
+
+
+def write_photos(path: Path, picture: Colours, num_frames: int = 2) -> Path:
+    """A video whose frames are all the same picture, RGB."""
+    size = (picture.shape[1], picture.shape[0])
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 5, size)
+    assert writer.isOpened()
+    for _ in range(num_frames):
+        writer.write(np.ascontiguousarray(picture[..., ::-1]))
     writer.release()
     return path
 
