@@ -84,7 +84,8 @@ def call_on_node(
 
     Raises:
         ConfigError: the cluster does not answer, is too small, or has another version of ferflow.
-        TrainingError: the node was lost too often, or the call was cancelled.
+        TrainingError: the node was lost too often, the node of this process was lost, or the call
+            was cancelled.
         FerError: any that the function raises.
     """
     with ray_cluster(_NO_DEMAND):
@@ -189,8 +190,10 @@ class _Running:
         result = task.options(**ray_options(self._demand)).remote(self._call, *args)
         try:
             self._relay(result)
-        except BaseException:
+        except BaseException as error:
             self._cancel(result)
+            if isinstance(error, ray.exceptions.RayActorError):
+                raise self._without_channel(error) from error
             raise
         finally:
             self._channel.close_topic.remote(self._topic)
@@ -251,10 +254,22 @@ class _Running:
 
     def _as_error(self, error: Any) -> BaseException:
         """A bug as it was raised there; a node without ferflow as an error for the user."""
+        import ray
+
         cause: BaseException | None = getattr(error, "cause", None)
+        if isinstance(cause, ray.exceptions.RayActorError):
+            return self._without_channel(cause)
         if isinstance(cause, ImportError):
             return ConfigError(
                 f"{self._place.who}: a node of the cluster can't load ferflow ({cause}); install "
                 "the same version of ferflow on all nodes"
             )
         return cause or TrainingError(f"{self._place.who}: {error}")
+
+    def _without_channel(self, error: BaseException) -> TrainingError:
+        """The channel is on the node of the driver, whose loss no other node makes up for."""
+        return TrainingError(
+            f"{self._place.who}: lost the Ray node to which this command is connected "
+            f"({type(error).__name__}); see `ray status`, start the node or the cluster again, and "
+            "run the same command again: it resumes from the last epoch"
+        )

@@ -16,7 +16,7 @@ from tests import object_store
 from tests.fer_models.training.distributed.ray_nodes import TOKEN, two_nodes
 from tests.operation.served import Up, served, title
 from tests.soak.figures import Episode
-from tests.soak.place import Place
+from tests.soak.place import Ended, Place
 from tests.soak.scenarios import Reference, check_end, check_whole, completed, kill, outcome, same
 
 _STORE = f"s3://{object_store.BUCKET}/soak"
@@ -78,8 +78,7 @@ def killed_object_store(draw: random.Random, reference: Reference) -> Episode:
         ended = command.ended()
         episode.attempts += 1
         if ended.code not in (0, 3):
-            said = "error: " in ended.err and "Traceback" not in ended.err
-            episode.require(said, f"no message after the loss: {ended.err[-300:]}")
+            _require_message(ended, episode)
         check_whole(place, episode)
         if ended.code not in (0, 3):
             command = place.start(*arguments)
@@ -114,8 +113,7 @@ def killed_node(draw: random.Random, reference: Reference) -> Episode:
                 ended = command.ended()
                 episode.attempts += 1
                 if ended.code not in (0, 3):
-                    said = "error: " in ended.err and "Traceback" not in ended.err
-                    episode.require(said, f"no message after the loss: {ended.err[-300:]}")
+                    _require_message(ended, episode)
                     lost_worker = target == "ray-worker"
                     episode.require(not lost_worker, f"one node was enough: {ended.err[-300:]}")
         command.process.wait(900)
@@ -129,6 +127,13 @@ def killed_node(draw: random.Random, reference: Reference) -> Episode:
             same(episode, outcome(last.produced), reference.of("--seed", "0"))
         check_end(place, episode, reference)
     return episode
+
+
+def _require_message(ended: Ended, episode: Episode) -> None:
+    """One of ferflow's own messages, not the exception of a library."""
+    said = "error: " in ended.err
+    foreign = "Traceback" in ended.err or "--verbose for the traceback" in ended.err
+    episode.require(said and not foreign, f"no message after the loss: {ended.err[-300:]}")
 
 
 def _kill_of(up: Up, target: str) -> None:

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from fer_models.dataset.snapshot import open_snapshot
-from fer_models.errors import ConfigError, DataError
+from fer_models.errors import ConfigError, DataError, TrainingError
 from fer_models.labels import CLASS_NAMES
 from fer_models.progress import Progress, listening, report
 from fer_models.quality.out_of_fold import out_of_fold_probabilities
-from fer_models.ray_cluster import Demand, ray_cluster
+from fer_models.ray_cluster import Demand, per_connection, ray_cluster
 from fer_models.remote import call
 from fer_models.remote.call import STAGE, Place, call_on_node
+from fer_models.remote.channel import open_channel
 from fer_models.remote.config import PlacementConfig
 from fer_models.remote.node_store import node_store
 from fer_models.storage.config import StoreConfig
@@ -248,3 +249,23 @@ def test_a_training_moves_from_a_lost_node_to_one_that_joins(
     assert [store.info(model)["node"]["id"]] == nodes_with_resource()
     assert store.list_keys("checkpoints") == []
     assert train_here(elsewhere, member, monkeypatch).id == model.id
+
+
+def _report_and_wait() -> None:
+    report("test", 1, 2)
+    time.sleep(600)
+
+
+def test_the_loss_of_the_drivers_node_says_what_to_do() -> None:
+    def lose(progress: Progress) -> None:
+        if progress.stage == "test":
+            import ray
+
+            ray.kill(per_connection("channel", open_channel))
+
+    place = Place("a test", "test.placement", ON_SECOND)
+    with (
+        listening(lose),
+        pytest.raises(TrainingError, match=r"lost the Ray node .* run the same command again"),
+    ):
+        call_on_node(place, _report_and_wait)
