@@ -8,6 +8,10 @@ _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)"
     r"(?:[^\s'\"<>/@:]*:(?!\d*(?:[/\s'\"<>?#]|$))[^\s'\"<>]*@|[^\s'\"<>/@:?#]*@)"
 )
+# `s3://KEY:SECRET`, without a bucket: nobody would search for the password there.
+_KEY_AND_SECRET = re.compile(
+    r"(?P<scheme>s3://)[^\s'\"<>/@:]*:(?!\d*(?:[/\s'\"<>?#]|$))[^\s'\"<>@]+"
+)
 HIDDEN = "***"
 
 
@@ -18,9 +22,9 @@ def without_credentials(text: str) -> str:
         without_credentials("no answer from http://me:secret@host:9000/")
         # "no answer from http://***@host:9000/"
     """
-    return _URL.sub(rf"\g<scheme>{HIDDEN}@", text)
+    return _KEY_AND_SECRET.sub(rf"\g<scheme>{HIDDEN}", _URL.sub(rf"\g<scheme>{HIDDEN}@", text))
 
 
 def has_credentials(text: str) -> bool:
     """Whether a URL in the text has a user or a password."""
-    return _URL.search(text) is not None
+    return bool(_URL.search(text) or _KEY_AND_SECRET.search(text))

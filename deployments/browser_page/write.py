@@ -90,6 +90,7 @@ def write_browser_page(
         "model": facts.model,
         "classes": list(facts.classes),
         "views": views,
+        "calibrated": bool(facts.combination),
         "sha256": hashlib.sha256(graph).hexdigest(),
         "card": card_sections(model if is_onnx_file(model) else facts.model, store),
     }

@@ -34,3 +34,5 @@ class ExpressionModel:
     image_format: ImageFormat = THUMBNAIL
     """Of the images that `predict` takes."""
     unfamiliarity: Unfamiliarity | None = None
+    is_calibrated: bool = False
+    """Whether a temperature, fitted on validation images, scales the probabilities."""

@@ -61,9 +61,11 @@ class LoadedModel:
         return self.combination.predict(np.stack(probs))
 
     def with_tta(self, tta: TTA) -> "LoadedModel":
-        """The same model with other views."""
+        """The same model with other views; the accuracy with those is unknown."""
+        if all(one.tta == tta for one in self.parts):
+            return self
         parts = [Part(one.network, {**one.preprocessing, "tta": tta}) for one in self.parts]
-        return replace(self, parts=parts)
+        return replace(self, parts=parts, accuracy={})
 
     def at_speed(self, speed: Speed) -> "LoadedModel":
         """The same model with the views of a speed."""

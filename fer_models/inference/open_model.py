@@ -101,6 +101,7 @@ def _by_onnxruntime(name: str, model: OnnxModel, speed: Speed, familiarity: str)
         predict=lambda images: model.predict(images, views),
         image_format=model.facts.target,
         unfamiliarity=recorded_unfamiliarity(familiarity, name),
+        is_calibrated=bool(model.facts.combination),
     )
 
 
@@ -111,6 +112,7 @@ def _by_torch(loaded: "LoadedModel") -> ExpressionModel:
         predict=loaded.predict,
         image_format=loaded.image_format,
         unfamiliarity=later_unfamiliarity(loaded.familiarity, loaded.full_name),
+        is_calibrated=loaded.combination is not None,
     )
 
 

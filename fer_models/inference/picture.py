@@ -18,9 +18,10 @@ from fer_models.ingest.files.image_pixels import picture_size
 from fer_models.ingest.files.photo_decoding import Photo, decode_photo
 
 Pixels = npt.NDArray[np.uint8]
-NO_FACE = "no face found; if the whole picture is one face, use --faces crop"
+NO_FACE = "no face found; if the whole picture is one face, use the mode crop (--faces crop)"
 UNFAMILIAR = (
-    "does not look like a face that the model was trained on; if it is one, use --faces crop"
+    "does not look like a face that the model was trained on; if it is one, use the mode crop "
+    "(--faces crop)"
 )
 NO_FACE_REASONS = (NO_FACE, UNFAMILIAR)
 """The reasons of a picture that could be read and shows no face."""

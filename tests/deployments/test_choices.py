@@ -45,15 +45,15 @@ def test_a_failure_is_reported_once_and_tried_again(
     store: ArtifactStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     request = RunRequest(store=store.url)
-    pipeline, *_, retrain = build_deployments(request)
-    pipeline.apply()
+    built = {deployment.name: deployment for deployment in build_deployments(request)}
+    built["run-pipeline"].apply()
     with get_client(sync_client=True) as client:
         for each in client.read_deployments():
             if each.name == "retrain":
                 client.delete_deployment(each.id)
     with fresh_choices(request, _NAMES, poll_s=0.05):
         wait_until(lambda: "may lack saved recipes" in caplog.text, 30, "a warning")
-        retrain.apply()
+        built["retrain"].apply()
         save_recipe(store, "ours", load_config("demo"))
         _wait_until_offered("ours")
     assert caplog.text.count("may lack saved recipes") == 1

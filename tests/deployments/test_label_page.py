@@ -47,6 +47,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_faces_labelled_on_the_page_become_training_images(
     store: ArtifactStore, incoming: Path, data: Path, tmp_path: Path, browser: "BrowserContext"

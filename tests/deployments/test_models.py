@@ -1,6 +1,7 @@
 """`ferflow models show` and `compare`: one stored model, and two of them on the same images."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,3 +136,10 @@ def test_a_final_fit_is_compared_on_test_images_only(
     assert refused.exit_code == 2
     assert "in common in validation" in refused.stderr
     assert answer(store, "show", final.id)["model"]["id"] == final.id
+
+
+def test_a_bundle_is_exported_as_onnx_only(store: ArtifactStore, tmp_path: Path) -> None:
+    done = ferflow(store, "export", "bundled:face_cnn", str(tmp_path / "new"))
+    assert done.exit_code == 2
+    assert "got a bundle; add --onnx" in done.output
+    assert not (tmp_path / "new").exists()

@@ -22,6 +22,8 @@ SECRET = "hunter2"
             "'http://***@one' and \"ftp://***@two\"",
         ),
         (f"http://:{SECRET}@host", "http://***@host"),
+        (f"s3://KEY:{SECRET}/x", "s3://***"),
+        (f"store s3://KEY:{SECRET}: expected", "store s3://*** expected"),
         (f"http://me:{SECRET}@[::1]:80/", "http://***@[::1]:80/"),
     ],
 )

@@ -94,8 +94,8 @@ def test_an_identical_second_run_comes_from_the_cache(
     with finished_tasks() as seen:
         again = run_pipeline(recipe=as_recipe(config))
     assert again == outcome
-    # The gate only reads the cached results; review decisions may have changed.
-    assert seen[DONE] == ["gate", "decisions"]
+    # The gate only reads the cached results; labels and review decisions may have changed.
+    assert seen[DONE] == ["labelled_faces", "gate", "decisions"]
     assert len(seen[FROM_CACHE]) == 14 + len(config.ensemble.methods)
 
 
@@ -163,7 +163,7 @@ def test_a_rejection_by_the_gate_stops_the_flow_and_lists_all_failures(
     with finished_tasks() as seen, pytest.raises(GateError) as caught:
         prepare_data(recipe=as_recipe(config.model_copy(update={"validation": strict})))
     assert len(caught.value.problems) >= 2
-    assert seen[DONE] == ["ingest", "validate"]
+    assert seen[DONE] == ["labelled_faces", "ingest", "validate"]
 
 
 @pytest.mark.s3

@@ -76,6 +76,10 @@ def export(
     takes pictures of any size and needs no other file; torch is not needed to run it.
     """
     _check_options(as_onnx, without_weights, int8, images)
+    if is_bundle(model_id) and not as_onnx:
+        raise ConfigError(
+            f"{model_id}: expected a stored model, got a bundle; add --onnx to export an ONNX file"
+        )
     if as_onnx:
         options = {"name": name, "tta": tta, "with_weights": not without_weights}
         return _export_onnx(model_id, folder, store_url, options, (int8, images))

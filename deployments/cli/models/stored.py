@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from fer_models.history.stored import StoredModel
 
 _LEGEND = (
-    "views: how often a face is read; 10⁶ mult.: multiply-adds of a face; faces/s: in batches, on "
-    "two cores with AVX2; %: validation accuracy"
+    "*: the default; views: how often a face is read; 10⁶ mult.: multiply-adds of a face; "
+    "faces/s: in batches, on two cores with AVX2; %: validation accuracy"
 )
 _SHIPPED_COLUMNS = ["model", "--speed", "views", "10⁶ mult.", "faces/s", "%"]
 
@@ -65,7 +65,7 @@ def _shipped_rows(shipped: "Mapping[str, CommonFacts]") -> list[list[str]]:
     default = default_bundle()
     rows = []
     for name, facts in shipped.items():
-        mark = " (default)" if name == default else ""
+        mark = " *" if name == default else ""
         for speed, one in facts.speeds.items():
             found = one.accuracy.get("validation")
             accuracy = NOTHING if found is None else f"{100 * found.accuracy:.1f}"

@@ -67,7 +67,9 @@ def check(deep: bool, repair: bool, store_url: str | None) -> Produced:
 
 
 def _show(checked: "CheckedStore", url: str) -> None:
-    if not checked.damaged and not checked.lost_aliases:
+    if not checked.num_artifacts:
+        click.echo(f"no artifacts in {url}; run the pipeline, or check --store")
+    elif not checked.damaged and not checked.lost_aliases:
         click.echo(f"{count_text(checked.num_artifacts, 'artifact')} in {url}: all whole")
     for artifact in checked.damaged:
         used = f" (used by {_users(artifact)})" if artifact.used_by else ""

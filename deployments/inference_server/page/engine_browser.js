@@ -46,7 +46,11 @@ export async function predict(pictures, { region = null }) {
   const predicted = [];
   for (const { blob, name } of pictures) predicted.push(await predictOne(blob, name, region));
   const took = Math.round(performance.now() - start);
-  return { model: facts.model, pictures: predicted, facts: { "Predicted in": `${took} ms` } };
+  const shown = {
+    Probabilities: facts.calibrated ? "calibrated on validation images" : "not calibrated",
+    "Predicted in": `${took} ms`,
+  };
+  return { model: facts.model, pictures: predicted, facts: shown };
 }
 
 async function predictOne(blob, name, region) {

@@ -48,8 +48,11 @@ function form(blobs) {
   return body;
 }
 
+let described = null;
+
 export async function describe() {
   const model = await call("model");
+  described = model;
   return {
     name: model.model,
     follows: model.follows,
@@ -68,10 +71,13 @@ export async function health() {
 
 export async function predict(blobs, { mode }) {
   const found = await call(`predict?faces=${mode}`, { method: "POST", body: form(blobs) });
+  // A server that follows the champion may have changed its model.
+  if (described?.model !== found.model) await describe();
   return {
     model: found.model,
     pictures: found.pictures,
     facts: {
+      Probabilities: described.calibrated ? "calibrated on validation images" : "not calibrated",
       "Predicted in": `${Math.round(found.timing.predicting_ms)} ms`,
       "Total on the server": `${Math.round(found.timing.total_ms)} ms`,
     },

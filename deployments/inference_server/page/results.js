@@ -83,7 +83,7 @@ export class Results {
     this.crop.hidden = !thumbnail;
     if (thumbnail) this.crop.src = thumbnail;
     this.label.textContent = face.label;
-    this.sure.textContent = `${percent(face.confidence)} sure`;
+    this.sure.textContent = `${percent(face.confidence)} probability`;
     for (const [name, { row, fill, value }] of this.bars) {
       const share = face.probabilities[name] ?? 0;
       row.classList.toggle("top", name === face.label);

@@ -155,6 +155,7 @@ class _Views:
             loaded=loaded.isoformat(timespec="seconds"),
             heat_maps=served.heat_maps is not None,
             unfamiliarity=served.model.unfamiliarity is not None,
+            calibrated=served.model.is_calibrated,
             faces=self._config.faces,
         )
 

@@ -106,6 +106,10 @@ class ModelAnswer(BaseModel):
     loaded: str = Field(description="When it was loaded (UTC, ISO 8601).")
     heat_maps: bool = Field(description="Whether `POST /explain` works.")
     unfamiliarity: bool = Field(description="Whether faces unlike the training data are flagged.")
+    calibrated: bool = Field(
+        description="Whether the probabilities are scaled by a temperature fitted on validation "
+        "images, as those of ensembles; those of a single network are not."
+    )
     faces: str = Field(description="What pictures show, where a request does not say.")
 
 

@@ -15,7 +15,7 @@ from fer_models.errors import StoreError
 from fer_models.redaction import has_credentials
 
 # A dead endpoint is reported within the connection limit; later requests get more time.
-_FIRST_REQUEST_LIMIT_S = 15.0
+_FIRST_REQUEST_LIMIT_S = 30.0
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60
 _ATTEMPTS = 3

@@ -188,6 +188,7 @@ def test_model_card_health_and_metrics(client: TestClient, service: InferenceSer
     client.post("/predict?faces=crop", files={"pictures": ("a.png", png())})
     model = client.get("/model").json()
     assert (model["model"], model["heat_maps"], model["follows"]) == ("small-0", True, None)
+    assert model["calibrated"] is False
     titles = [section["title"] for section in client.get("/model/card").json()["sections"]]
     assert {"Model Details", "Intended Use", "Ethical Considerations"} <= set(titles)
     health = client.get("/health").json()

@@ -191,6 +191,7 @@ def test_without_a_champion_nothing_is_written(store: ArtifactStore, incoming: P
     assert store.list_ids(PredictionsRef) == []
 
 
+@pytest.mark.slow
 @pytest.mark.s3
 def test_pictures_and_predictions_may_be_in_a_bucket(s3_store_url: str, incoming: Path) -> None:
     from fer_models.storage.config import StoreConfig

@@ -12,6 +12,7 @@ from fer_models.combination.stored import WEIGHTS_FILE
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import StoreError
 from fer_models.inference.export import write_bundle
+from fer_models.inference.open_model import open_model
 from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
 from fer_models.storage.config import StoreConfig
@@ -108,3 +109,14 @@ def test_a_member_with_other_weights_is_not_exported(store: ArtifactStore, tmp_p
     with pytest.raises(StoreError, match="not those that the ensemble was built from"):
         write_bundle(store, model, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_only_an_ensembles_probabilities_are_calibrated(
+    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
+) -> None:
+    store, members = networks
+    model = stored_ensemble(store, members, RULES[0], temperature=0.7)
+    write_bundle(store, model, tmp_path, name="pair")
+    names = (members[0].id, model.id, str(tmp_path / "pair.json"), "bundled:face_cnn")
+    found = [open_model(name, store).is_calibrated for name in names]
+    assert found == [False, True, True, False]

@@ -11,7 +11,19 @@ from fer_models.models.factory import OWN_NETWORKS, build_network, count_paramet
 _FIXED_SIZE = ("visformer_small", "vit_base_patch16_224", "vit_base_r50_s16_224")
 
 
-@pytest.mark.parametrize("name", [*OWN_NETWORKS, *BASELINES])
+_QUICK = ("resnet34", "visformer_small", "vgg16_bn")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *OWN_NETWORKS,
+        *(
+            name if name in _QUICK else pytest.param(name, marks=pytest.mark.slow)
+            for name in BASELINES
+        ),
+    ],
+)
 def test_networks_return_seven_logits_for_grey_faces_of_48_px(name: str) -> None:
     network = build_network(NetworkConfig(name=name, image_size_px=48, in_channels=1)).eval()
     for num in (1, 2):

@@ -91,7 +91,7 @@ def test_the_usual_input_is_that_of_the_published_weights() -> None:
     assert usual_config("resnet34").image_size_px == 224
     assert usual_config("test_vit").image_size_px == 160
     assert usual_config("vit_small_patch14_dinov2").image_size_px == 224  # 518 is out of range
-    assert usual_config("compact_cnn") == NetworkConfig()
+    assert usual_config("compact_cnn") == NetworkConfig(image_size_px=48, in_channels=1)
     given = usual_config("resnet34", image_size_px=48, in_channels=1)
     assert (given.image_size_px, given.in_channels) == (48, 1)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from fer_models import ray_cluster
+from fer_models import ray_cluster, ray_start
 from fer_models.errors import ConfigError, TrainingError
 from fer_models.models.config import NetworkConfig
 from fer_models.progress import Progress, listening
@@ -172,9 +172,9 @@ def test_a_search_is_aborted_if_no_trial_finishes_an_epoch(monkeypatch: pytest.M
 
 def test_an_interpreter_in_a_path_with_a_space_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/plain/.venv/bin/python")
-    assert ray_cluster._worker_environment() == {}
+    assert ray_start._worker_environment() == {}
     monkeypatch.setattr(sys, "executable", "/a b/python")
-    assert ray_cluster._worker_environment() == {"py_executable": "'/a b/python'"}
+    assert ray_start._worker_environment() == {"py_executable": "'/a b/python'"}
 
 
 def test_temporary_variables_do_not_override_those_of_the_user(

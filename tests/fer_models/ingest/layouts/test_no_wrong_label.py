@@ -21,7 +21,7 @@ from tests.fer_models.ingest.layouts.drawn_published import FAMILIES
 PACKINGS = ("", ".zip", ".tar.gz")
 NEUTRAL = ("", "data/")
 """Folders around a source that have no meaning."""
-NUM_EXAMPLES = int(os.environ.get("FERFLOW_TEST_EXAMPLES", "15"))
+NUM_EXAMPLES = int(os.environ.get("FERFLOW_TEST_EXAMPLES", "8"))
 """For each family; the variable sets it for a long run."""
 
 

@@ -69,9 +69,9 @@ def test_every_setting_trains_and_is_repeatable(trained: Trained, setting: dict[
 @pytest.mark.parametrize(
     "setting",
     [
-        {"ema_decay": 0.9},
+        pytest.param({"ema_decay": 0.9}, marks=pytest.mark.slow),
         {"optimizer": "muon", "learning_rate": 0.05, "accumulate": 2},
-        {"augment__mixup": 0.4, "frozen_epochs": 1},
+        pytest.param({"augment__mixup": 0.4, "frozen_epochs": 1}, marks=pytest.mark.slow),
         {"auxiliary_head_weight": 1.0, "augment__mixup": 0.4, "start_size_px": 32},
     ],
     ids=str,

@@ -8,6 +8,7 @@ import pytest
 from fer_models.dataset.snapshot import MANIFEST_DTYPES, open_snapshot, write_snapshot
 from fer_models.models.config import NetworkConfig
 from fer_models.progress import Progress, listening
+from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
@@ -22,10 +23,16 @@ OPEN = MEMBER.model_copy(update={"network": NetworkConfig(width=0.25)})
 """A member whose network says nothing of its input."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
+    """A store for all tests: none of them changes what another one reads."""
+    return ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("inputs"))))
+
+
+@pytest.fixture(scope="module")
 def in_colour(store: ArtifactStore) -> SnapshotRef:
     """The small snapshot of stripes, stored as 64 px RGB images."""
-    grey = open_snapshot(store, write_faces(store, 70, 21, 14))
+    grey = open_snapshot(store, write_faces(store, 28, 14, 7))
     enlarged = np.kron(grey.images, np.ones((1, 2, 2), np.uint8))[:, 16:80, 16:80]
     images = np.repeat(enlarged[..., None], 3, axis=3)
     info = {"image_format": {"size_px": 64, "channels": 3, "fit": "stretch"}}
