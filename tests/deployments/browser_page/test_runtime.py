@@ -80,7 +80,9 @@ def test_another_version_is_refused_with_all_problems(tmp_path: Path) -> None:
     assert second in str(refused.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", _package({})])
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", _package({})], ids=["empty", "no archive", "empty package"]
+)
 def test_what_is_no_package_is_refused(tmp_path: Path, content: bytes) -> None:
     package = tmp_path / PACKAGE
     package.write_bytes(content)
