@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,7 +34,10 @@ def write_and_promote(store: ArtifactStore, name: str) -> None:
 
 def killed_before(operation: int, root: Path, action: Callable[[], None]) -> bool:
     """Do it in a process that SIGKILL ends before an operation on files of `root`; if so, True."""
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Of other packages in this process, such as eventlet of the object store's tests.
+        warnings.simplefilter("ignore")
+        child = os.fork()
     if child == 0:
         try:
             sys.addaudithook(_killer(operation, str(root)))
