@@ -79,7 +79,7 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
             elif source.kind in _READERS or source.stem in opened:
                 table = _read_images(source, opened.get(source.stem), findings, settings, decoder)
             read.append(ReadSource(source, findings, table, image_format))
-    if config.quarantine_bad_rows:
+    if config.quarantine_bad_rows or not any(one.findings.bad_rows for one in read):
         _reject_if_empty(read)
     raise_if_bad([one.findings for one in read], config.quarantine_bad_rows)
     return read
@@ -149,7 +149,10 @@ def _reject_if_empty(read: list[ReadSource]) -> None:
         return
     for one in read:
         bad_rows = one.findings.bad_rows
-        example = f", e.g. {bad_rows[0].location}: {bad_rows[0].problem}" if bad_rows else ""
+        if not bad_rows:
+            one.findings.add_fault("expected at least one image, got none; add images or rows")
+            continue
+        example = f", e.g. {bad_rows[0].location}: {bad_rows[0].problem}"
         one.findings.add_fault(
             f"expected at least one usable image, got {len(bad_rows)} bad ones{example}"
         )

@@ -77,7 +77,8 @@ def _tasks(path: Path) -> list[Mapping[str, Any]]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise DataError(f"{path}: expected an export of at most {_MAX_BYTES >> 20} MiB")
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_text("utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except OSError as error:
         raise DataError(f"{path}: can't read the export ({error.strerror})") from error
     except (ValueError, RecursionError) as error:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from fer_models.errors import DataError
 from fer_models.ingest.config import DataConfig
-from fer_models.ingest.ingest import fingerprint_sources
+from fer_models.ingest.ingest import fingerprint_sources, ingest_sources
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.ingest.archives import write_zip
 from tests.fer_models.ingest.builders import (
@@ -148,3 +149,12 @@ def test_a_damaged_compressed_table_is_a_fault(
     assert "labels.csv.gz: the gzip file is truncated or damaged" in refusal(store, source)
     if form == "folder":
         fingerprint_sources(DataConfig(sources=(str(source),)), 0)
+
+
+def test_a_table_of_labels_without_rows_is_refused(store: ArtifactStore, tmp_path: Path) -> None:
+    faces = write_folder(tmp_path / "faces", {"a.png": random_images(1)[0]})
+    (faces / "labels.csv").write_text("file,label\n")
+    config = DataConfig(sources=(str(faces),), table={"path": "labels.csv"})
+    with pytest.raises(DataError) as caught:
+        ingest_sources(store, config, 0)
+    assert "expected at least one image, got none" in str(caught.value)

@@ -180,7 +180,14 @@ def test_all_problems_of_an_export_are_reported(
 
 @pytest.mark.parametrize(
     "content",
-    ['{"a": 1}', '[{"id": 1, "image": "x", "choice": "happy"}]', "[1]", "not JSON", "[" * 100_000],
+    [
+        '{"a": 1}',
+        '[{"id": 1, "image": "x", "choice": "happy"}]',
+        "[1]",
+        "not JSON",
+        "[" * 100_000,
+        '["\\ud800"]',
+    ],
 )
 def test_other_json_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "export.json"
