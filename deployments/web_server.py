@@ -107,7 +107,9 @@ class WebServer:
         self.stop()
 
     def _bind(self) -> socket.socket:
-        listener = socket.socket(address_family(self._host), socket.SOCK_STREAM)
+        # For this protocol only, asyncio switches off Nagle's algorithm, which delays answers.
+        family = address_family(self._host)
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((self._host, self._port))

@@ -290,3 +290,9 @@ def test_a_store_that_does_not_answer_is_a_plain_503(
     assert "can&#39;t be read now" in answer.text or "can't be read now" in answer.text
     assert "127.0.0.1:9" not in answer.text
     assert "secret" not in answer.text
+
+
+def test_answers_are_not_delayed_by_the_socket(store: ArtifactStore) -> None:
+    # asyncio sets TCP_NODELAY on connections only if the listener names its protocol.
+    with PageServer(store.config, port=0)._bind() as listener:
+        assert listener.proto == socket.IPPROTO_TCP
