@@ -23,7 +23,7 @@ from fer_models.video.write import CODECS, annotated_video, check_codec
 from tests.fer_models.video.clips import MODEL, SIZE, read_clip, write_clip
 
 WHOLE = VideoSettings(faces="crop", time_constant_s=0)
-REAL_FACES = Path("/work/shared/data/fer2013_train_public.parquet")
+REAL_FACES = Path(__file__).parents[4] / "shared" / "data" / "fer2013_train_public.parquet"
 
 
 def rows(path: Path) -> list[dict[str, str]]:
