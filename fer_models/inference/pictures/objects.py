@@ -9,6 +9,7 @@ import numpy.typing as npt
 from fer_models.errors import DataError
 from fer_models.inference.picture import Picture, Pixels
 from fer_models.inference.pictures.decode import picture_of_bytes, rgb_pixels
+from fer_models.ingest.files.image_pixels import MAX_SIDE_PX
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,7 +18,6 @@ _EXPECTED = (
     "expected a path, the bytes of an image file, an image of Pillow, an array H x W or H x W x 3 "
     "(RGB), or a tensor 3 x H x W"
 )
-_MAX_SIDE_PX = 20_000
 
 
 def picture_of(value: Any, name: str) -> Picture:
@@ -91,4 +91,4 @@ def _shape_problem(values: npt.NDArray[Any]) -> str:
         return "; for several grey pictures pass a list, list(pictures)"
     if values.ndim not in (2, 3):
         return " "
-    return "" if min(values.shape) > 0 and max(values.shape) <= _MAX_SIDE_PX else " "
+    return "" if min(values.shape) > 0 and max(values.shape) <= MAX_SIDE_PX else " "

@@ -23,7 +23,7 @@ Box = tuple[int, int, int, int]
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 # Close to Pillow's own warning limit: decoding more would take gigabytes.
 _MAX_PIXELS = 80_000_000
-_MAX_SIDE_PX = 20_000
+MAX_SIDE_PX = 20_000
 MAX_FILE_BYTES = 256 << 20
 # Cameras and scanners store these bit depths in 16 or 32 bits.
 _DEPTHS = (8, 10, 12, 14, 16)
@@ -97,7 +97,7 @@ def decode_with(
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             limit = max_jpeg_pixels if image.format == "JPEG" else _MAX_PIXELS
-            if image.width * image.height > limit or max(image.size) > _MAX_SIDE_PX:
+            if image.width * image.height > limit or max(image.size) > MAX_SIDE_PX:
                 return f"{_TOO_LARGE} ({image.width} x {image.height}); {_REMEDY}"
             return decode(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

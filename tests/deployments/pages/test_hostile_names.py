@@ -4,8 +4,6 @@ Every page is opened twice: as a browser does, and without its Content-Security-
 escaping alone has to be enough.
 """
 
-import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from fer_models.synthetic.config import SyntheticConfig
 from fer_models.synthetic.generate import generate_synthetic
 from flows.results import Outcome
 from flows.run_pipeline import run_pipeline
+from tests.deployments.chromium import chromium_page
 from tests.flows.conftest import as_recipe, tiny_config
 
 pytestmark = [
@@ -81,20 +80,8 @@ def attacked(
 
 @pytest.fixture(scope="module", params=[False, True], ids=["with its policy", "escaping alone"])
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("Chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        context = driver.chromium.launch_persistent_context(
-            str(tmp_path_factory.mktemp("profile") / uuid.uuid4().hex),
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-            bypass_csp=request.param,
-        )
-        yield context.new_page()
-        context.close()
+    with chromium_page(tmp_path_factory.mktemp("browser"), bypass_csp=request.param) as opened:
+        yield opened
 
 
 def test_stored_pages_run_nothing(attacked: tuple[ArtifactStore, list[Outcome]], page: Any) -> None:

@@ -1,6 +1,5 @@
 """The project's own pages work in Chromium under the server's Content-Security-Policy."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from deployments.pages.server import PageServer
 from fer_models.exploration.explore import explore_snapshot
 from fer_models.review.page import store_review_page
 from fer_models.storage.store import ArtifactStore
+from tests.deployments.chromium import chromium_page
 from tests.fer_models.exploration import builders as exploration_builders
 from tests.fer_models.review import builders as review_builders
 from validation.config import ValidationConfig
@@ -21,20 +21,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Any]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("Chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        context = driver.chromium.launch_persistent_context(
-            str(tmp_path / "profile"),
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-            accept_downloads=True,
-        )
-        yield context.new_page()
-        context.close()
+    with chromium_page(tmp_path) as opened:
+        yield opened
 
 
 def test_pages_render_and_the_review_page_saves(store: ArtifactStore, page: Any) -> None:
