@@ -1,23 +1,41 @@
 """The runner of `ferflow up`: a signal ends the served runs truthfully before it ends itself."""
 
 import asyncio
+import contextlib
+import contextvars
+import os
 import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
+import click
+import psutil
 from prefect.logging.handlers import APILogWorker
 from prefect.runner import Runner
 
+from deployments.server.process import answers
+
 _LOG_TIMEOUT_S = 5.0
+_GRACE_S = 7.0
+_PATIENCE_S = 6.0
 
 
 class ServingRunner(Runner):
     """Prefect's runner, which by itself leaves runs `Running` for ever after Ctrl-C.
 
     On SIGINT or SIGTERM, the processes of all runs are ended and their runs become `Cancelled`, as
-    if a person had cancelled them; a second signal ends at once.
+    if a person had cancelled them; a second signal ends at once. Without an answer of the server,
+    Prefect would wait for it before it ends the processes: they are ended without it.
     """
 
-    _is_asked_to_stop = False
+    def __init__(self, api_url: str, **options: Any) -> None:
+        """Args: `api_url` of the server, and what `Runner` takes."""
+        super().__init__(**options)
+        self._api_url = api_url
+        self._is_asked_to_stop = False
 
     def handle_sigterm(self, *args: Any, **kwargs: Any) -> None:
         """Stop in the runner's own loop; Prefect installs this for SIGTERM."""
@@ -25,8 +43,13 @@ class ServingRunner(Runner):
         if self._is_asked_to_stop or self._loop is None or not self.started:
             raise KeyboardInterrupt
         self._is_asked_to_stop = True
-        loop = self._loop
-        loop.call_soon_threadsafe(lambda: loop.create_task(self.astop()))
+        loop, context = self._loop, contextvars.copy_context()  # with the address of the server
+
+        def ask() -> None:
+            loop.call_soon_threadsafe(lambda: loop.create_task(self.astop()), context=context)
+
+        # A thread: the check of the server must not delay the loop.
+        threading.Thread(target=self._stop, args=(ask,), name="stop", daemon=True).start()
 
     def serve(self) -> None:
         """Serve until a signal comes; call it in the main thread.
@@ -39,3 +62,64 @@ class ServingRunner(Runner):
         finally:
             signal.signal(signal.SIGINT, earlier)
             APILogWorker.drain_all(timeout=_LOG_TIMEOUT_S)
+
+    def _stop(self, ask: Callable[[], None]) -> None:
+        runs = _processes_of_runs()
+        if self._is_server_there():
+            ask()
+            _end(runs, politely=False)
+            return
+        click.echo(
+            f"error: the Prefect server at {self._api_url} does not answer; its runs are ended "
+            "without it. The next `ferflow up` marks them as crashed",
+            err=True,
+        )
+        _end(runs)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+    def _is_server_there(self) -> bool:
+        """Ask for a few seconds: it may be busy, or starting again."""
+        until_s = time.monotonic() + _PATIENCE_S
+        while not answers(self._api_url):
+            if time.monotonic() > until_s:
+                return False
+            time.sleep(0.2)
+        return True
+
+
+def _processes_of_runs() -> list[psutil.Process]:
+    """The processes of the served runs, and what they started."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "PREFECT__FLOW_RUN_ID" in child.environ():
+                found.append(child)
+    return found
+
+
+def _end(processes: list[psutil.Process], *, politely: bool = True) -> None:
+    """Kill what does not end within some seconds.
+
+    Args:
+        processes: of the runs.
+        politely: ask them to end first; otherwise somebody else does.
+    """
+    for process in processes if politely else ():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    # Not psutil's wait: it would take the exit code from the loop.
+    until_s = time.monotonic() + _GRACE_S
+    while (left := [one for one in processes if _runs(one)]) and time.monotonic() < until_s:
+        time.sleep(0.1)
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

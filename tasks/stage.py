@@ -17,7 +17,7 @@ from tasks.cache.key import KeyExtra, stage_key
 from tasks.completion import FROM_CACHE, Publish, completion_hook
 from tasks.execution import note_step, step_name
 from tasks.listeners import BarListener, LogListener
-from tasks.training_slot import take_training_slot
+from tasks.slot.training_slot import take_training_slot
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,7 +53,7 @@ def stage(
         latest: name under which the result is remembered as the latest of its step, such as
             `train-{member.name}`; by default that of the function, if `cached`.
         trains: whether other runs that train must wait until this run has ended
-            (`tasks.training_slot`); a result from the cache needs no turn.
+            (`tasks.slot`); a result from the cache needs no turn.
 
     Example:
         A task around a library function:
@@ -83,7 +83,7 @@ def stage(
             with listening(LogListener()), listening(bar):
                 report(function.__name__, 0)
                 if trains:
-                    take_training_slot()
+                    take_training_slot(function.__name__)
                 began_s = time.perf_counter()
                 result = function(*args, **kwargs)
                 report(function.__name__, 1, 1, note=DONE)

@@ -19,6 +19,7 @@ from deployments.environment import set_quiet_defaults
 from deployments.loopback import LOOPBACK, accepted_names, check_exposure, configured_auth
 from deployments.pages.server import PageServer
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
+from deployments.server.kept import kept_running
 from deployments.server.process import require_answer, start_lasting_server
 from deployments.server.running import only_one, write_facts
 from deployments.serving import RETRAINING, WEEKLY
@@ -127,7 +128,7 @@ def _serve(
     keep_edits([one for one in deployments if one is not retraining], is_cron_given=False)
     keep_edits([retraining], is_cron_given=cron is not None)
     # Schedules stay active while nothing is served: what was missed is caught up once.
-    runner = ServingRunner(pause_on_shutdown=False, limit=limit, query_seconds=_POLL_S)
+    runner = ServingRunner(api_url, pause_on_shutdown=False, limit=limit, query_seconds=_POLL_S)
     for deployment in deployments:
         runner.add_deployment(deployment)
     ensure_automations(notify)
@@ -182,13 +183,10 @@ def _server(home: Path, host: str, port: int, verbose: bool) -> Iterator[str]:
         yield configured
         return
     with only_one(home):
-        server = start_lasting_server(home, host, port, accepted_names(host), verbose)
-        try:
-            click.echo(f"starting Prefect on {host}:{port} ...", err=True)
-            server.wait()
+        click.echo(f"starting Prefect on {host}:{port} ...", err=True)
+        names = accepted_names(host)
+        with kept_running(lambda: start_lasting_server(home, host, port, names, verbose)) as server:
             yield server.api_url
-        finally:
-            server.stop()
 
 
 @contextmanager

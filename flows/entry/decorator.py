@@ -23,7 +23,7 @@ from flows.entry.started import StartedRun, current_run
 from flows.entry.states import SKIPPED_STATE
 from flows.request import request_of
 from tasks.execution import executing
-from tasks.training_slot import training_slot
+from tasks.slot.training_slot import training_slot
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -6,7 +6,7 @@ from prefect.settings import PREFECT_HOME
 
 from flows.entry.waiting import WaitingState
 from tasks.server import is_server_temporary
-from tasks.training_slot import TrainingSlot
+from tasks.slot.training_slot import TrainingSlot
 
 
 def slot_of_this_run() -> TrainingSlot:

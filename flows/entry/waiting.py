@@ -10,7 +10,8 @@ from prefect.runtime import flow_run
 from prefect.states import Running
 
 from flows.entry.states import WAITING_STATE
-from tasks.training_slot import LIMIT_NAME, Waiting
+from tasks.slot.lease import LIMIT_NAME
+from tasks.slot.training_slot import Waiting
 
 
 class WaitingState(Waiting):

@@ -5,11 +5,19 @@ import time
 from pathlib import Path
 from uuid import UUID
 
+import psutil
 import pytest
 
 from fer_models.training.engine.fit import epochs_done
 from tests.deployments.processes import Workspace
-from tests.operation.served import Up, does_not_answer, seconds_until_gone, served, wait_until
+from tests.operation.served import (
+    Up,
+    does_not_answer,
+    seconds_until_gone,
+    served,
+    title,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -66,6 +74,33 @@ def test_after_a_kill_the_server_and_the_run_end_and_the_run_is_marked_crashed(
         assert not [each.name for each in tasks if each.state and not each.state.is_final()]
         again = up.start_run("run-pipeline", overrides=LONG)
         _goes_on(workspace, up, again)
+
+
+def test_a_killed_server_is_started_again_and_the_run_goes_on(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    with served(workspace, "--recipe", "tiny.yaml", "--store", str(tmp_path / "store")) as up:
+        run_id = up.start_run("run-pipeline")
+        up.task_is_running(run_id, "train-")
+        _server_of(up).kill()
+        wait_until(lambda: not does_not_answer(up.facts["api"]), 120, "the server is back")
+        state = up.ended(run_id)
+        assert state.is_completed(), (state, up.log.read_text()[-3000:])
+        assert "the Prefect server ended (SIGKILL); starting it again" in up.log.read_text()
+
+
+def test_up_ends_on_ctrl_c_while_its_server_is_gone(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    with served(workspace, "--recipe", "tiny.yaml", "--store", str(tmp_path / "store")) as up:
+        _training(up)
+        processes = up.processes()
+        _server_of(up).kill()
+        assert up.stop(signal.SIGINT, STOPPED_WITHIN_S) in (0, 1)
+        seconds_until_gone(processes, 15)
+
+
+def _server_of(up: Up) -> psutil.Process:
+    [server] = [one for one in up.processes() if "deployments.server.app" in title(one)]
+    return server
 
 
 def _goes_on(workspace: Workspace, up: Up, run_id: UUID) -> None:
