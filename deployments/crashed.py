@@ -2,13 +2,18 @@
 
 A run that stays `Running` forever holds its deployment's concurrency slot and can't be retried.
 A run carries the tag of its process as a label. The next start of `ferflow run` or `ferflow up`
-marks the runs of dead processes as `Crashed`. `ferflow up` also watches the runs it serves by
-heartbeats (`deployments.automations.heartbeat`).
+marks the runs of dead processes as `Crashed`, and `ferflow up` looks again all the time: a process
+may outlive the `ferflow up` that started it by some seconds. It also watches the runs it serves by
+heartbeats (`deployments.automations.heartbeat`), which works for those of other machines, too.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from deployments.background import in_background
 from fer_models.processes import PROCESS_LABEL, is_dead
 
 if TYPE_CHECKING:
@@ -16,6 +21,22 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
 _MESSAGE = "The process died; run it again to resume."
+_POLL_S = 10.0
+
+
+@contextmanager
+def marking_crashed_runs(poll_s: float = _POLL_S) -> Iterator[None]:
+    """While the block runs, mark the runs of processes that died, every `poll_s` seconds."""
+    with in_background("crashed", lambda stop: _mark_again(poll_s, stop)):
+        yield
+
+
+def _mark_again(poll_s: float, stop: threading.Event) -> None:
+    import httpx
+
+    while not stop.wait(poll_s):
+        with suppress(httpx.HTTPError):  # the server may be starting again
+            mark_crashed_runs()
 
 
 def mark_crashed_runs() -> list[str]:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -31,10 +32,18 @@ class ServingRunner(Runner):
     Prefect would wait for it before it ends the processes: they are ended without it.
     """
 
-    def __init__(self, api_url: str, **options: Any) -> None:
-        """Args: `api_url` of the server, and what `Runner` takes."""
+    def __init__(self, api_url: str, home: Path, **options: Any) -> None:
+        """Create it.
+
+        Args:
+            api_url: of the server.
+            home: Prefect's folder.
+            options: what `Runner` takes.
+        """
         super().__init__(**options)
         self._api_url = api_url
+        # Prefect makes a folder of another name each time, which a killed process leaves.
+        self._tmp_dir = home / "runner"
         self._is_asked_to_stop = False
 
     def handle_sigterm(self, *args: Any, **kwargs: Any) -> None:

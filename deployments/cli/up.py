@@ -112,7 +112,7 @@ def _serve(
 
     from deployments.automations.setup import ensure_automations
     from deployments.choices import fresh_choices
-    from deployments.crashed import mark_crashed_runs
+    from deployments.crashed import mark_crashed_runs, marking_crashed_runs
     from deployments.runner import ServingRunner
     from deployments.schedules import catch_up, keep_edits, missed_runs
     from deployments.serving import build_deployments
@@ -128,7 +128,9 @@ def _serve(
     keep_edits([one for one in deployments if one is not retraining], is_cron_given=False)
     keep_edits([retraining], is_cron_given=cron is not None)
     # Schedules stay active while nothing is served: what was missed is caught up once.
-    runner = ServingRunner(api_url, pause_on_shutdown=False, limit=limit, query_seconds=_POLL_S)
+    runner = ServingRunner(
+        api_url, home, pause_on_shutdown=False, limit=limit, query_seconds=_POLL_S
+    )
     for deployment in deployments:
         runner.add_deployment(deployment)
     ensure_automations(notify)
@@ -153,6 +155,7 @@ def _serve(
     sys.stdout.flush()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_watched(request, poll_s))
+        stack.enter_context(marking_crashed_runs())
         stack.enter_context(fresh_choices(request.absolute(), ready["deployments"]))
         stack.enter_context(contextlib.suppress(KeyboardInterrupt, TerminationSignal))
         runner.serve()

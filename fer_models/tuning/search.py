@@ -5,6 +5,7 @@ from pathlib import Path
 
 import ray
 from ray import tune
+from ray.air._internal import usage
 
 from fer_models.errors import TrainingError
 from fer_models.training.config import MemberConfig
@@ -144,9 +145,17 @@ def _uses_optuna(config: TuningConfig) -> bool:
 
 
 def _fit(tuner: tune.Tuner) -> tune.ResultGrid:
+    # Ray counts kinds of callbacks for its telemetry, and imports wandb for that. Its temporary
+    # folders would be left by every search that is killed.
+    usage.tag_callbacks = _count_no_callbacks
     try:
         return tuner.fit()
     except tune.TuneError as error:
         if isinstance(error.__cause__, TrainingError):
             raise error.__cause__ from None
         raise TrainingError(f"tuning: Ray Tune failed: {error.__cause__ or error}") from error
+
+
+def _count_no_callbacks(callbacks: list[tune.Callback] | None) -> bool:
+    del callbacks
+    return False

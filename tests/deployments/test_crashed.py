@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from uuid import uuid4
 
 import pytest
@@ -8,7 +9,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.states import Completed, Crashed, Paused, Running
 
-from deployments.crashed import mark_crashed_runs
+from deployments.crashed import mark_crashed_runs, marking_crashed_runs
 from fer_models.processes import PROCESS_LABEL, is_dead, process_tag
 
 
@@ -83,3 +84,13 @@ def test_what_is_below_a_run_that_its_heartbeats_marked_is_marked() -> None:
         client.set_flow_run_state(run.id, Crashed(), force=True)
         assert mark_crashed_runs() == [child.name]
         assert client.read_task_run(caller.id).state_name == "Crashed"
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_process_that_dies_later_is_noticed_too() -> None:
+    with get_client(sync_client=True) as client, marking_crashed_runs(poll_s=0.05):
+        dead = _running(client, _tag_of_a_dead_process())
+        until_s = time.monotonic() + 60
+        while (state := client.read_flow_run(dead.id).state) is None or not state.is_crashed():
+            assert time.monotonic() < until_s, state
+            time.sleep(0.05)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from fer_models.errors import StoreError
 from fer_models.redaction import has_credentials
+from fer_models.storage.s3.patience import waiting_for
 
 # A dead endpoint is reported within the connection limit; later requests get more time.
 _FIRST_REQUEST_LIMIT_S = 30.0
@@ -79,7 +80,8 @@ class S3Connection:
             missing: what is read, for the message that it does not exist.
         """
         try:
-            yield
+            with waiting_for(_endpoint(), self._subject):
+                yield
         except StoreError:
             raise
         except FileNotFoundError as error:
@@ -143,6 +145,11 @@ def _remedy(error: Exception) -> str:
         "ReadTimeout": unreachable,
         "FSTimeout": unreachable,
         "ConnectionClosed": unreachable,
+        # EBUSY: what s3fs makes of 503, SlowDown included.
+        "[Errno 16]": (
+            f"{_endpoint()} asks for fewer requests; run it again later, or ask its operator for a "
+            "higher limit"
+        ),
         "No space left": "free some disk space",
     }
     text = f"{type(error).__name__}: {error}".removesuffix(": ")

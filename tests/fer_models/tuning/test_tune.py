@@ -62,6 +62,11 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> FinishedSearch:
     return FinishedSearch(store, tuning, events)
 
 
+def test_a_search_does_not_import_wandb_for_telemetry(searched: FinishedSearch) -> None:
+    assert searched.tuning.id
+    assert "ray.air.integrations.wandb" not in sys.modules
+
+
 def test_a_search_writes_its_trials_and_the_best(searched: FinishedSearch) -> None:
     trials = searched.store.read_json(searched.tuning, "trials.json")
     assert len(trials) == 2
