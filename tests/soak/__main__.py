@@ -28,6 +28,7 @@ SCENARIOS: dict[Scenario, int] = {
     scenarios.killed_collection: 2,
     scenarios.two_at_once: 2,
     services.killed_server: 2,
+    services.killed_queue: 1,
     services.killed_object_store: 2,
     services.killed_node: 2,
 }

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -35,12 +36,19 @@ def killed_server(draw: random.Random, reference: Reference) -> Episode:
             waiting = up.start_run("train-models", seed=1)
             up.reached(run_id, lambda state: state.is_running(), 600)
             time.sleep(draw.uniform(0, 20))
-            _kill_of(up, target)
-            episode.kills.append(f"SIGKILL {target} at any")
+            stage = _stage(up, run_id)
+            if _kill_of(up, target):
+                episode.kills.append(f"SIGKILL {target} at {stage or 'start'}")
             episode.attempts += 1
+            if target == "server":
+                state = up.ended(run_id, 900)
+                episode.require(state.is_completed(), f"without its server: {state.message}")
+                up.ended(waiting, 900)
             if target == "served-run":
                 up.reached(run_id, lambda state: state.is_final(), 600)
                 up.ended(waiting, 900)
+            if target != "up":
+                episode.require(up.stop() == 0, "ferflow up did not end well after Ctrl-C")
         check_whole(place, episode)
         with served(place.workspace, *options) as up:
             again = up.start_run("run-pipeline", seed=0)
@@ -50,6 +58,37 @@ def killed_server(draw: random.Random, reference: Reference) -> Episode:
             episode.require(state.is_completed(), f"the run ended as {state.name}: {state.message}")
             open_runs = [name for name in _open_runs(up) if name]
             episode.require(not open_runs, f"runs that never end: {open_runs}")
+        _same_in_record(place, str(again), episode, reference.of("--seed", "0"))
+        check_end(place, episode, reference)
+    return episode
+
+
+def killed_queue(draw: random.Random, reference: Reference) -> Episode:
+    """Ten runs queue up, and the one whose turn it is gets killed a few times."""
+    episode = Episode("queue", 0)
+    with reference.place() as place:
+        store = place.workspace.environment["FERFLOW_STORE"]
+        with served(place.workspace, "--recipe", "soak.yaml", "--store", store) as up:
+            queued = [up.start_run("run-pipeline", seed=number % 2) for number in range(10)]
+            for _ in range(draw.randint(2, 4)):
+                time.sleep(draw.uniform(2, 20))
+                stage = next((found for run in queued if (found := _stage(up, run))), "start")
+                if _kill_of(up, "served-run"):
+                    episode.kills.append(f"SIGKILL queued-run at {stage}")
+            states = [up.ended(run, 1500) for run in queued]
+            episode.attempts += len(queued)
+            num_crashed = sum(state.is_crashed() for state in states)
+            others = [state.name for state in states if not state.is_crashed()]
+            episode.require(
+                num_crashed == len(episode.kills),
+                f"{num_crashed} of {len(episode.kills)} killed runs are marked as crashed",
+            )
+            wrong = [name for name in others if name not in {"Promoted", "Not promoted"}]
+            episode.require(not wrong, f"runs that nobody killed ended as {wrong}")
+            again = up.start_run("run-pipeline", seed=0)
+            state = up.ended(again, 900)
+            episode.require(state.is_completed(), f"the run ended as {state.name}: {state.message}")
+            episode.require(not _open_runs(up), f"runs that never end: {_open_runs(up)}")
         _same_in_record(place, str(again), episode, reference.of("--seed", "0"))
         check_end(place, episode, reference)
     return episode
@@ -136,19 +175,25 @@ def _require_message(ended: Ended, episode: Episode) -> None:
     episode.require(said and not foreign, f"no message after the loss: {ended.err[-300:]}")
 
 
-def _kill_of(up: Up, target: str) -> None:
-    """Kill the server, the process of a run, or `ferflow up` itself."""
-    marks = {"server": "deployments.server.app", "served-run": "prefect.engine"}
+def _kill_of(up: Up, target: str) -> bool:
+    """Kill the server, the process of a run, or `ferflow up` itself; False if it does not run."""
     if target == "up":
         up.process.kill()
         up.process.wait()
-        return
+        return True
+    marks = {"server": "deployments.server.app", "served-run": "prefect.engine"}
     for process in up.processes():
-        if marks[target] in title(process) or (
-            target == "served-run" and "flow_engine" in title(process)
-        ):
+        if marks[target] in title(process):
             process.kill()
-            return
+            return True
+    return False
+
+
+def _stage(up: Up, run_id: UUID) -> str:
+    """The tasks that run now, of a run or of the flows that it called; empty if none does."""
+    _, tasks = up.below(run_id)
+    running = {task.name.partition("-")[0] for task in tasks if task.state_name == "Running"}
+    return "+".join(sorted(running))
 
 
 def _same_in_record(

@@ -116,8 +116,10 @@ def test_the_keyboard_alone_chooses_switches_and_clears(page: Any, server: Infer
         page.keyboard.press("Enter")
     chooser.value.set_files([_file("a.png", png()), _file("b.png", png(1))])
     page.wait_for_selector(".bars li.top")
+    # Both pictures are there: what is added to the page later would move the focus.
+    page.locator("#strip button").nth(1).wait_for()
     reached = set()
-    for _ in range(14):
+    for _ in range(24):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.name"))
     assert {"camera", "mode", "heat", "stage", "clear"} <= reached
