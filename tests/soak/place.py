@@ -36,7 +36,7 @@ members:
     training: {epochs: 3, precision: 32-true, threads: 1}
   - name: scratch_cnn
     network: {name: scratch_cnn, width: 0.25}
-    training: {epochs: 30, precision: 32-true, threads: 1}
+    training: {epochs: 150, precision: 32-true, threads: 1}
 """
 SEARCH = (
     "--set=tuning.enabled=true",
@@ -194,6 +194,16 @@ class Command:
                 return False
             assert time.monotonic() < until_s, self.err()[-2000:]
             time.sleep(0.002)
+        return self.process.poll() is None
+
+    def has_trained(self, place: Place, num_epochs: int) -> bool:
+        """Wait until a checkpoint has so many epochs; False if the command ended before."""
+        until_s = time.monotonic() + _LIMIT_S
+        while place.epochs() < num_epochs:
+            if self.process.poll() is not None:
+                return False
+            assert time.monotonic() < until_s, self.err()[-2000:]
+            time.sleep(0.05)
         return self.process.poll() is None
 
     def stage(self) -> str:

@@ -27,6 +27,8 @@ _LINES = 36
 """Lines of progress that an uninterrupted run prints, about."""
 _FILES = 128
 """Files that it writes to the store."""
+_EPOCHS = 120
+"""Of its longer training, which has 150."""
 _SEEDS = ("0", "1")
 GC = ("store", "gc", "--delete", "--keep-days=0", "--keep-runs=1", "--min-age-h=0")
 
@@ -136,9 +138,12 @@ def killed_run(draw: random.Random, reference: Reference, *options: str) -> Epis
 
 
 def _at_random(draw: random.Random, command: Command, place: Place) -> bool:
-    """Wait for a random line of progress or a random file in the store."""
-    if draw.random() < 0.5:
+    """Wait for a random line of progress, a random file in the store, or a random epoch."""
+    way = draw.choice(["line", "file", "epoch"])
+    if way == "line":
         return command.has_printed(draw.randint(0, _LINES), draw.random())
+    if way == "epoch":
+        return command.has_trained(place, draw.randint(1, _EPOCHS))
     missing = max(_FILES - place.num_stored_files(), 1)
     return command.has_changed(place, 1 + int(draw.random() * missing))
 
