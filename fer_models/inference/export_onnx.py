@@ -59,7 +59,8 @@ def write_onnx(
         model: `bundled`, `bundled:NAME`, the path of a bundle, `champion`, or an id.
         folder: output folder.
         store: contains `champion` and stored models.
-        name: of the file; that of the bundle, or the id of the model, by default.
+        name: of the file; by default that of the bundle or the id of the model, with `-int8` for
+            an int8 file.
         tta: which views the file can compute; those of the model by default.
         with_weights: False lets the file read the weights of a bundle, which must be in `folder`.
         calibration: images of the model's format for an int8 file; None: float32.
@@ -82,7 +83,9 @@ def write_onnx(
     report("export", 0, len(source.parts), "networks", f"exporting {source.full_name}")
     built = onnx_model(source.parts, source.combination, facts)
     report("export", len(source.parts), len(source.parts), "networks")
-    path = folder / f"{name or source.name}{ONNX_SUFFIX}"
+    # Not the name of the float32 file, which it would replace.
+    default = source.name if calibration is None else f"{source.name}-int8"
+    path = folder / f"{name or default}{ONNX_SUFFIX}"
     if calibration is not None:
         return _save_int8(built, path, source, calibration)
     if with_weights:

@@ -48,15 +48,14 @@ def test_an_int8_file_is_small_and_predicts_nearly_the_same(
     exported: Exported, tmp_path: Path
 ) -> None:
     calibration = calibration_images(exported.model.id, exported.store)
-    path, facts = write_onnx(
-        exported.model.id, tmp_path, exported.store, name="small8", calibration=calibration
-    )
+    path, facts = write_onnx(exported.model.id, tmp_path, exported.store, calibration=calibration)
     network, preprocessing = load_network(exported.store, exported.model)
     expected = predict_probabilities(network, preprocessing, calibration)
     found = open_model(str(path)).predict(calibration)
     assert np.abs(found - expected).max() < 0.05
     assert (facts.precision, facts.accuracy) == ("int8", {})
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["small8.onnx"]
+    names = [file.name for file in tmp_path.iterdir()]
+    assert names == [path.name] == [f"{exported.model.id}-int8.onnx"]
 
 
 def test_int8_of_a_bundle_needs_images() -> None:
