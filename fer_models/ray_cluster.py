@@ -157,6 +157,8 @@ def _connected(demand: Demand) -> ExitStack:
 
         if not ray.is_initialized():
             folder = None if address else _short_folder(stack)
+            if folder:  # for Ray's lock files, which would be left in the temporary folder
+                stack.enter_context(environment({"RAY_TMPDIR": folder}))
             stack.callback(ray.shutdown)
             start_ray(demand.num_cpus, demand.object_bytes, folder)
         return stack.pop_all()

@@ -142,8 +142,13 @@ class Place:
 
     def epochs(self) -> int:
         """Epochs in the checkpoint of the longest unfinished training."""
-        cache = Path(self.workspace.environment["XDG_CACHE_HOME"])
-        return max((epochs_done(path) for path in cache.rglob("last.ckpt")), default=0)
+        trainings = Path(self.workspace.environment["XDG_CACHE_HOME"]) / "ferflow" / "training"
+        found = 0
+        # A finished training removes its folder meanwhile.
+        for folder, _, files in os.walk(trainings):
+            if "last.ckpt" in files:
+                found = max(found, epochs_done(Path(folder) / "last.ckpt"))
+        return found
 
     def num_stored_files(self) -> int:
         """Files in its local store, also those of unfinished writes."""

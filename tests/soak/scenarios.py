@@ -22,7 +22,7 @@ from tests.soak.place import ENDED_WITHIN_S, SEARCH, Command, Ended, Place
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 _WORDS = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted"}
-_MAX_KILLS = 5
+_MAX_KILLS = 10
 _LINES = 36
 """Lines of progress that an uninterrupted run prints, about."""
 _FILES = 128
@@ -124,7 +124,7 @@ def killed_run(draw: random.Random, reference: Reference, *options: str) -> Epis
     episode = Episode("search" if options else "run", int(chosen[1]))
     with reference.place(reference.server() if draw.random() < 0.2 else None) as place:
         arguments = ("run", "--recipe", "soak.yaml", *chosen)
-        for _ in range(draw.randint(2, _MAX_KILLS)):
+        for _ in range(draw.randint(_MAX_KILLS // 2, _MAX_KILLS)):
             command = place.start(*arguments)
             if not _at_random(draw, command, place):
                 break
@@ -157,7 +157,7 @@ def killed_collection(draw: random.Random, reference: Reference) -> Episode:
     """Kill a collection of the store; then a run makes what it collected."""
     episode = Episode("gc", 0)
     place = reference.filled()
-    for _ in range(_MAX_KILLS):
+    for _ in range(_MAX_KILLS // 2):
         command = place.start(*GC)
         if not command.has_changed(place, draw.randint(3, _FILES // 4)):
             break
