@@ -124,6 +124,7 @@ def write_snapshot(
     info: Mapping[str, Any] | None = None,
     classes: ClassList | None = None,
     thumbnails: Images | None = None,
+    images_file: Buffers | None = None,
 ) -> SnapshotRef:
     """Write a snapshot and return its reference.
 
@@ -138,13 +139,14 @@ def write_snapshot(
         info: additional metadata, not part of the id.
         classes: what the labels number; None: the parent's classes, or FER2013's seven.
         thumbnails: `to_thumbnails(images)`, if that is known already.
+        images_file: `npy_buffers(images)`, if that exists already.
     """
     if classes is None:
         classes = ClassList.from_info(store.info(parent)) if parent else FER2013_CLASSES
     table = _checked_manifest(manifest, images)
     assert table["label"].max() < len(classes)
     tables = tables or {}
-    pixels = {} if parent else _pixel_files(images, thumbnails)
+    pixels = {} if parent else _pixel_files(images, thumbnails, images_file)
     with hashed_meanwhile(pixels.values()):
         sha = snapshot_sha(table, images, step, tables, classes)
     facts = {
@@ -286,12 +288,15 @@ def _checked_manifest(manifest: pd.DataFrame, images: Images) -> pd.DataFrame:
     return manifest[list(MANIFEST_DTYPES)].astype(MANIFEST_DTYPES).reset_index(drop=True)
 
 
-def _pixel_files(images: Images, thumbnails: Images | None) -> dict[str, Buffers]:
+def _pixel_files(
+    images: Images, thumbnails: Images | None, images_file: Buffers | None
+) -> dict[str, Buffers]:
     """The files of a new snapshot: its images, and thumbnails unless they are their own."""
-    if format_of(images).is_thumbnail:
-        return {_IMAGES_FILE: npy_buffers(images)}
-    small = to_thumbnails(images) if thumbnails is None else thumbnails
-    return {_IMAGES_FILE: npy_buffers(images), _THUMBNAILS_FILE: npy_buffers(small)}
+    files = {_IMAGES_FILE: images_file or npy_buffers(images)}
+    if not format_of(images).is_thumbnail:
+        small = to_thumbnails(images) if thumbnails is None else thumbnails
+        files[_THUMBNAILS_FILE] = npy_buffers(small)
+    return files
 
 
 def _parquet_bytes(table: pd.DataFrame) -> bytes:

@@ -7,7 +7,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,6 +34,7 @@ _MAX_BEYOND = 0.25
 _ROTATED_BY = frozenset(("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"))
 _DRAFT_FACTOR = 4
 _PADDING = 128
+_FOUR_CHANNELS = "CMYK"
 _TOO_LARGE = "the image is far too large to be a face"
 _REMEDY = "replace or remove it"
 # Exceptions of Pillow's decoders on damaged files, found by fuzzing.
@@ -183,22 +184,35 @@ def _inside(box: Box, size: tuple[int, int]) -> Box:
 
 def to_format(image: "Image", target: ImageFormat) -> bytes:
     """The pixels of an image that has the channels of the format already."""
-    from PIL import Image
-
-    size = (target.size_px, target.size_px)
-    if image.size != size:
-        square = _square(image, target.fit)
-        image = square.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+    if image.size != (target.size_px, target.size_px):
+        image = _resized(_square(image, target.fit), target)
     return image.tobytes()
 
 
-def thumbnail_pixels(pixels: bytes, source: ImageFormat) -> bytes:
-    """The grey 48 x 48 version of an image of a format, as `thumbnail_of` makes it."""
+def _resized(image: "Image", target: ImageFormat) -> "Image":
     from PIL import Image
 
-    mode = "L" if source.channels == 1 else "RGB"
-    image = Image.frombytes(mode, (source.size_px, source.size_px), pixels)
-    return to_format(image.convert("L"), THUMBNAIL)
+    size = (target.size_px, target.size_px)
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+
+
+def thumbnail_pixels(images: Sequence[bytes], source: ImageFormat) -> list[bytes]:
+    """The grey 48 x 48 versions of images of a format, as `thumbnail_of` makes them.
+
+    Four grey images at a time are the channels of one: half the time, and the same pixels, because
+    each channel is reduced and resized on its own.
+    """
+    from PIL import Image
+
+    size, mode = (source.size_px, source.size_px), "L" if source.channels == 1 else "RGB"
+    opened = [Image.frombuffer(mode, size, pixels, "raw", mode, 0, 1) for pixels in images]
+    grey = [in_mode(image, "L") for image in opened]
+    whole = len(grey) - len(grey) % len(_FOUR_CHANNELS)
+    thumbnails: list[bytes] = []
+    for start in range(0, whole, len(_FOUR_CHANNELS)):
+        four = Image.merge(_FOUR_CHANNELS, grey[start : start + len(_FOUR_CHANNELS)])
+        thumbnails += [one.tobytes() for one in _resized(four, THUMBNAIL).split()]
+    return thumbnails + [to_format(image, THUMBNAIL) for image in grey[whole:]]
 
 
 def _square(image: "Image", fit: Fit) -> "Image":
