@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from fer_models.dataset.image_format import Pixels
+from fer_models.dataset.image_format import Pixels, format_of, to_thumbnails
 from fer_models.storage.backend import Buffers
 from fer_models.unnamed_file import UnnamedFile
 
+PIXEL_FILES = (_IMAGES, _THUMBNAILS) = ("images.npy", "thumbnails.npy")
 HEADER_BYTES = 128
 """Of a `.npy` file, whatever the number of images."""
 
@@ -25,6 +26,18 @@ def npy_buffers(array: Pixels) -> Buffers:
     """
     contiguous = np.ascontiguousarray(array)
     return Buffers((_header(contiguous), contiguous.reshape(-1).data))
+
+
+def pixel_files(
+    images: Pixels, thumbnails: Pixels | None = None, images_file: Buffers | None = None
+) -> dict[str, Buffers]:
+    """The files of a new snapshot: its images, and thumbnails unless they are their own."""
+    files = {_IMAGES: images_file or npy_buffers(images)}
+    if not format_of(images).is_thumbnail:
+        files[_THUMBNAILS] = npy_buffers(
+            to_thumbnails(images) if thumbnails is None else thumbnails
+        )
+    return files
 
 
 def _header(array: Pixels) -> bytes:

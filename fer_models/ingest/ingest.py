@@ -77,7 +77,7 @@ def ingest_sources(
         DataError: the sources have problems, all of which are listed; nothing was written.
         StoreError: the store can't be written.
     """
-    read = read_sources(config, seed, store.scratch_folder)
+    read = read_sources(config, seed, store.local_root if store.is_local else None)
     image_format = read[0].image_format
     mapping = map_classes(_found_names(read), config.classes)
     added = None if labelled is None else read_labelled(store, labelled, image_format)

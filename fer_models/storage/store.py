@@ -95,11 +95,6 @@ class ArtifactStore:
         return self._backend.root
 
     @property
-    def scratch_folder(self) -> Path | None:
-        """Where to create files that a local store can take over; None of a remote one."""
-        return self.local_root if self.is_local else None
-
-    @property
     def backend(self) -> Backend:
         """The storage below, for upkeep."""
         return self._backend

@@ -20,7 +20,7 @@ class Scratch:
     """A growing file of arrays; they stay valid after all references to it are gone.
 
     Example:
-        scratch = Scratch(store.scratch_folder)
+        scratch = Scratch(store.local_root)
         start, images = scratch.allocate((20_000, 48, 48))
         os.pwrite(scratch.fileno(), pixels, start)  # in another process, which inherited it
     """

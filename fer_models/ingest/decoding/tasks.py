@@ -4,16 +4,20 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.ingest.files.folder import read_file
-from fer_models.ingest.files.image_pixels import Box, decode_pixels, thumbnail_pixels
+from fer_models.ingest.files.image_pixels import Box, decode_face
+from fer_models.ingest.files.resizing import resized_together, thumbnail_pixels
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Part = Box | Literal["largest face"] | None
 """What is cut out of an image; None: the whole of it."""
 WHOLE_IMAGE: tuple[Part, ...] = (None,)
-_IMAGES_PER_WRITE = 64
+_FACES_PER_WRITE = 64
 
 
 class ImageFile(NamedTuple):
@@ -83,52 +87,56 @@ def into_file(file: int, start: int) -> Put:
 
 
 def decode_tasks(tasks: Sequence[Task], destination: Destination) -> list[Outcome]:
-    """Decode some files; one outcome a face."""
-    outcomes, run = list[Outcome](), _Run(destination)
+    """Decode some files; one outcome a face, in any order."""
+    run, outcomes = _Run(destination), list[Outcome]()
     for task in tasks:
         content = task.content
         loaded = read_file(content.path) if isinstance(content, ImageFile) else content
-        for position, box in enumerate(task.boxes, start=task.position):
-            face = loaded if isinstance(loaded, str) else _decode(loaded, box, destination.target)
+        for position, part in enumerate(task.boxes, start=task.position):
+            face = loaded if isinstance(loaded, str) else _decode(loaded, part, destination.target)
             if isinstance(face, str):
                 outcomes.append((position, "", face))
             else:
-                outcomes.append((position, hashlib.sha256(face).hexdigest(), ""))
-                run.add(position, face)
-    run.write()
-    return outcomes
+                outcomes += run.add(position, face)
+    return outcomes + run.write()
 
 
 class _Run:
-    """Images at consecutive positions, which are written together: a few large writes."""
+    """Faces at consecutive positions, which are resized and written together."""
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
         self._start = 0
-        self._images: list[bytes] = []
+        self._faces: list[bytes | Image] = []
 
-    def add(self, position: int, pixels: bytes) -> None:
-        follows = position == self._start + len(self._images)
-        if not follows or len(self._images) == _IMAGES_PER_WRITE:
-            self.write()
-        if not self._images:
+    def add(self, position: int, face: "bytes | Image") -> list[Outcome]:
+        """Add a face; the outcomes of those before it, if they had to be written."""
+        follows = position == self._start + len(self._faces)
+        written = [] if follows and len(self._faces) < _FACES_PER_WRITE else self.write()
+        if not self._faces:
             self._start = position
-        self._images.append(pixels)
+        self._faces.append(face)
+        return written
 
-    def write(self) -> None:
-        if not self._images:
-            return
-        target = self._destination.target
-        self._destination.images(self._start * len(self._images[0]), b"".join(self._images))
-        if self._destination.thumbnails is not None:
-            small = thumbnail_pixels(self._images, target)
-            self._destination.thumbnails(self._start * len(small[0]), b"".join(small))
-        self._images = []
+    def write(self) -> list[Outcome]:
+        """Write the faces; their outcomes."""
+        faces, self._faces = self._faces, []
+        if not faces:
+            return []
+        destination, target = self._destination, self._destination.target
+        resized = iter(resized_together([f for f in faces if not isinstance(f, bytes)], target))
+        pixels = [face if isinstance(face, bytes) else next(resized) for face in faces]
+        destination.images(self._start * len(pixels[0]), b"".join(pixels))
+        if destination.thumbnails is not None:
+            small = thumbnail_pixels(pixels, target)
+            destination.thumbnails(self._start * len(small[0]), b"".join(small))
+        digests = [hashlib.sha256(one).hexdigest() for one in pixels]
+        return [(position, digest, "") for position, digest in enumerate(digests, self._start)]
 
 
-def _decode(data: bytes, part: Part, target: ImageFormat) -> bytes | str:
+def _decode(data: bytes, part: Part, target: ImageFormat) -> "bytes | Image | str":
     if part != "largest face":
-        return decode_pixels(data, part, target)
+        return decode_face(data, part, target)
     # Workers that cut nothing out start without NumPy.
     from fer_models.ingest.decoding.largest_face import decode_largest_face
 
