@@ -51,7 +51,7 @@ def read_sources(config: DataConfig, seed: int, folder: Path | None = None) -> l
     Args:
         config: the sources, and whether bad rows are quarantined.
         seed: of the synthetic faces.
-        folder: for the file of many images; see `Decoder`.
+        folder: of a local store; see `Decoder`.
 
     Raises:
         DataError: listing all problems of all sources.

@@ -44,7 +44,7 @@ class SourceTable:
     thumbnails: Images | None = None
     """Grey 48 x 48 versions of the images, if its reader has made them."""
     file: NpyFile | None = None
-    """The file that begins with the images, if there is one."""
+    """The file of the images, if a snapshot can take it over."""
     label_facts: Mapping[str, Any] = field(default_factory=dict)
     """See `LabelReader.facts`."""
 

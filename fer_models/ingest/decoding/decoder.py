@@ -43,7 +43,7 @@ class Decoded:
     """Of the pixels of each image, hex."""
     problems: dict[int, str] = field(default_factory=dict)
     file: NpyFile | None = None
-    """The images, if they were decoded into a file."""
+    """The file of the images, if a snapshot can take it over."""
 
     def collect(self, outcomes: Iterable[list[Outcome]]) -> Iterator[int]:
         """Take the outcomes of all images; yields how many there are so far."""
@@ -74,7 +74,7 @@ class Decoder:
         """Nothing is started yet.
 
         Args:
-            folder: for the file of many images; in that of a store, the snapshot takes it over.
+            folder: of a local store, whose snapshot takes over the file of many images.
         """
         self._folder = folder
         self._workers: list[WorkerProcess] = []
@@ -144,7 +144,7 @@ class Decoder:
             small_start, small = of_thumbnails.allocate((num_faces, *THUMBNAIL.shape))
         own = _destination(images, small, target)
         outcomes = self._outcomes(groups, own, lambda g: Job(start, small_start, target, g))
-        file = NpyFile(of_images.file, images)
+        file = NpyFile(of_images.file, images) if self._folder else None
         return Decoded(images, small, [""] * num_faces, file=file), outcomes
 
     def _outcomes(
