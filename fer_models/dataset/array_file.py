@@ -28,11 +28,9 @@ def npy_buffers(array: Pixels) -> Buffers:
     return Buffers((_header(contiguous), contiguous.reshape(-1).data))
 
 
-def pixel_files(
-    images: Pixels, thumbnails: Pixels | None = None, images_file: Buffers | None = None
-) -> dict[str, Buffers]:
+def files_of(images: Pixels, thumbnails: Pixels | None = None) -> dict[str, Buffers]:
     """The files of a new snapshot: its images, and thumbnails unless they are their own."""
-    files = {_IMAGES: images_file or npy_buffers(images)}
+    files = {_IMAGES: npy_buffers(images)}
     if not format_of(images).is_thumbnail:
         files[_THUMBNAILS] = npy_buffers(
             to_thumbnails(images) if thumbnails is None else thumbnails

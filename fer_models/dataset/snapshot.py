@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fer_models.classes.class_list import FER2013_CLASSES, ClassList
-from fer_models.dataset.array_file import PIXEL_FILES, hashed_meanwhile, pixel_files
+from fer_models.dataset.array_file import PIXEL_FILES, files_of, hashed_meanwhile
 from fer_models.dataset.image_format import (
     THUMBNAIL_PX,
     ImageFormat,
@@ -120,7 +120,7 @@ def write_snapshot(
     info: Mapping[str, Any] | None = None,
     classes: ClassList | None = None,
     thumbnails: Images | None = None,
-    images_file: Buffers | None = None,
+    pixel_files: Mapping[str, Buffers] | None = None,
 ) -> SnapshotRef:
     """Write a snapshot and return its reference.
 
@@ -135,14 +135,14 @@ def write_snapshot(
         info: additional metadata, not part of the id.
         classes: what the labels number; None: the parent's classes, or FER2013's seven.
         thumbnails: `to_thumbnails(images)`, if that is known already.
-        images_file: `npy_buffers(images)`, if that exists already.
+        pixel_files: `files_of(images, thumbnails)`, if they exist already.
     """
     if classes is None:
         classes = ClassList.from_info(store.info(parent)) if parent else FER2013_CLASSES
     table = _checked_manifest(manifest, images)
     assert table["label"].max() < len(classes)
     tables = tables or {}
-    pixels = {} if parent else pixel_files(images, thumbnails, images_file)
+    pixels = {} if parent else pixel_files or files_of(images, thumbnails)
     with hashed_meanwhile(pixels.values()):
         sha = snapshot_sha(table, images, step, tables, classes)
     facts = {

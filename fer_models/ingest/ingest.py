@@ -113,7 +113,7 @@ def ingest_sources(
         info=info,
         classes=mapping.classes,
         thumbnails=thumbnails,
-        images_file=_images_file(read, images),
+        pixel_files=_pixel_files(read, images),
     )
 
 
@@ -222,11 +222,11 @@ def _thumbnails(read: Sequence[ReadSource]) -> Images | None:
     return joined(made, THUMBNAIL) if made and len(made) == len(parts) else None
 
 
-def _images_file(read: Sequence[ReadSource], images: Images) -> Buffers | None:
-    """The file of the images, if they were decoded into one and nothing was added to them."""
+def _pixel_files(read: Sequence[ReadSource], images: Images) -> dict[str, Buffers]:
+    """The files of the images, if they were decoded into some and nothing was added to them."""
     tables = [one.table for one in read if one.table is not None]
-    file = tables[0].file if len(tables) == 1 else None
-    return file.buffers(len(images)) if file is not None else None
+    files = tables[0].files if len(tables) == 1 else {}
+    return {name: file.buffers(len(images)) for name, file in files.items()}
 
 
 def _with_ids(one: ReadSource, table: SourceTable, mapping: ClassMapping) -> pd.DataFrame:

@@ -43,8 +43,8 @@ class SourceTable:
     """Of each image, hex, if its reader has computed them."""
     thumbnails: Images | None = None
     """Grey 48 x 48 versions of the images, if its reader has made them."""
-    file: NpyFile | None = None
-    """The file of the images, if a snapshot can take it over."""
+    files: Mapping[str, NpyFile] = field(default_factory=dict)
+    """Those of the images and the thumbnails by name, if a snapshot can take them over."""
     label_facts: Mapping[str, Any] = field(default_factory=dict)
     """See `LabelReader.facts`."""
 

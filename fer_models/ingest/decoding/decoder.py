@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fer_models.dataset.array_file import NpyFile
+from fer_models.dataset.array_file import PIXEL_FILES, NpyFile
 from fer_models.dataset.image_format import THUMBNAIL, ImageFormat, Pixels
 from fer_models.ingest.decoding.scratch import Scratch
 from fer_models.ingest.decoding.tasks import Destination, Outcome, Task, decode_tasks, into_memory
@@ -42,8 +42,8 @@ class Decoded:
     sha256: list[str]
     """Of the pixels of each image, hex."""
     problems: dict[int, str] = field(default_factory=dict)
-    file: NpyFile | None = None
-    """The file of the images, if a snapshot can take it over."""
+    files: dict[str, NpyFile] = field(default_factory=dict)
+    """Those of the images and the thumbnails by name, if a snapshot can take them over."""
 
     def collect(self, outcomes: Iterable[list[Outcome]]) -> Iterator[int]:
         """Take the outcomes of all images; yields how many there are so far."""
@@ -55,8 +55,8 @@ class Decoded:
                     self.problems[position] = problem
             while num_complete < len(self.sha256) and self.sha256[num_complete]:
                 num_complete += 1
-            if self.file is not None:
-                self.file.complete(num_complete)
+            for file in self.files.values():
+                file.complete(num_complete)
             done += len(group)
             yield done
 
@@ -74,7 +74,7 @@ class Decoder:
         """Nothing is started yet.
 
         Args:
-            folder: of a local store, whose snapshot takes over the file of many images.
+            folder: of a local store, whose snapshot takes over the files of many images.
         """
         self._folder = folder
         self._workers: list[WorkerProcess] = []
@@ -144,8 +144,14 @@ class Decoder:
             small_start, small = of_thumbnails.allocate((num_faces, *THUMBNAIL.shape))
         own = _destination(images, small, target)
         outcomes = self._outcomes(groups, own, lambda g: Job(start, small_start, target, g))
-        file = NpyFile(of_images.file, images) if self._folder else None
-        return Decoded(images, small, [""] * num_faces, file=file), outcomes
+        decoded = Decoded(images, small, [""] * num_faces)
+        if self._folder is not None:
+            for name, scratch, array in zip(
+                PIXEL_FILES, self._scratch, (images, small), strict=True
+            ):
+                if array is not None:
+                    decoded.files[name] = NpyFile(scratch.file, array)
+        return decoded, outcomes
 
     def _outcomes(
         self, groups: Iterator[list[Task]], own: Destination, job: Callable[[list[Task]], Job]
