@@ -16,13 +16,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from fer_models.classes.class_list import FER2013_CLASSES, ClassList
-from fer_models.dataset.array_file import hashed_meanwhile, npy_buffers
+from fer_models.dataset.array_file import PIXEL_FILES, files_of, hashed_meanwhile
 from fer_models.dataset.image_format import (
     THUMBNAIL_PX,
     ImageFormat,
     format_of,
     recorded_format,
-    to_thumbnails,
 )
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS
 from fer_models.storage.backend import Buffers, Content
@@ -59,9 +58,6 @@ MANIFEST_DTYPES: dict[str, str] = {
 }
 _KEPT_INFO = ("label_sources", "image_format")
 _MANIFEST_FILE = "manifest.parquet"
-_IMAGES_FILE = "images.npy"
-_THUMBNAILS_FILE = "thumbnails.npy"
-_PIXEL_FILES = (_IMAGES_FILE, _THUMBNAILS_FILE)
 _FORMAT = b"ferflow-snapshot-1\n"
 
 Images = npt.NDArray[np.uint8]
@@ -124,6 +120,7 @@ def write_snapshot(
     info: Mapping[str, Any] | None = None,
     classes: ClassList | None = None,
     thumbnails: Images | None = None,
+    pixel_files: Mapping[str, Buffers] | None = None,
 ) -> SnapshotRef:
     """Write a snapshot and return its reference.
 
@@ -138,13 +135,14 @@ def write_snapshot(
         info: additional metadata, not part of the id.
         classes: what the labels number; None: the parent's classes, or FER2013's seven.
         thumbnails: `to_thumbnails(images)`, if that is known already.
+        pixel_files: `files_of(images, thumbnails)`, if they exist already.
     """
     if classes is None:
         classes = ClassList.from_info(store.info(parent)) if parent else FER2013_CLASSES
     table = _checked_manifest(manifest, images)
     assert table["label"].max() < len(classes)
     tables = tables or {}
-    pixels = {} if parent else _pixel_files(images, thumbnails)
+    pixels = {} if parent else pixel_files or files_of(images, thumbnails)
     with hashed_meanwhile(pixels.values()):
         sha = snapshot_sha(table, images, step, tables, classes)
     facts = {
@@ -159,7 +157,7 @@ def write_snapshot(
     files |= {f"{name}.parquet": _parquet_bytes(extra) for name, extra in tables.items()}
     if parent is not None:
         stored = store.describe(parent).files
-        linked = {name: stored[name] for name in _PIXEL_FILES if name in stored}
+        linked = {name: stored[name] for name in PIXEL_FILES if name in stored}
         return store.put(SnapshotRef, sha, files, facts, linked)
     return store.put(SnapshotRef, sha, {**files, **pixels}, facts)
 
@@ -175,7 +173,7 @@ def open_snapshot(store: ArtifactStore, ref: SnapshotRef) -> DatasetSnapshot:
         np.load(store.fetch(ref, name), mmap_mode="r", allow_pickle=False)
         if name in store.describe(ref).files
         else None
-        for name in _PIXEL_FILES
+        for name in PIXEL_FILES
     )
     assert images is not None
     return DatasetSnapshot(ref, manifest.astype(MANIFEST_DTYPES), images, store.info(ref), small)
@@ -209,6 +207,7 @@ def snapshot_sha(
 ) -> str:
     """Sha256 over the values of the manifest and the tables, the pixels and the step (40 hex).
 
+    The pixels of images that are not their own thumbnails count by `pixel_sha256` in the manifest.
     FER2013's seven classes add nothing to it, other classes their names and merges.
     """
     digest = hashlib.sha256(_FORMAT + step.encode())
@@ -223,7 +222,10 @@ def snapshot_sha(
             digest.update(np.ascontiguousarray(values.to_numpy(dtype="<i8")).tobytes())
     for name, extra in sorted(tables.items()):
         digest.update(name.encode() + extra.to_csv(index=False).encode())
-    digest.update(np.ascontiguousarray(images).data)
+    if format_of(images).is_thumbnail:
+        digest.update(np.ascontiguousarray(images).data)
+    else:  # gigabytes, whose hashes are in the manifest
+        digest.update(str(format_of(images)).encode())
     return digest.hexdigest()[:40]
 
 
@@ -284,14 +286,6 @@ def _checked_manifest(manifest: pd.DataFrame, images: Images) -> pd.DataFrame:
     assert images.shape == (len(manifest), *format_of(images).shape)
     assert manifest["image_id"].is_unique
     return manifest[list(MANIFEST_DTYPES)].astype(MANIFEST_DTYPES).reset_index(drop=True)
-
-
-def _pixel_files(images: Images, thumbnails: Images | None) -> dict[str, Buffers]:
-    """The files of a new snapshot: its images, and thumbnails unless they are their own."""
-    if format_of(images).is_thumbnail:
-        return {_IMAGES_FILE: npy_buffers(images)}
-    small = to_thumbnails(images) if thumbnails is None else thumbnails
-    return {_IMAGES_FILE: npy_buffers(images), _THUMBNAILS_FILE: npy_buffers(small)}
 
 
 def _parquet_bytes(table: pd.DataFrame) -> bytes:

@@ -38,6 +38,7 @@ from fer_models.ingest.read import ReadSource, read_sources
 from fer_models.ingest.source_table import USER_COLUMN, SourceTable
 from fer_models.labels import UNLABELLED, VOTE_COLUMNS
 from fer_models.progress import report
+from fer_models.storage.backend import Buffers
 from fer_models.storage.refs import LabelledRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
@@ -76,7 +77,7 @@ def ingest_sources(
         DataError: the sources have problems, all of which are listed; nothing was written.
         StoreError: the store can't be written.
     """
-    read = read_sources(config, seed)
+    read = read_sources(config, seed, store.local_root if store.is_local else None)
     image_format = read[0].image_format
     mapping = map_classes(_found_names(read), config.classes)
     added = None if labelled is None else read_labelled(store, labelled, image_format)
@@ -112,6 +113,7 @@ def ingest_sources(
         info=info,
         classes=mapping.classes,
         thumbnails=thumbnails,
+        pixel_files=_pixel_files(read, images),
     )
 
 
@@ -218,6 +220,13 @@ def _thumbnails(read: Sequence[ReadSource]) -> Images | None:
     parts = [one.table.thumbnails for one in read if one.table is not None]
     made = [part for part in parts if part is not None]
     return joined(made, THUMBNAIL) if made and len(made) == len(parts) else None
+
+
+def _pixel_files(read: Sequence[ReadSource], images: Images) -> dict[str, Buffers]:
+    """The files of the images, if they were decoded into some and nothing was added to them."""
+    tables = [one.table for one in read if one.table is not None]
+    files = tables[0].files if len(tables) == 1 else {}
+    return {name: file.buffers(len(images)) for name, file in files.items()}
 
 
 def _with_ids(one: ReadSource, table: SourceTable, mapping: ClassMapping) -> pd.DataFrame:

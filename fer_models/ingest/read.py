@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.ingest.config import DataConfig
@@ -44,12 +45,13 @@ class ReadSource:
     image_format: ImageFormat
 
 
-def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
+def read_sources(config: DataConfig, seed: int, folder: Path | None = None) -> list[ReadSource]:
     """Read and check every source.
 
     Args:
         config: the sources, and whether bad rows are quarantined.
         seed: of the synthetic faces.
+        folder: of a local store; see `Decoder`.
 
     Raises:
         DataError: listing all problems of all sources.
@@ -63,7 +65,7 @@ def read_sources(config: DataConfig, seed: int) -> list[ReadSource]:
         slice_columns=config.slice_columns,
         finds_faces=config.faces == "detect",
     )
-    with Decoder() as decoder:
+    with Decoder(folder) as decoder:
         opened = _opened(located, settings, decoder)
         check_table_settings(located, opened, config.table)
         image_format = choose_format(config, [source for source, _ in located], opened, settings)

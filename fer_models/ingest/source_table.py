@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from fer_models.dataset.array_file import NpyFile
 from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
 from fer_models.dataset.snapshot import NO_VOTE, Images
 from fer_models.ingest.image_buffer import ImageBuffer
@@ -42,6 +43,8 @@ class SourceTable:
     """Of each image, hex, if its reader has computed them."""
     thumbnails: Images | None = None
     """Grey 48 x 48 versions of the images, if its reader has made them."""
+    files: Mapping[str, NpyFile] = field(default_factory=dict)
+    """Those of the images and the thumbnails by name, if a snapshot can take them over."""
     label_facts: Mapping[str, Any] = field(default_factory=dict)
     """See `LabelReader.facts`."""
 

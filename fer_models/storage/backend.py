@@ -12,6 +12,8 @@ from typing import IO, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from fer_models.unnamed_file import UnnamedFile
+
 REPAIR = "run `ferflow store check --deep --repair`, then run again what made it"
 """What to do about a damaged or incomplete artifact."""
 
@@ -40,6 +42,10 @@ class Buffers:
 
     parts: tuple[bytes | memoryview, ...]
     """Of bytes."""
+    file: UnnamedFile | None = None
+    """One with this content, which a folder may take over instead of writing it again."""
+    known_sha256: str = ""
+    """Hex sha256 of the content, if it was computed while the content was made."""
 
     @property
     def size(self) -> int:
@@ -49,6 +55,8 @@ class Buffers:
     @cached_property
     def sha256(self) -> str:
         """Hex sha256 of the content."""
+        if self.known_sha256:
+            return self.known_sha256
         digest = hashlib.sha256()
         for part in self.parts:
             digest.update(part)

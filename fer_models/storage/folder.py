@@ -172,6 +172,8 @@ class FolderBackend:
         try:
             if isinstance(content, bytes):
                 temporary.write_bytes(content)
+            elif isinstance(content, Buffers) and self._taken_over(content, temporary):
+                pass
             elif isinstance(content, Buffers):
                 with temporary.open("wb") as stream:
                     content.write_to(stream)
@@ -181,6 +183,15 @@ class FolderBackend:
             temporary.unlink(missing_ok=True)
             raise
         return temporary
+
+    @staticmethod
+    def _taken_over(content: Buffers, temporary: Path) -> bool:
+        """Whether the content's own file is the temporary one now."""
+        linked = temporary.with_name(f".{uuid.uuid4().hex}")
+        if content.file is None or not content.file.link(linked):
+            return False
+        linked.replace(temporary)
+        return True
 
     @staticmethod
     def _reserved(target: Path) -> Path:

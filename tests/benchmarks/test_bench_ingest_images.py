@@ -9,4 +9,6 @@ def test_the_benchmark_reports_ratios_of_both_sizes() -> None:
     for size in ("48 px", "224 px"):
         assert figures[size]["ratio"] > 0
         assert figures[size]["decoder_cpu_s"] > 0
+        assert figures[size]["floor_cpu_s"] > 0
+        assert figures[size]["floor_s"] > 0
         assert figures[size]["ingest_cpu_s"] > 0

@@ -8,15 +8,17 @@ which write the pixels into a file that all of them map. The result is the same.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing.connection import wait
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fer_models.dataset.array_file import PIXEL_FILES, NpyFile
 from fer_models.dataset.image_format import THUMBNAIL, ImageFormat, Pixels
 from fer_models.ingest.decoding.scratch import Scratch
-from fer_models.ingest.decoding.tasks import Destination, Outcome, Task, decode_tasks
+from fer_models.ingest.decoding.tasks import Destination, Outcome, Task, decode_tasks, into_memory
 from fer_models.ingest.decoding.worker import Job
 from fer_models.ingest.decoding.worker_process import WorkerProcess
 from fer_models.ingest.files.image_pixels import quiet_decoding
@@ -39,7 +41,24 @@ class Decoded:
     """Grey 48 x 48 versions; None if the images are their own."""
     sha256: list[str]
     """Of the pixels of each image, hex."""
-    problems: dict[int, str]
+    problems: dict[int, str] = field(default_factory=dict)
+    files: dict[str, NpyFile] = field(default_factory=dict)
+    """Those of the images and the thumbnails by name, if a snapshot can take them over."""
+
+    def collect(self, outcomes: Iterable[list[Outcome]]) -> Iterator[int]:
+        """Take the outcomes of all images; yields how many there are so far."""
+        done, num_complete = 0, 0
+        for group in outcomes:
+            for position, digest, problem in group:
+                self.sha256[position] = digest
+                if problem:
+                    self.problems[position] = problem
+            while num_complete < len(self.sha256) and self.sha256[num_complete]:
+                num_complete += 1
+            for file in self.files.values():
+                file.complete(num_complete)
+            done += len(group)
+            yield done
 
 
 class Decoder:
@@ -51,10 +70,15 @@ class Decoder:
             images = decoder.decode(tasks, 2, "faces", ImageFormat(48)).images
     """
 
-    def __init__(self) -> None:
-        """Nothing is started yet."""
+    def __init__(self, folder: Path | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            folder: of a local store, whose snapshot takes over the files of many images.
+        """
+        self._folder = folder
         self._workers: list[WorkerProcess] = []
-        self._scratch: Scratch | None = None
+        self._scratch: tuple[Scratch, Scratch] | None = None
 
     def __enter__(self) -> Self:
         """Nothing is started yet."""
@@ -74,9 +98,9 @@ class Decoder:
         if self._workers or num_images < _MIN_IMAGES or num_cores() < 2:
             return
         try:
-            self._scratch = Scratch()
+            self._scratch = Scratch(self._folder), Scratch(self._folder)
             for _ in range(min(num_cores(), _MAX_WORKERS)):
-                self._workers.append(WorkerProcess(self._scratch))
+                self._workers.append(WorkerProcess(*self._scratch))
         except OSError:  # no processes or no disk here: threads are slower, and enough
             self._stop()
 
@@ -97,37 +121,37 @@ class Decoder:
         """
         self.expect(num_faces)
         groups = _groups(tasks)
-        sha256, problems, done = [""] * num_faces, {}, 0
         try:
             if self._workers and num_faces:
-                images, small, outcomes = self._in_processes(groups, num_faces, target)
+                decoded, outcomes = self._in_processes(groups, num_faces, target)
             else:
-                images = image_array(num_faces, target)
-                small = None if target.is_thumbnail else image_array(num_faces, THUMBNAIL)
-                outcomes = _in_threads(groups, _destination(images, small, target))
-            for group in outcomes:
-                for position, digest, problem in group:
-                    sha256[position] = digest
-                    if problem:
-                        problems[position] = problem
-                done += len(group)
+                decoded, outcomes = _in_memory(groups, num_faces, target)
+            for done in decoded.collect(outcomes):
                 report("ingest", done, num_faces, "images", name)
         except BaseException:
             self._stop()  # they may still be at work
             raise
-        return Decoded(images, small, sha256, problems)
+        return decoded
 
     def _in_processes(
         self, groups: Iterator[list[Task]], num_faces: int, target: ImageFormat
-    ) -> tuple[Pixels, Pixels | None, Iterator[list[Outcome]]]:
+    ) -> tuple[Decoded, Iterator[list[Outcome]]]:
         assert self._scratch is not None
-        region, images = self._scratch.allocate((num_faces, *target.shape))
-        small_region, small = None, None
+        of_images, of_thumbnails = self._scratch
+        start, images = of_images.allocate((num_faces, *target.shape))
+        small_start, small = None, None
         if not target.is_thumbnail:
-            small_region, small = self._scratch.allocate((num_faces, *THUMBNAIL.shape))
+            small_start, small = of_thumbnails.allocate((num_faces, *THUMBNAIL.shape))
         own = _destination(images, small, target)
-        outcomes = self._outcomes(groups, own, lambda g: Job(region, small_region, target, g))
-        return images, small, outcomes
+        outcomes = self._outcomes(groups, own, lambda g: Job(start, small_start, target, g))
+        decoded = Decoded(images, small, [""] * num_faces)
+        if self._folder is not None:
+            for name, scratch, array in zip(
+                PIXEL_FILES, self._scratch, (images, small), strict=True
+            ):
+                if array is not None:
+                    decoded.files[name] = NpyFile(scratch.file, array)
+        return decoded, outcomes
 
     def _outcomes(
         self, groups: Iterator[list[Task]], own: Destination, job: Callable[[list[Task]], Job]
@@ -157,9 +181,7 @@ class Decoder:
         for worker in self._workers:
             worker.stop()
         self._workers = []
-        if self._scratch is not None:
-            self._scratch.close()
-            self._scratch = None
+        self._scratch = None
 
 
 def _groups(tasks: Iterable[Task]) -> Iterator[list[Task]]:
@@ -173,9 +195,18 @@ def _chained(first: list[list[Task]], rest: Iterator[list[Task]]) -> Iterator[li
     yield from rest
 
 
+def _in_memory(
+    groups: Iterator[list[Task]], num_faces: int, target: ImageFormat
+) -> tuple[Decoded, Iterator[list[Outcome]]]:
+    images = image_array(num_faces, target)
+    small = None if target.is_thumbnail else image_array(num_faces, THUMBNAIL)
+    outcomes = _in_threads(groups, _destination(images, small, target))
+    return Decoded(images, small, [""] * num_faces), outcomes
+
+
 def _destination(images: Pixels, small: Pixels | None, target: ImageFormat) -> Destination:
-    thumbnails = None if small is None else small.reshape(-1).data
-    return Destination(images.reshape(-1).data, thumbnails, target)
+    thumbnails = None if small is None else into_memory(small.reshape(-1).data)
+    return Destination(into_memory(images.reshape(-1).data), thumbnails, target)
 
 
 def _in_threads(groups: Iterator[list[Task]], destination: Destination) -> Iterator[list[Outcome]]:

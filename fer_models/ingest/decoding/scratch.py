@@ -1,65 +1,54 @@
-"""A file that several processes map: pixels are written once, and never through a pipe.
+"""A file that several processes write: pixels are written once, and never through a pipe.
 
-It has no name, so that nothing is left behind however the processes end.
+It has no name, so that nothing is left behind however the processes end. In the folder of a store
+it becomes the snapshot's file.
 """
 
 import math
 import mmap
 import os
-import tempfile
-from typing import IO, NamedTuple
+from pathlib import Path
 
 from fer_models.dataset.image_format import Pixels
+from fer_models.unnamed_file import UnnamedFile
 
-
-class Region(NamedTuple):
-    """A uint8 array in the file."""
-
-    offset: int
-    shape: tuple[int, ...]
+_ROOM_BYTES = 128
+"""In front of each array, for the header of a `.npy` file."""
 
 
 class Scratch:
-    """A growing file of arrays; they stay valid after it is closed.
+    """A growing file of arrays; they stay valid after all references to it are gone.
 
     Example:
-        region, images = scratch.allocate((20_000, 48, 48))
-        mapped(file, region)[7] = 255  # in another process, which inherited `scratch.fileno()`
+        scratch = Scratch(store.local_root)
+        start, images = scratch.allocate((20_000, 48, 48))
+        os.pwrite(scratch.fileno(), pixels, start)  # in another process, which inherited it
     """
 
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+    def __init__(self, folder: Path | None = None) -> None:
+        """Create the file; see `UnnamedFile`."""
+        self.file = UnnamedFile(folder)
         self._num_bytes = 0
 
     def fileno(self) -> int:
         """The descriptor, for processes that inherit it."""
-        return self._file.fileno()
+        return self.file.fileno()
 
-    def allocate(self, shape: tuple[int, ...]) -> tuple[Region, Pixels]:
-        """A new array, full of zeros; none of its sides is 0.
+    def allocate(self, shape: tuple[int, ...]) -> tuple[int, Pixels]:
+        """Where a new array begins in the file, and the array; none of its sides is 0.
 
         Raises:
             OSError: the disk is too full.
         """
         import numpy as np
 
-        page = mmap.ALLOCATIONGRANULARITY
+        page, length = mmap.ALLOCATIONGRANULARITY, _ROOM_BYTES + math.prod(shape)
         offset = -(-self._num_bytes // page) * page
-        self._num_bytes = offset + math.prod(shape)
+        self._num_bytes = offset + length
         if hasattr(os, "posix_fallocate"):  # a full disk is an error here, later a crash
-            os.posix_fallocate(self._file.fileno(), offset, math.prod(shape))
+            os.posix_fallocate(self.fileno(), offset, length)
         else:
-            self._file.truncate(self._num_bytes)
-        region = Region(offset, shape)
-        images = np.frombuffer(mapped(self._file, region), dtype=np.uint8)
-        return region, images.reshape(shape)
-
-    def close(self) -> None:
-        """Close the file; what is mapped stays."""
-        self._file.close()
-
-
-def mapped(file: IO[bytes], region: Region) -> memoryview:
-    """The bytes of an array of the file, to read and to write."""
-    num_bytes = math.prod(region.shape)
-    return memoryview(mmap.mmap(file.fileno(), num_bytes, offset=region.offset))
+            os.truncate(self.fileno(), self._num_bytes)
+        mapped = mmap.mmap(self.fileno(), length, offset=offset)
+        images = np.frombuffer(mapped, dtype=np.uint8, offset=_ROOM_BYTES)
+        return offset + _ROOM_BYTES, images.reshape(shape)

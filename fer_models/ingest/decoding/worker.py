@@ -1,19 +1,17 @@
-"""Worker process that decodes images: `python -m fer_models.ingest.decoding.worker SOCKET SCRATCH`.
+"""Worker process that decodes images.
 
-Both arguments are descriptors that it inherits. It receives `Job`s, writes the pixels to the
-scratch file, and answers each job with its outcomes. It ends when the other end of the socket is
-closed, hence also when its parent dies.
+`python -m fer_models.ingest.decoding.worker SOCKET IMAGES THUMBNAILS`: descriptors it inherits.
+It receives `Job`s, writes the pixels to the two files, and answers each job with its outcomes. It
+ends when the other end of the socket is closed, hence also when its parent dies.
 """
 
-import os
 import signal
 import sys
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 from fer_models.dataset.image_format import ImageFormat
-from fer_models.ingest.decoding.scratch import Region, mapped
-from fer_models.ingest.decoding.tasks import Destination, Task, decode_tasks
+from fer_models.ingest.decoding.tasks import Destination, Task, decode_tasks, into_file
 from fer_models.ingest.files.image_pixels import quiet_decoding
 
 READY = "ready"
@@ -23,29 +21,33 @@ READY = "ready"
 class Job(NamedTuple):
     """Some files, and where the pixels go."""
 
-    images: Region
-    thumbnails: Region | None
+    images_start: int
+    """Of the first image in the file of images, in bytes."""
+    thumbnails_start: int | None
     target: ImageFormat
     tasks: list[Task]
 
 
-def main(socket: int, scratch: int) -> None:
+def destination(images: int, thumbnails: int, job: Job) -> Destination:
+    """Where the pixels of a job go in these two files."""
+    start = job.thumbnails_start
+    small = None if start is None else into_file(thumbnails, start)
+    return Destination(into_file(images, job.images_start), small, job.target)
+
+
+def main(socket: int, images: int, thumbnails: int) -> None:
     """Answer jobs until the socket is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then closes it
-    mapping: tuple[Region, Destination] | None = None
-    with Connection(socket) as connection, os.fdopen(scratch, "r+b") as file, quiet_decoding():
+    with Connection(socket) as connection, quiet_decoding():
         try:
             connection.send(READY)
             while True:
                 job: Job = connection.recv()
-                if mapping is None or mapping[0] != job.images:
-                    small = mapped(file, job.thumbnails) if job.thumbnails else None
-                    images = mapped(file, job.images)
-                    mapping = job.images, Destination(images, small, job.target)
-                connection.send(decode_tasks(job.tasks, mapping[1]))
+                outcomes = decode_tasks(job.tasks, destination(images, thumbnails, job))
+                connection.send(outcomes)
         except (EOFError, ConnectionError):
             return
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:]))

@@ -4,11 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
-from fer_models.ingest.files.image_pixels import (
-    Box,
-    decode_pixels,
-    to_format,
-)
+from fer_models.ingest.files.image_pixels import Box, decode_pixels
+from fer_models.ingest.files.resizing import to_format
 
 PixelImage = npt.NDArray[np.uint8]
 """uint8 S x S, or S x S x 3."""

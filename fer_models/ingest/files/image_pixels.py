@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from fer_models.dataset.image_format import REDUCING_GAP, THUMBNAIL, Fit, ImageFormat
+from fer_models.dataset.image_format import ImageFormat
+from fer_models.ingest.files.resizing import square, to_format
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,7 +34,7 @@ _MAX_BEYOND = 0.25
 # What Pillow reads the orientation of a JPEG file from.
 _ROTATED_BY = frozenset(("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"))
 _DRAFT_FACTOR = 4
-_PADDING = 128
+_SMALL_PIXELS = 1 << 18
 _TOO_LARGE = "the image is far too large to be a face"
 _REMEDY = "replace or remove it"
 # Exceptions of Pillow's decoders on damaged files, found by fuzzing.
@@ -83,7 +84,20 @@ def decode_pixels(data: bytes, box: Box | None, target: ImageFormat) -> bytes | 
     Returns:
         The pixels, or a sentence with the problem and what to do about it.
     """
-    return decode_with(data, lambda image: _to_pixels(image, box, target))
+    return decode_with(data, lambda image: to_format(_face(image, box, target), target))
+
+
+def decode_face(data: bytes, box: Box | None, target: ImageFormat) -> "bytes | Image | str":
+    """As `decode_pixels`, but a small image is only prepared for `resized_together`."""
+
+    def decode(image: "Image") -> "bytes | Image":
+        face = _face(image, box, target)
+        size = (target.size_px, target.size_px)
+        if face.mode == "L" and face.size != size and face.width * face.height <= _SMALL_PIXELS:
+            return square(face, target.fit)
+        return to_format(face, target)
+
+    return decode_with(data, decode)
 
 
 def decode_with(
@@ -126,7 +140,8 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-def _to_pixels(image: "Image", box: Box | None, target: ImageFormat) -> bytes:
+def _face(image: "Image", box: Box | None, target: ImageFormat) -> "Image":
+    """The loaded image, or a part of it, in the channels of the format."""
     # JPEG is decoded at a fraction of its size: photographs load several times faster.
     if box is None:
         side = _DRAFT_FACTOR * target.size_px
@@ -134,7 +149,7 @@ def _to_pixels(image: "Image", box: Box | None, target: ImageFormat) -> bytes:
     upright = upright_image(image)
     if box is not None:
         upright = upright.crop(_inside(box, upright.size))
-    return to_format(in_mode(upright, "L" if target.channels == 1 else "RGB"), target)
+    return in_mode(upright, "L" if target.channels == 1 else "RGB")
 
 
 def in_mode(image: "Image", mode: str) -> "Image":
@@ -179,43 +194,6 @@ def _inside(box: Box, size: tuple[int, int]) -> Box:
             "correct it, or set data.table.crop=false if the faces are cut out already"
         )
     return inner
-
-
-def to_format(image: "Image", target: ImageFormat) -> bytes:
-    """The pixels of an image that has the channels of the format already."""
-    from PIL import Image
-
-    size = (target.size_px, target.size_px)
-    if image.size != size:
-        square = _square(image, target.fit)
-        image = square.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
-    return image.tobytes()
-
-
-def thumbnail_pixels(pixels: bytes, source: ImageFormat) -> bytes:
-    """The grey 48 x 48 version of an image of a format, as `thumbnail_of` makes it."""
-    from PIL import Image
-
-    mode = "L" if source.channels == 1 else "RGB"
-    image = Image.frombytes(mode, (source.size_px, source.size_px), pixels)
-    return to_format(image.convert("L"), THUMBNAIL)
-
-
-def _square(image: "Image", fit: Fit) -> "Image":
-    """The image to resize: cut to its centre, with grey borders, or as it is."""
-    from PIL import Image
-
-    width, height = image.size
-    if width == height or fit == "stretch":
-        return image
-    if fit == "crop":
-        side = min(width, height)
-        left, top = (width - side) // 2, (height - side) // 2
-        return image.crop((left, top, left + side, top + side))
-    side = max(width, height)
-    padded = Image.new(image.mode, (side, side), _PADDING if image.mode == "L" else (_PADDING,) * 3)
-    padded.paste(image, ((side - width) // 2, (side - height) // 2))
-    return padded
 
 
 def _to_eight_bits(image: "Image", depth: int) -> "Image":

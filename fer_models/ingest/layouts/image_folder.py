@@ -236,6 +236,7 @@ def _table(
         builder.add_fields(row, label, place.split, place.path, reason, place.votes, place.facts)
     has_votes = any(place.votes != NO_VOTES for place in places)
     table = builder.table(len(places), has_votes=has_votes, images=compacted(decoded.images, kept))
+    table.files = decoded.files
     table.pixel_sha256 = [decoded.sha256[position] for position in kept]
     if decoded.thumbnails is not None:
         table.thumbnails = compacted(decoded.thumbnails, kept)

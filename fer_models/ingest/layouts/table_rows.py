@@ -181,9 +181,10 @@ def _parquet(content: bytes) -> TableRows:
         schema = file.schema_arrow
         names = [field.name for field in schema if not _has_bytes(field.type, types)]
         table = file.read(columns=names)
+        # Damaged text is noticed only here.
+        columns = [[_plain(value) for value in table.column(name).to_pylist()] for name in names]
     except (pa.ArrowException, OSError, ValueError) as error:
         raise TableError("the parquet file is truncated or damaged; copy it again") from error
-    columns = [[_plain(value) for value in table.column(name).to_pylist()] for name in names]
     rows = list(zip(*columns, strict=True))
     where = [f"row {number}" for number in range(len(rows))]
     return TableRows([name.strip().lower() for name in names], list(rows), where)

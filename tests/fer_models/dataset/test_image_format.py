@@ -80,6 +80,15 @@ def test_the_id_depends_on_the_classes_and_the_pixels(store: ArtifactStore) -> N
     assert _written(store, COLOUR, OWN).id not in ids
 
 
+def test_the_id_of_native_images_is_the_same_on_every_machine(store: ArtifactStore) -> None:
+    # A change of this value orphans every stored snapshot of such images.
+    images = np.arange(2 * 64 * 64 * 3, dtype=np.int64).reshape(2, 64, 64, 3).astype(np.uint8)
+    assert _written(store, images, OWN).id == "e343540457e9375d274965e5beefb3cf3fe13f17"
+    other = images.copy()
+    other[1, 63, 63, 2] ^= 1
+    assert _written(store, other, OWN).id != _written(store, images, OWN).id
+
+
 def _written(store: ArtifactStore, images: np.ndarray, classes: ClassList) -> SnapshotRef:
     rows = np.arange(len(images))
     votes = dict.fromkeys(VOTE_COLUMNS, NO_VOTE)

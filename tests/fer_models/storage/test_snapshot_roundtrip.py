@@ -1,5 +1,6 @@
 """A dataset snapshot is the same in a folder and in a bucket."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from fer_models.storage.backend import Buffers
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.unnamed_file import UnnamedFile
 from tests.validation.snapshots import Draft, valid_draft
 
 
@@ -76,3 +78,18 @@ def test_buffers_are_stored_as_one_file(any_store: ArtifactStore) -> None:
     ref = any_store.put(SnapshotRef, "an-id", {"a": Buffers((b"one", memoryview(b" two")))}, {})
     assert any_store.read_file(ref, "a") == b"one two"
     assert any_store.describe(ref).files["a"].size == 7
+
+
+def test_a_file_without_a_name_is_taken_over_or_copied(
+    any_store: ArtifactStore, tmp_path: Path
+) -> None:
+    folder = any_store.local_root if any_store.is_local else tmp_path
+    file = UnnamedFile(folder)
+    os.pwrite(file.fileno(), b"content", 0)
+    ref = any_store.put(SnapshotRef, "an-id", {"a": Buffers((b"content",), file)}, {})
+    assert any_store.read_file(ref, "a") == b"content"
+    assert not any_store.faults(ref, deep=True)
+    assert not any_store.backend.abandoned()
+    if any_store.is_local and hasattr(os, "O_TMPFILE"):
+        stored = (any_store.local_root / any_store.describe(ref).files["a"].key).stat()
+        assert stored.st_ino == os.fstat(file.fileno()).st_ino

@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,9 @@ from fer_models.ingest.decoding import decoder as decoder_module
 from fer_models.ingest.decoding.decoder import Decoded, Decoder
 from fer_models.ingest.decoding.tasks import ImageFile, Task
 from fer_models.ingest.ingest import ingest_sources
+from fer_models.storage.backend import Buffers
 from fer_models.storage.config import StoreConfig
+from fer_models.storage.folder import FolderBackend
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.ingest.archives import write_tar
 from tests.fer_models.ingest.builders import image_bytes
@@ -75,7 +78,9 @@ def decoded(folder: Path, target: ImageFormat) -> Decoded:
 def snapshot_id(tmp_path: Path, source: Path, **settings: Any) -> str:
     store = ArtifactStore(StoreConfig(url=str(tmp_path / "store")))
     config = {"sources": [str(source)], "quarantine_bad_rows": True, **settings}
-    return ingest_sources(store, DataConfig.model_validate(config), 0).id
+    snapshot = ingest_sources(store, DataConfig.model_validate(config), 0)
+    assert not store.faults(snapshot, deep=True)
+    return snapshot.id
 
 
 @pytest.mark.parametrize("target", [ImageFormat(), ImageFormat(64, 3, "crop")])
@@ -114,6 +119,31 @@ def test_the_snapshot_does_not_depend_on_the_number_of_workers(
         of_folder.add(snapshot_id(tmp_path, folder, **settings))
         of_archive.add(snapshot_id(tmp_path, packed, **settings))
     assert len(of_folder) == len(of_archive) == 1
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("has_damage", [False, True])
+def test_the_snapshot_takes_over_the_file_of_the_workers(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, has_damage: bool
+) -> None:
+    files = [path for n, path in enumerate(sorted(folder.rglob("*.jpg"))) if n not in DAMAGED]
+    for path in files + [sorted(folder.rglob("*.jpg"))[94]] * has_damage:
+        target = tmp_path / "faces" / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    taken_over: list[Buffers] = []
+    upload = FolderBackend.upload
+
+    def noted(backend: FolderBackend, key: str, content: Any) -> None:
+        taken_over.extend([content] * (content.file is not None))
+        upload(backend, key, content)
+
+    monkeypatch.setattr(FolderBackend, "upload", noted)
+    of_processes = snapshot_id(tmp_path, tmp_path / "faces", image_size_px=64)
+    assert [len(one.parts[1]) for one in taken_over] == [len(files) * px**2 for px in (64, 48)]
+    assert all(bool(one.known_sha256) != has_damage for one in taken_over)
+    monkeypatch.setattr(decoder_module, "_MIN_IMAGES", 10**6)
+    assert of_processes == snapshot_id(tmp_path / "b", tmp_path / "faces", image_size_px=64)
 
 
 def test_images_are_loaded_a_few_at_a_time(folder: Path) -> None:
@@ -226,7 +256,7 @@ from fer_models.ingest.decoding.tasks import ImageFile, Task
 decoder._MIN_IMAGES, decoder.num_cores = 2, lambda: 2
 files = [str(path) for path in Path(sys.argv[1]).rglob("*.jpg")]
 tasks = (Task(0, ImageFile(file)) for file in itertools.cycle(files))
-with decoder.Decoder() as one:
+with decoder.Decoder(Path(sys.argv[2])) as one:
     one.decode(tasks, 100, "endless", ImageFormat())
 """
 
@@ -236,7 +266,7 @@ def test_the_workers_and_their_file_end_with_the_parent(
     folder: Path, tmp_path: Path, ending: signal.Signals
 ) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
-    command = [sys.executable, "-c", ENDLESS, str(folder)]
+    command = [sys.executable, "-c", ENDLESS, str(folder), str(tmp_path / "store")]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as parent:
         deadline = time.monotonic() + 60
         while len(workers := workers_of(parent.pid)) < 2 and time.monotonic() < deadline:
