@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion bench-predict docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve bench-faces soak fuzz clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion bench-predict docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve bench-faces bench-fer bench-origin soak fuzz clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -79,6 +79,12 @@ bench-predict: $(STAMP)  ## Faces/s and start-up of prediction, torch and onnxru
 
 bench-faces: $(STAMP)  ## How well faces are found, cut out and told from other pictures (ARGS='--images TABLE')
 	@$(PY) -m tests.benchmarks.bench_faces $(ARGS)
+
+bench-fer: $(STAMP)  ## The shipped models and other packages on FER2013 (ARGS='--data TABLE --split PublicTest')
+	@$(PY) -m tests.benchmarks.bench_fer $(ARGS)
+
+bench-origin: $(STAMP)  ## A training step of every network of the recipe seed-baselines (ARGS='--steps 3')
+	@$(PY) -m tests.benchmarks.bench_origin $(ARGS)
 
 soak: $(STAMP)  ## Kill runs, servers and nodes at random, and check that nothing is lost (ARGS='--minutes 60 --seed 0')
 	@$(PY) -m tests.soak $(ARGS)

@@ -4,16 +4,59 @@ N images, K classes, V votes. The choices are the K classes (votes for one class
 each vote that is no class (unknown, not a face, ...).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from fer_models.classes.class_list import ClassList
 from fer_models.evaluation.intervals import share_of
 from fer_models.evaluation.metrics import Floats, Ints
-from fer_models.evaluation.results import CrowdMetrics
+from fer_models.evaluation.results import CrowdMetrics, Share
 
 SURE_SHARE = 0.7
 """Share of the votes for one class from which the crowd is sure: 7 of FER+'s 10."""
+
+
+@dataclass(frozen=True)
+class CrowdChoices:
+    """What the taggers saw in N images.
+
+    Attributes:
+        voted: whether there are votes.
+        shares_NC: 1 / number of the choices with the most votes for each of these, else 0; the K
+            classes, then the votes that are no class.
+        majority: class with more votes than any other choice; -1 if there is none.
+        sure: whether one class has at least `SURE_SHARE` of the votes.
+    """
+
+    voted: npt.NDArray[np.bool_]
+    shares_NC: Floats
+    majority: Ints
+    sure: npt.NDArray[np.bool_]
+
+
+def crowd_choices(votes_NV: npt.NDArray[np.integer], classes: ClassList) -> CrowdChoices:
+    """Count votes, in the order of `VOTE_COLUMNS`; negative without votes.
+
+    Example:
+        crowd = crowd_choices(votes_NV, classes)
+        agreed = crowd.majority == labels
+    """
+    vote_classes = classes.vote_classes()
+    counts_NV = np.maximum(votes_NV.astype(np.int64), 0)
+    total = counts_NV.sum(axis=1)
+    by_class_NK = counts_NV @ (vote_classes[:, None] == np.arange(len(classes))).astype(np.int64)
+    choices_NC = np.concatenate([by_class_NK, counts_NV[:, vote_classes < 0]], axis=1)
+    is_most_NC = choices_NC == choices_NC.max(axis=1, keepdims=True)
+    num_most, winner = is_most_NC.sum(axis=1), choices_NC.argmax(axis=1)
+    decided = (total > 0) & (num_most == 1) & (winner < len(classes))
+    return CrowdChoices(
+        voted=total > 0,
+        shares_NC=is_most_NC / num_most[:, None],
+        majority=np.where(decided, winner, -1).astype(np.int64),
+        sure=(total > 0) & (by_class_NK.max(axis=1) >= SURE_SHARE * total),
+    )
 
 
 def crowd_metrics(
@@ -42,27 +85,23 @@ def crowd_metrics(
     Returns:
         None without votes, or if the taggers could not vote for one of the classes.
     """
-    vote_classes = classes.vote_classes()
-    counts_NV = np.maximum(votes_NV.astype(np.int64), 0)
-    voted = counts_NV.sum(axis=1) > 0
-    if set(range(len(classes))) - set(vote_classes.tolist()) or not voted.any():
+    lacking = set(range(len(classes))) - set(classes.vote_classes().tolist())
+    crowd = crowd_choices(votes_NV, classes)
+    voted, decided = crowd.voted, crowd.majority >= 0
+    if lacking or not voted.any():
         return None
-    counts_NV, labels, groups = counts_NV[voted], labels_N[voted], groups_N[voted]
-    answers = probs_NK[voted].argmax(axis=1)
-    by_class_NK = counts_NV @ (vote_classes[:, None] == np.arange(len(classes))).astype(np.int64)
-    choices = np.concatenate([by_class_NK, counts_NV[:, vote_classes < 0]], axis=1)
-    is_most = choices == choices.max(axis=1, keepdims=True)
-    num_most = is_most.sum(axis=1)
-    majority = choices.argmax(axis=1)
-    decided = (num_most == 1) & (majority < len(classes))
-    sure = by_class_NK.max(axis=1) >= SURE_SHARE * counts_NV.sum(axis=1)
-    correct, expected = answers == labels, is_most[np.arange(len(labels)), labels] / num_most
-    oracle = share_of(expected, groups, confidence)
+    answers = probs_NK.argmax(axis=1)
+    correct, unsure = answers == labels_N, voted & ~crowd.sure
+
+    def share(hits_N: npt.NDArray[np.generic], of: npt.NDArray[np.bool_]) -> Share | None:
+        return share_of(hits_N[of], groups_N[of], confidence)
+
+    oracle = share(crowd.shares_NC[np.arange(len(labels_N)), labels_N], voted)
     assert oracle is not None
     return CrowdMetrics(
         n=int(voted.sum()),
-        agreement=share_of((answers == majority)[decided], groups[decided], confidence),
-        sure=share_of(correct[sure], groups[sure], confidence),
-        split=share_of(correct[~sure], groups[~sure], confidence),
+        agreement=share(answers == crowd.majority, decided),
+        sure=share(correct, crowd.sure),
+        split=share(correct, unsure),
         oracle=oracle,
     )

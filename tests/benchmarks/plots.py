@@ -16,7 +16,7 @@ _COLOURS = ("#d55e00", "#56b4e9", "#0072b2", "#999999")  # Okabe and Ito
 
 def plot_runs(curves: Sequence["AccuracyCurve"], goals: Sequence[float], path: Path) -> None:
     """Accuracy over time of each run, with a star for its best model, and the goals as lines."""
-    figure, axes = _figure(4.0)
+    figure, axes = new_figure(4.0)
     for curve in curves:
         minutes = [second / 60 for second in curve.seconds]
         (line,) = axes.plot(
@@ -39,7 +39,7 @@ def plot_runs(curves: Sequence["AccuracyCurve"], goals: Sequence[float], path: P
 
 def plot_models(models: Sequence["FinishedModel"], goals: Sequence[float], path: Path) -> None:
     """Accuracy over time of every finished network, and of the best model so far."""
-    figure, axes = _figure(3.6)
+    figure, axes = new_figure(3.6)
     seconds = [model.seconds for model in models]
     best = [max(model.accuracy for model in models[: i + 1]) for i in range(len(models))]
     axes.step(
@@ -62,7 +62,7 @@ def plot_models(models: Sequence["FinishedModel"], goals: Sequence[float], path:
 
 def plot_networks(table: pd.DataFrame, path: Path) -> None:
     """Training time per image in milliseconds, by part of the step, for each network."""
-    figure, axes = _figure(0.8 + 0.45 * len(table))
+    figure, axes = new_figure(0.8 + 0.45 * len(table))
     rows = table.sort_values("images/s")
     left = pd.Series(0.0, index=rows.index)
     for part, colour in zip(_PARTS, _COLOURS, strict=True):
@@ -83,10 +83,13 @@ def _draw_goals(axes: Any, goals: Sequence[float]) -> None:
         axes.annotate(f"{100 * goal:g} %", (0, 100 * goal), va="bottom", fontsize=8, color="grey")
 
 
-def _figure(height_in: float) -> tuple[Any, Any]:
+def new_figure(height_in: float, *, axes: bool = True) -> tuple[Any, Any]:
+    """A figure of the width of a page, and its axes if there are to be any."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, height_in), layout="constrained", dpi=144)
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    if not axes:
+        return figure, None
+    drawn = figure.subplots()
+    drawn.spines[["top", "right"]].set_visible(False)
+    return figure, drawn

@@ -1,0 +1,4 @@
+"""Scripts that run other packages on face crops, each in the environment of that package.
+
+They import nothing of ferflow: `python run_fer.py IMAGES.npy ANSWER.npz [OPTION...]`.
+"""

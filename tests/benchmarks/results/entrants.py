@@ -1,0 +1,162 @@
+"""Who predicts the images: ferflow's models, and the mean of the shipped ones.
+
+N images, K classes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fer_models.bundles.shipped import bundled_names, shipped_facts
+from fer_models.bundles.speed import SPEEDS, Speed
+from fer_models.errors import ConfigError
+from fer_models.inference.open_model import open_model
+from fer_models.storage.store import ArtifactStore
+from tests.benchmarks.peer_runners.protocol import timed
+from tests.benchmarks.results.faces import TestFaces
+
+_VIEWS_TEXT = {1: "one view", 2: "mirror image"}
+MEAN = "mean of both"
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """Somebody's answers to all images, and what they cost.
+
+    Attributes:
+        name: in the tables.
+        is_peer: whether it is another package.
+        probs_NK: probabilities in the order of the data's classes.
+        parameters: number of weights; 0: not known.
+        views: of each image.
+        seconds: for all images, best pass.
+        cpu_seconds: processor time of that pass, over all threads.
+        called: how.
+        learned: what it was trained and chosen on.
+    """
+
+    name: str
+    is_peer: bool
+    probs_NK: npt.NDArray[np.float64]
+    parameters: int
+    views: int
+    seconds: float
+    cpu_seconds: float
+    called: str
+    learned: str
+
+    @property
+    def images_per_s(self) -> float:
+        """By the clock: other programs on the machine slow it down."""
+        return len(self.probs_NK) / self.seconds
+
+    @property
+    def images_per_core_s(self) -> float:
+        """By processor time, which other programs hardly change."""
+        return len(self.probs_NK) / self.cpu_seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        """Processor time of an image, in milliseconds."""
+        return 1000 * self.cpu_seconds / len(self.probs_NK)
+
+
+def shipped_entrants(faces: TestFaces, speeds: Sequence[Speed] = SPEEDS) -> Iterator[Entrant]:
+    """Each shipped bundle at each speed, and the mean of all of them at the same speed."""
+    facts = shipped_facts()
+    for speed in speeds:
+        at_speed = []
+        for name in bundled_names():
+            sizes = facts[name].speeds[speed]
+            at_speed.append(
+                _opened(f"bundled:{name}", name, faces, speed, sizes.views, _parameters(name))
+            )
+            yield at_speed[-1]
+        if len(at_speed) > 1:
+            yield mean_of(at_speed)
+
+
+def named_entrant(name: str, faces: TestFaces, speed: Speed, store: ArtifactStore) -> Entrant:
+    """Any other model that `ferflow predict --model` offers.
+
+    Raises:
+        StoreError: there is no such model, or it is damaged.
+        ConfigError: its classes differ, or it takes other images.
+    """
+    return _opened(name, name, faces, speed, 0, 0, store)
+
+
+def mean_of(entrants: Sequence[Entrant]) -> Entrant:
+    """The mean of the probabilities; it costs what they cost together."""
+    views = entrants[0].views
+    return Entrant(
+        name=f"{MEAN}, {_views_text(views)}",
+        is_peer=False,
+        probs_NK=np.mean([one.probs_NK for one in entrants], axis=0),
+        parameters=sum(one.parameters for one in entrants),
+        views=views,
+        seconds=sum(one.seconds for one in entrants),
+        cpu_seconds=sum(one.cpu_seconds for one in entrants),
+        called="mean of the probabilities of the shipped weights",
+        learned=entrants[0].learned,
+    )
+
+
+def _opened(
+    model: str,
+    name: str,
+    faces: TestFaces,
+    speed: Speed,
+    views: int,
+    parameters: int,
+    store: ArtifactStore | None = None,
+) -> Entrant:
+    opened = open_model(model, store, speed)
+    if sorted(opened.classes) != sorted(faces.classes.names):
+        raise ConfigError(
+            f"--model {model}: expected the classes {', '.join(faces.classes.names)}, got "
+            f"{', '.join(opened.classes)}; leave it out"
+        )
+    if opened.image_format.channels != 1 or opened.image_format.size_px != faces.images.shape[1]:
+        raise ConfigError(
+            f"--model {model}: expected a model of grey images of 48 x 48 px, got one of "
+            f"{opened.image_format.size_px} px, {opened.image_format.channels} channel(s); "
+            "leave it out"
+        )
+    result = timed(opened.predict, faces.images)
+    order = [opened.classes.index(one) for one in faces.classes.names]
+    return Entrant(
+        name=f"{name}, {_views_text(views) if views else speed}",
+        is_peer=False,
+        probs_NK=result.probs[:, order].astype(np.float64),
+        parameters=parameters,
+        views=views,
+        seconds=result.seconds,
+        cpu_seconds=result.cpu_seconds,
+        called=f"`fer_models` with `{model}`, speed `{speed}`",
+        learned="FER2013's Training; epoch chosen on PublicTest" if parameters else "",
+    )
+
+
+def _parameters(bundle: str) -> int:
+    """Number of weights of a shipped bundle, from its file."""
+    from safetensors import safe_open
+
+    from fer_models.bundles.shipped import bundle_files
+
+    _, weights = bundle_files(bundle)
+    with safe_open(str(weights), framework="numpy") as file:
+        shapes = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118
+    trained = [shape for key, shape in shapes.items() if not _is_statistic(key)]
+    return sum(int(np.prod(shape)) for shape in trained)
+
+
+def _is_statistic(key: str) -> bool:
+    """Running means and variances are no parameters."""
+    return key.endswith(("running_mean", "running_var", "num_batches_tracked"))
+
+
+def _views_text(views: int) -> str:
+    return _VIEWS_TEXT.get(views, f"{views} views")

@@ -1,0 +1,233 @@
+"""Other packages on the same images, each in an environment and a process of its own.
+
+N images, C classes of the package, K classes of the data.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fer_models.classes.class_list import ClassList
+from fer_models.classes.names import emotion_of
+from fer_models.errors import FerError
+from tests.benchmarks.results.entrants import Entrant
+
+RUNNERS = Path(__file__).parents[1] / "peer_runners"
+_LAST_CHARACTERS = 160
+_INSTALL_S, _RUN_S = 1800, 3600
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A way to call a package.
+
+    Attributes:
+        name: in the tables.
+        package: its pinned requirements are `<package>.txt` beside the runner.
+        runner: the script that calls it.
+        options: of the script.
+        called: how the crops get into the package, for the page.
+        learned: what it was trained and chosen on, as far as its authors say.
+        weights: the files that the package downloads, in the folder it takes for home; none if
+            the package ships them.
+    """
+
+    name: str
+    package: str
+    runner: Path
+    options: tuple[str, ...]
+    called: str
+    learned: str
+    weights: tuple[str, ...] = ()
+
+
+_BARE = "the crop is the face box, without a margin"
+_FER_LEARNED = "FER2013's Training; epoch chosen on PublicTest and PrivateTest"
+PEERS = (
+    Peer(
+        "fer (keras)",
+        "fer",
+        RUNNERS / "run_fer.py",
+        (),
+        f"`FER(use_tflite=False)._classify_emotions`, resized to 64 x 64 as it does; {_BARE}",
+        _FER_LEARNED,
+    ),
+    Peer(
+        "fer (tflite)",
+        "fer",
+        RUNNERS / "run_fer.py",
+        ("tflite",),
+        f"`FER()._classify_emotions`, its default, the same network quantised; {_BARE}",
+        _FER_LEARNED,
+    ),
+    Peer(
+        "fer (tflite, padded)",
+        "fer",
+        RUNNERS / "run_fer.py",
+        ("tflite", "padded"),
+        "the same, with the margin of 10 px that `FER.detect_emotions` adds to every face box",
+        _FER_LEARNED,
+    ),
+    Peer(
+        "deepface",
+        "deepface",
+        RUNNERS / "run_deepface.py",
+        (),
+        "`EmotionClient().predict`, as `DeepFace.analyze(detector_backend='skip')` calls it",
+        "FER2013's Training",
+        (".deepface/weights/facial_expression_model_weights.onnx",),
+    ),
+    Peer(
+        "rmn",
+        "rmn",
+        RUNNERS / "run_rmn.py",
+        (),
+        "`RMN(face_detector=False).detect_emotion_for_single_face_image`, resized to 224 x 224",
+        "FER2013's Training",
+        ("pretrained_ckpt", "face_detection_yunet_2023mar.onnx"),
+    ),
+    Peer(
+        "hsemotion-onnx enet_b2_7",
+        "hsemotion-onnx",
+        RUNNERS / "run_hsemotion.py",
+        ("enet_b2_7",),
+        "`HSEmotionRecognizer('enet_b2_7').predict_multi_emotions`, resized to 260 x 260",
+        "AffectNet; never saw FER2013",
+        (".hsemotion/enet_b2_7.onnx",),
+    ),
+    Peer(
+        "emotiefflib enet_b0_8_best_vgaf",
+        "emotiefflib",
+        RUNNERS / "run_emotiefflib.py",
+        ("enet_b0_8_best_vgaf",),
+        "`EmotiEffLibRecognizer(engine='onnx').predict_emotions`, resized to 224 x 224; contempt "
+        "is left out",
+        "AffectNet and VGAF; never saw FER2013",
+        (".emotiefflib/enet_b0_8_best_vgaf.onnx",),
+    ),
+)
+
+
+class PeerMissingError(FerError):
+    """A package that can't be run here, with the reason."""
+
+
+@dataclass(frozen=True)
+class NotAtHand:
+    """A peer that is listed without figures."""
+
+    peer: Peer
+    reason: str
+
+
+def run_peer(peer: Peer, images: np.ndarray, classes: ClassList, root: Path) -> Entrant:
+    """Install a package into an environment of its own, and let it predict.
+
+    Args:
+        peer: how to call it.
+        images: uint8 N x 48 x 48.
+        classes: K classes in the order of the result; those that only the package knows are left
+            out, and the others then sum to 1.
+        root: folder for the environments and the files that packages download.
+
+    Raises:
+        PeerMissingError: it can't be installed, or does not predict; the message is the reason.
+    """
+    python = _environment(peer, root)
+    home = root / peer.package / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        images_file, answer = Path(folder) / "images.npy", Path(folder) / "answer.npz"
+        np.save(images_file, images)
+        command = [str(python), str(peer.runner), str(images_file), str(answer), *peer.options]
+        _check(_run(command, _RUN_S, cwd=home, HOME=str(home), PYTHONNOUSERSITE="1"), peer, home)
+        with np.load(answer) as arrays:
+            return Entrant(
+                name=peer.name,
+                is_peer=True,
+                probs_NK=_ordered(
+                    arrays["probs"], [str(one) for one in arrays["classes"]], classes
+                ),
+                parameters=int(arrays["parameters"]),
+                views=1,
+                seconds=float(arrays["seconds"]),
+                cpu_seconds=float(arrays["cpu_seconds"]),
+                called=peer.called,
+                learned=peer.learned,
+            )
+
+
+def _environment(peer: Peer, root: Path) -> Path:
+    """The interpreter of the package's environment, which is made if it is not there."""
+    requirements = peer.runner.parent / f"{peer.package}.txt"
+    key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    environment = root / peer.package / f"environment-{key}"
+    python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    complete = environment / ".complete"
+    if complete.exists():
+        return python
+    uv = [sys.executable, "-m", "uv"]
+    pip = [*uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python)]
+    made = _run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(environment)])
+    if made.returncode == 0:
+        made = _run([*pip, "--requirement", str(requirements)])
+    if made.returncode != 0:
+        raise PeerMissingError(f"can't be installed: {_last_line(made.stderr)}")
+    complete.touch()
+    return python
+
+
+def _run(
+    command: Sequence[str], timeout_s: float = _INSTALL_S, cwd: Path | None = None, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+            cwd=cwd,
+            env=environment | variables,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PeerMissingError(f"not done after {timeout_s:.0f} s") from error
+
+
+def _check(done: "subprocess.CompletedProcess[str]", peer: Peer, home: Path) -> None:
+    if done.returncode == 0:
+        return
+    reason = _last_line(done.stderr) or f"ended with {done.returncode}"
+    lacking = [name for name in peer.weights if not (home / name).exists()]
+    if lacking:
+        reason = (
+            f"its weights can't be downloaded ({reason}); put {' and '.join(lacking)} into {home}"
+        )
+    raise PeerMissingError(reason)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:_LAST_CHARACTERS] if lines else ""
+
+
+def _ordered(probs_NC: np.ndarray, names: Sequence[str], classes: ClassList) -> np.ndarray:
+    """The probabilities N x K in the order of the data's classes."""
+    known = [emotion_of(name) for name in names]
+    wanted = [emotion_of(name) for name in classes.names]
+    lacking = [name for name in wanted if name not in known]
+    if lacking or probs_NC.ndim != 2 or probs_NC.shape[1] != len(names):
+        raise PeerMissingError(
+            f"expected answers for {', '.join(wanted)}, got {probs_NC.shape} for {', '.join(names)}"
+        )
+    kept_NK = probs_NC[:, [known.index(name) for name in wanted]]
+    sums_N1 = kept_NK.sum(axis=1, keepdims=True)
+    return np.where(sums_N1 > 0, kept_NK / np.where(sums_N1 > 0, sums_N1, 1), 1 / len(wanted))
