@@ -24,7 +24,7 @@ from fer_models.errors import ConfigError, FerError
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore, default_cache_dir
 from tests.benchmarks.results.entrants import Entrant, named_entrant, shipped_entrants
-from tests.benchmarks.results.faces import OFFICIAL, SPLITS, TestFaces, read_faces
+from tests.benchmarks.results.faces import OFFICIAL, SPLITS, LabelledFaces, read_faces
 from tests.benchmarks.results.left import what_is_left
 from tests.benchmarks.results.peers import PEERS, NotAtHand, Peer, PeerMissingError, run_peer
 from tests.benchmarks.results.pictures import draw_errors, plot_costs
@@ -35,7 +35,7 @@ _DEFAULT_OUT = Path(".ferflow") / "bench-fer"
 
 
 def bench_fer(
-    faces: TestFaces,
+    faces: LabelledFaces,
     speeds: Sequence[Speed] = SPEEDS,
     models: Sequence[tuple[str, ArtifactStore]] = (),
     peers: Sequence[Peer] = PEERS,

@@ -18,7 +18,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +76,26 @@ def bench_loader(split: SplitImages, folder: Path) -> dict[str, float]:
     return {"memory": memory, "torchvision": torchvision, "ratio": memory / torchvision}
 
 
-def bench_step(split: SplitImages, network: NetworkConfig, steps: int = 12) -> dict[str, float]:
-    """Median seconds per step by part: data, forward, backward, optimizer."""
-    config = TrainingConfig(batch_size=BATCH_SIZE, augment=AUGMENT)
+def bench_step(
+    split: SplitImages,
+    network: NetworkConfig,
+    steps: int = 12,
+    *,
+    config: TrainingConfig | None = None,
+    warm_up: int = 2,
+    timer: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """Median seconds per step by part: data, forward, backward, optimizer.
+
+    Args:
+        split: images to train on.
+        network: a network.
+        steps: that are measured.
+        config: batch size, augmentation and optimiser.
+        warm_up: steps before.
+        timer: `time.process_time` for processor time, which other programs hardly change.
+    """
+    config = config or TrainingConfig(batch_size=BATCH_SIZE, augment=AUGMENT)
     device = best_device()
     model = build_network(network).to(memory_format=torch.channels_last).to(device)
     optimizer = build_optimizer(model, config)
@@ -87,8 +104,8 @@ def bench_step(split: SplitImages, network: NetworkConfig, steps: int = 12) -> d
     parts: dict[str, list[float]] = {
         name: [] for name in ("data", "forward", "backward", "optimizer")
     }
-    for _ in range(steps + 2):
-        clock = _Clock(parts)
+    for _ in range(warm_up + steps):
+        clock = _Clock(parts, timer)
         images, targets = next(batches)
         clock.lap("data")
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
@@ -100,7 +117,7 @@ def bench_step(split: SplitImages, network: NetworkConfig, steps: int = 12) -> d
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         clock.lap("optimizer")
-    return {name: statistics.median(seconds[2:]) for name, seconds in parts.items()}
+    return {name: statistics.median(seconds[warm_up:]) for name, seconds in parts.items()}
 
 
 def bench_networks(split: SplitImages) -> Table:
@@ -123,14 +140,15 @@ def bench_networks(split: SplitImages) -> Table:
 class _Clock:
     """Measures the duration of each part of a step."""
 
-    def __init__(self, parts: dict[str, list[float]]) -> None:
+    def __init__(self, parts: dict[str, list[float]], timer: Callable[[], float]) -> None:
         self._parts = parts
-        self._last = time.perf_counter()
+        self._timer = timer
+        self._last = timer()
 
     def lap(self, part: str) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        now = time.perf_counter()
+        now = self._timer()
         self._parts[part].append(now - self._last)
         self._last = now
 

@@ -15,7 +15,7 @@ from fer_models.errors import ConfigError
 from fer_models.inference.open_model import open_model
 from fer_models.storage.store import ArtifactStore
 from tests.benchmarks.peer_runners.protocol import timed
-from tests.benchmarks.results.faces import TestFaces
+from tests.benchmarks.results.faces import LabelledFaces
 
 _VIEWS_TEXT = {1: "one view", 2: "mirror image"}
 MEAN = "mean of both"
@@ -63,7 +63,7 @@ class Entrant:
         return 1000 * self.cpu_seconds / len(self.probs_NK)
 
 
-def shipped_entrants(faces: TestFaces, speeds: Sequence[Speed] = SPEEDS) -> Iterator[Entrant]:
+def shipped_entrants(faces: LabelledFaces, speeds: Sequence[Speed] = SPEEDS) -> Iterator[Entrant]:
     """Each shipped bundle at each speed, and the mean of all of them at the same speed."""
     facts = shipped_facts()
     for speed in speeds:
@@ -78,7 +78,7 @@ def shipped_entrants(faces: TestFaces, speeds: Sequence[Speed] = SPEEDS) -> Iter
             yield mean_of(at_speed)
 
 
-def named_entrant(name: str, faces: TestFaces, speed: Speed, store: ArtifactStore) -> Entrant:
+def named_entrant(name: str, faces: LabelledFaces, speed: Speed, store: ArtifactStore) -> Entrant:
     """Any other model that `ferflow predict --model` offers.
 
     Raises:
@@ -107,7 +107,7 @@ def mean_of(entrants: Sequence[Entrant]) -> Entrant:
 def _opened(
     model: str,
     name: str,
-    faces: TestFaces,
+    faces: LabelledFaces,
     speed: Speed,
     views: int,
     parameters: int,

@@ -30,7 +30,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class TestFaces:
+class LabelledFaces:
     """N labelled images of a split.
 
     Attributes:
@@ -73,7 +73,7 @@ class TestFaces:
         return ""
 
 
-def read_faces(sources: Sequence[str], split: str | None, store: ArtifactStore) -> TestFaces:
+def read_faces(sources: Sequence[str], split: str | None, store: ArtifactStore) -> LabelledFaces:
     """Read FER2013 from any of its sources, and search the copies in it.
 
     Args:
@@ -107,7 +107,7 @@ def read_faces(sources: Sequence[str], split: str | None, store: ArtifactStore) 
     if chosen != "Training" and len(snapshot.positions("train")):
         sets[NO_COPIES] = ~copies.in_training[positions]
         sets[NO_NEAR_COPIES] = ~copies.near_training[positions]
-    return TestFaces(
+    return LabelledFaces(
         split=chosen,
         images=np.asarray(snapshot.thumbnails[positions]),
         labels=snapshot.labels(positions),

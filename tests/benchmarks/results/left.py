@@ -18,7 +18,7 @@ from fer_models.evaluation.results import Share, SplitMetrics
 from fer_models.evaluation.scoring import ScoredImages, score_split
 from fer_models.evaluation.temperature import fit_temperature
 from tests.benchmarks.results.entrants import Entrant
-from tests.benchmarks.results.faces import NO_NEAR_COPIES, OFFICIAL, TestFaces
+from tests.benchmarks.results.faces import NO_NEAR_COPIES, OFFICIAL, LabelledFaces
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -61,7 +61,7 @@ class Left:
     """None without votes."""
 
 
-def what_is_left(entrant: Entrant, faces: TestFaces) -> Left:
+def what_is_left(entrant: Entrant, faces: LabelledFaces) -> Left:
     """Everything about the errors of a model on the whole split.
 
     The calibration error after temperature scaling is out of fold: each image is scaled by a
@@ -100,7 +100,7 @@ def error_kinds(answers: Ints, labels: Ints, majority: Ints) -> dict[str, Bools]
     }
 
 
-def label_noise(entrant: Entrant, faces: TestFaces) -> Noise:
+def label_noise(entrant: Entrant, faces: LabelledFaces) -> Noise:
     """How far labels that the crowd does not share explain the errors."""
     crowd = crowd_choices(faces.votes_NV, faces.classes)
     answers, labels = entrant.probs_NK.argmax(axis=1), faces.labels

@@ -12,7 +12,7 @@ from PIL import Image
 from fer_models.evaluation.crowd import crowd_choices
 from tests.benchmarks.plots import new_figure
 from tests.benchmarks.results.entrants import Entrant
-from tests.benchmarks.results.faces import OFFICIAL, TestFaces
+from tests.benchmarks.results.faces import OFFICIAL, LabelledFaces
 from tests.benchmarks.results.left import BY_BOTH, BY_CROWD, UNDECIDED, error_kinds
 from tests.benchmarks.results.scores import Score
 
@@ -28,6 +28,8 @@ def plot_costs(scores: Sequence[Score], title: str, path: Path) -> None:
 
     By processor time, because other programs on the machine change the images/s by the clock.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     figure, axes = new_figure(4.2)
     colours = iter(_COLOURS * len(scores))
     markers = iter(_MARKERS * len(scores))
@@ -53,8 +55,9 @@ def plot_costs(scores: Sequence[Score], title: str, path: Path) -> None:
             label=name,
         )
     axes.set_xscale("log")
-    for axis_ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        axis_ticks("{x:,.0f}")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="images a second of one core (processor time, log axis)", ylabel="accuracy, %")
     axes.set_title(title, loc="left", fontsize=9)
     axes.grid(axis="y", linewidth=0.4)
@@ -72,7 +75,7 @@ def _by_model(scores: Sequence[Score]) -> dict[str, list[Score]]:
     return models
 
 
-def draw_errors(entrant: Entrant, faces: TestFaces, path: Path, seed: int = 0) -> int:
+def draw_errors(entrant: Entrant, faces: LabelledFaces, path: Path, seed: int = 0) -> int:
     """Draw up to eight errors of three kinds, picked at random; the number of faces.
 
     The faces are those of the data: the file is for the folder of the run, not for publication.

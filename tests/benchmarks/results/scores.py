@@ -10,7 +10,7 @@ from fer_models.evaluation.intervals import share_of
 from fer_models.evaluation.results import Share
 from fer_models.history.comparison.paired import CONFIDENCE, PairedDifference, paired_difference
 from tests.benchmarks.results.entrants import Entrant
-from tests.benchmarks.results.faces import OFFICIAL, TestFaces
+from tests.benchmarks.results.faces import OFFICIAL, LabelledFaces
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,17 @@ class Score:
     to_best: PairedDifference | None
 
 
-def correct(entrant: Entrant, faces: TestFaces) -> npt.NDArray[np.bool_]:
+def correct(entrant: Entrant, faces: LabelledFaces) -> npt.NDArray[np.bool_]:
     """Whether the most probable class is the label, N booleans."""
     return np.asarray(entrant.probs_NK.argmax(axis=1) == faces.labels)
 
 
-def best_of(entrants: Sequence[Entrant], faces: TestFaces) -> Entrant:
+def best_of(entrants: Sequence[Entrant], faces: LabelledFaces) -> Entrant:
     """The most accurate one on the whole split; the first one of equals."""
     return max(entrants, key=lambda one: int(correct(one, faces).sum()))
 
 
-def score_all(entrants: Sequence[Entrant], faces: TestFaces) -> list[Score]:
+def score_all(entrants: Sequence[Entrant], faces: LabelledFaces) -> list[Score]:
     """Accuracy on every set, and the paired difference to the best one, in the given order."""
     best = best_of(entrants, faces)
     return [
@@ -49,14 +49,14 @@ def score_all(entrants: Sequence[Entrant], faces: TestFaces) -> list[Score]:
 
 
 def against(
-    one: Entrant, other: Entrant, faces: TestFaces, name: str = OFFICIAL
+    one: Entrant, other: Entrant, faces: LabelledFaces, name: str = OFFICIAL
 ) -> PairedDifference:
     """`one` minus `other` on the same images of a set."""
     mask = faces.sets[name]
     return paired_difference(correct(other, faces)[mask], correct(one, faces)[mask])
 
 
-def _share(one: Entrant, faces: TestFaces, mask: npt.NDArray[np.bool_]) -> Share:
+def _share(one: Entrant, faces: LabelledFaces, mask: npt.NDArray[np.bool_]) -> Share:
     share = share_of(correct(one, faces)[mask], faces.groups[mask], CONFIDENCE)
     assert share is not None
     return share

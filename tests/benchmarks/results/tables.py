@@ -12,7 +12,7 @@ from typing import Any
 from fer_models.evaluation.results import Share
 from fer_models.history.comparison.paired import PairedDifference
 from tests.benchmarks.results.entrants import Entrant
-from tests.benchmarks.results.faces import OFFICIAL, TestFaces
+from tests.benchmarks.results.faces import OFFICIAL, LabelledFaces
 from tests.benchmarks.results.left import Left, Noise
 from tests.benchmarks.results.peers import NotAtHand
 from tests.benchmarks.results.scores import Score, against
@@ -25,7 +25,7 @@ _WIDEST = 60
 class Results:
     """A run of the benchmark."""
 
-    faces: TestFaces
+    faces: LabelledFaces
     command: str
     scores: Sequence[Score]
     missing: Sequence[NotAtHand]
@@ -101,7 +101,7 @@ def call_table(results: Results) -> str:
     return table(["", "called", "trained and chosen on"], rows)
 
 
-def left_sections(left: Left, faces: TestFaces) -> list[str]:
+def left_sections(left: Left, faces: LabelledFaces) -> list[str]:
     """The sections about the errors of one model."""
     metrics, name = left.metrics, left.entrant.name
     errors = metrics.n - sum(row[k] for k, row in enumerate(metrics.confusion))
@@ -118,7 +118,7 @@ def left_sections(left: Left, faces: TestFaces) -> list[str]:
     return [*parts, "FER+'s votes are not in the data." if left.noise is None else _noise(left)]
 
 
-def _confusion(left: Left, faces: TestFaces) -> str:
+def _confusion(left: Left, faces: LabelledFaces) -> str:
     names = list(faces.classes.names)
     rows = [
         [name, *(f"**{n}**" if k == j else str(n) for j, n in enumerate(row))]
