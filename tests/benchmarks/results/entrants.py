@@ -57,11 +57,6 @@ class Entrant:
         """By processor time, which other programs hardly change."""
         return len(self.probs_NK) / self.cpu_seconds
 
-    @property
-    def cpu_ms(self) -> float:
-        """Processor time of an image, in milliseconds."""
-        return 1000 * self.cpu_seconds / len(self.probs_NK)
-
 
 def shipped_entrants(faces: LabelledFaces, speeds: Sequence[Speed] = SPEEDS) -> Iterator[Entrant]:
     """Each shipped bundle at each speed, and the mean of all of them at the same speed."""

@@ -61,14 +61,17 @@ def markdown(results: Results) -> str:
 def accuracy_table(results: Results) -> str:
     """Accuracy in percent on every set with its interval, cost, and the distance to the best."""
     sets = {name: int(mask.sum()) for name, mask in results.faces.sets.items()}
-    header = ["", "parameters", "images/s", "CPU ms/image"]
+    header = ["", "parameters", "images/s", "images/s of a core"]
     header += [f"{name}, n = {n:,}" for name, n in sets.items()]
     header += ["to the best, points", "McNemar p"]
     rows = []
     for score in results.scores:
         one = score.entrant
         cells = [one.name, _millions(one.parameters), f"{one.images_per_s:,.0f}"]
-        cells += [f"{one.cpu_ms:.2f}", *(percent(score.shares.get(name)) for name in sets)]
+        cells += [
+            f"{one.images_per_core_s:,.0f}",
+            *(percent(score.shares.get(name)) for name in sets),
+        ]
         rows.append([*cells, *_difference(score.to_best, "best")])
     rows += [[one.peer.name, "not at hand"] for one in results.missing]
     notes = [f"* {one.peer.name} is not at hand: {one.reason}" for one in results.missing]
@@ -243,7 +246,7 @@ def _score_json(score: Score) -> dict[str, Any]:
         "learned": one.learned,
         "parameters": one.parameters or None,
         "images_per_s": one.images_per_s,
-        "cpu_ms": one.cpu_ms,
+        "images_per_core_s": one.images_per_core_s,
         "accuracy": {name: share.model_dump() for name, share in score.shares.items()},
         "to_best": score.to_best and score.to_best.model_dump(),
     }
