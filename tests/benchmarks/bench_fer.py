@@ -23,7 +23,7 @@ from fer_models.bundles.speed import SPEEDS, Speed
 from fer_models.errors import ConfigError, FerError
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore, default_cache_dir
-from tests.benchmarks.results.entrants import Entrant, named_entrant, shipped_entrants
+from tests.benchmarks.results.entrants import Entrant, open_named, shipped_entrants
 from tests.benchmarks.results.faces import OFFICIAL, SPLITS, LabelledFaces, read_faces
 from tests.benchmarks.results.left import what_is_left
 from tests.benchmarks.results.peers import PEERS, NotAtHand, Peer, PeerMissingError, run_peer
@@ -48,14 +48,15 @@ def bench_fer(
     Args:
         faces: the images.
         speeds: of ferflow's models.
-        models: further models of ferflow, and the store to look in.
+        models: further models, as of `ferflow predict --model`, and the store to look in.
         peers: other packages.
         root: folder for their environments.
         command: that repeats it, for the results.
     """
+    # All are opened first, so that a wrong name costs no minutes.
+    opened = [open_named(name, faces, speed, store) for name, store in models for speed in speeds]
     entrants = [_told(one) for one in shipped_entrants(faces, speeds)]
-    for name, store in models:
-        entrants += [_told(named_entrant(name, faces, speed, store)) for speed in speeds]
+    entrants += [_told(one.predict(faces)) for one in opened]
     missing = []
     for peer in peers:
         try:
@@ -83,12 +84,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="make bench-fer", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--data", action="append", required=True, help="FER2013; repeatable")
+    parser.add_argument(
+        "--data",
+        action="append",
+        required=True,
+        help="a source of FER2013 or FER+'s votes; repeatable",
+    )
     parser.add_argument(
         "--split", choices=list(SPLITS), help="default: the last of these that the data has"
     )
     parser.add_argument("--speed", action="append", choices=get_args(Speed), help="default: all")
-    parser.add_argument("--model", action="append", default=[], help="a further model of ferflow")
+    parser.add_argument(
+        "--model", action="append", default=[], help="a further model, as of `ferflow predict`"
+    )
     parser.add_argument("--store", default=".ferflow/store", help="of these models")
     parser.add_argument("--no-peers", action="store_true", help="without other packages")
     parser.add_argument("--cores", type=int, help="cores to use; default: all")

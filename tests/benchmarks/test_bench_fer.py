@@ -10,9 +10,11 @@ import pytest
 import tests.benchmarks.bench_fer as command
 from fer_models.bundles.shipped import bundled_names
 from fer_models.classes.class_list import FER2013_CLASSES
+from fer_models.errors import StoreError
 from fer_models.inference.networks import load_bundled
 from fer_models.labels import CLASS_NAMES
 from fer_models.models.factory import count_parameters
+from fer_models.models.names import SHIPPED
 from fer_models.storage.store import ArtifactStore
 from tests.benchmarks.bench_fer import bench_fer, main, write_results
 from tests.benchmarks.peer_runners.protocol import SHORT_S, timed
@@ -29,6 +31,7 @@ from tests.benchmarks.results.peers import RUNNERS, Peer, PeerMissingError, run_
 from tests.benchmarks.results.scores import against, best_of, score_all
 from tests.fer_models.builders import draw_faces
 
+REAL = Path(__file__).parents[3] / "shared" / "data" / "fer2013_train_public.parquet"
 NUM_TRAINING, NUM_TEST = 21, 28
 RUNNER = """
 import numpy as np
@@ -164,6 +167,24 @@ def test_a_whole_run_lists_who_is_missing_and_writes_its_files(
     assert len(stored["models"]) == 3
 
 
+def test_a_further_model_is_opened_before_anything_is_predicted(
+    faces: LabelledFaces, store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "shipped_entrants", lambda faces, speeds: pytest.fail("too early"))
+    with pytest.raises(StoreError, match="no id starts with 'absent'"):
+        bench_fer(faces, ["fast"], [("absent", store)], (), root=tmp_path)
+
+
+def test_a_further_model_stands_beside_the_shipped_ones(
+    faces: LabelledFaces, store: ArtifactStore, tmp_path: Path
+) -> None:
+    model = str(SHIPPED / "face_cnn.json")
+    results = bench_fer(faces, ["fast"], [(model, store)], (), root=tmp_path)
+    shipped, *_, further = [score.entrant for score in results.scores]
+    assert further.name == f"{model}, fast"
+    assert further.probs_NK == pytest.approx(shipped.probs_NK)
+
+
 def test_scores_are_paired_with_the_best_and_with_others(faces: LabelledFaces) -> None:
     right = _entrant("right", faces.labels.tolist())
     wrong = _entrant("wrong", ((faces.labels + 1) % 7).tolist(), is_peer=True)
@@ -216,6 +237,17 @@ def test_a_long_pass_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     calls.clear()
     assert timed(lambda images: calls.append(len(images)) or images, np.zeros(100)).seconds == 5
     assert calls == [64, 100]
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_the_copies_of_the_real_images_are_found(store: ArtifactStore) -> None:
+    """The numbers of images that docs/results.md gives."""
+    if not REAL.exists():
+        pytest.skip(f"{REAL} is not there")
+    found = read_faces([str(REAL)], "PublicTest", store)
+    assert [int(mask.sum()) for mask in found.sets.values()] == [3589, 3310, 2867]
+    assert found.has_votes
 
 
 @pytest.mark.parametrize(

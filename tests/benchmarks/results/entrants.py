@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fer_models.bundles.shipped import bundled_names, shipped_facts
 from fer_models.bundles.speed import SPEEDS, Speed
 from fer_models.errors import ConfigError
+from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.open_model import open_model
 from fer_models.storage.store import ArtifactStore
 from tests.benchmarks.peer_runners.protocol import timed
@@ -58,29 +59,80 @@ class Entrant:
         return len(self.probs_NK) / self.cpu_seconds
 
 
+@dataclass(frozen=True)
+class OpenModel:
+    """A model of ferflow, opened and checked, before it predicts.
+
+    `views` and `parameters` are 0 if they are not known.
+    """
+
+    name: str
+    called: str
+    model: ExpressionModel
+    views: int = 0
+    parameters: int = 0
+    learned: str = ""
+
+    def predict(self, faces: LabelledFaces) -> Entrant:
+        """Its answers, and what they cost."""
+        result = timed(self.model.predict, faces.images)
+        order = [self.model.classes.index(name) for name in faces.classes.names]
+        return Entrant(
+            name=self.name,
+            is_peer=False,
+            probs_NK=result.probs[:, order].astype(np.float64),
+            parameters=self.parameters,
+            views=self.views,
+            seconds=result.seconds,
+            cpu_seconds=result.cpu_seconds,
+            called=self.called,
+            learned=self.learned,
+        )
+
+
 def shipped_entrants(faces: LabelledFaces, speeds: Sequence[Speed] = SPEEDS) -> Iterator[Entrant]:
     """Each shipped bundle at each speed, and the mean of all of them at the same speed."""
     facts = shipped_facts()
     for speed in speeds:
         at_speed = []
         for name in bundled_names():
-            sizes = facts[name].speeds[speed]
-            at_speed.append(
-                _opened(f"bundled:{name}", name, faces, speed, sizes.views, _parameters(name))
+            views, model = facts[name].speeds[speed].views, f"bundled:{name}"
+            opened = OpenModel(
+                f"{name}, {_views_text(views)}",
+                _called(model, speed),
+                open_model(model, speed=speed),
+                views,
+                _parameters(name),
+                "FER2013's Training; epoch chosen on PublicTest",
             )
+            at_speed.append(opened.predict(faces))
             yield at_speed[-1]
         if len(at_speed) > 1:
             yield mean_of(at_speed)
 
 
-def named_entrant(name: str, faces: LabelledFaces, speed: Speed, store: ArtifactStore) -> Entrant:
-    """Any other model that `ferflow predict --model` offers.
+def open_named(
+    name: str, faces: LabelledFaces, speed: Speed, store: ArtifactStore | None
+) -> OpenModel:
+    """Any model that `ferflow predict --model` offers.
 
     Raises:
         StoreError: there is no such model, or it is damaged.
         ConfigError: its classes differ, or it takes other images.
     """
-    return _opened(name, name, faces, speed, 0, 0, store)
+    opened = open_model(name, store, speed)
+    if sorted(opened.classes) != sorted(faces.classes.names):
+        raise ConfigError(
+            f"--model {name}: expected the classes {', '.join(faces.classes.names)}, got "
+            f"{', '.join(opened.classes)}; leave it out"
+        )
+    if opened.image_format.channels != 1 or opened.image_format.size_px != faces.images.shape[1]:
+        raise ConfigError(
+            f"--model {name}: expected a model of grey images of {faces.images.shape[1]} px, got "
+            f"one of {opened.image_format.size_px} px, {opened.image_format.channels} channel(s); "
+            "leave it out"
+        )
+    return OpenModel(f"{name}, {speed}", _called(name, speed), opened)
 
 
 def mean_of(entrants: Sequence[Entrant]) -> Entrant:
@@ -99,40 +151,8 @@ def mean_of(entrants: Sequence[Entrant]) -> Entrant:
     )
 
 
-def _opened(
-    model: str,
-    name: str,
-    faces: LabelledFaces,
-    speed: Speed,
-    views: int,
-    parameters: int,
-    store: ArtifactStore | None = None,
-) -> Entrant:
-    opened = open_model(model, store, speed)
-    if sorted(opened.classes) != sorted(faces.classes.names):
-        raise ConfigError(
-            f"--model {model}: expected the classes {', '.join(faces.classes.names)}, got "
-            f"{', '.join(opened.classes)}; leave it out"
-        )
-    if opened.image_format.channels != 1 or opened.image_format.size_px != faces.images.shape[1]:
-        raise ConfigError(
-            f"--model {model}: expected a model of grey images of 48 x 48 px, got one of "
-            f"{opened.image_format.size_px} px, {opened.image_format.channels} channel(s); "
-            "leave it out"
-        )
-    result = timed(opened.predict, faces.images)
-    order = [opened.classes.index(one) for one in faces.classes.names]
-    return Entrant(
-        name=f"{name}, {_views_text(views) if views else speed}",
-        is_peer=False,
-        probs_NK=result.probs[:, order].astype(np.float64),
-        parameters=parameters,
-        views=views,
-        seconds=result.seconds,
-        cpu_seconds=result.cpu_seconds,
-        called=f"`fer_models` with `{model}`, speed `{speed}`",
-        learned="FER2013's Training; epoch chosen on PublicTest" if parameters else "",
-    )
+def _called(model: str, speed: Speed) -> str:
+    return f"`open_model({model!r}, speed={speed!r})`"
 
 
 def _parameters(bundle: str) -> int:
