@@ -170,7 +170,7 @@ def test_a_whole_run_lists_who_is_missing_and_writes_its_files(
 def test_a_further_model_is_opened_before_anything_is_predicted(
     faces: LabelledFaces, store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "shipped_entrants", lambda faces, speeds: pytest.fail("too early"))
+    monkeypatch.setattr(command, "shipped_entrants", lambda *_: pytest.fail("too early"))
     with pytest.raises(StoreError, match="no id starts with 'absent'"):
         bench_fer(faces, ["fast"], [("absent", store)], (), root=tmp_path)
 

@@ -209,7 +209,8 @@ def machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     today = dt.datetime.now(tz=dt.UTC).date()
-    return f"{cores} core{'s' if cores != 1 else ''} of {_processor()}, {platform.system()} {platform.machine()}{load}, {today}"
+    used = f"{cores} core{'s' if cores != 1 else ''} of {_processor()}"
+    return f"{used}, {platform.system()} {platform.machine()}{load}, {today}"
 
 
 def _processor() -> str:
