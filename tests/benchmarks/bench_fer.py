@@ -115,8 +115,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measured(options: argparse.Namespace, command: str) -> Results:
-    if options.out.exists() and not options.out.is_dir():
-        raise ConfigError(f"--out: expected a folder, got the file {options.out}; choose another")
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"--out: expected a folder to write to, got {options.out} ({error.strerror}); choose "
+            "another one"
+        ) from error
     _use_cores(options.cores)
     cache = default_cache_dir()
     faces = read_faces(options.data, options.split, _store(cache / "bench-fer"))

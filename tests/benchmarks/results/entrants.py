@@ -19,7 +19,6 @@ from tests.benchmarks.peer_runners.protocol import timed
 from tests.benchmarks.results.faces import LabelledFaces
 
 _VIEWS_TEXT = {1: "one view", 2: "mirror image"}
-MEAN = "mean of both"
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,9 @@ def open_named(
 def mean_of(entrants: Sequence[Entrant]) -> Entrant:
     """The mean of the probabilities; it costs what they cost together."""
     views = entrants[0].views
+    number = "both" if len(entrants) == 2 else str(len(entrants))
     return Entrant(
-        name=f"{MEAN}, {_views_text(views)}",
+        name=f"mean of {number}, {_views_text(views)}",
         is_peer=False,
         probs_NK=np.mean([one.probs_NK for one in entrants], axis=0),
         parameters=sum(one.parameters for one in entrants),

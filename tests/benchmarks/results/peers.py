@@ -152,9 +152,7 @@ def run_peer(peer: Peer, images: np.ndarray, classes: ClassList, root: Path) -> 
             return Entrant(
                 name=peer.name,
                 is_peer=True,
-                probs_NK=_ordered(
-                    arrays["probs"], [str(one) for one in arrays["classes"]], classes
-                ),
+                probs_NK=_ordered(arrays["probs"], arrays["classes"].tolist(), classes, images),
                 parameters=int(arrays["parameters"]),
                 views=1,
                 seconds=float(arrays["seconds"]),
@@ -219,14 +217,18 @@ def _last_line(text: str) -> str:
     return lines[-1][:_LAST_CHARACTERS] if lines else ""
 
 
-def _ordered(probs_NC: np.ndarray, names: Sequence[str], classes: ClassList) -> np.ndarray:
+def _ordered(
+    probs_NC: np.ndarray, names: Sequence[str], classes: ClassList, images: np.ndarray
+) -> np.ndarray:
     """The probabilities N x K in the order of the data's classes."""
     known = [emotion_of(name) for name in names]
     wanted = [emotion_of(name) for name in classes.names]
     lacking = [name for name in wanted if name not in known]
-    if lacking or probs_NC.ndim != 2 or probs_NC.shape[1] != len(names):
+    expected = (len(images), len(names))
+    if lacking or probs_NC.shape != expected or not np.isfinite(probs_NC).all():
         raise PeerMissingError(
-            f"expected answers for {', '.join(wanted)}, got {probs_NC.shape} for {', '.join(names)}"
+            f"expected finite answers {expected} for {', '.join(wanted)} among the classes, got "
+            f"{probs_NC.shape} for {', '.join(names)}"
         )
     kept_NK = probs_NC[:, [known.index(name) for name in wanted]]
     sums_N1 = kept_NK.sum(axis=1, keepdims=True)
