@@ -20,8 +20,8 @@ from prefect.runner import Runner
 from deployments.server.process import answers
 
 _LOG_TIMEOUT_S = 5.0
-_GRACE_S = 7.0
-_PATIENCE_S = 6.0
+_GRACE_S = 5.0
+_PATIENCE_S = 4.0
 
 
 class ServingRunner(Runner):
