@@ -18,9 +18,9 @@ class Episode:
     """Kills after which the store held artifacts without a description, which no reader sees."""
     attempts: int = 0
     resumed: int = 0
-    """Last attempts that continued a training from a checkpoint."""
+    """Attempts that continued a training from a checkpoint."""
     could_resume: int = 0
-    """Last attempts that found the checkpoint of a killed training."""
+    """Attempts that found the checkpoint of a killed training, and were not killed before it."""
     stop_s: list[float] = field(default_factory=list)
     """Seconds from SIGTERM or Ctrl-C to the end, of commands past their start."""
     problems: list[str] = field(default_factory=list)

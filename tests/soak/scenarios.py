@@ -29,6 +29,7 @@ _FILES = 128
 """Files that it writes to the store."""
 _EPOCHS = 120
 """Of its longer training, which has 150."""
+_AFTER_TRAINING = ("ensemble", "evaluate", "promote", "report")
 _SEEDS = ("0", "1")
 GC = ("store", "gc", "--delete", "--keep-days=0", "--keep-runs=1", "--min-age-h=0")
 
@@ -125,11 +126,14 @@ def killed_run(draw: random.Random, reference: Reference, *options: str) -> Epis
     with reference.place(reference.server() if draw.random() < 0.2 else None) as place:
         arguments = ("run", "--recipe", "soak.yaml", *chosen)
         for _ in range(draw.randint(_MAX_KILLS // 2, _MAX_KILLS)):
-            command = place.start(*arguments)
-            if not _at_random(draw, command, place):
+            epochs, command = place.epochs(), place.start(*arguments)
+            is_running = _at_random(draw, command, place)
+            if is_running:
+                kill(place, command, draw.choice(_SIGNALS), "run", episode)
+                check_whole(place, episode)
+            check_resumed(command, epochs, episode)
+            if not is_running:
                 break
-            kill(place, command, draw.choice(_SIGNALS), "run", episode)
-            check_whole(place, episode)
         ended = completed(place, arguments, episode)
         if ended is not None:
             same(episode, outcome(ended.produced), reference.of(*chosen))
@@ -252,6 +256,15 @@ def completed(place: Place, arguments: tuple[str, ...], episode: Episode) -> End
     )
     episode.require(ended.code in (0, 3), f"exit code {ended.code}: {ended.err[-500:]}")
     return ended if ended.code in (0, 3) else None
+
+
+def check_resumed(command: Command, epochs: int, episode: Episode) -> None:
+    """If it found a checkpoint and came beyond the trainings, it continued from that."""
+    has_resumed = "resumed after epoch" in command.err()
+    if epochs and (has_resumed or command.stage() in _AFTER_TRAINING):
+        episode.could_resume += 1
+        episode.resumed += has_resumed
+        episode.require(has_resumed, f"the training started anew, with a checkpoint of {epochs}")
 
 
 def check_whole(place: Place, episode: Episode) -> None:
