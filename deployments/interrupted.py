@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from fer_models.processes import PROCESS_LABEL, process_tag
-from fer_models.signals import Terminated
+from fer_models.signals import Terminated, interruption_behind
 
 if TYPE_CHECKING:
     from deployments.server.process import ServerProcess
@@ -48,12 +48,15 @@ def ending_as_cancelled(server: "ServerProcess | None", at_exit: QuickExit) -> I
     """
     try:
         yield
-    except (KeyboardInterrupt, Terminated) as error:
-        at_exit.with_code(_EXIT_CODES[type(error)])
+    except BaseException as error:
+        interruption = interruption_behind(error)
+        if interruption is None:
+            raise
+        at_exit.with_code(_EXIT_CODES[type(interruption)])
         if server is not None:
             server.hurry()
         _cancel_runs_of_this_process()
-        raise
+        raise interruption from None
 
 
 def _cancel_runs_of_this_process() -> None:

@@ -34,6 +34,21 @@ def _terminate(*_: object) -> None:
     raise Terminated
 
 
+def interruption_behind(error: BaseException) -> KeyboardInterrupt | Terminated | None:
+    """The Ctrl-C or SIGTERM during whose handling an error was raised, if that is its origin.
+
+    Libraries that clean up after an interruption fail at times, and raise their own error instead.
+    """
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        if isinstance(current, KeyboardInterrupt | Terminated):
+            return current
+        seen.add(id(current))
+        current = current.__cause__ or current.__context__
+    return None
+
+
 @contextmanager
 def ignored_signals_sent_again() -> Iterator[None]:
     """Send Ctrl-C or SIGTERM again if it was lost: C code prints and ignores exceptions at times.

@@ -13,6 +13,7 @@ from fer_models.signals import (
     Terminated,
     ended_by_sigterm,
     ignored_signals_sent_again,
+    interruption_behind,
     own_sigterm_handler,
     signals_unwrapped,
 )
@@ -108,3 +109,18 @@ def test_another_ignored_exception_is_reported_as_before(
     with ignored_signals_sent_again():
         BrokenWhenDeleted()
     assert reported == [ValueError]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, Terminated])
+def test_an_interruption_is_found_behind_the_error_of_a_clean_up(kind: type[BaseException]) -> None:
+    interruption, clean_up, failure = kind(), ValueError("not set"), RuntimeError("failed")
+    clean_up.__context__ = interruption
+    failure.__cause__ = clean_up
+    assert interruption_behind(failure) is interruption
+    assert interruption_behind(ValueError("not set")) is None
+
+
+def test_errors_that_refer_to_each_other_have_no_interruption_behind_them() -> None:
+    first, second = ValueError("a"), ValueError("b")
+    first.__context__, second.__context__ = second, first
+    assert interruption_behind(first) is None
