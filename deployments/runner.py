@@ -18,6 +18,7 @@ from prefect.logging.handlers import APILogWorker
 from prefect.runner import Runner
 
 from deployments.server.process import answers
+from fer_models.processes import is_alive
 
 _LOG_TIMEOUT_S = 5.0
 _GRACE_S = 5.0
@@ -120,15 +121,8 @@ def _end(processes: list[psutil.Process], *, politely: bool = True) -> None:
             process.terminate()
     # Not psutil's wait: it would take the exit code from the loop.
     until_s = time.monotonic() + _GRACE_S
-    while (left := [one for one in processes if _runs(one)]) and time.monotonic() < until_s:
+    while (left := [one for one in processes if is_alive(one)]) and time.monotonic() < until_s:
         time.sleep(0.1)
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -2,6 +2,10 @@
 
 import os
 import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 _PREFIX = "process"
 PROCESS_LABEL = "ferflow.process"
@@ -29,6 +33,16 @@ def is_dead(tag: str) -> bool:
         return is_another or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def is_alive(process: "psutil.Process") -> bool:
+    """Whether the process runs; one that only waits to be reaped does not."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def num_cores() -> int:

@@ -28,7 +28,7 @@ from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from fer_models.labels import Expression
-from fer_models.processes import num_cores
+from fer_models.processes import is_alive, num_cores
 from fer_models.synthetic.config import SyntheticConfig
 from fer_models.synthetic.generate import generate_synthetic
 from tests.deployments.processes import Workspace, free_port
@@ -226,14 +226,6 @@ def seconds_until_gone(processes: Sequence[psutil.Process], limit_s: float) -> f
         assert time.monotonic() < start_s + limit_s, f"after {limit_s:.0f} s: {shown}"
         time.sleep(0.2)
     return time.monotonic() - start_s
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Whether the process runs; one that only waits to be reaped does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def title(process: psutil.Process) -> str:

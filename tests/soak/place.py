@@ -15,12 +15,13 @@ from typing import Any, Self
 
 import psutil
 
+from fer_models.processes import is_alive
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ARTIFACT_KINDS
 from fer_models.storage.store import ARTIFACT_FILE, ArtifactStore
 from fer_models.training.engine.fit import epochs_done
 from tests.deployments.processes import Workspace
-from tests.operation.served import is_alive, on_this_machine, title
+from tests.operation.served import on_this_machine, title
 
 RECIPE = """
 name: soak

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef
@@ -34,30 +33,19 @@ _SEEDS = ("0", "1")
 GC = ("store", "gc", "--delete", "--keep-days=0", "--keep-runs=1", "--min-age-h=0")
 
 
-class Reference:
+class Reference(ExitStack):
     """What unkilled runs give, by their options; each is run once.
 
     Their places stay until the end, for what other scenarios begin with.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._known: dict[tuple[str, ...], dict[str, Any]] = {}
-        self._places = ExitStack()
         self._first: Place | None = None
         self._filled: Place | None = None
         self._server: dict[str, str] | None = None
         self.temporary: set[str] = set()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._places.close()
 
     def place(self, environment: dict[str, str] | None = None) -> Place:
         """A new place; its Prefect server need not create its database."""
@@ -70,15 +58,15 @@ class Reference:
     def server(self) -> dict[str, str]:
         """The address of a Prefect server that runs until the end: commands need not start one."""
         if self._server is None:
-            folder = Path(self._places.enter_context(TemporaryDirectory(prefix="sp-", dir="/tmp")))
-            url = self._places.enter_context(running_prefect_server(folder, free_port()))
+            folder = Path(self.enter_context(TemporaryDirectory(prefix="sp-", dir="/tmp")))
+            url = self.enter_context(running_prefect_server(folder, free_port()))
             self._server = {"PREFECT_API_URL": url}
         return self._server
 
     def of(self, *options: str) -> dict[str, Any]:
         """The models with metrics and weights, the decision and the report."""
         if options not in self._known:
-            place = self._places.enter_context(Place())
+            place = self.enter_context(Place())
             if self._first is None:
                 self._first = place
             else:
@@ -92,7 +80,7 @@ class Reference:
     def filled(self) -> Place:
         """A place in which two runs were made, the same one with the same content each time."""
         if self._filled is None:
-            place = self._filled = self._places.enter_context(self.place())
+            place = self._filled = self.enter_context(self.place())
             for seed in _SEEDS:
                 ended = place.run("run", "--recipe", "soak.yaml", "--seed", seed)
                 assert ended.code in (0, 3), ended.err
