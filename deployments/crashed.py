@@ -33,9 +33,11 @@ def marking_crashed_runs(poll_s: float = _POLL_S) -> Iterator[None]:
 
 def _mark_again(poll_s: float, stop: threading.Event) -> None:
     import httpx
+    from prefect.exceptions import PrefectException
 
     while not stop.wait(poll_s):
-        with suppress(httpx.HTTPError):  # the server may be starting again
+        # The server may be starting again; a run may be deleted meanwhile.
+        with suppress(httpx.HTTPError, PrefectException):
             mark_crashed_runs()
 
 
