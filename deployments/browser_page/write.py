@@ -134,7 +134,7 @@ def _graph_beside(model: str) -> Path | None:
     path = graph_file(which)
     if path is None:
         return None
-    expected = read_facts(bundle_files(which)[0]).weights_sha256
+    expected = read_facts(bundle_files(which).facts).weights_sha256
     return path if open_onnx(path).facts.weights_sha256 == expected else None
 
 

@@ -1,10 +1,11 @@
-"""Weight bundles: a trained network or ensemble in two small files, usable without a store.
+"""Weight bundles: a trained network or ensemble in small files, usable without a store.
 
-`<name>.safetensors` contains the weights in half precision, `<name>.json` the metadata. The bundles
-that ferflow ships are in `fer_models/weights/`.
+`<name>.safetensors` contains the weights in half precision, `<name>.json` the metadata. That of an
+ensemble names the weights of each of its networks, `<name>-1.safetensors` or those of another
+bundle. The bundles that ferflow ships are in `fer_models/weights/`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fer_models.bundles.facts import (
+    BundledMember,
     BundleFacts,
     EnsembleFacts,
     PreprocessingFacts,
@@ -88,37 +90,29 @@ def load_any_bundle(which: str | Path) -> Bundle | EnsembleBundle:
     Example:
         load_any_bundle("bundles/small.json").predict(images)  # uint8 N x 48 x 48 -> N x K
     """
-    from safetensors.torch import load
-
-    facts_file, weights_file = bundle_files(which)
-    facts = read_facts(facts_file)
-    weights = read_weights(weights_file, facts)
-    _check_fit(weight_shapes(weights, weights_file), facts, str(weights_file))
-    tensors, where = load(weights), str(weights_file)
+    files = bundle_files(which)
+    facts = read_facts(files.facts)
+    read = [(file, read_weights(file, sha256)) for file, sha256 in files.weights(facts)]
+    described: Sequence[BundleFacts | BundledMember] = (
+        [facts] if isinstance(facts, BundleFacts) else facts.members
+    )
+    for (file, weights), one in zip(read, described, strict=True):
+        _check_fit(weight_shapes(weights, file), one.member.network, len(facts.classes), str(file))
+    members = [
+        (_network(one, weights, len(facts.classes), str(file)), _preprocessing(one.preprocessing))
+        for (file, weights), one in zip(read, described, strict=True)
+    ]
     if isinstance(facts, BundleFacts):
-        network = full_network(facts.member.network, tensors, where, len(facts.classes))
-        return Bundle(network, _preprocessing(facts.preprocessing), facts)
-    members = []
-    for number, one in enumerate(facts.members):
-        own = member_tensors(tensors, number)
-        network = full_network(one.member.network, own, where, len(facts.classes))
-        members.append((network, _preprocessing(one.preprocessing)))
+        return Bundle(*members[0], facts)
     return EnsembleBundle(tuple(members), facts.combination, facts)
 
 
-def prefixed_tensors(number: int, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a member, by their names in the file of an ensemble."""
-    return {f"{number}.{name}": value for name, value in tensors.items()}
+def _network(
+    facts: BundleFacts | BundledMember, weights: bytes, num_classes: int, where: str
+) -> nn.Module:
+    from safetensors.torch import load
 
-
-def member_tensors(tensors: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:
-    """The weights of a member of an ensemble, the inverse of `prefixed_tensors`."""
-    prefix = f"{number}."
-    return {
-        name.removeprefix(prefix): value
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }
+    return full_network(facts.member.network, load(weights), where, num_classes)
 
 
 def half_weights(network: nn.Module) -> dict[str, Tensor]:
@@ -157,25 +151,16 @@ def full_network(
     return network.to(memory_format=torch.channels_last).eval()
 
 
-def _check_fit(found: Shapes, facts: BundleFacts | EnsembleFacts, where: str) -> None:
-    """Compare names and shapes of the weights with those of the networks, before any is built.
+def _check_fit(found: Shapes, network: NetworkConfig, num_classes: int, where: str) -> None:
+    """Compare names and shapes of the weights with those of the network, before it is built.
 
     A network that is far larger than the file would otherwise be built for minutes.
     """
-    if isinstance(facts, BundleFacts):
-        members = {"": facts.member}
-    else:
-        members = {f"{number}.": one.member for number, one in enumerate(facts.members)}
-    expected: dict[str, tuple[int, ...]] = {}
-    for prefix, member in members.items():
-        shapes = state_shapes(member.network, len(facts.classes))
-        expected |= {f"{prefix}{name}": shape for name, shape in shapes.items()}
-    problems = misfits(expected, found)
+    problems = misfits(state_shapes(network, num_classes), found)
     if problems:
-        names = ", ".join(dict.fromkeys(member.network.name for member in members.values()))
         raise StoreError(
-            f"{where}: the weights do not fit the network {names} of this version; use a bundle "
-            "exported by this version",
+            f"{where}: the weights do not fit the network {network.name} of this version; use a "
+            "bundle exported by this version",
             problems,
         )
 

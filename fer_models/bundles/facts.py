@@ -1,6 +1,7 @@
 """Metadata of a weight bundle: the content of `<name>.json`."""
 
 import json
+import re
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal, Self
 
@@ -15,7 +16,7 @@ from pydantic import (
 
 from fer_models.base_config import FrozenConfig
 from fer_models.bundles.speed import Speed
-from fer_models.combination.stored import Combination
+from fer_models.combination.stored import Combination, joint_sha256
 from fer_models.dataset.image_format import THUMBNAIL_PX
 from fer_models.errors import StoreError
 from fer_models.models.config import NetworkConfig
@@ -25,6 +26,7 @@ from fer_models.training.config import TTA
 WEIGHTS_SUFFIX = ".safetensors"
 FACTS_SUFFIX = ".json"
 _INPUT_FIELDS = {"image_size_px", "in_channels"}
+_SHA256_PATTERN = "^[0-9a-f]{64}$"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
 
 
@@ -100,7 +102,8 @@ class CommonFacts(FrozenConfig):
 
     name: str = Field(pattern=NAME_PATTERN)
     classes: ClassNames
-    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    weights_sha256: str = Field(pattern=_SHA256_PATTERN)
+    """Of the file of weights; of an ensemble, see `joint_sha256`."""
     command: str
     """The command that trained the networks; empty if unknown."""
     seed: int
@@ -143,10 +146,18 @@ class BundleFacts(CommonFacts):
         return [self.classes, self.preprocessing.classes]
 
 
+class WeightsFile(FrozenConfig):
+    """The weights of one network, in a file beside the metadata."""
+
+    name: str = Field(pattern=NAME_PATTERN.removesuffix("$") + re.escape(WEIGHTS_SUFFIX) + "$")
+    sha256: str = Field(pattern=_SHA256_PATTERN)
+
+
 class BundledMember(FrozenConfig):
-    """A network of an ensemble; its weights are those with its number as prefix."""
+    """A network of an ensemble; its weights may be those of another bundle."""
 
     model_id: str
+    weights: WeightsFile
     member: MemberFacts
     preprocessing: PreprocessingFacts
 
@@ -167,6 +178,9 @@ class EnsembleFacts(CommonFacts):
         expected = self.combination.rule.num_members
         if len(self.members) != expected:
             raise ValueError(f"expected {expected} members, got {len(self.members)}")
+        joint = joint_sha256(member.weights.sha256 for member in self.members)
+        if self.weights_sha256 != joint:
+            raise ValueError(f"weights_sha256: expected {joint}, that of the members' files")
         return self
 
     @property
@@ -201,7 +215,7 @@ def read_facts(file: Traversable) -> BundleFacts | EnsembleFacts:
 
 
 def read_bytes(file: Traversable) -> bytes:
-    """The bytes of one of the two files.
+    """The bytes of one of the files.
 
     Raises:
         StoreError: it can't be read.
@@ -211,7 +225,8 @@ def read_bytes(file: Traversable) -> bytes:
     except OSError as error:
         raise StoreError(
             f"{file}: can't read this file of a weight bundle ({error.strerror}); a bundle is "
-            f"<name>{FACTS_SUFFIX} and <name>{WEIGHTS_SUFFIX} in the same folder"
+            f"<name>{FACTS_SUFFIX} and <name>{WEIGHTS_SUFFIX} in the same folder, of an ensemble "
+            f"<name>{FACTS_SUFFIX} and the {WEIGHTS_SUFFIX} files that it names"
         ) from error
 
 

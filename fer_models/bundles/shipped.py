@@ -3,12 +3,14 @@
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import NamedTuple
 
 from fer_models.bundles.facts import (
     FACTS_SUFFIX,
     WEIGHTS_SUFFIX,
     BundleFacts,
     EnsembleFacts,
+    WeightsFile,
     read_facts,
 )
 from fer_models.bundles.speed import DEFAULT_SPEED
@@ -21,13 +23,32 @@ WANTED_ACCURACY = 0.71
 _INSTEAD = "train a network and pass its id, or export one with `ferflow models export`"
 
 
+class BundleFiles(NamedTuple):
+    """Where the files of a bundle are."""
+
+    folder: Traversable
+    name: str
+
+    @property
+    def facts(self) -> Traversable:
+        """The file of the metadata."""
+        return self.folder / f"{self.name}{FACTS_SUFFIX}"
+
+    def weights(self, facts: BundleFacts | EnsembleFacts) -> list[tuple[Traversable, str]]:
+        """The file of weights of each network, and its sha256."""
+        if isinstance(facts, BundleFacts):
+            files = [WeightsFile(name=f"{self.name}{WEIGHTS_SUFFIX}", sha256=facts.weights_sha256)]
+        else:
+            files = [member.weights for member in facts.members]
+        return [(self.folder / file.name, file.sha256) for file in files]
+
+
 def bundled_names() -> list[str]:
     """The names of the bundles that ferflow ships, sorted."""
     if not _SHIPPED.is_dir():
         return []
-    files = {entry.name for entry in _SHIPPED.iterdir()}
-    names = (name.removesuffix(FACTS_SUFFIX) for name in files if name.endswith(FACTS_SUFFIX))
-    return sorted(name for name in names if name + WEIGHTS_SUFFIX in files)
+    files = [entry.name for entry in _SHIPPED.iterdir()]
+    return sorted(name.removesuffix(FACTS_SUFFIX) for name in files if name.endswith(FACTS_SUFFIX))
 
 
 def default_bundle() -> str:
@@ -69,22 +90,22 @@ def _cost(facts: BundleFacts | EnsembleFacts) -> float:
     return speed.multiply_adds if speed else float("inf")
 
 
-def bundle_files(which: str | Path) -> tuple[Traversable, Traversable]:
-    """The metadata file and the weights file of a bundle.
+def bundle_files(which: str | Path) -> BundleFiles:
+    """The files of a shipped bundle by its name, or of any bundle by one of its two files.
 
     Raises:
         StoreError: no bundle of that name is shipped.
     """
     if isinstance(which, Path) or which.endswith((FACTS_SUFFIX, WEIGHTS_SUFFIX)):
         path = Path(which)
-        return path.with_suffix(FACTS_SUFFIX), path.with_suffix(WEIGHTS_SUFFIX)
+        return BundleFiles(path.parent, path.stem)
     names = bundled_names()
     if which not in names:
         raise StoreError(
             f"expected a shipped bundle ({', '.join(names) or 'there are none'}), got {which!r}; "
             "choose one of them, or give the path of a bundle's .json file"
         )
-    return _SHIPPED / f"{which}{FACTS_SUFFIX}", _SHIPPED / f"{which}{WEIGHTS_SUFFIX}"
+    return BundleFiles(_SHIPPED, which)
 
 
 def graph_file(which: str | Path) -> Path | None:
@@ -93,6 +114,5 @@ def graph_file(which: str | Path) -> Path | None:
     Raises:
         StoreError: no bundle of that name is shipped.
     """
-    facts_file, _ = bundle_files(which)
-    path = Path(str(facts_file)).with_suffix(ONNX_SUFFIX)
+    path = Path(str(bundle_files(which).facts)).with_suffix(ONNX_SUFFIX)
     return path if path.is_file() else None

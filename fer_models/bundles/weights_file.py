@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.bundles.facts import CommonFacts, read_bytes
+from fer_models.bundles.facts import read_bytes
 from fer_models.errors import StoreError
 
 MAX_SHOWN = 10
@@ -16,7 +16,7 @@ _EXPONENTS = {"F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80), "F32": ("<u4", 0x
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def read_weights(file: Traversable, facts: CommonFacts) -> bytes:
+def read_weights(file: Traversable, sha256: str) -> bytes:
     """The content of a bundle's file of weights: those of the metadata, all of them finite.
 
     Raises:
@@ -25,10 +25,10 @@ def read_weights(file: Traversable, facts: CommonFacts) -> bytes:
     """
     weights = read_bytes(file)
     found = hashlib.sha256(weights).hexdigest()
-    if found != facts.weights_sha256:
+    if found != sha256:
         raise StoreError(
-            f"{file}: expected weights with the sha256 {facts.weights_sha256[:12]}..., got "
-            f"{found[:12]}...; the file is damaged or from another bundle; copy both files again"
+            f"{file}: expected weights with the sha256 {sha256[:12]}..., got {found[:12]}...; the "
+            "file is damaged or from another bundle; copy all files again"
         )
     tensors = _tensors(weights, file)
     problems = [name for name, tensor in tensors if not _is_finite(tensor)]

@@ -1,6 +1,7 @@
 """The combination of an ensemble as it is stored with the model, and as it predicts."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +93,11 @@ def weights_sha256(store: ArtifactStore, model: ModelRef) -> str:
     """
     entry = store.describe(model).files.get(WEIGHTS_FILE)
     return entry.sha256 if entry is not None else ""
+
+
+def joint_sha256(sha256s: Iterable[str]) -> str:
+    """One sha256 for the weights of several networks, from that of each."""
+    return hashlib.sha256("".join(sha256s).encode()).hexdigest()
 
 
 def _check_members(

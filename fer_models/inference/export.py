@@ -1,9 +1,6 @@
 """Export a stored network or ensemble as a weight bundle."""
 
 import datetime as dt
-import hashlib
-import re
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +8,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from fer_models.bundles.bundle import full_network, half_weights, prefixed_tensors
-from fer_models.bundles.facts import (
-    FACTS_SUFFIX,
-    NAME_PATTERN,
-    WEIGHTS_SUFFIX,
-    BundleFacts,
-    EnsembleFacts,
-)
+from fer_models.bundles.bundle import full_network, half_weights
+from fer_models.bundles.facts import BundleFacts, EnsembleFacts, WeightsFile
 from fer_models.combination.stored import Combination, read_combination
 from fer_models.errors import StoreError
+from fer_models.inference.bundle_folder import (
+    check_folder,
+    check_name,
+    weights_files,
+    weights_sha256,
+    write_files,
+)
 from fer_models.inference.familiar_faces import stored_familiarity
 from fer_models.inference.measured import measured_speeds
 from fer_models.inference.networks import LoadedModel, recorded_accuracy
@@ -71,6 +69,9 @@ def write_bundle(
 ) -> BundleFacts | EnsembleFacts:
     """Write `<name>.safetensors` and `<name>.json` to `folder`, which is created if necessary.
 
+    The weights of an ensemble are one file for each network, `<name>-1.safetensors`; those that are
+    in the folder already, in another bundle, are not written again.
+
     The accuracies are measured with the half-precision weights on the validation images;
     `validation_unseen` excludes exact duplicates of training images. If the images are no longer
     in the store, the accuracy from the training is used. A final fit has learned from the
@@ -98,24 +99,16 @@ def write_bundle(
     name = name or model.id
     check_name(name)
     combination, parts = _parts(store, model, tta)
-    weights = save(
-        parts[0].halves
-        if combination is None
-        else {
-            key: value
-            for number, part in enumerate(parts)
-            for key, value in prefixed_tensors(number, part.halves).items()
-        }
-    )
+    weights = [save(part.halves) for part in parts]
     check_folder(folder)
-    _check_existing(folder, name, weights)
+    files = weights_files(folder, name, weights)
     loaded = LoadedModel(
         name=name,
         full_name=model.id,
         parts=[Part(part.rounded(), part.preprocessing) for part in parts],
         network_names=[part.member.name for part in parts],
         combination=combination,
-        weights_sha256=hashlib.sha256(weights).hexdigest(),
+        weights_sha256=weights_sha256([file.sha256 for file in files]),
         accuracy={},
         familiarity=stored_familiarity(store, model),
     )
@@ -130,8 +123,9 @@ def write_bundle(
         "familiarity": loaded.familiarity(),
         **_stored_facts(store, model, machine),
     }
-    facts = _facts(common, parts, combination)
-    _write(folder, name, weights, facts)
+    facts = _facts(common, parts, combination, files)
+    named = {file.name: content for file, content in zip(files, weights, strict=True)}
+    write_files(folder, name, named, facts)
     return facts
 
 
@@ -158,11 +152,17 @@ def _part(store: ArtifactStore, model: ModelRef, tta: TTA | None) -> _Part:
 
 
 def _facts(
-    common: dict[str, Any], parts: Sequence[_Part], combination: Combination | None
+    common: dict[str, Any],
+    parts: Sequence[_Part],
+    combination: Combination | None,
+    files: Sequence[WeightsFile],
 ) -> BundleFacts | EnsembleFacts:
     if combination is None:
         return BundleFacts.model_validate({**common, **parts[0].facts()})
-    members = [{"model_id": part.model.id, **part.facts()} for part in parts]
+    members = [
+        {"model_id": part.model.id, "weights": file.model_dump(), **part.facts()}
+        for part, file in zip(parts, files, strict=True)
+    ]
     return EnsembleFacts.model_validate(
         {**common, "members": members, "combination": combination.model_dump(mode="json")}
     )
@@ -181,18 +181,6 @@ def _stored_facts(store: ArtifactStore, model: ModelRef, machine: str) -> dict[s
     }
 
 
-def check_name(name: str) -> None:
-    """Reject a name that is not that of a bundle.
-
-    Raises:
-        StoreError: it is none.
-    """
-    if not re.fullmatch(NAME_PATTERN, name):
-        raise StoreError(
-            f"expected a bundle name of a-z, 0-9, '.', '_' and '-', got {name!r}; change --name"
-        )
-
-
 def _check_size(model: ModelRef, num_bytes: int) -> None:
     if num_bytes > MAX_BYTES:
         raise StoreError(
@@ -200,57 +188,3 @@ def _check_size(model: ModelRef, num_bytes: int) -> None:
             f"precision, got {num_bytes / 1e6:.1f} MB; export a smaller one, or predict from the "
             f"store with --model {model.id}"
         )
-
-
-def check_folder(folder: Path) -> None:
-    """Reject a path that can't be a folder.
-
-    Raises:
-        StoreError: it can't.
-    """
-    try:
-        existing_paths = (path for path in (folder, *folder.absolute().parents) if path.exists())
-        nearest = next(existing_paths, folder)
-        is_folder = nearest.is_dir()
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    if not is_folder:
-        raise StoreError(f"{folder}: expected a folder, {nearest} is a file; choose another one")
-
-
-def _check_existing(folder: Path, name: str, weights: bytes) -> None:
-    """Reject a bundle of that name with other weights."""
-    existing = folder / f"{name}{WEIGHTS_SUFFIX}"
-    try:
-        is_other = existing.exists() and existing.read_bytes() != weights
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    if is_other:
-        raise StoreError(
-            f"{existing}: a bundle of that name with other weights exists; choose another --name, "
-            "or remove the old bundle first"
-        )
-
-
-def _unwritable(folder: Path, error: OSError) -> StoreError:
-    return StoreError(f"{folder}: can't write the bundle ({error.strerror}); choose another folder")
-
-
-def _write(folder: Path, name: str, weights: bytes, facts: BundleFacts | EnsembleFacts) -> None:
-    """Write the weights first; each file is written atomically."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / f"{name}{WEIGHTS_SUFFIX}", weights)
-        text = facts.model_dump_json(indent=1) + "\n"
-        _replace(folder / f"{name}{FACTS_SUFFIX}", text.encode())
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{uuid.uuid4().hex}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_models.bundles.facts import WEIGHTS_SUFFIX
-from fer_models.bundles.names import is_bundle
+from fer_models.bundles.facts import EnsembleFacts, read_facts
+from fer_models.bundles.names import bundle_of, is_bundle
+from fer_models.bundles.shipped import bundle_files
 from fer_models.dataset.snapshot import Images, open_snapshot
 from fer_models.errors import ConfigError, StoreError
-from fer_models.inference.export import check_folder, check_name
+from fer_models.inference.bundle_folder import check_folder, check_name
 from fer_models.inference.networks import LoadedModel, load_bundled, load_stored
 from fer_models.inference.open_model import stored_model
 from fer_models.inference.submission.source_rows import read_source_rows
@@ -91,7 +92,7 @@ def write_onnx(
     if with_weights:
         store_in_half_precision(built)
     else:
-        refer_to_weights(built, folder / f"{source.name}{WEIGHTS_SUFFIX}", facts.weights_sha256)
+        _refer_to_bundle(built, model, folder)
     with replacing(path) as temporary:
         save_onnx(built, temporary)
         _check(temporary, source)
@@ -166,6 +167,26 @@ def _facts(source: LoadedModel) -> OnnxFacts:
         familiarity=source.familiarity(),
         ferflow=package_version("ferflow") or "unknown",
     )
+
+
+def _refer_to_bundle(built: "ir.Model", model: str, folder: Path) -> None:
+    """Let the weights be read from the bundle's files in the folder.
+
+    Raises:
+        ConfigError: the model is no bundle.
+        StoreError: the files are not there.
+    """
+    if not is_bundle(model):
+        raise ConfigError(
+            f"{model}: expected a bundle, whose weights are files; export the model as a bundle "
+            "first (without --onnx), or leave out --without-weights"
+        )
+    files = bundle_files(bundle_of(model)[1])
+    facts = read_facts(files.facts)
+    is_ensemble = isinstance(facts, EnsembleFacts)
+    for number, (file, sha256) in enumerate(files.weights(facts)):
+        prefix = f"{number}." if is_ensemble else ""
+        refer_to_weights(built, folder / file.name, sha256, prefix)
 
 
 def _check(path: Path, source: LoadedModel) -> None:

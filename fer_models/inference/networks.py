@@ -3,7 +3,6 @@
 N images, K classes.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,12 @@ from fer_models.bundles.bundle import Bundle, load_any_bundle
 from fer_models.bundles.facts import MeasuredAccuracy
 from fer_models.bundles.names import bundle_of
 from fer_models.bundles.speed import Speed, views_at
-from fer_models.combination.stored import Combination, read_combination, weights_sha256
+from fer_models.combination.stored import (
+    Combination,
+    joint_sha256,
+    read_combination,
+    weights_sha256,
+)
 from fer_models.dataset.image_format import ImageFormat, recorded_format
 from fer_models.dataset.snapshot import Images
 from fer_models.inference.familiar_faces import Familiarity, stored_familiarity
@@ -120,8 +124,7 @@ def load_stored(store: ArtifactStore, model: ModelRef) -> LoadedModel:
     refs = [member_ref(store, member.model_id, member.name) for member in members]
     parts = [Part(*load_network(store, ref)) for ref in refs]
     names = [member.name for member in members]
-    together = "".join(member.weights_sha256 for member in members)
-    sha256 = hashlib.sha256(together.encode()).hexdigest()
+    sha256 = joint_sha256(member.weights_sha256 for member in members)
     return LoadedModel(model.id, model.id, parts, names, combination, sha256, accuracy, familiarity)
 
 

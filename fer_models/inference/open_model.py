@@ -70,8 +70,7 @@ def open_bundle(name: str, speed: Speed = DEFAULT_SPEED) -> ExpressionModel:
     full_name, which = bundle_of(name)
     graph = graph_file(which)
     if graph is not None:
-        facts_file, _ = bundle_files(which)
-        facts = read_facts(facts_file)
+        facts = read_facts(bundle_files(which).facts)
         opened = _opened_graph(which, graph, facts)
         if opened is not None:
             return _by_onnxruntime(full_name, opened, speed, facts.familiarity)
@@ -118,8 +117,8 @@ def _by_torch(loaded: "LoadedModel") -> ExpressionModel:
 
 def _opened_graph(which: str, graph: Path, facts: BundleFacts | EnsembleFacts) -> OnnxModel | None:
     """The ONNX file beside a bundle; None if it was exported from other weights."""
-    _, weights_file = bundle_files(which)
-    read_weights(weights_file, facts)
+    for file, sha256 in bundle_files(which).weights(facts):
+        read_weights(file, sha256)
     opened = open_onnx(graph)
     return opened if opened.facts.weights_sha256 == facts.weights_sha256 else None
 

@@ -35,8 +35,14 @@ def store_in_half_precision(model: "ir.Model") -> None:
             _replace(model, weight, ir.tensor(halves, name=weight.name))
 
 
-def refer_to_weights(model: "ir.Model", file: Path, sha256: str) -> None:
-    """Let the weights be read from a bundle's safetensors file, which must lie beside.
+def refer_to_weights(model: "ir.Model", file: Path, sha256: str, prefix: str = "") -> None:
+    """Let the weights of a network be read from a bundle's safetensors file, which must lie beside.
+
+    Args:
+        model: the graph.
+        file: the weights of the network.
+        sha256: that of the file.
+        prefix: of the names of the network's weights in the graph.
 
     Raises:
         StoreError: the file is missing or another one.
@@ -52,7 +58,8 @@ def refer_to_weights(model: "ir.Model", file: Path, sha256: str) -> None:
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
     for weight in list(model.graph.initializers.values()):
-        found = header.get(weight.name)
+        name = str(weight.name)
+        found = header.get(name.removeprefix(prefix)) if name.startswith(prefix) else None
         if found is None or found["dtype"] != "F16":
             continue
         start, stop = found["data_offsets"]

@@ -127,7 +127,7 @@ def _predicted(
 ) -> "ir.Value":
     """Probabilities of one network, N x K: the mean over the views.
 
-    `member` is the prefix of its weights' names, as in the bundle of an ensemble.
+    `member` is the prefix of its weights' names.
     """
     prefix = f"network{member.rstrip('.')}/"
     image_format = recorded_format(part.preprocessing)

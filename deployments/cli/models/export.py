@@ -69,8 +69,8 @@ def export(
 
     `ferflow predict --model FOLDER/NAME.json` predicts with a bundle on any machine, without a
     store. A bundle is two files, the weights in half precision and their metadata; that of an
-    ensemble holds all its networks. The model card is written beside them, if its
-    figures can still be made.
+    ensemble has a file of weights for each network. Weights of a bundle that is in FOLDER already
+    are not written again. The model card is written beside them, if its figures can still be made.
 
     With --onnx, MODEL_ID may also be `bundled`, `bundled:NAME` or a bundle's file. The ONNX file
     takes pictures of any size and needs no other file; torch is not needed to run it.
@@ -85,22 +85,23 @@ def export(
         return _export_onnx(model_id, folder, store_url, options, (int8, images))
     store = open_store(store_url)
     model = stored_model(store, model_id)
-    from fer_models.bundles.facts import FACTS_SUFFIX, WEIGHTS_SUFFIX
+    from fer_models.bundles.shipped import BundleFiles
     from fer_models.inference.export import write_bundle
 
     with progress_display():
         facts = write_bundle(store, model, folder, name=name, command=training_command, tta=tta)
         card = _written_card(store, model, folder / f"{facts.name}{_CARD_SUFFIX}")
-    files = [folder / f"{facts.name}{suffix}" for suffix in (WEIGHTS_SUFFIX, FACTS_SUFFIX)]
-    files += card
+    bundle = BundleFiles(folder, facts.name)
+    weights = [Path(str(file)) for file, _ in bundle.weights(facts)]
+    files = [*weights, Path(str(bundle.facts)), *card]
     accuracy = {key: value.model_dump() for key, value in facts.accuracy.items()}
     print_facts(
         {
-            "bundle": str(files[1]),
+            "bundle": str(bundle.facts),
             **({"card": str(card[0])} if card else {}),
-            "weights": f"{files[0]} ({files[0].stat().st_size / 1e6:.2f} MB)",
+            "weights": ", ".join(f"{one} ({one.stat().st_size / 1e6:.2f} MB)" for one in weights),
             **{key: f"{value.accuracy:.4f} n={value.n}" for key, value in facts.accuracy.items()},
-            "next": f"ferflow predict --model {shlex.quote(str(files[1]))} PATH...",
+            "next": f"ferflow predict --model {shlex.quote(str(bundle.facts))} PATH...",
         }
     )
     return {

@@ -159,13 +159,17 @@ def _parameters(bundle: str) -> int:
     """Number of weights of a shipped bundle, from its file."""
     from safetensors import safe_open
 
+    from fer_models.bundles.facts import read_facts
     from fer_models.bundles.shipped import bundle_files
 
-    _, weights = bundle_files(bundle)
-    with safe_open(str(weights), framework="numpy") as file:
-        shapes = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118
-    trained = [shape for key, shape in shapes.items() if not _is_statistic(key)]
-    return sum(int(np.prod(shape)) for shape in trained)
+    files = bundle_files(bundle)
+    parameters = 0
+    for weights, _ in files.weights(read_facts(files.facts)):
+        with safe_open(str(weights), framework="numpy") as file:
+            shapes = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118
+        trained = [shape for key, shape in shapes.items() if not _is_statistic(key)]
+        parameters += sum(int(np.prod(shape)) for shape in trained)
+    return parameters
 
 
 def _is_statistic(key: str) -> bool:

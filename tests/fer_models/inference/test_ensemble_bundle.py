@@ -4,14 +4,17 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from fer_models.bundles.bundle import EnsembleBundle, load_any_bundle, load_bundle
+from fer_models.bundles.facts import EnsembleFacts
 from fer_models.combination.rules import MajorityRule, MeanRule, Rule, StackingRule
 from fer_models.combination.stored import WEIGHTS_FILE
 from fer_models.dataset.snapshot import open_snapshot
-from fer_models.errors import StoreError
+from fer_models.errors import ConfigError, StoreError
 from fer_models.inference.export import write_bundle
+from fer_models.inference.export_onnx import write_onnx
 from fer_models.inference.open_model import open_model
 from fer_models.labels import CLASS_NAMES
 from fer_models.models.config import NetworkConfig
@@ -120,3 +123,93 @@ def test_only_an_ensembles_probabilities_are_calibrated(
     names = (members[0].id, model.id, str(tmp_path / "pair.json"), "bundled:face_cnn")
     found = [open_model(name, store).is_calibrated for name in names]
     assert found == [False, True, True, False]
+
+
+def test_each_network_has_a_file_of_weights(
+    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
+) -> None:
+    store, members = networks
+    write_bundle(store, stored_ensemble(store, members, RULES[0]), tmp_path, name="pair")
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["pair-1.safetensors", "pair-2.safetensors", "pair.json"]
+    (tmp_path / "pair-2.safetensors").write_bytes((tmp_path / "pair-1.safetensors").read_bytes())
+    with pytest.raises(StoreError, match=r"pair-2.safetensors: expected weights with the sha256"):
+        load_any_bundle(tmp_path / "pair.json")
+    (tmp_path / "pair-2.safetensors").unlink()
+    with pytest.raises(StoreError, match=r"pair-2.safetensors: can't read this file"):
+        load_any_bundle(tmp_path / "pair.json")
+
+
+def test_weights_of_another_bundle_in_the_folder_are_shared(
+    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
+) -> None:
+    store, members = networks
+    write_bundle(store, members[1], tmp_path, name="other")
+    model = stored_ensemble(store, members, RULES[0])
+    facts = write_bundle(store, model, tmp_path, name="pair")
+    assert isinstance(facts, EnsembleFacts)
+    names = [member.weights.name for member in facts.members]
+    assert names == ["pair-1.safetensors", "other.safetensors"]
+    assert not (tmp_path / "pair-2.safetensors").exists()
+    images = random_images(20)
+    expected = predict_model(store, model, images)
+    np.testing.assert_allclose(
+        load_any_bundle(tmp_path / "pair.json").predict(images), expected, atol=5e-3
+    )
+
+
+def test_a_bundle_of_that_name_with_other_weights_stays(
+    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
+) -> None:
+    store, members = networks
+    write_bundle(store, members[0], tmp_path, name="pair")
+    before = (tmp_path / "pair.json").read_bytes()
+    model = stored_ensemble(store, members, RULES[0])
+    with pytest.raises(StoreError, match=r"pair\.json: a bundle of that name with other"):
+        write_bundle(store, model, tmp_path, name="pair")
+    assert (tmp_path / "pair.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pair.json", "pair.safetensors"]
+
+
+def test_files_outside_the_folder_and_another_joint_sha256_are_refused(
+    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
+) -> None:
+    store, members = networks
+    write_bundle(store, stored_ensemble(store, members, RULES[0]), tmp_path, name="pair")
+    file = tmp_path / "pair.json"
+    facts = json.loads(file.read_text())
+    file.write_text(json.dumps(facts | {"weights_sha256": "0" * 64}))
+    with pytest.raises(StoreError) as caught:
+        load_any_bundle(file)
+    assert "that of the members' files" in caught.value.problems[0]
+    facts["members"][0]["weights"]["name"] = "../pair-1.safetensors"
+    file.write_text(json.dumps(facts))
+    with pytest.raises(StoreError) as caught:
+        load_any_bundle(file)
+    assert "members.0.weights.name" in caught.value.problems[0]
+
+
+def test_an_onnx_file_reads_the_weights_of_all_networks(
+    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
+) -> None:
+    store, members = networks
+    write_bundle(store, stored_ensemble(store, members, RULES[0], 0.7), tmp_path, name="pair")
+    name, images = str(tmp_path / "pair.json"), random_images(20)
+    expected = open_model(name).predict(images)
+    path, _ = write_onnx(name, tmp_path, with_weights=False)
+    graph = onnx.load(str(path), load_external_data=False).graph
+    places = [entry for one in graph.initializer for entry in one.external_data]
+    read = {entry.value for entry in places if entry.key == "location"}
+    assert read == {"pair-1.safetensors", "pair-2.safetensors"}
+    np.testing.assert_allclose(open_model(name).predict(images), expected, atol=1e-4)
+    (tmp_path / "pair-2.safetensors").unlink()
+    with pytest.raises(StoreError, match=r"pair-2.safetensors: can't read"):
+        open_model(name)
+
+
+def test_an_onnx_file_without_weights_needs_a_bundle(
+    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
+) -> None:
+    store, members = networks
+    with pytest.raises(ConfigError, match="export the model as a bundle first"):
+        write_onnx(members[0].id, tmp_path, store, with_weights=False)
