@@ -330,3 +330,17 @@ def test_the_smallest_face_is_an_option(place: Place, tmp_path: Path) -> None:
     refused = ferflow(*given, "--min-face", "9")
     assert refused.exit_code == 2
     assert "9 is not in the range x>=16" in refused.stderr
+
+
+def test_an_imported_bundle_is_a_model_of_the_store(place: Place) -> None:
+    network = next(iter(place.models.values()))
+    snapshot_id = str(place.store.info(network)["snapshot_id"])
+    given = ("--snapshot", snapshot_id[:12], "--store", place.store.url, "--json")
+    said = answer(ferflow("models", "import", str(place.bundle), *given))
+    assert said["snapshot"] == snapshot_id
+    both = (network.id, said["model"], "--store", place.store.url, "--json")
+    compared = answer(ferflow("models", "compare", *both))
+    assert [part["overall"]["only_a_correct"] for part in compared["splits"]] == [0, 0]
+    refused = ferflow("models", "import", "nothing.json", *given)
+    assert refused.exit_code == 2
+    assert "nothing.json" in refused.stderr

@@ -8,6 +8,7 @@ from deployments.cli.models.compare import compare
 from deployments.cli.models.export import export
 from deployments.cli.models.export_page import export_page
 from deployments.cli.models.history import history
+from deployments.cli.models.import_bundle import import_model
 from deployments.cli.models.show import show
 from deployments.cli.models.stored import list_models
 from deployments.cli.networks.summary import hidden_summary
@@ -15,7 +16,7 @@ from deployments.cli.networks.summary import hidden_summary
 
 @click.group(name="models")
 def command() -> None:
-    """List, show and compare stored models; change the champion by hand; export."""
+    """List, show and compare stored models; change the champion by hand; export, import."""
 
 
 for _subcommand in (
@@ -28,6 +29,7 @@ for _subcommand in (
     card,
     export,
     export_page,
+    import_model,
     hidden_summary,
 ):
     command.add_command(_subcommand)

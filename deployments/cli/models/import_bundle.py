@@ -1,0 +1,50 @@
+"""`ferflow models import`: store the network of a weight bundle."""
+
+import click
+
+from deployments.cli.latest import find_snapshot
+from deployments.cli.options import open_store, store_option
+from deployments.cli.output import Produced, print_facts, progress_display
+from deployments.cli.output import reporting_command as reporting
+from fer_models.storage.latest import recall
+from fer_models.storage.refs import SnapshotRef
+
+
+@click.command(name="import")
+@click.argument("bundle")
+@click.option(
+    "--snapshot",
+    "snapshot_id",
+    metavar="ID",
+    help="Split snapshot whose held-out images are predicted.  [default: the latest one]",
+)
+@store_option
+@reporting
+def import_model(bundle: str, snapshot_id: str | None, store_url: str | None) -> Produced:
+    """Store the network of BUNDLE: `bundled`, `bundled:NAME` or a bundle's .json file.
+
+    It predicts the held-out images of the data, and is then a model like those trained here: it can
+    be compared, promoted, and combined by `ferflow task ensemble --model ID --model ID`.
+
+    Its training images are not known here. If some of the held-out images were among them, its
+    accuracy is too good.
+    """
+    from fer_models.inference.import_bundle import import_bundle
+
+    store = open_store(store_url)
+    if snapshot_id is None:
+        snapshot = recall(store, "split", SnapshotRef)
+    else:
+        snapshot = find_snapshot(store, snapshot_id)
+    with progress_display():
+        model = import_bundle(store, bundle, snapshot)
+    info = store.info(model)
+    print_facts(
+        {
+            "model": model.id,
+            "validation": f"{100 * info['validation_accuracy']:.2f} %",
+            "note": "too good if the bundle was trained on these images",
+            "next": f"ferflow models compare champion {model.id}",
+        }
+    )
+    return {"model": model.id, "snapshot": snapshot.id, "info": info}

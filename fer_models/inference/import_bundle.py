@@ -1,0 +1,116 @@
+"""Import the bundle of a network into a store, where it is a model like those trained there.
+
+N images, K classes.
+"""
+
+import hashlib
+
+import numpy as np
+
+from fer_models.bundles.bundle import Bundle, load_bundle
+from fer_models.bundles.names import bundle_of, is_bundle
+from fer_models.dataset.image_format import recorded_format
+from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.errors import DataError, StoreError
+from fer_models.evaluation.predictions import PROBABILITIES_FILE, probabilities_bytes
+from fer_models.lineage import lineage
+from fer_models.models.factory import count_parameters
+from fer_models.progress import report
+from fer_models.storage.json_bytes import json_bytes
+from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
+from fer_models.training.engine.callbacks import copied_weights
+from fer_models.training.inputs.data import Probabilities, split_images
+
+IMPORTED = "imported"
+"""In the lineage of an imported model: what its bundle says of the training."""
+_ID_LENGTH = 12
+
+
+def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> ModelRef:
+    """Store the network of a bundle, with its predictions for a snapshot's held-out images.
+
+    It can then be compared, combined and promoted. Its training images are not known here: if some
+    of the held-out images were among them, its accuracy is too good.
+
+    Args:
+        store: contains the snapshot, receives the model.
+        name: `bundled`, `bundled:NAME`, or the path of a bundle.
+        snapshot: split, with the classes and the image format of the bundle.
+
+    Raises:
+        StoreError: there is no such bundle or snapshot, or the bundle is damaged or an ensemble.
+        DataError: the snapshot has no validation images, other classes or another image format;
+            lists all problems.
+
+    Example:
+        model = import_bundle(store, "bundled:face_cnn", snapshot)
+        store.info(model)["validation_accuracy"]
+    """
+    if not is_bundle(name):
+        raise StoreError(
+            f"{name}: expected a bundle: bundled, bundled:NAME, or the path of its .json file"
+        )
+    bundle = load_bundle(bundle_of(name)[1])
+    opened = open_snapshot(store, snapshot)
+    _check(bundle, opened)
+    facts = bundle.facts
+    settings = facts.member.model_dump(mode="json") | {"name": facts.name}
+    member = MemberConfig.model_validate(settings)
+    probabilities = {split: _predicted(bundle, opened, split) for split in ("validation", "test")}
+    files = _files(bundle, member)
+    digest = hashlib.sha256(b"".join([*files.values(), snapshot.id.encode()])).hexdigest()
+    files[PROBABILITIES_FILE] = probabilities_bytes(**probabilities)
+    origin = facts.model_dump(mode="json", exclude={"member", "preprocessing", "familiarity"})
+    known = {**lineage(snapshot.id, facts.seed), IMPORTED: origin}
+    files["lineage.json"] = json_bytes(known, allow_nan=True)
+    labels = opened.labels(opened.positions("validation"))
+    info = {
+        "name": facts.name,
+        "kind": "network",
+        "snapshot_id": snapshot.id,
+        "seed": facts.seed,
+        "parameters": count_parameters(bundle.network),
+        "validation_accuracy": float(np.mean(probabilities["validation"].argmax(1) == labels)),
+        "train_seconds": facts.train_seconds,
+        IMPORTED: True,
+    }
+    model_id = f"{facts.name}-{digest[:_ID_LENGTH]}"
+    return store.put(ModelRef, model_id, files, info, name=facts.name)
+
+
+def _check(bundle: Bundle, snapshot: DatasetSnapshot) -> None:
+    problems = []
+    expected, found = list(bundle.facts.classes), list(snapshot.classes.names)
+    if expected != found:
+        problems.append(f"classes: expected {', '.join(expected)}, got {', '.join(found)}")
+    image_format, theirs = recorded_format(bundle.preprocessing), snapshot.image_format
+    if image_format != theirs:
+        problems.append(f"images: expected {image_format}, got {theirs}")
+    if not len(snapshot.positions("validation")):
+        problems.append("no validation images: split the data first (ferflow task split)")
+    if problems:
+        raise DataError(
+            f"snapshot {snapshot.ref.id}: expected held-out images that {bundle.facts.name} can "
+            "predict; choose another --snapshot",
+            problems,
+        )
+
+
+def _files(bundle: Bundle, member: MemberConfig) -> dict[str, bytes]:
+    from safetensors.torch import save
+
+    return {
+        "weights.safetensors": save(copied_weights(bundle.network)),
+        "config.json": json_bytes(member.model_dump(mode="json"), allow_nan=True),
+        "preprocessing.json": json_bytes(dict(bundle.preprocessing), allow_nan=True),
+    }
+
+
+def _predicted(bundle: Bundle, snapshot: DatasetSnapshot, split: str) -> Probabilities:
+    images = split_images(snapshot, split).images
+    report("import", 0, len(images), "images", f"predicting the {split} images")
+    probs_NK = bundle.predict(images)
+    report("import", len(images), len(images), "images")
+    return probs_NK

@@ -1,0 +1,68 @@
+"""Bundles imported into a store."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_models.bundles.bundle import load_bundle
+from fer_models.dataset.snapshot import open_snapshot
+from fer_models.errors import DataError, StoreError
+from fer_models.evaluation.predictions import read_predictions
+from fer_models.inference.export import write_bundle
+from fer_models.inference.import_bundle import IMPORTED, import_bundle
+from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.store import ArtifactStore
+from tests.fer_models.inference.conftest import Exported
+from tests.fer_models.own_classes import OWN, own_snapshot
+from tests.fer_models.training.faces import write_faces
+
+
+@pytest.fixture
+def snapshot(store: ArtifactStore) -> SnapshotRef:
+    """Other faces than those that the network was trained on."""
+    return write_faces(store, seed=3)
+
+
+def test_an_imported_network_predicts_the_held_out_images(
+    exported: Exported, store: ArtifactStore, snapshot: SnapshotRef, tmp_path: Path
+) -> None:
+    name = str(exported.folder / "small.json")
+    model = import_bundle(store, name, snapshot)
+    opened, bundle = open_snapshot(store, snapshot), load_bundle(name)
+    stored = read_predictions(store, opened, model)
+    for split in ("validation", "test"):
+        expected = bundle.predict(opened.images[opened.positions(split)])
+        np.testing.assert_allclose(stored[split].probs_NK, expected, atol=1e-6)
+    info = store.info(model)
+    assert info["validation_accuracy"] == pytest.approx(stored["validation"].correct.mean())
+    assert (info["snapshot_id"], info[IMPORTED]) == (snapshot.id, True)
+    known = store.read_json(model, "lineage.json")[IMPORTED]
+    assert known["weights_sha256"] == exported.facts.weights_sha256
+    assert known["snapshot_id"] == exported.facts.snapshot_id != snapshot.id
+    assert write_bundle(store, model, tmp_path).weights_sha256 == exported.facts.weights_sha256
+
+
+def test_importing_again_gives_the_same_model(
+    exported: Exported, store: ArtifactStore, snapshot: SnapshotRef
+) -> None:
+    name = str(exported.folder / "small.json")
+    assert import_bundle(store, name, snapshot) == import_bundle(store, name, snapshot)
+
+
+def test_all_that_does_not_fit_is_reported_together(
+    exported: Exported, store: ArtifactStore
+) -> None:
+    unsplit = own_snapshot(store, OWN, per_class=2)
+    with pytest.raises(DataError) as caught:
+        import_bundle(store, str(exported.folder / "small.json"), unsplit)
+    problems = caught.value.problems
+    assert len(problems) == 2
+    assert problems[0].startswith("classes: expected angry, disgust")
+    assert problems[0].endswith("got happy, sad, bored, very bored")
+    assert "ferflow task split" in problems[1]
+
+
+def test_what_is_no_bundle_is_refused(store: ArtifactStore, snapshot: SnapshotRef) -> None:
+    with pytest.raises(StoreError, match="expected a bundle: bundled, bundled:NAME"):
+        import_bundle(store, "face_cnn", snapshot)
