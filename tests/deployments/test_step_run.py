@@ -248,3 +248,18 @@ def test_predict_takes_the_candidate_of_the_run(
     both = ferflow(shared, "predict", str(picture), "--run", "A", "--model", "champion")
     assert both.exit_code == 2
     assert "pass only one of them" in both.output
+
+
+def test_the_scores_of_ensembles_fit_on_a_terminal(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    build_run(store, name="A")
+    result = ferflow(store, "task", "ensemble", "--run", "A")
+    assert result.exit_code == 0, result.output
+    table = [line for line in result.stdout.splitlines() if line.startswith(("│", "┃"))]
+    assert "┃ model" in table[0]
+    assert sum("★" in line for line in table) == 1
+    assert "nested estimate" in table[-1]
+    assert any("ensemble-majority_vote" in line for line in table)
+    assert all("[0." in line for line in table[1:])

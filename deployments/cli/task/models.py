@@ -115,7 +115,7 @@ def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
         built = stage.fn(snapshot, models, step.config.ensemble, step.config.store)
     remember(step.store, "ensemble", built)
     rows = ensemble_rows(step.store, built)
-    print_table("Ensembles", list(rows[0]), [[number(v) for v in row.values()] for row in rows])
+    _print_scores(rows, step.config.ensemble.choose_by)
     facts = {
         "ensemble": built.id,
         "candidate": built.candidate.id,
@@ -123,8 +123,30 @@ def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
         "scores": rows,
         "url": built.url,
     }
-    print_facts(short(facts, "scores"))
+    ids = [model.id for model in built.ensembles]
+    print_facts(short({**facts, "ensembles": ", ".join(ids)}, "scores"))
     return facts
+
+
+def _print_scores(rows: list[dict[str, Any]], metric: str) -> None:
+    cells = []
+    for row in rows:
+        score, low, high = (row[key] for key in _score_keys(metric))
+        adds = row["multiply_adds"]
+        cells.append(
+            [
+                f"{row['model']} ★" if row["role"] == "candidate" else row["model"],
+                "" if adds is None else f"{row[f'validation_{metric}']:.3f}",
+                f"{score:.3f} [{low:.3f}, {high:.3f}]",
+                "" if adds is None else f"{adds / 1e6:,.0f}",
+            ]
+        )
+    title = f"{metric.capitalize().replace('_', ' ')} with 95 % interval (★ candidate)"
+    print_table(title, ["model", "validation", "cross-validated", "M multiply-adds"], cells)
+
+
+def _score_keys(metric: str) -> tuple[str, str, str]:
+    return f"cross_validated_{metric}", f"{metric}_low", f"{metric}_high"
 
 
 @click.command()
