@@ -154,9 +154,9 @@ def test_a_whole_run_lists_who_is_missing_and_writes_its_files(
     names = [score.entrant.name.partition(",")[0] for score in results.scores]
     assert names[:-1] == bundled_names()
     assert names[-1].startswith("mean of ")
-    built = [load_bundled(f"bundled:{name}").parts[0].network for name in bundled_names()]
+    built = [load_bundled(f"bundled:{name}").parts for name in bundled_names()]
     counted = [score.entrant.parameters for score in results.scores[:-1]]
-    assert counted == [count_parameters(network) for network in built]
+    assert counted == [sum(count_parameters(one.network) for one in parts) for parts in built]
     assert sum(score.to_best is None for score in results.scores) == 1
     write_results(results, tmp_path / "out")
     page = (tmp_path / "out" / "results.md").read_text("utf-8")

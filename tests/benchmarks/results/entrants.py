@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fer_models.bundles.facts import EnsembleFacts
 from fer_models.bundles.shipped import bundled_names, shipped_facts
 from fer_models.bundles.speed import SPEEDS, Speed
 from fer_models.errors import ConfigError
@@ -19,6 +20,7 @@ from tests.benchmarks.peer_runners.protocol import timed
 from tests.benchmarks.results.faces import LabelledFaces
 
 _VIEWS_TEXT = {1: "one view", 2: "mirror image"}
+_LEARNED = "FER2013's Training; epoch chosen on PublicTest"
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,12 @@ class OpenModel:
 
 
 def shipped_entrants(faces: LabelledFaces, speeds: Sequence[Speed] = SPEEDS) -> Iterator[Entrant]:
-    """Each shipped bundle at each speed, and the mean of all of them at the same speed."""
+    """Each shipped bundle at each speed, and the mean of the networks at the same speed."""
     facts = shipped_facts()
     for speed in speeds:
-        at_speed = []
+        networks = []
         for name in bundled_names():
+            is_ensemble = isinstance(facts[name], EnsembleFacts)
             views, model = facts[name].speeds[speed].views, f"bundled:{name}"
             opened = OpenModel(
                 f"{name}, {_views_text(views)}",
@@ -102,12 +105,13 @@ def shipped_entrants(faces: LabelledFaces, speeds: Sequence[Speed] = SPEEDS) -> 
                 open_model(model, speed=speed),
                 views,
                 _parameters(name),
-                "FER2013's Training; epoch chosen on PublicTest",
+                _LEARNED + (", and so were weights and temperature" if is_ensemble else ""),
             )
-            at_speed.append(opened.predict(faces))
-            yield at_speed[-1]
-        if len(at_speed) > 1:
-            yield mean_of(at_speed)
+            entrant = opened.predict(faces)
+            networks += [] if is_ensemble else [entrant]
+            yield entrant
+        if len(networks) > 1:
+            yield mean_of(networks)
 
 
 def open_named(

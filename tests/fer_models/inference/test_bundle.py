@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from fer_models.bundles import shipped as module
-from fer_models.bundles.bundle import load_bundle
+from fer_models.bundles.bundle import Bundle, load_any_bundle, load_bundle
 from fer_models.bundles.facts import BundleFacts
 from fer_models.bundles.shipped import bundled_names, default_bundle
 from fer_models.dataset.snapshot import open_snapshot
@@ -252,12 +252,17 @@ def test_the_bundle_with_the_best_validation_accuracy_is_the_default(
 
 def test_every_shipped_bundle_can_be_loaded_and_is_small() -> None:
     for name in bundled_names():
-        network, preprocessing, facts = load_bundle(name)
-        assert facts.name == name
-        assert facts.command
-        assert facts.validation_accuracy > 0
-        size = preprocessing["image_size_px"]
-        assert network(torch.zeros(1, preprocessing["in_channels"], size, size)).shape == (1, 7)
+        bundle = load_any_bundle(name)
+        assert bundle.facts.name == name
+        assert bundle.facts.command
+        assert bundle.facts.validation_accuracy > 0
+        parts = (bundle[:2],) if isinstance(bundle, Bundle) else bundle.members
+        for network, preprocessing in parts:
+            size, channels = preprocessing["image_size_px"], preprocessing["in_channels"]
+            assert network(torch.zeros(1, channels, size, size)).shape == (1, 7)
+    sizes = [len(path.read_bytes()) for path in module._SHIPPED.iterdir() if path.is_file()]
+    assert max(sizes) < 8_000_000
+    assert sum(sizes) < 24_000_000
 
 
 _LEAN = """
