@@ -12,6 +12,7 @@ OWN_NAMES = ("compact_cnn", "face_cnn", "scratch_cnn", "scratch_mlp")
 SHIPPED: Traversable = resources.files("fer_models") / "weights"
 """The folder of the weights that ferflow ships."""
 _FACTS_SUFFIX = ".json"
+_WEIGHTS_SUFFIX = ".safetensors"
 _REGISTERED = re.compile(r"^@register_model\s+def (\w+)\(", re.MULTILINE)
 _DEPRECATED = re.compile(r"register_model_deprecations\(__name__, \{(.*?)\n\}\)", re.DOTALL)
 _DEPRECATED_NAME = re.compile(r"^\s*['\"]([\w.-]+)['\"]\s*:", re.MULTILINE)
@@ -41,11 +42,12 @@ def network_problem(name: str) -> str | None:
 
 @cache
 def shipped_names() -> tuple[str, ...]:
-    """The names of all shipped weights, sorted."""
+    """The names of all networks with shipped weights, sorted; ensembles have none of their own."""
     if not SHIPPED.is_dir():
         return ()
-    files = sorted(entry.name for entry in SHIPPED.iterdir())
-    return tuple(name.removesuffix(_FACTS_SUFFIX) for name in files if name.endswith(_FACTS_SUFFIX))
+    files = {entry.name for entry in SHIPPED.iterdir()}
+    names = (name.removesuffix(_FACTS_SUFFIX) for name in files if name.endswith(_FACTS_SUFFIX))
+    return tuple(sorted(name for name in names if name + _WEIGHTS_SUFFIX in files))
 
 
 @cache

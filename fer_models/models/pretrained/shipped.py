@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from fer_models.errors import ConfigError
 from fer_models.models.config import ARCHITECTURE, FACE_CNN_OPTIONS, NetworkConfig
 from fer_models.models.freezing import classifier_of
-from fer_models.models.names import SHIPPED, shipped_names
+from fer_models.models.names import OWN_NAMES, SHIPPED, shipped_names
 
 _FACTS = ".json"
 _WEIGHTS = ".safetensors"
@@ -82,11 +82,12 @@ def _weights_file(config: NetworkConfig) -> Traversable:
 
 @functools.cache
 def shipped_networks() -> Mapping[NetworkConfig, str]:
-    """The weights file of each shipped network."""
-    return {
+    """The weights file of each shipped network of our own; timm's start from ImageNet weights."""
+    found = {
         NetworkConfig.model_validate(_facts(name)["member"]["network"]): name + _WEIGHTS
         for name in shipped_names()
     }
+    return {config: file for config, file in found.items() if config.name in OWN_NAMES}
 
 
 class ShippedBundle(NamedTuple):

@@ -1,13 +1,18 @@
 """Own networks start from the weights that ferflow ships, with a new classifier."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
 from fer_models.bundles.bundle import load_bundle
 from fer_models.errors import ConfigError
+from fer_models.models import names
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_network
 from fer_models.models.freezing import classifier_of
+from fer_models.models.pretrained import shipped as module
 from fer_models.models.pretrained.shipped import shipped_networks
 from fer_models.models.pretrained.start import check_pretrained, pretrained_fingerprint
 
@@ -63,3 +68,20 @@ def test_missing_weights_are_found_before_a_training() -> None:
         check_pretrained([wide, NetworkConfig(name="scratch_mlp", pretrained=True), SMALL])
     assert len(caught.value.problems) == 2
     assert "width=0.65" in caught.value.problems[0]
+
+
+def test_ensembles_and_networks_of_timm_are_no_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, timm = ({"member": {"network": {"name": name}}} for name in ("face_cnn", "resnet18"))
+    for name, facts in (("own", own), ("timm", timm), ("pair", {"members": []})):
+        (tmp_path / f"{name}.json").write_text(json.dumps(facts))
+        if name != "pair":
+            (tmp_path / f"{name}.safetensors").write_bytes(b"weights")
+    monkeypatch.setattr(names, "SHIPPED", tmp_path)
+    monkeypatch.setattr(module, "SHIPPED", tmp_path)
+    found = names.shipped_names.__wrapped__()
+    assert found == ("own", "timm")  # teachers
+    monkeypatch.setattr(module, "shipped_names", lambda: found)
+    starts = shipped_networks.__wrapped__()
+    assert starts == {NetworkConfig(name="face_cnn"): "own.safetensors"}
