@@ -18,6 +18,8 @@ from fer_models.storage.store import ArtifactStore
 PROBABILITIES_FILE = "probabilities.npz"
 FINAL_FIT_OF = "final_fit_of"
 """In the metadata of a final fit: the id of the model that it repeats on more images."""
+IMPORTED = "imported"
+"""In the lineage of a model that was imported: what its bundle says of the training."""
 _FINAL_SUFFIX = "-final"
 OUT_OF_FOLD_FILE = "out_of_fold.npz"
 _MEMBERS_FILE = "members.json"

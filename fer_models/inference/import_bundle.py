@@ -4,16 +4,21 @@ N images, K classes.
 """
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
 from fer_models.bundles.bundle import Bundle, load_bundle
+from fer_models.bundles.facts import BundleFacts
 from fer_models.bundles.names import bundle_of, is_bundle
 from fer_models.dataset.image_format import recorded_format
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError, StoreError
-from fer_models.evaluation.predictions import PROBABILITIES_FILE, probabilities_bytes
-from fer_models.lineage import lineage
+from fer_models.evaluation.predictions import (
+    IMPORTED,
+    PROBABILITIES_FILE,
+    probabilities_bytes,
+)
 from fer_models.models.factory import count_parameters
 from fer_models.progress import report
 from fer_models.storage.json_bytes import json_bytes
@@ -23,16 +28,15 @@ from fer_models.training.config import MemberConfig
 from fer_models.training.engine.callbacks import copied_weights
 from fer_models.training.inputs.data import Probabilities, split_images
 
-IMPORTED = "imported"
-"""In the lineage of an imported model: what its bundle says of the training."""
 _ID_LENGTH = 12
 
 
 def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> ModelRef:
     """Store the network of a bundle, with its predictions for a snapshot's held-out images.
 
-    It can then be compared, combined and promoted. Its training images are not known here: if some
-    of the held-out images were among them, its accuracy is too good.
+    It can then be compared, combined and promoted. Unless it was trained on that snapshot, its
+    training images are not known here: if some of the held-out images were among them, its accuracy
+    is too good.
 
     Args:
         store: contains the snapshot, receives the model.
@@ -62,9 +66,7 @@ def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> Mod
     files = _files(bundle, member)
     digest = hashlib.sha256(b"".join([*files.values(), snapshot.id.encode()])).hexdigest()
     files[PROBABILITIES_FILE] = probabilities_bytes(**probabilities)
-    origin = facts.model_dump(mode="json", exclude={"member", "preprocessing", "familiarity"})
-    known = {**lineage(snapshot.id, facts.seed), IMPORTED: origin}
-    files["lineage.json"] = json_bytes(known, allow_nan=True)
+    files["lineage.json"] = json_bytes(_lineage(facts), allow_nan=True)
     labels = opened.labels(opened.positions("validation"))
     info = {
         "name": facts.name,
@@ -74,7 +76,6 @@ def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> Mod
         "parameters": count_parameters(bundle.network),
         "validation_accuracy": float(np.mean(probabilities["validation"].argmax(1) == labels)),
         "train_seconds": facts.train_seconds,
-        IMPORTED: True,
     }
     model_id = f"{facts.name}-{digest[:_ID_LENGTH]}"
     return store.put(ModelRef, model_id, files, info, name=facts.name)
@@ -96,6 +97,22 @@ def _check(bundle: Bundle, snapshot: DatasetSnapshot) -> None:
             "predict; choose another --snapshot",
             problems,
         )
+
+
+def _lineage(facts: BundleFacts) -> dict[str, Any]:
+    """Of the training, as far as the bundle says; the keys are those of `lineage`."""
+    return {
+        "dataset_sha": facts.snapshot_id,
+        "seed": facts.seed,
+        "code": {},
+        "ferflow": facts.ferflow,
+        "source_sha": None,
+        "packages": {},
+        "python": None,
+        "platform": facts.machine,
+        "machine": {},
+        IMPORTED: facts.model_dump(mode="json", exclude={"member", "preprocessing", "familiarity"}),
+    }
 
 
 def _files(bundle: Bundle, member: MemberConfig) -> dict[str, bytes]:

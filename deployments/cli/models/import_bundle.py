@@ -9,6 +9,11 @@ from deployments.cli.output import reporting_command as reporting
 from fer_models.storage.latest import recall
 from fer_models.storage.refs import SnapshotRef
 
+_NOTES = {
+    True: "trained on the training images of this snapshot",
+    False: "trained on other data; the accuracy is too good if that has some of these images",
+}
+
 
 @click.command(name="import")
 @click.argument("bundle")
@@ -26,8 +31,8 @@ def import_model(bundle: str, snapshot_id: str | None, store_url: str | None) ->
     It predicts the held-out images of the data, and is then a model like those trained here: it can
     be compared, promoted, and combined by `ferflow task ensemble --model ID --model ID`.
 
-    Its training images are not known here. If some of the held-out images were among them, its
-    accuracy is too good.
+    Unless it was trained on that data, its training images are not known here. If some of the
+    held-out images were among them, its accuracy is too good.
     """
     from fer_models.inference.import_bundle import import_bundle
 
@@ -43,7 +48,7 @@ def import_model(bundle: str, snapshot_id: str | None, store_url: str | None) ->
         {
             "model": model.id,
             "validation": f"{100 * info['validation_accuracy']:.2f} %",
-            "note": "too good if the bundle was trained on these images",
+            "note": _NOTES[store.read_json(model, "lineage.json")["dataset_sha"] == snapshot.id],
             "next": f"ferflow models compare champion {model.id}",
         }
     )

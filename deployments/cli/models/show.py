@@ -46,7 +46,12 @@ def _show_accuracies(facts: "ModelFacts") -> None:
 
 
 def _texts(facts: "ModelFacts") -> dict[str, str]:
+    from fer_models.evaluation.predictions import IMPORTED
+
     model, lineage = facts.model, facts.lineage
+    bundle: dict[str, Any] = lineage.get(IMPORTED, {})
+    scratch = NOTHING if bundle else "scratch"
+    start = lineage.get("initial") or lineage.get("pretrained") or scratch
     code = lineage.get("code", {})
     packages: dict[str, Any] = lineage.get("packages", {})
     versions = [f"{name} {packages[name]}" for name in _PACKAGES if packages.get(name)]
@@ -60,12 +65,13 @@ def _texts(facts: "ModelFacts") -> dict[str, str]:
         "parameters": size_text(model.parameters),
         "classes": ", ".join(facts.classes),
         "champion": "; ".join(_reigns(facts)) or "never",
-        "trained on": model.snapshot or NOTHING,
+        "trained on": bundle.get("snapshot_id") or model.snapshot or NOTHING,
         "seed": NOTHING if model.seed is None else str(model.seed),
         "since (UTC)": moment(model.made_s),
         "code": f"{revision}{' with changes' if code.get('dirty') else ''}",
         "packages": ", ".join(versions) or NOTHING,
-        "started from": str(lineage.get("initial") or lineage.get("pretrained") or "scratch"),
+        "started from": str(start),
+        **({"imported from": f"bundle {bundle['name']} of {bundle['date']}"} if bundle else {}),
         "teachers": ", ".join(_teachers(lineage)) or NOTHING,
         "runs": ", ".join(model.runs) or NOTHING,
     }

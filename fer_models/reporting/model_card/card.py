@@ -3,8 +3,9 @@
 The same content is written as Markdown (`markdown`) and shown in the report.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fer_models.evaluation.results import (
     TEST,
@@ -148,6 +149,9 @@ def _evaluation_data(facts: CardFacts) -> Sequence[Block]:
     held_out = ", ".join(
         f"{counts[name]:,} {name}" for name in ("validation", "test") if counts.get(name)
     )
+    if facts.imported:
+        text = f"Images of the snapshot {facts.snapshot_id} by split: {held_out or 'none'}."
+        return [Paragraph(f"{text} {texts.IMPORTED}")]
     lines = [f"Images of the same dataset (see Training Data) by split: {held_out or 'none'}."]
     if counts.get("test"):
         lines.append("Everything was chosen on validation; test images were used for figures only.")
@@ -157,7 +161,21 @@ def _evaluation_data(facts: CardFacts) -> Sequence[Block]:
 
 
 def _training_data(facts: CardFacts, config: ModelCardConfig) -> Sequence[Block]:
-    described = [
+    described = _trained_elsewhere(facts.imported) if facts.imported else _trained_here(facts)
+    sources = () if facts.imported else facts.sources
+    terms = config.data_terms or texts.data_terms(sources)
+    return [Bullets(tuple(filter(None, described))), Paragraph(terms, "Terms of use")]
+
+
+def _trained_elsewhere(bundle: Mapping[str, Any]) -> Sequence[str]:
+    return (
+        f"Imported from the bundle {bundle['name']} of {bundle['date']}",
+        f"Dataset snapshot: {bundle['snapshot_id']}, not the one of the figures",
+    )
+
+
+def _trained_here(facts: CardFacts) -> Sequence[str]:
+    return (
         f"Dataset snapshot: {facts.snapshot_id}",
         f"Sources: {', '.join(facts.sources)}" if facts.sources else "",
         f"Training images: {facts.split_counts.get('train', 0):,}" if facts.split_counts else "",
@@ -168,10 +186,7 @@ def _training_data(facts: CardFacts, config: ModelCardConfig) -> Sequence[Block]
         f"Left out by cleaning: {facts.quarantined:,} of {facts.num_images:,} images"
         if facts.num_images
         else "",
-    ]
-    blocks: list[Block] = [Bullets(tuple(line for line in described if line))]
-    blocks.append(Paragraph(config.data_terms or texts.data_terms(facts.sources), "Terms of use"))
-    return blocks
+    )
 
 
 def _analyses(metrics: ModelMetrics | None) -> Sequence[Block]:

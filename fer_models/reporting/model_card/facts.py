@@ -7,7 +7,7 @@ from typing import Any
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import measure_model
-from fer_models.evaluation.predictions import model_preprocessing, networks_of
+from fer_models.evaluation.predictions import IMPORTED, model_preprocessing, networks_of
 from fer_models.evaluation.results import ModelMetrics
 from fer_models.lineage import machine_text
 from fer_models.storage.refs import ModelRef, SnapshotRef
@@ -37,6 +37,9 @@ class CardFacts:
     ferflow: str
     revision: str
     snapshot_id: str
+    """Of the data that it was evaluated on, and trained on unless it was imported."""
+    imported: Mapping[str, Any]
+    """Of a model that was trained on other data: what its bundle says; empty for others."""
     sources: tuple[str, ...]
     num_images: int
     quarantined: int
@@ -87,10 +90,12 @@ def card_facts(
         classes=tuple(preprocessing["classes"]),
         seed=info.get("seed"),
         train_seconds=info.get("train_seconds"),
-        machine=machine_text(lineage.get("machine") or {}),
+        machine=machine_text(lineage.get("machine") or {})
+        or str(lineage.get(IMPORTED, {}).get("machine", "")),
         ferflow=lineage.get("ferflow") or "",
         revision=(lineage.get("code") or {}).get("revision") or "",
         snapshot_id=snapshot.id,
+        imported=_imported(lineage, snapshot),
         sources=_sources(store, snapshot),
         num_images=data.get("num_images", 0),
         quarantined=data.get("quarantined", 0),
@@ -100,6 +105,11 @@ def card_facts(
         slice_names=_slice_names(metrics),
         confidence_text=f"{round(100 * evaluation.confidence, 1):g}",
     )
+
+
+def _imported(lineage: Mapping[str, Any], snapshot: SnapshotRef) -> Mapping[str, Any]:
+    bundle: Mapping[str, Any] = lineage.get(IMPORTED, {})
+    return bundle if bundle.get("snapshot_id") != snapshot.id else {}
 
 
 def _slice_names(metrics: ModelMetrics | None) -> tuple[str, ...]:

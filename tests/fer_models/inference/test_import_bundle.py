@@ -8,11 +8,17 @@ import pytest
 from fer_models.bundles.bundle import load_bundle
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import DataError, StoreError
-from fer_models.evaluation.predictions import read_predictions
+from fer_models.evaluation.config import EvaluationConfig
+from fer_models.evaluation.predictions import IMPORTED, read_predictions
 from fer_models.inference.export import write_bundle
-from fer_models.inference.import_bundle import IMPORTED, import_bundle
+from fer_models.inference.import_bundle import import_bundle
+from fer_models.reporting.model_card.card import model_card
+from fer_models.reporting.model_card.config import ModelCardConfig
+from fer_models.reporting.model_card.facts import card_facts
+from fer_models.reporting.model_card.markdown import markdown
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from tests.fer_models.inference.builders import stored_network
 from tests.fer_models.inference.conftest import Exported
 from tests.fer_models.own_classes import OWN, own_snapshot
 from tests.fer_models.training.faces import write_faces
@@ -36,11 +42,32 @@ def test_an_imported_network_predicts_the_held_out_images(
         np.testing.assert_allclose(stored[split].probs_NK, expected, atol=1e-6)
     info = store.info(model)
     assert info["validation_accuracy"] == pytest.approx(stored["validation"].correct.mean())
-    assert (info["snapshot_id"], info[IMPORTED]) == (snapshot.id, True)
-    known = store.read_json(model, "lineage.json")[IMPORTED]
-    assert known["weights_sha256"] == exported.facts.weights_sha256
-    assert known["snapshot_id"] == exported.facts.snapshot_id != snapshot.id
+    assert info["snapshot_id"] == snapshot.id
+    lineage = store.read_json(model, "lineage.json")
+    assert lineage[IMPORTED]["weights_sha256"] == exported.facts.weights_sha256
+    assert lineage["dataset_sha"] == exported.facts.snapshot_id != snapshot.id
+    assert lineage["platform"] == "a computer"
     assert write_bundle(store, model, tmp_path).weights_sha256 == exported.facts.weights_sha256
+
+
+def test_the_card_says_that_the_training_data_is_not_that_of_the_figures(
+    exported: Exported, store: ArtifactStore, snapshot: SnapshotRef
+) -> None:
+    model = import_bundle(store, str(exported.folder / "small.json"), snapshot)
+    text = markdown(model_card(card_facts(store, model, EvaluationConfig()), ModelCardConfig()))
+    assert "Training: seed 0, 2 s on a computer" in text
+    assert "Imported from the bundle small of" in text
+    assert f"Dataset snapshot: {exported.facts.snapshot_id}, not the one of the figures" in text
+    assert "The model was trained elsewhere" in text
+
+
+def test_the_training_data_of_a_bundle_may_be_that_of_the_store(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    facts = write_bundle(store, stored_network(store), tmp_path, name="own")
+    snapshot = store.ref(SnapshotRef, facts.snapshot_id)
+    model = import_bundle(store, str(tmp_path / "own.json"), snapshot)
+    assert not card_facts(store, model, EvaluationConfig()).imported
 
 
 def test_importing_again_gives_the_same_model(
