@@ -124,7 +124,11 @@ def write_bundle(
         **_stored_facts(store, model, machine),
     }
     facts = _facts(common, parts, combination, files)
-    named = {file.name: content for file, content in zip(files, weights, strict=True)}
+    named = {
+        file.name: content
+        for file, content in zip(files, weights, strict=True)
+        if not (folder / file.name).exists()
+    }
     write_files(folder, name, named, facts)
     return facts
 

@@ -93,6 +93,7 @@ class GraphBuilder:
         for node in nodes:
             node.name = f"{prefix}{node.name}"
             for one in node.outputs:
+                one.shape = _with_own_sizes(one.shape, prefix)
                 one.name = f"{prefix}{one.name}"
         self.nodes += nodes
         return output
@@ -124,3 +125,18 @@ class GraphBuilder:
         [added] = node.outputs
         added.name = f"{self._prefix}{len(self.nodes)}"
         return added
+
+
+def _with_own_sizes(shape: "ir.Shape | None", prefix: str) -> "ir.Shape | None":
+    """The shape with other names for its unknown sizes.
+
+    onnxruntime shares memory between values whose sizes have the same name. Two networks with
+    different numbers of views have batches of different sizes, which torch calls the same.
+    """
+    import onnx_ir as ir
+
+    if shape is None:
+        return None
+    return ir.Shape(
+        [f"{prefix}{dim.value}" if isinstance(dim, ir.SymbolicDim) else dim for dim in shape]
+    )

@@ -45,6 +45,8 @@ def stored_network(
         for weight in network.parameters():
             weight.mul_(scale)
     preprocessing = preprocessing_for(member.network, parts["train"].images)
+    if member.tta != "none":
+        preprocessing["tta"] = member.tta
     probabilities = {
         split: predict_probabilities(network, preprocessing, parts[split].images)
         for split in ("validation", "test")

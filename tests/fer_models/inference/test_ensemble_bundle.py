@@ -9,6 +9,7 @@ import pytest
 
 from fer_models.bundles.bundle import EnsembleBundle, load_any_bundle, load_bundle
 from fer_models.bundles.facts import EnsembleFacts
+from fer_models.bundles.speed import SPEEDS
 from fer_models.combination.rules import MajorityRule, MeanRule, Rule, StackingRule
 from fer_models.combination.stored import WEIGHTS_FILE
 from fer_models.dataset.snapshot import open_snapshot
@@ -205,6 +206,20 @@ def test_an_onnx_file_reads_the_weights_of_all_networks(
     (tmp_path / "pair-2.safetensors").unlink()
     with pytest.raises(StoreError, match=r"pair-2.safetensors: can't read"):
         open_model(name)
+
+
+def test_networks_with_different_numbers_of_views_are_one_onnx_file(
+    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
+) -> None:
+    store, (first, _) = networks
+    many = MemberConfig(name="many", network=NetworkConfig(width=0.5), tta="affine")
+    model = stored_ensemble(store, [stored_network(store, 2, many), first], RULES[0])
+    path, _ = write_onnx(model.id, tmp_path, store)
+    images = random_images(5)
+    for speed in SPEEDS:
+        expected = open_model(model.id, store, speed).predict(images)
+        found = open_model(str(path), speed=speed).predict(images)
+        np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_an_onnx_file_without_weights_needs_a_bundle(
