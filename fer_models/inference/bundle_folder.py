@@ -47,8 +47,10 @@ def check_folder(folder: Path) -> None:
         raise StoreError(f"{folder}: expected a folder, {nearest} is a file; choose another one")
 
 
-def weights_files(folder: Path, name: str, weights: Sequence[bytes]) -> list[WeightsFile]:
-    """The files for the weights of a bundle's networks.
+def weights_files(
+    folder: Path, name: str, weights: Sequence[bytes], *, is_ensemble: bool
+) -> tuple[list[WeightsFile], str]:
+    """The files for the weights of a bundle's networks, and the sha256 that stands for all of them.
 
     Weights of an ensemble that are in the folder already, in another bundle, keep their file.
 
@@ -56,7 +58,7 @@ def weights_files(folder: Path, name: str, weights: Sequence[bytes]) -> list[Wei
         StoreError: the folder can't be read, or a bundle of that name has other weights.
     """
     sha256s = [hashlib.sha256(content).hexdigest() for content in weights]
-    is_ensemble = len(weights) > 1
+    joint = joint_sha256(sha256s) if is_ensemble else sha256s[0]
     names = [f"{name}-{number}" for number in range(1, len(weights) + 1)] if is_ensemble else [name]
     try:
         found = _sha256_of_files(folder, {len(content) for content in weights})
@@ -73,19 +75,14 @@ def weights_files(folder: Path, name: str, weights: Sequence[bytes]) -> list[Wei
         recorded = _recorded_sha256(folder / f"{name}{FACTS_SUFFIX}")
     except OSError as error:
         raise _unwritable(folder, error) from error
-    if recorded not in (None, weights_sha256(sha256s)):
+    if recorded not in (None, joint):
         taken.append(f"{name}{FACTS_SUFFIX}")
     if taken:
         raise StoreError(
             f"{folder / taken[0]}: a bundle of that name with other weights exists; choose another "
             "--name, or remove the old bundle first"
         )
-    return files
-
-
-def weights_sha256(sha256s: Sequence[str]) -> str:
-    """The sha256 that stands for the weights of all networks of a bundle."""
-    return sha256s[0] if len(sha256s) == 1 else joint_sha256(sha256s)
+    return files, joint
 
 
 def write_files(

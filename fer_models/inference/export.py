@@ -16,7 +16,6 @@ from fer_models.inference.bundle_folder import (
     check_folder,
     check_name,
     weights_files,
-    weights_sha256,
     write_files,
 )
 from fer_models.inference.familiar_faces import stored_familiarity
@@ -101,14 +100,14 @@ def write_bundle(
     combination, parts = _parts(store, model, tta)
     weights = [save(part.halves) for part in parts]
     check_folder(folder)
-    files = weights_files(folder, name, weights)
+    files, sha256 = weights_files(folder, name, weights, is_ensemble=combination is not None)
     loaded = LoadedModel(
         name=name,
         full_name=model.id,
         parts=[Part(part.rounded(), part.preprocessing) for part in parts],
         network_names=[part.member.name for part in parts],
         combination=combination,
-        weights_sha256=weights_sha256([file.sha256 for file in files]),
+        weights_sha256=sha256,
         accuracy={},
         familiarity=stored_familiarity(store, model),
     )

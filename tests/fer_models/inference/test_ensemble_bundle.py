@@ -159,6 +159,21 @@ def test_weights_of_another_bundle_in_the_folder_are_shared(
     )
 
 
+def test_an_ensemble_may_have_one_network_left(
+    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
+) -> None:
+    store, members = networks
+    model = stored_ensemble(store, members[:1], MeanRule(weights=(1.0,)), temperature=0.7)
+    write_bundle(store, model, tmp_path, name="single")
+    assert (tmp_path / "single-1.safetensors").is_file()
+    images = random_images(5)
+    np.testing.assert_allclose(
+        load_any_bundle(tmp_path / "single.json").predict(images),
+        predict_model(store, model, images),
+        atol=5e-3,
+    )
+
+
 def test_a_bundle_of_that_name_with_other_weights_stays(
     networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
 ) -> None:
