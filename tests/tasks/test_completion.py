@@ -8,7 +8,11 @@ from uuid import UUID
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterId,
+)
 from prefect.client.schemas.objects import Artifact
 from prefect.runtime import flow_run
 from pydantic import BaseModel
@@ -169,11 +173,12 @@ def test_a_long_task_shows_a_progress_bar(
             for epoch in range(4):
                 report("long", epoch, 4, "epochs", note="training")
                 if bar._bar is not None:
+                    # By its id: without a filter only the first 200 of the server are listed.
+                    wanted = ArtifactFilter(id=ArtifactFilterId(any_=[bar._bar]))
                     with get_client(sync_client=True) as client:
                         percents.extend(
                             float(str(one.data))
-                            for one in client.read_artifacts()
-                            if one.id == bar._bar
+                            for one in client.read_artifacts(artifact_filter=wanted)
                         )
         bar.finish()
 

@@ -65,6 +65,7 @@ def probabilities_of(store: ArtifactStore, model: ModelRef) -> np.ndarray:
     return np.load(io.BytesIO(store.read_file(model, "probabilities.npz")))["validation"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_workers_give_the_same_weights_as_one_process(store: ArtifactStore) -> None:
     snapshot = write_faces(store, num_train=141, num_validation=43)
