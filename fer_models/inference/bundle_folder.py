@@ -88,7 +88,13 @@ def weights_files(
 def write_files(
     folder: Path, name: str, weights: dict[str, bytes], facts: BundleFacts | EnsembleFacts
 ) -> None:
-    """Write the weights first; each file is written atomically.
+    """Write the weights first, unless they are there; each file is written atomically.
+
+    Args:
+        folder: is created if necessary.
+        name: of the bundle.
+        weights: by the names that `weights_files` chose: what is there has this content.
+        facts: the metadata, which replaces earlier ones.
 
     Raises:
         StoreError: the folder can't be written.
@@ -96,8 +102,10 @@ def write_files(
     text = facts.model_dump_json(indent=1) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for file, content in {**weights, f"{name}{FACTS_SUFFIX}": text.encode()}.items():
-            _replace(folder / file, content)
+        for file, content in weights.items():
+            if not (folder / file).exists():
+                _replace(folder / file, content)
+        _replace(folder / f"{name}{FACTS_SUFFIX}", text.encode())
     except OSError as error:
         raise _unwritable(folder, error) from error
 

@@ -123,11 +123,7 @@ def write_bundle(
         **_stored_facts(store, model, machine),
     }
     facts = _facts(common, parts, combination, files)
-    named = {
-        file.name: content
-        for file, content in zip(files, weights, strict=True)
-        if not (folder / file.name).exists()
-    }
+    named = {file.name: content for file, content in zip(files, weights, strict=True)}
     write_files(folder, name, named, facts)
     return facts
 

@@ -24,8 +24,8 @@ from fer_models.progress import report
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.training.artifact import prediction_files
 from fer_models.training.config import MemberConfig
-from fer_models.training.engine.callbacks import copied_weights
 from fer_models.training.inputs.data import Probabilities, split_images
 
 _ID_LENGTH = 12
@@ -63,7 +63,7 @@ def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> Mod
     settings = facts.member.model_dump(mode="json") | {"name": facts.name}
     member = MemberConfig.model_validate(settings)
     probabilities = {split: _predicted(bundle, opened, split) for split in ("validation", "test")}
-    files = _files(bundle, member)
+    files = prediction_files(member, bundle.network, bundle.preprocessing)
     digest = hashlib.sha256(b"".join([*files.values(), snapshot.id.encode()])).hexdigest()
     files[PROBABILITIES_FILE] = probabilities_bytes(**probabilities)
     files["lineage.json"] = json_bytes(_lineage(facts), allow_nan=True)
@@ -112,16 +112,6 @@ def _lineage(facts: BundleFacts) -> dict[str, Any]:
         "platform": facts.machine,
         "machine": {},
         IMPORTED: facts.model_dump(mode="json", exclude={"member", "preprocessing", "familiarity"}),
-    }
-
-
-def _files(bundle: Bundle, member: MemberConfig) -> dict[str, bytes]:
-    from safetensors.torch import save
-
-    return {
-        "weights.safetensors": save(copied_weights(bundle.network)),
-        "config.json": json_bytes(member.model_dump(mode="json"), allow_nan=True),
-        "preprocessing.json": json_bytes(dict(bundle.preprocessing), allow_nan=True),
     }
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 OWN_NAMES = ("compact_cnn", "face_cnn", "scratch_cnn", "scratch_mlp")
 SHIPPED: Traversable = resources.files("fer_models") / "weights"
 """The folder of the weights that ferflow ships."""
-_FACTS_SUFFIX = ".json"
-_WEIGHTS_SUFFIX = ".safetensors"
+FACTS_SUFFIX = ".json"
+WEIGHTS_SUFFIX = ".safetensors"
 _REGISTERED = re.compile(r"^@register_model\s+def (\w+)\(", re.MULTILINE)
 _DEPRECATED = re.compile(r"register_model_deprecations\(__name__, \{(.*?)\n\}\)", re.DOTALL)
 _DEPRECATED_NAME = re.compile(r"^\s*['\"]([\w.-]+)['\"]\s*:", re.MULTILINE)
@@ -46,8 +46,8 @@ def shipped_names() -> tuple[str, ...]:
     if not SHIPPED.is_dir():
         return ()
     files = {entry.name for entry in SHIPPED.iterdir()}
-    names = (name.removesuffix(_FACTS_SUFFIX) for name in files if name.endswith(_FACTS_SUFFIX))
-    return tuple(sorted(name for name in names if name + _WEIGHTS_SUFFIX in files))
+    names = (name.removesuffix(FACTS_SUFFIX) for name in files if name.endswith(FACTS_SUFFIX))
+    return tuple(sorted(name for name in names if name + WEIGHTS_SUFFIX in files))
 
 
 @cache

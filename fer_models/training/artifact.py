@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.evaluation.predictions import (
@@ -141,15 +142,21 @@ def write_model(
 
 def network_files(member: MemberConfig, trained: TrainedNetwork) -> dict[str, bytes]:
     """The files of a stored network that predicting needs, and its training curve."""
+    files = prediction_files(member, trained.network, trained.preprocessing)
+    return {**files, "curve.csv": curve_file(trained.curve)}
+
+
+def prediction_files(
+    member: MemberConfig, network: nn.Module, preprocessing: Preprocessing
+) -> dict[str, bytes]:
+    """The files of a stored network that predicting needs."""
     from safetensors.torch import save
 
     config = with_portable_network(member).model_dump(mode="json")
-    preprocessing: Preprocessing = trained.preprocessing
     return {
-        "weights.safetensors": save(copied_weights(trained.network)),
+        "weights.safetensors": save(copied_weights(network)),
         "config.json": json_bytes(config, allow_nan=True),
         "preprocessing.json": json_bytes(dict(preprocessing), allow_nan=True),
-        "curve.csv": curve_file(trained.curve),
     }
 
 

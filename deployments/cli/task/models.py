@@ -129,9 +129,10 @@ def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
 
 
 def _print_scores(rows: list[dict[str, Any]], metric: str) -> None:
+    keys = (f"cross_validated_{metric}", f"{metric}_low", f"{metric}_high")
     cells = []
     for row in rows:
-        score, low, high = (row[key] for key in _score_keys(metric))
+        score, low, high = (row[key] for key in keys)
         adds = row["multiply_adds"]
         cells.append(
             [
@@ -143,10 +144,6 @@ def _print_scores(rows: list[dict[str, Any]], metric: str) -> None:
         )
     title = f"{metric.capitalize().replace('_', ' ')} with 95 % interval (★ candidate)"
     print_table(title, ["model", "validation", "cross-validated", "M multiply-adds"], cells)
-
-
-def _score_keys(metric: str) -> tuple[str, str, str]:
-    return f"cross_validated_{metric}", f"{metric}_low", f"{metric}_high"
 
 
 @click.command()

@@ -44,6 +44,14 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> tuple[ArtifactStore, l
     return store, [stored_network(store), stored_network(store, 1, other)]
 
 
+@pytest.fixture
+def pair(networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path) -> Path:
+    """The metadata file of an exported ensemble of both networks, alone in its folder."""
+    store, members = networks
+    write_bundle(store, stored_ensemble(store, members, RULES[0]), tmp_path, name="pair")
+    return tmp_path / "pair.json"
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
 def test_the_bundle_predicts_what_the_stored_ensemble_does(
     networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path, rule: Rule
@@ -78,30 +86,21 @@ def test_members_keep_their_settings_and_accuracy_is_that_of_the_ensemble(
     assert bundle.facts.accuracy["validation"].n == len(part)
 
 
-def test_a_network_loader_names_the_one_for_ensembles(
-    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
-) -> None:
-    store, members = networks
-    write_bundle(store, stored_ensemble(store, members, RULES[0]), tmp_path, name="pair")
+def test_a_network_loader_names_the_one_for_ensembles(pair: Path) -> None:
     with pytest.raises(StoreError, match="got an ensemble; use load_any_bundle"):
-        load_bundle(tmp_path / "pair.json")
+        load_bundle(pair)
 
 
-def test_a_lost_member_and_other_classes_are_rejected(
-    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
-) -> None:
-    store, members = networks
-    write_bundle(store, stored_ensemble(store, members, RULES[0]), tmp_path, name="pair")
-    file = tmp_path / "pair.json"
-    facts = json.loads(file.read_text())
-    file.write_text(json.dumps(facts | {"members": facts["members"][:1]}))
+def test_a_lost_member_and_other_classes_are_rejected(pair: Path) -> None:
+    facts = json.loads(pair.read_text())
+    pair.write_text(json.dumps(facts | {"members": facts["members"][:1]}))
     with pytest.raises(StoreError) as caught:
-        load_any_bundle(file)
+        load_any_bundle(pair)
     assert "expected 2 members, got 1" in caught.value.problems[0]
     facts["members"][1]["preprocessing"]["classes"] = sorted(CLASS_NAMES, reverse=True)
-    file.write_text(json.dumps(facts))
+    pair.write_text(json.dumps(facts))
     with pytest.raises(StoreError, match="expected the same two or more classes"):
-        load_any_bundle(file)
+        load_any_bundle(pair)
 
 
 def test_a_member_with_other_weights_is_not_exported(store: ArtifactStore, tmp_path: Path) -> None:
@@ -126,19 +125,15 @@ def test_only_an_ensembles_probabilities_are_calibrated(
     assert found == [False, True, True, False]
 
 
-def test_each_network_has_a_file_of_weights(
-    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
-) -> None:
-    store, members = networks
-    write_bundle(store, stored_ensemble(store, members, RULES[0]), tmp_path, name="pair")
+def test_each_network_has_a_file_of_weights(pair: Path, tmp_path: Path) -> None:
     files = sorted(path.name for path in tmp_path.iterdir())
     assert files == ["pair-1.safetensors", "pair-2.safetensors", "pair.json"]
     (tmp_path / "pair-2.safetensors").write_bytes((tmp_path / "pair-1.safetensors").read_bytes())
     with pytest.raises(StoreError, match=r"pair-2.safetensors: expected weights with the sha256"):
-        load_any_bundle(tmp_path / "pair.json")
+        load_any_bundle(pair)
     (tmp_path / "pair-2.safetensors").unlink()
     with pytest.raises(StoreError, match=r"pair-2.safetensors: can't read this file"):
-        load_any_bundle(tmp_path / "pair.json")
+        load_any_bundle(pair)
 
 
 def test_weights_of_another_bundle_in_the_folder_are_shared(
@@ -187,21 +182,16 @@ def test_a_bundle_of_that_name_with_other_weights_stays(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pair.json", "pair.safetensors"]
 
 
-def test_files_outside_the_folder_and_another_joint_sha256_are_refused(
-    networks: tuple[ArtifactStore, list[ModelRef]], tmp_path: Path
-) -> None:
-    store, members = networks
-    write_bundle(store, stored_ensemble(store, members, RULES[0]), tmp_path, name="pair")
-    file = tmp_path / "pair.json"
-    facts = json.loads(file.read_text())
-    file.write_text(json.dumps(facts | {"weights_sha256": "0" * 64}))
+def test_files_outside_the_folder_and_another_joint_sha256_are_refused(pair: Path) -> None:
+    facts = json.loads(pair.read_text())
+    pair.write_text(json.dumps(facts | {"weights_sha256": "0" * 64}))
     with pytest.raises(StoreError) as caught:
-        load_any_bundle(file)
+        load_any_bundle(pair)
     assert "that of the members' files" in caught.value.problems[0]
     facts["members"][0]["weights"]["name"] = "../pair-1.safetensors"
-    file.write_text(json.dumps(facts))
+    pair.write_text(json.dumps(facts))
     with pytest.raises(StoreError) as caught:
-        load_any_bundle(file)
+        load_any_bundle(pair)
     assert "members.0.weights.name" in caught.value.problems[0]
 
 
