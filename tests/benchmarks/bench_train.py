@@ -39,6 +39,7 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
 from fer_models.synthetic.config import SyntheticConfig
 from fer_models.training.config import AugmentConfig, TrainingConfig
+from fer_models.training.engine.depthwise import fast_depthwise
 from fer_models.training.inputs.batches import TrainBatches
 from fer_models.training.inputs.data import SplitImages, preprocessing_for
 from fer_models.training.objective.targets import training_targets
@@ -84,6 +85,7 @@ def bench_step(
     config: TrainingConfig | None = None,
     warm_up: int = 2,
     timer: Callable[[], float] = time.perf_counter,
+    depthwise_as_in_training: bool = True,
 ) -> dict[str, float]:
     """Median seconds per step by part: data, forward, backward, optimizer.
 
@@ -94,13 +96,15 @@ def bench_step(
         config: batch size, augmentation and optimiser.
         warm_up: steps before.
         timer: `time.process_time` for processor time, which other programs hardly change.
+        depthwise_as_in_training: False leaves depthwise convolutions to the autocast.
     """
     config = config or TrainingConfig(batch_size=BATCH_SIZE, augment=AUGMENT)
     device = best_device()
     model = build_network(network).to(memory_format=torch.channels_last).to(device)
     optimizer = build_optimizer(model, config)
     batches = itertools.cycle(_batches(split, config, network))
-    half = resolve_precision(config, device) != "32-true"
+    precision = resolve_precision(config, device)
+    half = precision != "32-true"
     parts: dict[str, list[float]] = {
         name: [] for name in ("data", "forward", "backward", "optimizer")
     }
@@ -108,7 +112,11 @@ def bench_step(
         clock = _Clock(parts, timer)
         images, targets = next(batches)
         clock.lap("data")
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        kept = "" if not depthwise_as_in_training else precision
+        with (
+            fast_depthwise(model, kept, device),
+            torch.autocast(device.type, torch.bfloat16, enabled=half),
+        ):
             logits = model(images)
         loss = functional.cross_entropy(logits.float(), targets)
         clock.lap("forward")

@@ -16,6 +16,7 @@ from fer_models.errors import ConfigError
 from fer_models.models.factory import build_network
 from fer_models.training.config import MemberConfig
 from fer_models.training.engine.callbacks import CheckpointCallback, KeepSigterm
+from fer_models.training.engine.depthwise import fast_depthwise
 from fer_models.training.engine.ema import EMA
 from fer_models.training.engine.module import FerModule
 from fer_models.training.engine.results import EpochResult, StepResult
@@ -184,13 +185,14 @@ def run_trainer(
         network = network.to(memory_format=torch.channels_last)
         module, batches = _module_and_batches(network, data, member, seed, device_context)
         num_epochs = data.stop_epoch or training.epochs
-        _trainer(member, callback, precision, device_context, num_epochs).fit(
-            module,
-            train_dataloaders=batches[0],
-            val_dataloaders=batches[1] if len(data.validation) else None,
-            ckpt_path=resume,
-            weights_only=True,
-        )
+        with fast_depthwise(network, precision, device_context.device):
+            _trainer(member, callback, precision, device_context, num_epochs).fit(
+                module,
+                train_dataloaders=batches[0],
+                val_dataloaders=batches[1] if len(data.validation) else None,
+                ckpt_path=resume,
+                weights_only=True,
+            )
     return network
 
 
