@@ -113,6 +113,9 @@ class CommonFacts(FrozenConfig):
     """Day of the export, such as 2026-11-24."""
     accuracy: dict[str, MeasuredAccuracy]
     """By evaluation set: `validation`, `validation_unseen`, ..."""
+    final_fit_of: str = ""
+    """The model that a final fit repeats on training and validation images together. Accuracies on
+    validation images, also those of `speeds`, are that model's. Empty for any other model."""
     speeds: dict[Speed, SpeedFacts] = Field(default_factory=dict)
     """Accuracy and cost at each speed; empty if they were not measured."""
     snapshot_id: str

@@ -1,7 +1,7 @@
 """Export a stored network or ensemble as a weight bundle."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from fer_models.bundles.bundle import full_network, half_weights
-from fer_models.bundles.facts import BundleFacts, EnsembleFacts, WeightsFile
+from fer_models.bundles.facts import BundleFacts, EnsembleFacts, SpeedFacts, WeightsFile
+from fer_models.bundles.speed import Speed
 from fer_models.combination.stored import Combination, read_combination
 from fer_models.errors import StoreError
+from fer_models.evaluation.predictions import final_fit_of, model_ref
 from fer_models.inference.bundle_folder import (
     check_folder,
     check_name,
@@ -74,7 +76,8 @@ def write_bundle(
     The accuracies are measured with the half-precision weights on the validation images;
     `validation_unseen` excludes exact duplicates of training images. If the images are no longer
     in the store, the accuracy from the training is used. A final fit has learned from the
-    validation images: it is measured on the test images, if there are any.
+    validation images: it is measured on the test images, if there are any, and the network that it
+    repeats on the validation images.
 
     Args:
         store: contains the model and its training snapshot.
@@ -101,23 +104,19 @@ def write_bundle(
     weights = [save(part.halves) for part in parts]
     check_folder(folder)
     files, sha256 = weights_files(folder, name, weights, is_ensemble=combination is not None)
-    loaded = LoadedModel(
-        name=name,
-        full_name=model.id,
-        parts=[Part(part.rounded(), part.preprocessing) for part in parts],
-        network_names=[part.member.name for part in parts],
-        combination=combination,
-        weights_sha256=sha256,
-        accuracy={},
-        familiarity=stored_familiarity(store, model),
-    )
+    loaded = _loaded(store, model, parts, combination, sha256)
+    base = final_fit_of(store, model)
+    selected = None if base is None else _stored(store, base)
     speeds = measured_speeds(store, model, loaded, [part.member.network for part in parts])
+    if selected is not None:
+        speeds = _with_those_before(speeds, _measured(store, selected, tta))
     common = {
         "name": name,
         "classes": parts[0].preprocessing["classes"],
         "weights_sha256": loaded.weights_sha256,
         "command": command,
-        "accuracy": speeds["best"].accuracy or recorded_accuracy(store, model),
+        "accuracy": speeds["best"].accuracy or recorded_accuracy(store, selected or model),
+        "final_fit_of": base or "",
         "speeds": speeds,
         "familiarity": loaded.familiarity(),
         **_stored_facts(store, model, machine),
@@ -148,6 +147,50 @@ def _part(store: ArtifactStore, model: ModelRef, tta: TTA | None) -> _Part:
     halves = half_weights(network)
     _check_size(model, sum(value.nbytes for value in halves.values()))
     return _Part(model, member, preprocessing, halves)
+
+
+def _loaded(
+    store: ArtifactStore,
+    model: ModelRef,
+    parts: Sequence[_Part],
+    combination: Combination | None,
+    sha256: str = "",
+) -> LoadedModel:
+    """The model with the weights of a bundle."""
+    return LoadedModel(
+        name=model.name,
+        full_name=model.id,
+        parts=[Part(part.rounded(), part.preprocessing) for part in parts],
+        network_names=[part.member.name for part in parts],
+        combination=combination,
+        weights_sha256=sha256,
+        accuracy={},
+        familiarity=stored_familiarity(store, model),
+    )
+
+
+def _stored(store: ArtifactStore, model_id: str) -> ModelRef | None:
+    """The model, if it was not deleted."""
+    try:
+        return model_ref(store, model_id)
+    except StoreError:
+        return None
+
+
+def _measured(store: ArtifactStore, model: ModelRef, tta: TTA | None) -> dict[Speed, SpeedFacts]:
+    combination, parts = _parts(store, model, tta)
+    loaded = _loaded(store, model, parts, combination)
+    return measured_speeds(store, model, loaded, [part.member.network for part in parts])
+
+
+def _with_those_before(
+    speeds: Mapping[Speed, SpeedFacts], before: Mapping[Speed, SpeedFacts]
+) -> dict[Speed, SpeedFacts]:
+    """The speeds of a final fit, with the accuracies of the model that it repeats."""
+    return {
+        speed: one.model_copy(update={"accuracy": {**before[speed].accuracy, **one.accuracy}})
+        for speed, one in speeds.items()
+    }
 
 
 def _facts(

@@ -164,6 +164,7 @@ def _facts(source: LoadedModel) -> OnnxFacts:
         temperature=1.0 if combination is None else combination.temperature,
         weights_sha256=source.weights_sha256,
         accuracy={key: AccuracyFacts(**one.model_dump()) for key, one in source.accuracy.items()},
+        final_fit_of=source.final_fit_of,
         familiarity=source.familiarity(),
         ferflow=package_version("ferflow") or "unknown",
     )

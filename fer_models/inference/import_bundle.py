@@ -36,7 +36,7 @@ def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> Mod
 
     It can then be compared, combined and promoted. Unless it was trained on that snapshot, its
     training images are not known here: if some of the held-out images were among them, its accuracy
-    is too good.
+    is too good. A final fit is refused: it has learned from the validation images of its data.
 
     Args:
         store: contains the snapshot, receives the model.
@@ -45,8 +45,8 @@ def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> Mod
 
     Raises:
         StoreError: there is no such bundle or snapshot, or the bundle is damaged or an ensemble.
-        DataError: the snapshot has no validation images, other classes or another image format;
-            lists all problems.
+        DataError: the snapshot has no validation images, other classes or another image format, or
+            the bundle is a final fit; lists all problems.
 
     Example:
         model = import_bundle(store, "bundled:face_cnn", snapshot)
@@ -89,6 +89,12 @@ def _check(bundle: Bundle, snapshot: DatasetSnapshot) -> None:
     image_format, theirs = recorded_format(bundle.preprocessing), snapshot.image_format
     if image_format != theirs:
         problems.append(f"images: expected {image_format}, got {theirs}")
+    if bundle.facts.final_fit_of:
+        problems.append(
+            f"{bundle.facts.name} is a final fit: it has learned from the validation images of its "
+            f"data, too, and would be compared on them; import {bundle.facts.final_fit_of}, which "
+            "it repeats"
+        )
     if not len(snapshot.positions("validation")):
         problems.append("no validation images: split the data first (ferflow task split)")
     if problems:

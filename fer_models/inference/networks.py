@@ -46,6 +46,8 @@ class LoadedModel:
     weights_sha256: str
     accuracy: Mapping[str, MeasuredAccuracy]
     familiarity: Familiarity
+    final_fit_of: str = ""
+    """Of a final fit: the model that it repeats, and that was measured on the validation images."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -105,6 +107,7 @@ def load_bundled(model: str) -> LoadedModel:
         facts.weights_sha256,
         facts.accuracy,
         lambda: facts.familiarity,
+        facts.final_fit_of,
     )
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import json
 import re
 from functools import cache
 from importlib import resources
@@ -42,12 +43,24 @@ def network_problem(name: str) -> str | None:
 
 @cache
 def shipped_names() -> tuple[str, ...]:
-    """The names of all networks with shipped weights, sorted; ensembles have none of their own."""
+    """The names of all shipped networks that a training can start or learn from, sorted.
+
+    Ensembles have no weights of their own. Final fits have learned from FER2013's validation
+    images, on which a training would be chosen.
+    """
     if not SHIPPED.is_dir():
         return ()
     files = {entry.name for entry in SHIPPED.iterdir()}
     names = (name.removesuffix(FACTS_SUFFIX) for name in files if name.endswith(FACTS_SUFFIX))
-    return tuple(sorted(name for name in names if name + WEIGHTS_SUFFIX in files))
+    return tuple(
+        sorted(name for name in names if name + WEIGHTS_SUFFIX in files and _is_first(name))
+    )
+
+
+def _is_first(name: str) -> bool:
+    """Whether shipped weights are no final fit."""
+    facts = json.loads((SHIPPED / f"{name}{FACTS_SUFFIX}").read_text("utf-8"))
+    return not facts.get("final_fit_of")
 
 
 @cache

@@ -62,6 +62,8 @@ class OnnxFacts(FrozenConfig):
     """Of the file of weights that it was exported from."""
     accuracy: dict[str, AccuracyFacts] = Field(default_factory=dict)
     """Of the model that was exported, with all views, by evaluation set."""
+    final_fit_of: str = ""
+    """Of a final fit: the model that it repeats, which was measured on the validation images."""
     precision: Precision = "float32"
     ferflow: str
     """The version that wrote the file."""

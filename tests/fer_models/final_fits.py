@@ -10,9 +10,18 @@ from fer_models.storage.store import ArtifactStore
 from tests.fer_models.builders import draw_probabilities, npz
 
 
-def build_final_fit(store: ArtifactStore, model: ModelRef, skill: float = 2.0) -> ModelRef:
-    """A final fit without a training: the network's files, and predictions of test images alone."""
-    info, files = store.info(model), store.describe(model).files
+def build_final_fit(
+    store: ArtifactStore, model: ModelRef, skill: float = 2.0, network: ModelRef | None = None
+) -> ModelRef:
+    """A final fit without a training: files of a network, and predictions of test images alone.
+
+    Args:
+        store: holds the models.
+        model: that is repeated.
+        skill: of the predictions.
+        network: whose files it has; the model's by default.
+    """
+    info, files = store.info(model), store.describe(network or model).files
     own = ("probabilities.npz", "lineage.json", "curve.csv")
     opened = open_snapshot(store, store.ref(SnapshotRef, info["snapshot_id"]))
     test = draw_probabilities(

@@ -101,6 +101,7 @@ def export(
             **({"card": str(card[0])} if card else {}),
             "weights": ", ".join(f"{one} ({one.stat().st_size / 1e6:.2f} MB)" for one in weights),
             **{key: f"{value.accuracy:.4f} n={value.n}" for key, value in facts.accuracy.items()},
+            **_final_note(facts.final_fit_of),
             "next": f"ferflow predict --model {shlex.quote(str(bundle.facts))} PATH...",
         }
     )
@@ -110,7 +111,14 @@ def export(
         "files": [str(file) for file in files],
         "weights_sha256": facts.weights_sha256,
         "accuracy": accuracy,
+        "final_fit_of": facts.final_fit_of,
     }
+
+
+def _final_note(final_fit_of: str) -> dict[str, str]:
+    if not final_fit_of:
+        return {}
+    return {"note": f"a final fit; its accuracy on validation images is that of {final_fit_of}"}
 
 
 def _check_options(as_onnx: bool, without_weights: bool, int8: bool, images: str | None) -> None:

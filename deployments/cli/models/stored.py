@@ -18,6 +18,11 @@ _LEGEND = (
     "*: the default; views: how often a face is read; 10⁶ mult.: multiply-adds of a face; "
     "faces/s: in batches, on two cores with AVX2; %: validation accuracy"
 )
+_FINAL = "+"
+_FINAL_LEGEND = (
+    f"{_FINAL}: a final fit, which has learned from the validation images, too; the accuracy is "
+    "that of the network that it repeats"
+)
 _SHIPPED_COLUMNS = ["model", "--speed", "views", "10⁶ mult.", "faces/s", "%"]
 
 
@@ -46,6 +51,8 @@ def list_models(store_url: str | None) -> Produced:
     shipped = shipped_facts()
     print_table("Models that ferflow ships", _SHIPPED_COLUMNS, _shipped_rows(shipped))
     click.echo(_LEGEND)
+    if any(one.final_fit_of for one in shipped.values()):
+        click.echo(_FINAL_LEGEND)
     return {
         "models": [model.model_dump(mode="json") for model in models],
         "shipped": {
@@ -69,6 +76,7 @@ def _shipped_rows(shipped: "Mapping[str, CommonFacts]") -> list[list[str]]:
         for speed, one in facts.speeds.items():
             found = one.accuracy.get("validation")
             accuracy = NOTHING if found is None else f"{100 * found.accuracy:.1f}"
+            accuracy += _FINAL if found and facts.final_fit_of else ""
             rate = NOTHING if one.faces_per_s is None else f"{one.faces_per_s:,.0f}"
             cost = f"{one.multiply_adds / 1e6:,.0f}"
             rows.append([f"{BUNDLED}:{name}{mark}", speed, str(one.views), cost, rate, accuracy])

@@ -52,7 +52,7 @@ def _bundle_card(name: str) -> Sequence["CardSection"]:
     from fer_models.bundles.bundle import load_any_bundle
 
     facts = load_any_bundle(bundle_of(name)[1]).facts
-    return _file_card(_details(facts), facts.accuracy)
+    return _file_card(_details(facts), facts.accuracy, facts.final_fit_of)
 
 
 def _onnx_card(name: str) -> Sequence["CardSection"]:
@@ -66,13 +66,17 @@ def _onnx_card(name: str) -> Sequence["CardSection"]:
         f"Views of each face: {facts.views}",
         f"Made with: ferflow {facts.ferflow}",
     )
-    return _file_card(details, facts.accuracy)
+    return _file_card(details, facts.accuracy, facts.final_fit_of)
 
 
-def _file_card(details: tuple[str, ...], accuracy: "Accuracy") -> Sequence["CardSection"]:
+def _file_card(
+    details: tuple[str, ...], accuracy: "Accuracy", final_fit_of: str
+) -> Sequence["CardSection"]:
     from fer_models.reporting.model_card import texts
     from fer_models.reporting.model_card.card import Bullets, CardSection, Paragraph
 
+    if final_fit_of:
+        details = (*details, texts.FINAL_FIT.format(model=final_fit_of))
     return (
         CardSection("Model Details", (Bullets(details),)),
         CardSection(
@@ -82,7 +86,7 @@ def _file_card(details: tuple[str, ...], accuracy: "Accuracy") -> Sequence["Card
                 Bullets(texts.OUT_OF_SCOPE, "Out-of-scope uses"),
             ),
         ),
-        CardSection("Metrics", (_accuracy(accuracy),)),
+        CardSection("Metrics", (_accuracy(accuracy, final_fit_of),)),
         CardSection("Ethical Considerations", (Bullets(texts.ETHICS),)),
         CardSection("Caveats and Recommendations", (Bullets(texts.CAVEATS),)),
     )
@@ -103,13 +107,18 @@ def _details(facts: "BundleFacts | EnsembleFacts") -> tuple[str, ...]:
     return tuple(line for line in lines if line)
 
 
-def _accuracy(accuracy: "Accuracy") -> "Block":
+def _accuracy(accuracy: "Accuracy", final_fit_of: str) -> "Block":
     from fer_models.reporting.model_card.card import Paragraph, Table
 
     if not accuracy:
         return Paragraph("The accuracy was not measured.")
     rows = tuple(
-        (name.replace("_", " "), f"{100 * one.accuracy:.1f} %", f"{one.n:,}")
+        (_images_text(name, final_fit_of), f"{100 * one.accuracy:.1f} %", f"{one.n:,}")
         for name, one in accuracy.items()
     )
     return Table(("Images", "Accuracy", "n"), rows, "Accuracy")
+
+
+def _images_text(name: str, final_fit_of: str) -> str:
+    whose = f" ({final_fit_of})" if final_fit_of and name.startswith("validation") else ""
+    return name.replace("_", " ") + whose

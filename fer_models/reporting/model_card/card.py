@@ -146,9 +146,10 @@ def _metrics(facts: CardFacts) -> Sequence[Block]:
 
 def _evaluation_data(facts: CardFacts) -> Sequence[Block]:
     counts = facts.split_counts
-    held_out = ", ".join(
-        f"{counts[name]:,} {name}" for name in ("validation", "test") if counts.get(name)
-    )
+    if facts.final_fit_of and not counts.get("test"):
+        return [Paragraph(texts.FINAL_FIT_WITHOUT_TEST.format(model=facts.final_fit_of))]
+    splits = ("test",) if facts.final_fit_of else ("validation", "test")
+    held_out = ", ".join(f"{counts[name]:,} {name}" for name in splits if counts.get(name))
     if facts.imported:
         text = f"Images of the snapshot {facts.snapshot_id} by split: {held_out or 'none'}."
         return [Paragraph(f"{text} {texts.IMPORTED}")]
@@ -175,10 +176,15 @@ def _trained_elsewhere(bundle: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _trained_here(facts: CardFacts) -> Sequence[str]:
+    counts = facts.split_counts
+    num_trained = counts.get("train", 0) + (
+        counts.get("validation", 0) if facts.final_fit_of else 0
+    )
     return (
+        texts.FINAL_FIT.format(model=facts.final_fit_of) if facts.final_fit_of else "",
         f"Dataset snapshot: {facts.snapshot_id}",
         f"Sources: {', '.join(facts.sources)}" if facts.sources else "",
-        f"Training images: {facts.split_counts.get('train', 0):,}" if facts.split_counts else "",
+        f"Training images: {num_trained:,}" if counts else "",
         "Images of the snapshot by class: "
         + ", ".join(f"{name} {count:,}" for name, count in facts.class_counts.items())
         if facts.class_counts

@@ -7,7 +7,13 @@ from typing import Any
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import measure_model
-from fer_models.evaluation.predictions import IMPORTED, model_preprocessing, networks_of
+from fer_models.evaluation.predictions import (
+    IMPORTED,
+    final_fit_of,
+    model_preprocessing,
+    networks_of,
+    selected_model,
+)
 from fer_models.evaluation.results import ModelMetrics
 from fer_models.lineage import machine_text
 from fer_models.storage.refs import ModelRef, SnapshotRef
@@ -40,6 +46,8 @@ class CardFacts:
     """Of the data that it was evaluated on, and trained on unless it was imported."""
     imported: Mapping[str, Any]
     """Of a model that was trained on other data: what its bundle says; empty for others."""
+    final_fit_of: str
+    """The model that a final fit repeats on training and validation images; "" for any other."""
     sources: tuple[str, ...]
     num_images: int
     quarantined: int
@@ -48,7 +56,8 @@ class CardFacts:
     split_counts: dict[str, int]
     """Kept images by split."""
     metrics: ModelMetrics | None
-    """None if the dataset is not in the store any more."""
+    """None if the dataset is not in the store any more. Of a final fit without test images those of
+    the model that it repeats."""
     slice_names: tuple[str, ...]
     """What accuracy was measured by, besides the expression."""
     confidence_text: str
@@ -78,7 +87,9 @@ def card_facts(
     if store.exists(snapshot):
         data = store.info(snapshot)
         opened = open_snapshot(store, snapshot)
-        metrics = metrics or measure_model(store, opened, model, evaluation)
+        has_test = len(opened.positions("test")) > 0
+        measured = model if has_test else selected_model(store, model)
+        metrics = metrics or measure_model(store, opened, measured, evaluation)
     return CardFacts(
         model_id=model.id,
         name=model.name,
@@ -96,6 +107,7 @@ def card_facts(
         revision=(lineage.get("code") or {}).get("revision") or "",
         snapshot_id=snapshot.id,
         imported=_imported(lineage, snapshot),
+        final_fit_of=final_fit_of(store, model) or "",
         sources=_sources(store, snapshot),
         num_images=data.get("num_images", 0),
         quarantined=data.get("quarantined", 0),

@@ -37,7 +37,7 @@ def front_matter(card: ModelCard) -> dict[str, Any]:
         "tags": ["facial-expression-recognition", *sorted(set(facts.networks))],
         "metrics": list(_METRICS),
     }
-    if metrics is not None:
+    if metrics is not None and metrics.model_id == facts.model_id:
         results = [_result(card, name, scores) for name, scores in metrics.splits.items()]
         front["model-index"] = [{"name": facts.name, "results": results}]
     return front

@@ -26,6 +26,15 @@ NO_TEST = (
     "There is no test split: the figures are of the images on which the model was chosen, and "
     "so too high."
 )
+FINAL_FIT = (
+    "Final fit: trained on the training and the validation images, after everything was chosen "
+    "with {model}, which was trained on the training images alone"
+)
+FINAL_FIT_WITHOUT_TEST = (
+    "There is no test split, and the model has learned from the validation images. The figures are "
+    "those of {model}, which has learned from the training images alone; it was chosen on the "
+    "validation images, so they are too high."
+)
 IMPORTED = (
     "The model was trained elsewhere: if some of these images were among its training images, the "
     "figures are too high, also those without leaks and without near copies."

@@ -16,8 +16,9 @@ from fer_models.reporting.model_card.card import model_card
 from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.reporting.model_card.facts import card_facts
 from fer_models.reporting.model_card.markdown import markdown
-from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from tests.fer_models.final_fits import build_final_fit
 from tests.fer_models.inference.builders import stored_network
 from tests.fer_models.inference.conftest import Exported
 from tests.fer_models.own_classes import OWN, own_snapshot
@@ -48,6 +49,17 @@ def test_an_imported_network_predicts_the_held_out_images(
     assert lineage["dataset_sha"] == exported.facts.snapshot_id != snapshot.id
     assert lineage["platform"] == "a computer"
     assert write_bundle(store, model, tmp_path).weights_sha256 == exported.facts.weights_sha256
+
+
+def test_a_final_fit_is_refused_because_it_knows_validation_images(
+    store: ArtifactStore, snapshot: SnapshotRef, tmp_path: Path
+) -> None:
+    model = stored_network(store)
+    write_bundle(store, build_final_fit(store, model), tmp_path, name="final")
+    before = store.list_ids(ModelRef)
+    with pytest.raises(DataError, match=f"final is a final fit.* import {model.id}"):
+        import_bundle(store, str(tmp_path / "final.json"), snapshot)
+    assert store.list_ids(ModelRef) == before
 
 
 def test_the_card_says_that_the_training_data_is_not_that_of_the_figures(

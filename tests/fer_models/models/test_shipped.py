@@ -70,11 +70,13 @@ def test_missing_weights_are_found_before_a_training() -> None:
     assert "width=0.65" in caught.value.problems[0]
 
 
-def test_ensembles_and_networks_of_timm_are_no_start(
+def test_ensembles_final_fits_and_networks_of_timm_are_no_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, timm = ({"member": {"network": {"name": name}}} for name in ("face_cnn", "resnet18"))
-    for name, facts in (("own", own), ("timm", timm), ("pair", {"members": []})):
+    final = own | {"final_fit_of": "own-1"}
+    shipped = {"final": final, "own": own, "timm": timm, "pair": {"members": []}}
+    for name, facts in shipped.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(facts))
         if name != "pair":
             (tmp_path / f"{name}.safetensors").write_bytes(b"weights")

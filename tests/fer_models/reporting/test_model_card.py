@@ -7,9 +7,10 @@ from fer_models.evaluation.config import EvaluationConfig
 from fer_models.reporting.model_card.card import SECTIONS, ModelCard, model_card
 from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.reporting.model_card.facts import card_facts
-from fer_models.reporting.model_card.markdown import markdown
+from fer_models.reporting.model_card.markdown import front_matter, markdown
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.builders import build_model, build_snapshot
+from tests.fer_models.final_fits import build_final_fit
 
 
 def card_of(
@@ -89,3 +90,33 @@ def test_a_model_without_its_dataset_has_a_card_without_figures(store: ArtifactS
     assert "not in the store any more: no figures" in text
     assert "model-index" not in text
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(SECTIONS)
+
+
+def final_card(
+    store: ArtifactStore, fractions: tuple[float, float, float]
+) -> tuple[str, ModelCard]:
+    """The id of a model, and the card of its final fit."""
+    model = build_model(store, build_snapshot(store, fractions=fractions, num_leaks=0))
+    final = build_final_fit(store, model)
+    return model.id, model_card(card_facts(store, final, EvaluationConfig()), ModelCardConfig())
+
+
+def test_a_final_fit_has_learned_from_training_and_validation_images(store: ArtifactStore) -> None:
+    model, card = final_card(store, (0.6, 0.2, 0.2))
+    counts, text = card.facts.split_counts, markdown(card)
+    assert f"chosen with {model}" in text
+    assert f"Training images: {counts['train'] + counts['validation']:,}" in text
+    assert f"by split: {counts['test']:,} test." in text
+    assert front_matter(card)["model-index"]
+
+
+def test_without_a_test_a_final_fit_has_the_figures_of_the_model_it_repeats(
+    store: ArtifactStore,
+) -> None:
+    model, card = final_card(store, (0.7, 0.3, 0.0))
+    assert card.facts.metrics is not None
+    assert card.facts.metrics.model_id == model
+    text = markdown(card)
+    assert f"The figures are those of {model}" in text
+    assert "| validation |" in text
+    assert "model-index" not in front_matter(card)
