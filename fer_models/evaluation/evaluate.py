@@ -110,7 +110,7 @@ def measure_model(
         selected = selected_model(store, model)
         _check_test_images(snapshot, model, selected, predictions[TEST])
         validation = read_predictions(store, snapshot, selected)[VALIDATION]
-        copies = _with_validation(copies, snapshot)
+        copies = copies_with_validation(copies, snapshot)
     temperature, scored = _calibrated(validation, predictions, copies.group, config)
     splits: dict[str, SplitMetrics] = {}
     slices: tuple[SliceColumn, ...] = ()
@@ -187,7 +187,7 @@ def _check_test_images(
         )
 
 
-def _with_validation(copies: Copies, snapshot: DatasetSnapshot) -> Copies:
+def copies_with_validation(copies: Copies, snapshot: DatasetSnapshot) -> Copies:
     """The copies for a model that was trained on the validation images, too."""
     pixels = snapshot.manifest["pixel_sha256"]
     learned = snapshot.manifest["split"].isin((*_TRAIN, VALIDATION)).to_numpy()

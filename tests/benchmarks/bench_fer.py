@@ -23,7 +23,7 @@ from fer_models.bundles.speed import SPEEDS, Speed
 from fer_models.errors import ConfigError, FerError
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore, default_cache_dir
-from tests.benchmarks.results.entrants import Entrant, open_named, shipped_entrants
+from tests.benchmarks.results.entrants import Entrant, left_out, open_named, shipped_entrants
 from tests.benchmarks.results.faces import OFFICIAL, SPLITS, LabelledFaces, read_faces
 from tests.benchmarks.results.left import what_is_left
 from tests.benchmarks.results.peers import PEERS, NotAtHand, Peer, PeerMissingError, run_peer
@@ -66,7 +66,8 @@ def bench_fer(
             missing.append(NotAtHand(peer, error.message))
     own = [one for one in entrants if not one.is_peer]
     left = what_is_left(best_of(own, faces), faces)
-    return Results(faces, command, score_all(entrants, faces), missing, left)
+    scores = score_all(entrants, faces)
+    return Results(faces, command, scores, missing, left_out(faces.split), left)
 
 
 def write_results(results: Results, out: Path) -> None:

@@ -64,20 +64,22 @@ def predict(images):
 """
 
 
+def write_table(path: Path, usages: Sequence[str], images: np.ndarray) -> None:
+    rows = [
+        f"{number % 7},{' '.join(map(str, image.ravel()))},{usage}"
+        for number, (image, usage) in enumerate(zip(images, usages, strict=True))
+    ]
+    path.write_text("\n".join(["emotion,pixels,Usage", *rows]) + "\n")
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """FER2013 in small: the first test image is a Training image, the second one a darker one."""
-    labels = np.arange(NUM_TRAINING + NUM_TEST) % 7
-    images = draw_faces(labels, seed=3)
+    images = draw_faces(np.arange(NUM_TRAINING + NUM_TEST) % 7, seed=3)
     images[NUM_TRAINING] = images[0]
     images[NUM_TRAINING + 1] = images[1] * 0.8
     path = tmp_path_factory.mktemp("table") / "fer2013.csv"
-    usages = ["Training"] * NUM_TRAINING + ["PublicTest"] * NUM_TEST
-    rows = [
-        f"{label},{' '.join(map(str, image.ravel()))},{usage}"
-        for label, image, usage in zip(labels, images, usages, strict=True)
-    ]
-    path.write_text("\n".join(["emotion,pixels,Usage", *rows]) + "\n")
+    write_table(path, ["Training"] * NUM_TRAINING + ["PublicTest"] * NUM_TEST, images)
     return path
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fer_models.bundles.shipped import shipped_facts
 from fer_models.classes.class_list import ClassList
 from fer_models.dataset.copies import find_copies
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import ConfigError
+from fer_models.evaluation.evaluate import copies_with_validation
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.ingest import ingest_sources
 from fer_models.labels import VOTE_COLUMNS
@@ -39,7 +41,8 @@ class LabelledFaces:
         labels: class numbers.
         groups: number of each image's group of exact and near duplicates.
         votes_NV: FER+'s votes; negative without votes.
-        sets: masks of the sets that are scored. Without Training images only the whole split.
+        sets: masks of the sets that are scored. Without Training images only the whole split. If
+            shipped weights have learned from PublicTest, copies of its images count as copies, too.
         classes: what the labels number.
         chose_epoch: whether the shipped weights' epoch was chosen on images of this split.
         trained: whether the shipped weights were trained on it.
@@ -103,6 +106,8 @@ def read_faces(sources: Sequence[str], split: str | None, store: ArtifactStore) 
     chosen = _chosen_split(snapshot, split)
     positions = snapshot.positions(SPLITS[chosen])
     copies = find_copies(store, snapshot)
+    if chosen == "PrivateTest" and any(facts.final_fit_of for facts in shipped_facts().values()):
+        copies = copies_with_validation(copies, snapshot)
     sets = {OFFICIAL: np.ones(len(positions), dtype=np.bool_)}
     if chosen != "Training" and len(snapshot.positions("train")):
         sets[NO_COPIES] = ~copies.in_training[positions]

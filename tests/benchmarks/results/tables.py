@@ -29,6 +29,8 @@ class Results:
     command: str
     scores: Sequence[Score]
     missing: Sequence[NotAtHand]
+    left_out: Sequence[str]
+    """Shipped bundles that have learned from these images."""
     left: Left
 
     @property
@@ -75,6 +77,7 @@ def accuracy_table(results: Results) -> str:
         rows.append([*cells, *_difference(score.to_best, "best")])
     rows += [[one.peer.name, "not at hand"] for one in results.missing]
     notes = [f"* {one.peer.name} is not at hand: {one.reason}" for one in results.missing]
+    notes += [f"* {name} has learned from these images, too" for name in results.left_out]
     return "\n\n".join(filter(None, [table(header, rows), "\n".join(notes)]))
 
 
@@ -232,6 +235,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "sets": {name: int(mask.sum()) for name, mask in results.faces.sets.items()},
         "models": [_score_json(score) for score in results.scores],
         "not_at_hand": [{"name": one.peer.name, "reason": one.reason} for one in results.missing],
+        "left_out": list(results.left_out),
         "left": _left_json(results.left),
     }
 
