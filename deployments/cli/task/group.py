@@ -7,6 +7,7 @@ from deployments.cli.task import evaluate as task_evaluate
 from deployments.cli.task import explore as task_explore
 from deployments.cli.task import lr_find as task_lr_find
 from deployments.cli.task import models as task_models
+from deployments.cli.task import train as task_train
 
 
 @click.group(name="task")
@@ -45,7 +46,7 @@ for _step in (
     task_explore.explore,
     task_lr_find.lr_find,
     task_models.tune,
-    task_models.train,
+    task_train.train,
     task_models.ensemble,
     task_evaluate.evaluate,
     task_models.promote,

@@ -1,4 +1,4 @@
-"""`ferflow task tune|train|ensemble|promote|report`."""
+"""`ferflow task tune|ensemble|promote|report`."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from deployments.cli.options import config_options, weights_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.outputs import run_option
-from deployments.cli.task.step import Step, model_option, number, short, snapshot_option
-from fer_models.errors import ConfigError, StoreError
+from deployments.cli.task.step import Step, model_option, short, snapshot_option
+from fer_models.errors import ConfigError
 from fer_models.history.outputs import tuning_behind
 from fer_models.inference.open_model import find_model
 from fer_models.storage.latest import remember
@@ -56,45 +56,6 @@ def tune(snapshot_id: str | None, **options: Any) -> Produced:
     facts["plots"] = [f"{tuning.url}/{file}" for file in step.store.info(tuning)["plots"]]
     print_facts(short(facts, "trials"))
     return facts
-
-
-@click.command()
-@config_options
-@weights_option
-@snapshot_option
-@run_option
-@click.option("--member", "names", multiple=True, help="Train only this member; repeatable.")
-@click.option("--no-tuning", is_flag=True, help="Ignore the result of the latest tuning.")
-@reporting
-def train(
-    snapshot_id: str | None, names: tuple[str, ...], no_tuning: bool, **options: Any
-) -> Produced:
-    """Train the members on the split snapshot."""
-    step = Step(options)
-    check_tracking(step.config.tracking)
-    from tasks.train import train as stage
-
-    config = step.config
-    known = [member.name for member in config.members]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ConfigError(f"--member {', '.join(unknown)}: expected one of {', '.join(known)}")
-    snapshot = step.snapshot(snapshot_id, "split")
-    models: list[ModelRef] = []
-    with progress_display():
-        for name in names or known:
-            tuning = None if no_tuning else _tuning_for(step, name, snapshot)
-            member = config.member(name)
-            teachers = [step.recall(f"train-{one}", ModelRef) for one in member.trained_teachers]
-            model = stage.fn(
-                snapshot, member, tuning, config.seed, config.tracking, config.store, teachers
-            )
-            remember(step.store, f"train-{name}", model)
-            models.append(model)
-    facts = [{"id": model.id, **step.store.info(model)} for model in models]
-    cells = [[f["id"], f"{f['parameters']:,}", number(f["validation_accuracy"])] for f in facts]
-    print_table("Trained", ["model", "parameters", "validation accuracy"], cells)
-    return {"snapshot": snapshot.id, "models": facts}
 
 
 @click.command()
@@ -270,16 +231,3 @@ def _final_fit(
             for network in candidate_networks(candidate, store)
         ]
     return final_ensemble.fn(candidate, finals, store) if is_ensemble(candidate) else finals[0]
-
-
-def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | None:
-    """The latest tuning, if it was for this member and this snapshot."""
-    tuning = step.recall_if_any("tune", TuningRef)
-    if tuning is None or name != step.config.tuning.member:
-        return None
-    try:
-        info = step.store.info(tuning)
-    except StoreError:
-        return None
-    matches = info["member"] == name and info.get("snapshot_id") == snapshot.id
-    return tuning if matches else None
