@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from fer_models.cluster_address import uses_cluster
 from fer_models.errors import ConfigError, StoreError
-from fer_models.evaluation.predictions import FINAL_FIT_OF, final_name, model_ref
+from fer_models.evaluation.predictions import (
+    AVERAGED,
+    FINAL_FIT_OF,
+    IMPORTED,
+    final_name,
+    model_ref,
+)
 from fer_models.progress import report
 from fer_models.storage.json_bytes import json_key
 from fer_models.storage.refs import ModelRef, SnapshotRef
@@ -46,7 +52,8 @@ def fit_final(
         accuracy, its probabilities are those of the test images.
 
     Raises:
-        ConfigError: the model is a final fit itself, or other pretrained weights are found.
+        ConfigError: the model is a final fit itself, imported or averaged, or other pretrained
+            weights are found.
         StoreError: an artifact is missing or damaged, or the model is an ensemble.
         TrainingError: the loss is not finite, or memory runs out.
 
@@ -99,6 +106,11 @@ def _selected(
         )
     if info.get("kind") == "ensemble":
         raise StoreError(f"{model.url}: expected a network, got an ensemble; use its members")
+    if made := {AVERAGED, IMPORTED} & store.read_json(model, "lineage.json").keys():
+        raise ConfigError(
+            f"{model.id} was {made.pop()}, so there is no training of it to repeat; set "
+            "final_fit.enabled=false"
+        )
     member = MemberConfig.model_validate_json(store.read_file(model, "config.json"))
     network = member.network
     if network.pretrained and weights_dir is not None:

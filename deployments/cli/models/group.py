@@ -2,6 +2,7 @@
 
 import click
 
+from deployments.cli.models.average import average
 from deployments.cli.models.card import card
 from deployments.cli.models.change import promote, rollback
 from deployments.cli.models.compare import compare
@@ -16,7 +17,7 @@ from deployments.cli.networks.summary import hidden_summary
 
 @click.group(name="models")
 def command() -> None:
-    """List, show and compare stored models; change the champion by hand; export, import."""
+    """List, show, compare and average stored models; change the champion; export, import."""
 
 
 for _subcommand in (
@@ -30,6 +31,7 @@ for _subcommand in (
     export,
     export_page,
     import_model,
+    average,
     hidden_summary,
 ):
     command.add_command(_subcommand)

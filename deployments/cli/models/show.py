@@ -46,11 +46,11 @@ def _show_accuracies(facts: "ModelFacts") -> None:
 
 
 def _texts(facts: "ModelFacts") -> dict[str, str]:
-    from fer_models.evaluation.predictions import IMPORTED
+    from fer_models.evaluation.predictions import AVERAGED, IMPORTED
 
     model, lineage = facts.model, facts.lineage
     bundle: dict[str, Any] = lineage.get(IMPORTED, {})
-    scratch = NOTHING if bundle else "scratch"
+    scratch = NOTHING if bundle or AVERAGED in lineage else "scratch"
     start = lineage.get("initial") or lineage.get("pretrained") or scratch
     code = lineage.get("code", {})
     packages: dict[str, Any] = lineage.get("packages", {})
@@ -71,6 +71,7 @@ def _texts(facts: "ModelFacts") -> dict[str, str]:
         "code": f"{revision}{' with changes' if code.get('dirty') else ''}",
         "packages": ", ".join(versions) or NOTHING,
         "started from": str(start),
+        **({"average of": ", ".join(lineage[AVERAGED])} if AVERAGED in lineage else {}),
         **({"imported from": f"bundle {bundle['name']} of {bundle['date']}"} if bundle else {}),
         "teachers": ", ".join(_teachers(lineage)) or NOTHING,
         "runs": ", ".join(model.runs) or NOTHING,

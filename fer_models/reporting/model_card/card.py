@@ -182,6 +182,7 @@ def _trained_here(facts: CardFacts) -> Sequence[str]:
     )
     return (
         texts.FINAL_FIT.format(model=facts.final_fit_of) if facts.final_fit_of else "",
+        f"The mean of the weights of {', '.join(facts.averaged)}" if facts.averaged else "",
         f"Dataset snapshot: {facts.snapshot_id}",
         f"Sources: {', '.join(facts.sources)}" if facts.sources else "",
         f"Training images: {num_trained:,}" if counts else "",

@@ -8,6 +8,7 @@ from fer_models.dataset.snapshot import open_snapshot
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import measure_model
 from fer_models.evaluation.predictions import (
+    AVERAGED,
     IMPORTED,
     final_fit_of,
     model_preprocessing,
@@ -46,6 +47,8 @@ class CardFacts:
     """Of the data that it was evaluated on, and trained on unless it was imported."""
     imported: Mapping[str, Any]
     """Of a model that was trained on other data: what its bundle says; empty for others."""
+    averaged: tuple[str, ...]
+    """The networks of whose weights it is the mean; empty for others."""
     final_fit_of: str
     """The model that a final fit repeats on training and validation images; "" for any other."""
     sources: tuple[str, ...]
@@ -107,6 +110,7 @@ def card_facts(
         revision=(lineage.get("code") or {}).get("revision") or "",
         snapshot_id=snapshot.id,
         imported=_imported(lineage, snapshot),
+        averaged=tuple(lineage.get(AVERAGED, ())),
         final_fit_of=final_fit_of(store, model) or "",
         sources=_sources(store, snapshot),
         num_images=data.get("num_images", 0),

@@ -1,0 +1,171 @@
+"""Average the weights of several networks into one (a model soup, Wortsman et al. 2022).
+
+Trainings that went on from the same weights often end in one basin of the loss: the mean of their
+weights is then a network as good as their ensemble, at the cost of one.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.ensembling.artifact import LINEAGE_FILE
+from fer_models.errors import DataError
+from fer_models.evaluation.predictions import (
+    AVERAGED,
+    PROBABILITIES_FILE,
+    final_fit_of,
+    probabilities_bytes,
+)
+from fer_models.lineage import lineage
+from fer_models.progress import report
+from fer_models.storage.json_bytes import json_bytes
+from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.artifact import prediction_files
+from fer_models.training.config import MemberConfig
+from fer_models.training.initial import why_not_initial
+from fer_models.training.inputs.data import Preprocessing, Probabilities, split_images
+from fer_models.training.predict import ENSEMBLE, load_network, predict_probabilities
+
+_ID_LENGTH = 12
+_NORMALISATION = 0.02
+"""By how much mean and standard deviation of the inputs may differ, of a range of 0..1."""
+
+
+def average_networks(store: ArtifactStore, models: Sequence[ModelRef], name: str = "") -> ModelRef:
+    """Store the network whose weights and running statistics are the mean of those of `models`.
+
+    Whether that is a good network, its accuracy on the validation images says: the mean of networks
+    that were trained from different random weights is none. Nothing is fitted.
+
+    Args:
+        store: holds the networks and the snapshot that they predicted, and receives the average.
+        models: at least two networks of the same architecture, input and classes.
+        name: of the average; that of the first network by default.
+
+    Returns:
+        A network with the settings and the seed of the first one, and the training seconds of all.
+
+    Raises:
+        DataError: the networks differ, or one of them is a final fit or an ensemble; lists all
+            problems.
+        StoreError: a model is missing or damaged.
+
+    Example:
+        first, second = (train_member(store, snapshot, member, seed, tracking, initial=start)
+                         for seed in (0, 1))
+        model = average_networks(store, [first, second])
+        store.info(model)["validation_accuracy"]
+    """
+    snapshot = _checked(store, models)
+    member = MemberConfig.model_validate_json(store.read_file(models[0], "config.json"))
+    member = member.model_copy(update={"name": name or member.name})
+    network, preprocessing = load_network(store, models[0])
+    network.load_state_dict(_mean(store, models))
+    files = prediction_files(member, network, preprocessing)
+    predicted = {
+        split: _predicted(network, preprocessing, snapshot, split)
+        for split in ("validation", "test")
+    }
+    infos = [store.info(model) for model in models]
+    seed, ids = int(infos[0]["seed"]), [model.id for model in models]
+    digest = hashlib.sha256(b"".join([*files.values(), *map(str.encode, ids)])).hexdigest()
+    facts = lineage(snapshot.ref.id, seed) | {AVERAGED: ids}
+    labels = snapshot.labels(snapshot.positions("validation"))
+    return store.put(
+        ModelRef,
+        f"{member.name}-{digest[:_ID_LENGTH]}",
+        {
+            **files,
+            PROBABILITIES_FILE: probabilities_bytes(**predicted),
+            LINEAGE_FILE: json_bytes(facts, sort_keys=False),
+        },
+        {
+            "name": member.name,
+            "kind": "network",
+            "snapshot_id": snapshot.ref.id,
+            "seed": seed,
+            "parameters": infos[0]["parameters"],
+            "validation_accuracy": float(np.mean(predicted["validation"].argmax(1) == labels)),
+            "train_seconds": sum(float(info["train_seconds"]) for info in infos),
+        },
+        name=member.name,
+    )
+
+
+def _checked(store: ArtifactStore, models: Sequence[ModelRef]) -> DatasetSnapshot:
+    """The snapshot that all of them predicted, if they can be averaged."""
+    ids = [model.id for model in models]
+    problems = [f"{one} is given more than once" for one in sorted(set(ids)) if ids.count(one) > 1]
+    if len(models) < 2:
+        problems.append(f"expected at least two networks, got {', '.join(ids) or 'none'}")
+    problems += [f"{model.id} is an ensemble" for model in models if model.kind == ENSEMBLE]
+    for model in models:
+        if (base := final_fit_of(store, model)) is not None:
+            problems.append(
+                f"{model.id} is a final fit, which has learned from the validation images; "
+                f"average {base}"
+            )
+    snapshots = {str(store.info(model)["snapshot_id"]) for model in models}
+    if len(snapshots) > 1:
+        problems.append(f"they belong to different snapshots: {', '.join(sorted(snapshots))}")
+    if problems:
+        raise DataError("expected networks whose weights can be averaged", problems)
+    snapshot = open_snapshot(store, store.ref(SnapshotRef, snapshots.pop()))
+    if problems := _differences(store, snapshot, models):
+        raise DataError("expected networks whose weights can be averaged", problems)
+    return snapshot
+
+
+def _differences(
+    store: ArtifactStore, snapshot: DatasetSnapshot, models: Sequence[ModelRef]
+) -> list[str]:
+    first = MemberConfig.model_validate_json(store.read_file(models[0], "config.json")).network
+    wanted = _preprocessing(store, models[0])
+    first = first.model_copy(
+        update={name: wanted[name] for name in ("image_size_px", "in_channels")}
+    )
+    problems = []
+    for model in models[1:]:
+        if reason := why_not_initial(store, model, first, snapshot.classes):
+            problems.append(reason)
+            continue
+        found = _preprocessing(store, model)
+        problems += [
+            f"{model.id} has other inputs: {name} {found[name]:.3f}, not {wanted[name]:.3f}"
+            for name in ("mean", "std")
+            if abs(found[name] - wanted[name]) > _NORMALISATION
+        ]
+    return problems
+
+
+def _preprocessing(store: ArtifactStore, model: ModelRef) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(store.read_file(model, "preprocessing.json"))
+    return found
+
+
+def _mean(store: ArtifactStore, models: Sequence[ModelRef]) -> dict[str, Tensor]:
+    """The mean of all weights; counters are those of the first network."""
+    states = [load_network(store, model)[0].state_dict() for model in models]
+    return {
+        key: torch.stack([state[key].double() for state in states]).mean(0).to(value.dtype)
+        if value.is_floating_point()
+        else value
+        for key, value in states[0].items()
+    }
+
+
+def _predicted(
+    network: torch.nn.Module, preprocessing: Preprocessing, snapshot: DatasetSnapshot, split: str
+) -> Probabilities:
+    images = split_images(snapshot, split).images
+    report("average", 0, len(images), "images", f"predicting the {split} images")
+    probs_NK = predict_probabilities(network, preprocessing, images)
+    report("average", len(images), len(images), "images")
+    return probs_NK
