@@ -55,7 +55,8 @@ def default_bundle() -> str:
     """The name of the shipped bundle that predicts by default.
 
     At the default speed, the one with the fewest multiply-adds of those that are accurate enough;
-    the most accurate one if none is.
+    the most accurate one if none is. Of those that cost the same, one that has not learned from the
+    validation images: whoever has them can check it.
 
     Raises:
         StoreError: none is shipped, or the metadata of one is damaged.
@@ -66,7 +67,7 @@ def default_bundle() -> str:
     enough = [name for name, one in facts.items() if _accuracy(one) >= WANTED_ACCURACY]
     if not enough:
         return max(facts, key=lambda name: _accuracy(facts[name]))
-    return min(enough, key=lambda name: _cost(facts[name]))
+    return min(enough, key=lambda name: (_cost(facts[name]), bool(facts[name].final_fit_of)))
 
 
 def shipped_facts() -> dict[str, BundleFacts | EnsembleFacts]:
