@@ -18,9 +18,11 @@ from fer_models.ensembling.artifact import LINEAGE_FILE
 from fer_models.errors import DataError
 from fer_models.evaluation.predictions import (
     AVERAGED,
+    FINAL_FIT_OF,
     PROBABILITIES_FILE,
-    final_fit_of,
+    final_name,
     probabilities_bytes,
+    selected_model,
 )
 from fer_models.lineage import lineage
 from fer_models.progress import report
@@ -44,6 +46,9 @@ def average_networks(store: ArtifactStore, models: Sequence[ModelRef], name: str
     Whether that is a good network, its accuracy on the validation images says: the mean of networks
     that were trained from different random weights is none. Nothing is fitted.
 
+    If final fits are among them, the average has learned from the validation images, too. It is
+    then the final fit of the average of the networks that they repeat, which is stored first.
+
     Args:
         store: holds the networks and the snapshot that they predicted, and receives the average.
         models: at least two networks of the same architecture, input and classes.
@@ -53,8 +58,7 @@ def average_networks(store: ArtifactStore, models: Sequence[ModelRef], name: str
         A network with the settings and the seed of the first one, and the training seconds of all.
 
     Raises:
-        DataError: the networks differ, or one of them is a final fit or an ensemble; lists all
-            problems.
+        DataError: the networks differ, or one of them is an ensemble; lists all problems.
         StoreError: a model is missing or damaged.
 
     Example:
@@ -64,26 +68,39 @@ def average_networks(store: ArtifactStore, models: Sequence[ModelRef], name: str
         store.info(model)["validation_accuracy"]
     """
     snapshot = _checked(store, models)
+    bases = [selected_model(store, model) for model in models]
+    name = name or bases[0].name
+    if bases == list(models):
+        return _write(store, snapshot, models, name)
+    return _write(store, snapshot, models, final_name(name), average_networks(store, bases, name))
+
+
+def _write(
+    store: ArtifactStore,
+    snapshot: DatasetSnapshot,
+    models: Sequence[ModelRef],
+    name: str,
+    base: ModelRef | None = None,
+) -> ModelRef:
+    """Store the average; with `base` as the final fit of that one."""
     member = MemberConfig.model_validate_json(store.read_file(models[0], "config.json"))
-    member = member.model_copy(update={"name": name or member.name})
+    member = member.model_copy(update={"name": name})
     network, preprocessing = load_network(store, models[0])
     network.load_state_dict(_mean(store, models))
     files = prediction_files(member, network, preprocessing)
-    predicted = {
-        split: _predicted(network, preprocessing, snapshot, split)
-        for split in ("validation", "test")
-    }
+    splits = ("validation", "test") if base is None else ("test",)
+    predicted = {split: _predicted(network, preprocessing, snapshot, split) for split in splits}
     infos = [store.info(model) for model in models]
     seed, ids = int(infos[0]["seed"]), [model.id for model in models]
     digest = hashlib.sha256(b"".join([*files.values(), *map(str.encode, ids)])).hexdigest()
-    facts = lineage(snapshot.ref.id, seed) | {AVERAGED: ids}
-    labels = snapshot.labels(snapshot.positions("validation"))
+    of_base = {} if base is None else {FINAL_FIT_OF: base.id}
+    facts = lineage(snapshot.ref.id, seed) | {AVERAGED: ids} | of_base
     return store.put(
         ModelRef,
         f"{member.name}-{digest[:_ID_LENGTH]}",
         {
             **files,
-            PROBABILITIES_FILE: probabilities_bytes(**predicted),
+            PROBABILITIES_FILE: probabilities_bytes(predicted.get("validation"), predicted["test"]),
             LINEAGE_FILE: json_bytes(facts, sort_keys=False),
         },
         {
@@ -92,8 +109,9 @@ def average_networks(store: ArtifactStore, models: Sequence[ModelRef], name: str
             "snapshot_id": snapshot.ref.id,
             "seed": seed,
             "parameters": infos[0]["parameters"],
-            "validation_accuracy": float(np.mean(predicted["validation"].argmax(1) == labels)),
+            "validation_accuracy": _accuracy(snapshot, predicted.get("validation")),
             "train_seconds": sum(float(info["train_seconds"]) for info in infos),
+            **of_base,
         },
         name=member.name,
     )
@@ -106,12 +124,6 @@ def _checked(store: ArtifactStore, models: Sequence[ModelRef]) -> DatasetSnapsho
     if len(models) < 2:
         problems.append(f"expected at least two networks, got {', '.join(ids) or 'none'}")
     problems += [f"{model.id} is an ensemble" for model in models if model.kind == ENSEMBLE]
-    for model in models:
-        if (base := final_fit_of(store, model)) is not None:
-            problems.append(
-                f"{model.id} is a final fit, which has learned from the validation images; "
-                f"average {base}"
-            )
     snapshots = {str(store.info(model)["snapshot_id"]) for model in models}
     if len(snapshots) > 1:
         problems.append(f"they belong to different snapshots: {', '.join(sorted(snapshots))}")
@@ -169,3 +181,9 @@ def _predicted(
     probs_NK = predict_probabilities(network, preprocessing, images)
     report("average", len(images), len(images), "images")
     return probs_NK
+
+
+def _accuracy(snapshot: DatasetSnapshot, probs_NK: Probabilities | None) -> float | None:
+    if probs_NK is None:
+        return None
+    return float(np.mean(probs_NK.argmax(1) == snapshot.labels(snapshot.positions("validation"))))

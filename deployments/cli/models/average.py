@@ -18,17 +18,21 @@ def average(models: tuple[str, ...], name: str, store_url: str | None) -> Produc
 
     Networks that were trained on from the same weights (`ferflow task train --initial`) often have
     a mean that is as good as their ensemble and costs as much as one of them. The mean of networks
-    that were trained from different random weights is useless; the accuracy shows it.
+    that were trained from different random weights is useless; the accuracy shows it. With final
+    fits among them it is a final fit, too: of the average of the networks that they repeat, whose
+    accuracy is shown.
     """
     from fer_models.ensembling.averaging import average_networks
+    from fer_models.evaluation.predictions import selected_model
 
     store = open_store(store_url)
     parts = [stored_model(store, model) for model in models]
     with progress_display():
         made = average_networks(store, parts, name)
-    accuracies = {one.id: float(store.info(one)["validation_accuracy"]) for one in (*parts, made)}
+    measured = [selected_model(store, one) for one in (*parts, made)]
+    accuracies = {one.id: float(store.info(one)["validation_accuracy"]) for one in measured}
     rows = [
-        [f"{one}{' (average)' if one == made.id else ''}", f"{100 * value:.2f}"]
+        [f"{one}{' (average)' if one == measured[-1].id else ''}", f"{100 * value:.2f}"]
         for one, value in accuracies.items()
     ]
     print_table("Averaged", ["model", "validation in %"], rows)

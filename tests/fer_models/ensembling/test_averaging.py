@@ -7,7 +7,7 @@ import torch
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.ensembling.averaging import average_networks
 from fer_models.errors import ConfigError, DataError
-from fer_models.evaluation.predictions import AVERAGED, read_predictions
+from fer_models.evaluation.predictions import AVERAGED, final_fit_of, read_predictions
 from fer_models.inference.export import write_bundle
 from fer_models.inference.import_bundle import import_bundle
 from fer_models.models.config import NetworkConfig
@@ -61,12 +61,11 @@ def test_its_predictions_are_those_of_the_mean(
 def test_what_cannot_be_averaged_is_refused_with_all_problems(
     store: ArtifactStore, models: list[ModelRef]
 ) -> None:
-    final = build_final_fit(store, models[0])
     both = stored_ensemble(store, models[:2])
     with pytest.raises(DataError) as caught:
-        average_networks(store, [models[0], models[0], final, both])
+        average_networks(store, [models[0], models[0], both])
     problems = " ".join(caught.value.problems)
-    for part in ("given more than once", f"average {models[0].id}", f"{both.id} is an ensemble"):
+    for part in ("given more than once", f"{both.id} is an ensemble"):
         assert part in problems
     with pytest.raises(DataError) as caught:
         average_networks(store, models[:1])
@@ -86,6 +85,25 @@ def test_other_networks_and_other_data_are_refused(
     with pytest.raises(DataError) as caught:
         average_networks(store, [models[0], elsewhere])
     assert "different snapshots" in caught.value.problems[0]
+
+
+def test_an_average_with_final_fits_is_the_final_fit_of_the_average(
+    store: ArtifactStore, models: list[ModelRef]
+) -> None:
+    first, second, third = models
+    final = build_final_fit(store, first, network=third)
+    made = average_networks(store, [final, second], name="soup")
+    base = average_networks(store, [first, second], name="soup")
+    assert final_fit_of(store, made) == base.id
+    assert (made.name, base.name) == ("soup-final", "soup")
+    assert store.info(made)["validation_accuracy"] is None
+    snapshot = open_snapshot(store, store.ref(SnapshotRef, store.info(made)["snapshot_id"]))
+    assert len(read_predictions(store, snapshot, made, ["test"])["test"].labels) == 21
+    with pytest.raises(DataError, match="is the final fit of"):
+        read_predictions(store, snapshot, made)
+    mean = average_networks(store, [third, second])
+    for key, value in load_network(store, made)[0].state_dict().items():
+        assert torch.equal(value, load_network(store, mean)[0].state_dict()[key])
 
 
 def test_averaged_and_imported_networks_have_no_final_fit(
