@@ -27,6 +27,9 @@ from fer_models.training.runtime import best_device, limited_threads
 ENSEMBLE = "ensemble"
 # Sending fewer images away takes longer than predicting them.
 _MANY_IMAGES = 1000
+_GPU_BATCH_SIZE = 512
+_MIN_BATCH_SIZE = 8
+_BATCH_PIXELS = 64 * 48 * 48
 
 
 def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Probabilities:
@@ -102,7 +105,7 @@ def predict_probabilities(
     network: nn.Module,
     preprocessing: Preprocessing,
     images: Images,
-    batch_size: int = 512,
+    batch_size: int | None = None,
     threads: int | None = None,
 ) -> Probabilities:
     """Class probabilities of a network, the mean over its TTA views; computed in float32.
@@ -117,7 +120,9 @@ def predict_probabilities(
         network: returns logits.
         preprocessing: input size, normalisation and TTA views of the network.
         images: uint8 N x 48 x 48.
-        batch_size: images per forward pass.
+        batch_size: images per forward pass. By default 512 on a GPU, and on a processor as many as
+            keep the activations small: memory of large ones goes back to the system after every
+            layer, which takes longer than computing them.
         threads: CPU threads, see `training_threads`.
 
     Returns:
@@ -127,10 +132,18 @@ def predict_probabilities(
     network = network.eval().to(device)
     try:
         with limited_threads(threads):
-            parts = list(_batch_probabilities(network, preprocessing, images, batch_size, device))
+            size = batch_size or _batch_size(preprocessing["image_size_px"], device)
+            parts = list(_batch_probabilities(network, preprocessing, images, size, device))
     finally:
         network.cpu()
     return np.concatenate([np.zeros((0, len(preprocessing["classes"])), np.float32), *parts])
+
+
+def _batch_size(image_size_px: int, device: torch.device) -> int:
+    if device.type == "cuda":
+        return _GPU_BATCH_SIZE
+    # The same for any number of threads: it changes sums in their last digits.
+    return max(_BATCH_PIXELS // image_size_px**2, _MIN_BATCH_SIZE)
 
 
 def _batch_probabilities(

@@ -42,6 +42,28 @@ def test_probabilities_do_not_depend_on_the_batch_size(trained: Trained) -> None
     np.testing.assert_allclose(one_by_one, stored_probabilities(trained), atol=1e-5)
 
 
+class _NotesBatchSizes(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.sizes.append(len(images))
+        return torch.zeros(len(images), 7)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU takes larger batches")
+@pytest.mark.parametrize(("size_px", "expected"), [(48, [64, 36]), (96, [16] * 6 + [4])])
+def test_large_images_are_predicted_in_small_batches(
+    trained: Trained, size_px: int, expected: list[int]
+) -> None:
+    _, preprocessing = load_network(trained.store, trained.model)
+    network = _NotesBatchSizes()
+    images = np.zeros((100, 48, 48), np.uint8)
+    predict_probabilities(network, {**preprocessing, "image_size_px": size_px}, images)
+    assert network.sizes == expected
+
+
 class _ThreadsAsLogits(torch.nn.Module):
     """Encodes the number of threads in its output: p / (1 - p) of the first class."""
 
