@@ -37,7 +37,10 @@ def test_probabilities_equal_those_of_torch(
     expected = loaded.at_speed(speed).predict(images)
     found = open_model(f"bundled:{name}", speed=speed).predict(images)
     assert np.abs(found - expected).max() < 1e-3
-    recorded = shipped_facts()[name].speeds[speed].accuracy["validation"]
+    facts = shipped_facts()[name]
+    if facts.final_fit_of:
+        return  # it has learned from these images; the recorded accuracy is another network's
+    recorded = facts.speeds[speed].accuracy["validation"]
     assert (len(labels), float(np.mean(found.argmax(1) == labels))) == (
         recorded.n,
         pytest.approx(recorded.accuracy, abs=1e-3),
