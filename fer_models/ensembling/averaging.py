@@ -5,11 +5,8 @@ weights is then a network as good as their ensemble, at the cost of one.
 """
 
 import hashlib
-import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,19 +18,18 @@ from fer_models.evaluation.predictions import (
     FINAL_FIT_OF,
     PROBABILITIES_FILE,
     final_name,
+    model_preprocessing,
     probabilities_bytes,
     selected_model,
 )
 from fer_models.lineage import lineage
-from fer_models.progress import report
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.artifact import prediction_files
+from fer_models.training.artifact import predict_splits, prediction_files, validation_accuracy
 from fer_models.training.config import MemberConfig
 from fer_models.training.initial import why_not_initial
-from fer_models.training.inputs.data import Preprocessing, Probabilities, split_images
-from fer_models.training.predict import ENSEMBLE, load_network, predict_probabilities
+from fer_models.training.predict import ENSEMBLE, load_network
 
 _ID_LENGTH = 12
 _NORMALISATION = 0.02
@@ -85,35 +81,41 @@ def _write(
     """Store the average; with `base` as the final fit of that one."""
     member = MemberConfig.model_validate_json(store.read_file(models[0], "config.json"))
     member = member.model_copy(update={"name": name})
-    network, preprocessing = load_network(store, models[0])
-    network.load_state_dict(_mean(store, models))
-    files = prediction_files(member, network, preprocessing)
-    splits = ("validation", "test") if base is None else ("test",)
-    predicted = {split: _predicted(network, preprocessing, snapshot, split) for split in splits}
-    infos = [store.info(model) for model in models]
-    seed, ids = int(infos[0]["seed"]), [model.id for model in models]
+    networks = [load_network(store, model) for model in models]
+    network, preprocessing = networks[0]
+    network.load_state_dict(_mean([one.state_dict() for one, _ in networks]))
+    files, ids = prediction_files(member, network, preprocessing), [model.id for model in models]
     digest = hashlib.sha256(b"".join([*files.values(), *map(str.encode, ids)])).hexdigest()
+    made = store.ref(ModelRef, f"{name}-{digest[:_ID_LENGTH]}", name=name, kind="network")
+    if store.reuse(made):
+        return made
+    splits = ("validation", "test") if base is None else ("test",)
+    predicted = predict_splits(network, preprocessing, snapshot, splits, stage="average")
+    validation_NK = predicted.get("validation")
+    infos = [store.info(model) for model in models]
+    seed = int(infos[0]["seed"])
     of_base = {} if base is None else {FINAL_FIT_OF: base.id}
     facts = lineage(snapshot.ref.id, seed) | {AVERAGED: ids} | of_base
     return store.put(
         ModelRef,
-        f"{member.name}-{digest[:_ID_LENGTH]}",
+        made.id,
         {
             **files,
-            PROBABILITIES_FILE: probabilities_bytes(predicted.get("validation"), predicted["test"]),
+            PROBABILITIES_FILE: probabilities_bytes(validation_NK, predicted["test"]),
             LINEAGE_FILE: json_bytes(facts, sort_keys=False),
         },
         {
-            "name": member.name,
+            "name": name,
             "kind": "network",
             "snapshot_id": snapshot.ref.id,
             "seed": seed,
             "parameters": infos[0]["parameters"],
-            "validation_accuracy": _accuracy(snapshot, predicted.get("validation")),
+            "validation_accuracy": validation_accuracy(snapshot, validation_NK),
             "train_seconds": sum(float(info["train_seconds"]) for info in infos),
             **of_base,
         },
-        name=member.name,
+        name=name,
+        kind="network",
     )
 
 
@@ -139,7 +141,7 @@ def _differences(
     store: ArtifactStore, snapshot: DatasetSnapshot, models: Sequence[ModelRef]
 ) -> list[str]:
     first = MemberConfig.model_validate_json(store.read_file(models[0], "config.json")).network
-    wanted = _preprocessing(store, models[0])
+    wanted = model_preprocessing(store, models[0])
     first = first.model_copy(
         update={name: wanted[name] for name in ("image_size_px", "in_channels")}
     )
@@ -148,7 +150,7 @@ def _differences(
         if reason := why_not_initial(store, model, first, snapshot.classes):
             problems.append(reason)
             continue
-        found = _preprocessing(store, model)
+        found = model_preprocessing(store, model)
         problems += [
             f"{model.id} has other inputs: {name} {found[name]:.3f}, not {wanted[name]:.3f}"
             for name in ("mean", "std")
@@ -157,33 +159,11 @@ def _differences(
     return problems
 
 
-def _preprocessing(store: ArtifactStore, model: ModelRef) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(store.read_file(model, "preprocessing.json"))
-    return found
-
-
-def _mean(store: ArtifactStore, models: Sequence[ModelRef]) -> dict[str, Tensor]:
+def _mean(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The mean of all weights; counters are those of the first network."""
-    states = [load_network(store, model)[0].state_dict() for model in models]
     return {
         key: torch.stack([state[key].double() for state in states]).mean(0).to(value.dtype)
         if value.is_floating_point()
         else value
         for key, value in states[0].items()
     }
-
-
-def _predicted(
-    network: torch.nn.Module, preprocessing: Preprocessing, snapshot: DatasetSnapshot, split: str
-) -> Probabilities:
-    images = split_images(snapshot, split).images
-    report("average", 0, len(images), "images", f"predicting the {split} images")
-    probs_NK = predict_probabilities(network, preprocessing, images)
-    report("average", len(images), len(images), "images")
-    return probs_NK
-
-
-def _accuracy(snapshot: DatasetSnapshot, probs_NK: Probabilities | None) -> float | None:
-    if probs_NK is None:
-        return None
-    return float(np.mean(probs_NK.argmax(1) == snapshot.labels(snapshot.positions("validation"))))

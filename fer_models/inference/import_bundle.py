@@ -6,8 +6,6 @@ N images, K classes.
 import hashlib
 from typing import Any
 
-import numpy as np
-
 from fer_models.bundles.bundle import Bundle, load_bundle
 from fer_models.bundles.facts import BundleFacts
 from fer_models.bundles.names import bundle_of, is_bundle
@@ -20,13 +18,11 @@ from fer_models.evaluation.predictions import (
     probabilities_bytes,
 )
 from fer_models.models.factory import count_parameters
-from fer_models.progress import report
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.artifact import prediction_files
+from fer_models.training.artifact import predict_splits, prediction_files, validation_accuracy
 from fer_models.training.config import MemberConfig
-from fer_models.training.inputs.data import Probabilities, split_images
 
 _ID_LENGTH = 12
 
@@ -62,19 +58,20 @@ def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> Mod
     facts = bundle.facts
     settings = facts.member.model_dump(mode="json") | {"name": facts.name}
     member = MemberConfig.model_validate(settings)
-    probabilities = {split: _predicted(bundle, opened, split) for split in ("validation", "test")}
+    probabilities = predict_splits(
+        bundle.network, bundle.preprocessing, opened, ("validation", "test"), stage="import"
+    )
     files = prediction_files(member, bundle.network, bundle.preprocessing)
     digest = hashlib.sha256(b"".join([*files.values(), snapshot.id.encode()])).hexdigest()
     files[PROBABILITIES_FILE] = probabilities_bytes(**probabilities)
     files["lineage.json"] = json_bytes(_lineage(facts), allow_nan=True)
-    labels = opened.labels(opened.positions("validation"))
     info = {
         "name": facts.name,
         "kind": "network",
         "snapshot_id": snapshot.id,
         "seed": facts.seed,
         "parameters": count_parameters(bundle.network),
-        "validation_accuracy": float(np.mean(probabilities["validation"].argmax(1) == labels)),
+        "validation_accuracy": validation_accuracy(opened, probabilities["validation"]),
         "train_seconds": facts.train_seconds,
     }
     model_id = f"{facts.name}-{digest[:_ID_LENGTH]}"
@@ -119,11 +116,3 @@ def _lineage(facts: BundleFacts) -> dict[str, Any]:
         "machine": {},
         IMPORTED: facts.model_dump(mode="json", exclude={"member", "preprocessing", "familiarity"}),
     }
-
-
-def _predicted(bundle: Bundle, snapshot: DatasetSnapshot, split: str) -> Probabilities:
-    images = split_images(snapshot, split).images
-    report("import", 0, len(images), "images", f"predicting the {split} images")
-    probs_NK = bundle.predict(images)
-    report("import", len(images), len(images), "images")
-    return probs_NK

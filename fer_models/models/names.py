@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 OWN_NAMES = ("compact_cnn", "face_cnn", "scratch_cnn", "scratch_mlp")
 SHIPPED: Traversable = resources.files("fer_models") / "weights"
@@ -53,14 +54,18 @@ def shipped_names() -> tuple[str, ...]:
     files = {entry.name for entry in SHIPPED.iterdir()}
     names = (name.removesuffix(FACTS_SUFFIX) for name in files if name.endswith(FACTS_SUFFIX))
     return tuple(
-        sorted(name for name in names if name + WEIGHTS_SUFFIX in files and _is_first(name))
+        sorted(
+            name
+            for name in names
+            if name + WEIGHTS_SUFFIX in files and not read_shipped(name).get("final_fit_of")
+        )
     )
 
 
-def _is_first(name: str) -> bool:
-    """Whether shipped weights are no final fit."""
-    facts = json.loads((SHIPPED / f"{name}{FACTS_SUFFIX}").read_text("utf-8"))
-    return not facts.get("final_fit_of")
+def read_shipped(name: str) -> dict[str, Any]:
+    """The metadata of a shipped network, as they are stored."""
+    facts: dict[str, Any] = json.loads((SHIPPED / f"{name}{FACTS_SUFFIX}").read_text("utf-8"))
+    return facts
 
 
 @cache

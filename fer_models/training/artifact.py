@@ -20,6 +20,7 @@ from fer_models.evaluation.predictions import (
 )
 from fer_models.lineage import lineage
 from fer_models.models.factory import count_parameters
+from fer_models.progress import report
 from fer_models.remote.worker import current_node
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef
@@ -103,7 +104,9 @@ def write_model(
     base = origin.final_fit_of
     splits = ("validation", "test") if base is None else ("test",)
     files = network_files(member, trained)
-    probabilities = _predict(snapshot, trained, member.training.threads, splits)
+    probabilities = predict_splits(
+        trained.network, trained.preprocessing, snapshot, splits, member.training.threads
+    )
     identity = json_bytes(member_identity(with_portable_network(member)), allow_nan=True)
     parts = [
         files["weights.safetensors"],
@@ -124,7 +127,7 @@ def write_model(
         "snapshot_id": snapshot.ref.id,
         "seed": seed,
         "parameters": count_parameters(trained.network),
-        "validation_accuracy": _accuracy(snapshot, validation),
+        "validation_accuracy": validation_accuracy(snapshot, validation),
         "train_seconds": trained.train_seconds,
         "best_epoch": trained.best.epoch,
     }
@@ -164,24 +167,30 @@ def _digest(parts: Sequence[bytes]) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
-def _predict(
+def predict_splits(
+    network: nn.Module,
+    preprocessing: Preprocessing,
     snapshot: DatasetSnapshot,
-    trained: TrainedNetwork,
-    threads: int | None,
     splits: Sequence[str],
+    threads: int | None = None,
+    stage: str = "",
 ) -> dict[str, Probabilities]:
-    return {
-        split: predict_probabilities(
-            trained.network,
-            trained.preprocessing,
-            split_images(snapshot, split).images,
-            threads=threads,
-        )
-        for split in splits
-    }
+    """The network's probabilities of the images of each split; `stage` reports them as progress."""
+    predicted = {}
+    for split in splits:
+        images = split_images(snapshot, split).images
+        if stage:
+            report(stage, 0, len(images), "images", f"predicting the {split} images")
+        predicted[split] = predict_probabilities(network, preprocessing, images, threads=threads)
+        if stage:
+            report(stage, len(images), len(images), "images")
+    return predicted
 
 
-def _accuracy(snapshot: DatasetSnapshot, validation_NK: Probabilities | None) -> float | None:
+def validation_accuracy(
+    snapshot: DatasetSnapshot, validation_NK: Probabilities | None
+) -> float | None:
+    """The accuracy on the validation images, 0..1; None without predictions of them."""
     if validation_NK is None:
         return None
     labels = snapshot.labels(snapshot.positions("validation"))

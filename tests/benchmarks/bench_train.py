@@ -105,6 +105,7 @@ def bench_step(
     batches = itertools.cycle(_batches(split, config, network))
     precision = resolve_precision(config, device)
     half = precision != "32-true"
+    depthwise = precision if depthwise_as_in_training else ""
     parts: dict[str, list[float]] = {
         name: [] for name in ("data", "forward", "backward", "optimizer")
     }
@@ -112,9 +113,8 @@ def bench_step(
         clock = _Clock(parts, timer)
         images, targets = next(batches)
         clock.lap("data")
-        kept = "" if not depthwise_as_in_training else precision
         with (
-            fast_depthwise(model, kept, device),
+            fast_depthwise(model, depthwise, device),
             torch.autocast(device.type, torch.bfloat16, enabled=half),
         ):
             logits = model(images)

@@ -60,9 +60,8 @@ def train(
     initial = None if initial_id is None else _initial(step.store, initial_id, snapshot, wanted)
     models: list[ModelRef] = []
     with progress_display():
-        for name in names or known:
-            tuning = None if no_tuning else _tuning_for(step, name, snapshot)
-            member = config.member(name)
+        for member in wanted:
+            tuning = None if no_tuning else _tuning_for(step, member.name, snapshot)
             teachers = [step.recall(f"train-{one}", ModelRef) for one in member.trained_teachers]
             model = stage.fn(
                 snapshot,
@@ -74,7 +73,7 @@ def train(
                 teachers,
                 initial,
             )
-            remember(step.store, f"train-{name}", model)
+            remember(step.store, f"train-{member.name}", model)
             models.append(model)
     facts = [{"id": model.id, **step.store.info(model)} for model in models]
     cells = [[f["id"], f"{f['parameters']:,}", number(f["validation_accuracy"])] for f in facts]

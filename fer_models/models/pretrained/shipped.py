@@ -17,10 +17,10 @@ from fer_models.errors import ConfigError
 from fer_models.models.config import ARCHITECTURE, FACE_CNN_OPTIONS, NetworkConfig
 from fer_models.models.freezing import classifier_of
 from fer_models.models.names import (
-    FACTS_SUFFIX,
     OWN_NAMES,
     SHIPPED,
     WEIGHTS_SUFFIX,
+    read_shipped,
     shipped_names,
 )
 
@@ -87,7 +87,7 @@ def _weights_file(config: NetworkConfig) -> Traversable:
 def shipped_networks() -> Mapping[NetworkConfig, str]:
     """The weights file of each shipped network of our own; timm's start from ImageNet weights."""
     found = {
-        NetworkConfig.model_validate(_facts(name)["member"]["network"]): name + WEIGHTS_SUFFIX
+        NetworkConfig.model_validate(read_shipped(name)["member"]["network"]): name + WEIGHTS_SUFFIX
         for name in shipped_names()
     }
     return {config: file for config, file in found.items() if config.name in OWN_NAMES}
@@ -111,7 +111,7 @@ def read_bundle(name: str) -> ShippedBundle:
             f"expected shipped weights ({', '.join(shipped_names()) or 'there are none'}), got "
             f"{name!r}; choose one of them"
         )
-    return ShippedBundle(_facts(name), (SHIPPED / f"{name}{WEIGHTS_SUFFIX}").read_bytes())
+    return ShippedBundle(read_shipped(name), (SHIPPED / f"{name}{WEIGHTS_SUFFIX}").read_bytes())
 
 
 def bundle_fingerprint(name: str) -> str:
@@ -121,11 +121,6 @@ def bundle_fingerprint(name: str) -> str:
         ConfigError: none of that name is shipped.
     """
     return f"sha256:{hashlib.sha256(read_bundle(name).weights).hexdigest()}"
-
-
-def _facts(name: str) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads((SHIPPED / f"{name}{FACTS_SUFFIX}").read_text())
-    return facts
 
 
 def _architecture(config: NetworkConfig) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer_models.bundles.facts import EnsembleFacts
-from fer_models.bundles.shipped import bundled_names, shipped_facts
+from fer_models.bundles.shipped import shipped_facts
 from fer_models.bundles.speed import SPEEDS, Speed
 from fer_models.errors import ConfigError
 from fer_models.inference.expression_model import ExpressionModel
@@ -108,7 +108,8 @@ def shipped_entrants(faces: LabelledFaces, speeds: Sequence[Speed] = SPEEDS) -> 
     The mean is without final fits, whose networks are there already.
     """
     facts = shipped_facts()
-    names = [name for name in bundled_names() if name not in left_out(faces.split)]
+    without = left_out(faces.split)
+    names = [name for name in facts if name not in without]
     for speed in speeds:
         networks = []
         for name in names:
