@@ -2,7 +2,7 @@
 
 from fer_models.storage.refs import ModelRef, SnapshotRef, ValidationRef
 from flows.pipeline_config import PipelineConfig
-from tasks.final_fit import candidate_networks, final_ensemble, final_network, is_ensemble
+from tasks.final_fit import candidate_networks, final_model, final_network
 from tasks.promote import judge
 from tasks.side_by_side import results, side_by_side
 
@@ -22,10 +22,11 @@ def final_fit(
     if not judge(data, candidate, config.promotion, store, validation):
         return None
     folders = {member.name: member.network.weights_dir for member in config.members}
+    networks = candidate_networks(candidate, store)
     with side_by_side() as start:
         started = [
             start(final_network, network, config.tracking, store, folders.get(network.name))
-            for network in candidate_networks(candidate, store)
+            for network in networks
         ]
         finals = results(started)
-    return final_ensemble(candidate, finals, store) if is_ensemble(candidate) else finals[0]
+    return finals[0] if networks == [candidate] else final_model(candidate, finals, store)

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from fer_models.ensembling.final import write_final_ensemble
+from fer_models.ensembling.final import networks_to_repeat, write_final
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import evaluate_model
-from fer_models.evaluation.predictions import networks_of
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import EvaluationRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -16,17 +15,10 @@ from tasks.artifacts.tables import evaluation_rows, final_rows
 from tasks.completion import Parameters
 from tasks.stage import stage
 
-_ENSEMBLE = "ensemble"
-
 
 def candidate_networks(candidate: ModelRef, store: StoreConfig) -> list[ModelRef]:
-    """The networks that the candidate consists of."""
-    return networks_of(ArtifactStore(store), candidate)
-
-
-def is_ensemble(candidate: ModelRef) -> bool:
-    """Whether the final fits of its networks must be combined."""
-    return candidate.kind == _ENSEMBLE
+    """The networks of the candidate that are trained once more."""
+    return networks_to_repeat(ArtifactStore(store), candidate)
 
 
 def _publish(final: ModelRef, parameters: Parameters) -> None:
@@ -58,9 +50,9 @@ def final_network(
 
 
 @stage("fer_models.ensembling.final", publish=_publish, latest="final-{model.name}")
-def final_ensemble(model: ModelRef, finals: Sequence[ModelRef], store: StoreConfig) -> ModelRef:
-    """Combine the final fits of an ensemble's networks with the weights of the ensemble."""
-    return write_final_ensemble(ArtifactStore(store), model, finals)
+def final_model(model: ModelRef, finals: Sequence[ModelRef], store: StoreConfig) -> ModelRef:
+    """Combine the final fits of a model's networks by the rule of the model."""
+    return write_final(ArtifactStore(store), model, finals)
 
 
 @stage("fer_models.evaluation.evaluate", publish=_publish_metrics, latest="evaluate-{model.name}")

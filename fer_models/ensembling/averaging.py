@@ -71,6 +71,21 @@ def average_networks(store: ArtifactStore, models: Sequence[ModelRef], name: str
     return _write(store, snapshot, models, final_name(name), average_networks(store, bases, name))
 
 
+def final_average(store: ArtifactStore, average: ModelRef, models: Sequence[ModelRef]) -> ModelRef:
+    """Store the final fit of an average: the mean of the weights of `models`.
+
+    Args:
+        store: holds all networks.
+        average: that was made of other networks by `average_networks`.
+        models: for each of these its final fit, or the same network again.
+
+    Raises:
+        DataError: the networks differ; lists all problems.
+        StoreError: a model is missing or damaged.
+    """
+    return _write(store, _checked(store, models), models, final_name(average.name), average)
+
+
 def _write(
     store: ArtifactStore,
     snapshot: DatasetSnapshot,

@@ -17,6 +17,7 @@ from fer_models.evaluation.predictions import (
     final_name,
     model_ref,
 )
+from fer_models.models.names import OWN_NAMES
 from fer_models.progress import report
 from fer_models.storage.json_bytes import json_key
 from fer_models.storage.refs import ModelRef, SnapshotRef
@@ -45,7 +46,7 @@ def fit_final(
         store: holds the network and its snapshot, and receives the final fit.
         model: a network that was selected on the validation images.
         tracking: experiment tracking of the training curve.
-        weights_dir: folder of the pretrained weights that the network started from, if any.
+        weights_dir: folder of the pretrained weights that a network of timm started from, if any.
 
     Returns:
         The final fit, named `<name>-final`. Its metadata has `final_fit_of` and no validation
@@ -108,12 +109,12 @@ def _selected(
         raise StoreError(f"{model.url}: expected a network, got an ensemble; use its members")
     if made := {AVERAGED, IMPORTED} & store.read_json(model, "lineage.json").keys():
         raise ConfigError(
-            f"{model.id} was {made.pop()}, so there is no training of it to repeat; set "
-            "final_fit.enabled=false"
+            f"{model.id} was {made.pop()}, so there is no training of it to repeat; see "
+            "fer_models.ensembling.final, or set final_fit.enabled=false"
         )
     member = MemberConfig.model_validate_json(store.read_file(model, "config.json"))
     network = member.network
-    if network.pretrained and weights_dir is not None:
+    if network.pretrained and weights_dir is not None and network.name not in OWN_NAMES:
         network = network.model_copy(update={"weights_dir": weights_dir})
     # Out-of-fold predictions are for choices, and there are none left.
     return member.model_copy(update={"network": network, "out_of_fold": OutOfFoldConfig()}), info

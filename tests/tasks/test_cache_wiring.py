@@ -36,7 +36,7 @@ from validation.config import ValidationConfig
 CACHED = {
     *("ingest", "validate", "score", "clean", "split", "explore"),
     *("tune", "train", "ensemble", "evaluate", "promote", "report"),
-    *("train_fold", "final_network", "final_ensemble", "evaluate_final"),
+    *("train_fold", "final_network", "final_model", "evaluate_final"),
 }
 WITH_OUTSIDE_CONTENT = {"ingest", "validate", "tune", "train", "train_fold", "promote", "report"}
 

@@ -5,6 +5,7 @@ import click
 from deployments.cli.task import data as task_data
 from deployments.cli.task import evaluate as task_evaluate
 from deployments.cli.task import explore as task_explore
+from deployments.cli.task import final_fit as task_final_fit
 from deployments.cli.task import lr_find as task_lr_find
 from deployments.cli.task import models as task_models
 from deployments.cli.task import train as task_train
@@ -29,6 +30,7 @@ def command() -> None:
     train      split snapshot         -> one model per member
     ensemble   models                 -> ensembles and the candidate
     evaluate   models and ensembles   -> metrics
+    final-fit  model                  -> the same, also trained on validation images
     promote    candidate              -> new champion or not (exit 3)
     report     all results            -> HTML page
 
@@ -49,6 +51,7 @@ for _step in (
     task_train.train,
     task_models.ensemble,
     task_evaluate.evaluate,
+    task_final_fit.final_fit,
     task_models.promote,
     task_models.report,
 ):

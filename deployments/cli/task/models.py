@@ -9,6 +9,7 @@ from deployments.cli.options import config_options, weights_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.outputs import run_option
+from deployments.cli.task.final_fit import final_of_passing
 from deployments.cli.task.step import Step, model_option, short, snapshot_option
 from fer_models.errors import ConfigError
 from fer_models.history.outputs import tuning_behind
@@ -17,9 +18,7 @@ from fer_models.storage.latest import remember
 from fer_models.storage.refs import (
     EnsembleRef,
     EvaluationRef,
-    ModelRef,
     PromotionRef,
-    SnapshotRef,
     TuningRef,
     ValidationRef,
 )
@@ -132,7 +131,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         candidate = step.recall("ensemble", EnsembleRef).candidate
     config = step.config
     validation = step.recall_if_any("validate", ValidationRef)
-    final = _final_fit(step, snapshot, candidate, validation)
+    final = final_of_passing(step, snapshot, candidate, validation)
     with progress_display():
         promotion = stage.fn(
             snapshot,
@@ -210,24 +209,3 @@ def _show_criteria(step: Step, promotion: PromotionRef) -> list[dict[str, Any]]:
     if rows:
         print_table("Criteria", ["criterion", "figure", "limit", "outcome"], rows)
     return [{**one.model_dump(mode="json"), "outcome": one.outcome} for one in criteria]
-
-
-def _final_fit(
-    step: Step, snapshot: SnapshotRef, candidate: ModelRef, validation: ValidationRef | None
-) -> ModelRef | None:
-    """The final fit of a candidate that passes the gate, if it is wanted."""
-    from tasks.final_fit import candidate_networks, final_ensemble, final_network, is_ensemble
-    from tasks.promote import judge
-
-    config, store = step.config, step.config.store
-    if not config.final_fit.enabled:
-        return None
-    if not judge.fn(snapshot, candidate, config.promotion, store, validation):
-        return None
-    folders = {member.name: member.network.weights_dir for member in config.members}
-    with progress_display():
-        finals = [
-            final_network.fn(network, config.tracking, store, folders.get(network.name))
-            for network in candidate_networks(candidate, store)
-        ]
-    return final_ensemble.fn(candidate, finals, store) if is_ensemble(candidate) else finals[0]
