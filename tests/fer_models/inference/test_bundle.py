@@ -262,7 +262,7 @@ def test_every_shipped_bundle_can_be_loaded_and_is_small() -> None:
             assert network(torch.zeros(1, channels, size, size)).shape == (1, 7)
     sizes = [len(path.read_bytes()) for path in module._SHIPPED.iterdir() if path.is_file()]
     assert max(sizes) < 8_000_000
-    assert sum(sizes) < 40_000_000
+    assert sum(sizes) < 46_000_000
 
 
 _LEAN = """
