@@ -34,6 +34,7 @@ from fer_models.lineage import lineage
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.training.final_fit import check_selected
 
 _ENSEMBLE = "ensemble"
 _TEST = "test"
@@ -49,8 +50,7 @@ def networks_to_repeat(store: ArtifactStore, model: ModelRef) -> list[ModelRef]:
         ConfigError: the model is a final fit itself, or all of it was imported.
         StoreError: the model or one of its networks is missing or damaged.
     """
-    if base := final_fit_of(store, model):
-        raise ConfigError(f"{model.id} is the final fit of {base}; train the final fit of that one")
+    check_selected(store, model)
     found = list(dict.fromkeys(_trained(store, model)))
     if not found:
         raise ConfigError(

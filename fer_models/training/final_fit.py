@@ -14,6 +14,7 @@ from fer_models.evaluation.predictions import (
     AVERAGED,
     FINAL_FIT_OF,
     IMPORTED,
+    final_fit_of,
     final_name,
     model_ref,
 )
@@ -96,15 +97,23 @@ def fit_final(
     return final
 
 
+def check_selected(store: ArtifactStore, model: ModelRef) -> None:
+    """Check that a model was selected on the validation images, and is no final fit itself.
+
+    Raises:
+        ConfigError: it is a final fit; names the model that it repeats.
+        StoreError: the model is missing or damaged.
+    """
+    if base := final_fit_of(store, model):
+        raise ConfigError(f"{model.id} is the final fit of {base}; train the final fit of that one")
+
+
 def _selected(
     store: ArtifactStore, model: ModelRef, weights_dir: str | None
 ) -> tuple[MemberConfig, dict[str, Any]]:
     """The settings of the network that was selected, and its metadata."""
+    check_selected(store, model)
     info = store.info(model)
-    if FINAL_FIT_OF in info:
-        raise ConfigError(
-            f"{model.id} is the final fit of {info[FINAL_FIT_OF]}; train the final fit of that one"
-        )
     if info.get("kind") == "ensemble":
         raise StoreError(f"{model.url}: expected a network, got an ensemble; use its members")
     if made := {AVERAGED, IMPORTED} & store.read_json(model, "lineage.json").keys():

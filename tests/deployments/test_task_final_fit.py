@@ -8,18 +8,18 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+import tasks.final_fit
 from deployments.cli import main
 from fer_models.ensembling.averaging import average_networks
 from fer_models.evaluation.predictions import final_fit_of, model_ref, networks_of
-from fer_models.inference.export import write_bundle
-from fer_models.inference.import_bundle import import_bundle
 from fer_models.storage.latest import remember
-from fer_models.storage.refs import EnsembleRef, ModelRef, SnapshotRef
+from fer_models.storage.refs import EnsembleRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import MemberConfig
 from fer_models.training.train import train_member
-from tests.fer_models.inference.builders import stored_ensemble
+from tests.fer_models.final_fits import build_final_fit
+from tests.fer_models.inference.builders import imported_network, stored_ensemble
 from tests.fer_models.training.faces import write_faces
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -84,9 +84,7 @@ def test_the_latest_candidate_is_the_default(store: ArtifactStore, trained: list
 def test_what_has_no_training_to_repeat_is_refused(
     store: ArtifactStore, trained: list[ModelRef]
 ) -> None:
-    write_bundle(store, trained[0], store.local_root / "out", name="same")
-    snapshot = store.ref(SnapshotRef, store.info(trained[0])["snapshot_id"])
-    imported = import_bundle(store, str(store.local_root / "out" / "same.json"), snapshot)
+    imported = imported_network(store, trained[0])
     result = final_fit(store, "--model", imported.id)
     assert result.exit_code == 2
     assert f"{imported.id} was imported, so there is no training of it to repeat" in result.stderr
@@ -98,10 +96,35 @@ def test_what_has_no_training_to_repeat_is_refused(
     assert final_fit(store, "--model", "nobody").exit_code == 2
 
 
-def test_pretrained_weights_of_timm_come_from_a_folder_given_to_the_command(
+def test_a_given_folder_of_weights_comes_before_that_of_the_recipe(
+    store: ArtifactStore,
+    trained: list[ModelRef],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folders: list[str | None] = []
+
+    def spy(_: ArtifactStore, model: ModelRef, __: TrackingConfig, folder: str | None) -> ModelRef:
+        folders.append(folder)
+        return build_final_fit(store, model)
+
+    monkeypatch.setattr(tasks.final_fit, "fit_final", spy)
+    network = {"name": "resnet34", "in_channels": 3, "pretrained": True, "weights_dir": "/recipe"}
+    recipe = tmp_path / "tiny.yaml"
+    members = [{"name": "tiny", "network": network}]
+    recipe.write_text(
+        yaml.safe_dump({"name": "tiny", "tuning": {"enabled": False}, "members": members})
+    )
+    options = ("--model", trained[0].id, "--recipe", str(recipe), "--json")
+    monkeypatch.chdir(tmp_path)
+    for given in ((), ("--weights-dir", "mine")):
+        facts(final_fit(store, *options, *given))
+    assert folders == ["/recipe", str(tmp_path / "mine")]
+
+
+def test_a_folder_of_weights_is_not_for_networks_that_start_from_shipped_ones(
     store: ArtifactStore, trained: list[ModelRef], tmp_path: Path
 ) -> None:
-    # The own network starts from shipped weights: the folder is not for it.
     recipe = tmp_path / "own.yaml"
     network = {"name": "face_cnn", "width": 0.65, "image_size_px": 40, "pretrained": True}
     member = {"name": "own", "network": network, "training": {"epochs": 1}}

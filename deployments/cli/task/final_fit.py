@@ -88,15 +88,12 @@ def _train_final(
     config, store = step.config, step.config.store
     folders = {member.name: member.network.weights_dir for member in config.members}
     given = absolute_path(weights_dir) if weights_dir else None
-    networks = candidate_networks(model, store)
     with progress_display():
         finals = [
             final_network.fn(network, config.tracking, store, given or folders.get(network.name))
-            for network in networks
+            for network in candidate_networks(model, store)
         ]
-        combined = networks != [model]
-        final = final_model.fn(model, finals, store) if combined else finals[0]
-    return final, finals
+        return final_model.fn(model, finals, store), finals
 
 
 def _next(step: Step, final: ModelRef) -> str:

@@ -19,7 +19,7 @@ from fer_models.training.final_fit import fit_final
 from fer_models.training.inputs.data import split_images
 from fer_models.training.predict import load_network, predict_probabilities
 from tests.fer_models.final_fits import build_final_fit
-from tests.fer_models.inference.builders import stored_ensemble, stored_network
+from tests.fer_models.inference.builders import imported_network, stored_ensemble, stored_network
 from tests.fer_models.training.faces import write_faces
 
 
@@ -109,9 +109,7 @@ def test_an_average_with_final_fits_is_the_final_fit_of_the_average(
 def test_averaged_and_imported_networks_have_no_final_fit(
     store: ArtifactStore, models: list[ModelRef]
 ) -> None:
-    write_bundle(store, models[0], store.local_root / "out", name="same")
-    snapshot = store.ref(SnapshotRef, store.info(models[0])["snapshot_id"])
-    imported = import_bundle(store, str(store.local_root / "out" / "same.json"), snapshot)
+    imported = imported_network(store, models[0])
     averaged = average_networks(store, models)
     for model, how in ((imported, "imported"), (averaged, "averaged")):
         with pytest.raises(ConfigError, match=f"{model.id} was {how}"):

@@ -16,14 +16,12 @@ from fer_models.errors import ConfigError, DataError
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.evaluation.evaluate import measure_model
 from fer_models.evaluation.predictions import model_ref, networks_of, read_predictions
-from fer_models.inference.export import write_bundle
-from fer_models.inference.import_bundle import import_bundle
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.predict import load_network
 from tests.fer_models.builders import build_model, build_snapshot
 from tests.fer_models.final_fits import build_final_fit
-from tests.fer_models.inference.builders import stored_ensemble, stored_network
+from tests.fer_models.inference.builders import imported_network, stored_ensemble, stored_network
 
 
 def build_ensemble(store: ArtifactStore, snapshot: SnapshotRef) -> ModelRef:
@@ -77,14 +75,6 @@ def test_every_network_needs_its_final_fit(store: ArtifactStore) -> None:
 @pytest.fixture
 def networks(store: ArtifactStore) -> list[ModelRef]:
     return [stored_network(store, seed) for seed in range(4)]
-
-
-def imported_network(store: ArtifactStore, model: ModelRef) -> ModelRef:
-    """The same network, as it comes in from a bundle."""
-    folder = store.local_root / "bundles" / model.id
-    write_bundle(store, model, folder, name="same")
-    snapshot = store.ref(SnapshotRef, store.info(model)["snapshot_id"])
-    return import_bundle(store, str(folder / "same.json"), snapshot)
 
 
 def test_the_final_fit_of_an_average_is_the_mean_of_the_final_fits(

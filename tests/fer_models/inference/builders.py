@@ -18,9 +18,11 @@ from fer_models.combination.stored import (
 )
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.evaluation.predictions import probabilities_bytes
+from fer_models.inference.export import write_bundle
+from fer_models.inference.import_bundle import import_bundle
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_network, count_parameters
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.engine.callbacks import copied_weights
@@ -69,6 +71,14 @@ def stored_network(
         "train_seconds": 1.5,
     }
     return store.put(ModelRef, f"{member.name}-{seed}", files, info, name=member.name)
+
+
+def imported_network(store: ArtifactStore, model: ModelRef) -> ModelRef:
+    """The same network, as it comes in from a bundle."""
+    folder = store.local_root / "bundles" / model.id
+    write_bundle(store, model, folder, name="same")
+    snapshot = store.ref(SnapshotRef, store.info(model)["snapshot_id"])
+    return import_bundle(store, str(folder / "same.json"), snapshot)
 
 
 def stored_ensemble(
