@@ -25,6 +25,7 @@ from fer_models.training.config import TTA
 
 WEIGHTS_SUFFIX = ".safetensors"
 FACTS_SUFFIX = ".json"
+_GREY_LEVEL = 1 / 255
 _INPUT_FIELDS = {"image_size_px", "in_channels"}
 _SHA256_PATTERN = "^[0-9a-f]{64}$"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
@@ -51,6 +52,13 @@ ClassNames = Annotated[
 ]
 
 
+def _at_least_a_grey_level(std: float) -> float:
+    # As trainings write it; a far smaller one is 0 in float32, and every probability is NaN.
+    if std < _GREY_LEVEL:
+        raise ValueError(f"expected at least {_GREY_LEVEL:.4f} (a grey level), got {std:g}")
+    return std
+
+
 class SpeedFacts(FrozenConfig):
     """What a speed costs and gives."""
 
@@ -72,7 +80,7 @@ class PreprocessingFacts(BaseModel):
     image_size_px: int = Field(ge=16, le=512)
     in_channels: Literal[1, 3]
     mean: float = Field(ge=0, le=1)
-    std: float = Field(gt=0, le=1)
+    std: Annotated[float, Field(gt=0, le=1), AfterValidator(_at_least_a_grey_level)]
     classes: ClassNames
     tta: TTA = "none"
     image_format: FormatFacts = FormatFacts(size_px=THUMBNAIL_PX, channels=1, fit="stretch")

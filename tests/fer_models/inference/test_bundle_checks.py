@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
@@ -42,6 +42,7 @@ def changed(folder: Path, where: str, **changes: Any) -> Path:
     [
         ("std", 0, "std: Input should be greater than 0"),
         ("std", float("nan"), "std"),
+        ("std", 2e-89, "expected at least 0.0039 (a grey level), got 2e-89"),
         ("mean", float("inf"), "mean"),
         ("image_size_px", 0, "image_size_px: Input should be greater than or equal to 16"),
         ("image_size_px", 10**6, "image_size_px: Input should be less than or equal to 512"),
@@ -116,6 +117,7 @@ NUMBERS = st.one_of(st.floats(), st.integers(-(10**9), 10**9), st.none(), st.tex
         min_size=1,
     )
 )
+@example(changes={"std": 2.1243783020228857e-89})
 def test_any_metadata_are_refused_or_give_probabilities(
     changes: dict[str, Any], exported: Exported, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
