@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from fer_models.dataset.snapshot import Images
 from fer_models.evaluation.predictions import networks_of
 from fer_models.models.freezing import classifier_of
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import ENSEMBLE, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.inputs.batches import as_float, to_inputs, uint8_tensor
 from fer_models.training.inputs.data import Preprocessing
-from fer_models.training.predict import ENSEMBLE, load_network
+from fer_models.training.predict import load_network
 from fer_models.training.runtime import best_device
 
 Floats = npt.NDArray[np.float64]

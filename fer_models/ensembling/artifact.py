@@ -16,7 +16,7 @@ from fer_models.ensembling.scores import Floats, score
 from fer_models.evaluation.predictions import PROBABILITIES_FILE, Predictions, probabilities_bytes
 from fer_models.lineage import lineage
 from fer_models.storage.json_bytes import json_bytes
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import ENSEMBLE, ModelRef
 from fer_models.storage.store import ArtifactStore
 
 LINEAGE_FILE = "lineage.json"
@@ -70,7 +70,7 @@ def write_ensemble(
         },
         {
             "name": name,
-            "kind": "ensemble",
+            "kind": ENSEMBLE,
             "snapshot_id": snapshot.ref.id,
             "seed": seed,
             "validation_accuracy": validation["accuracy"],
@@ -78,7 +78,7 @@ def write_ensemble(
             **_totals(used),
         },
         name=name,
-        kind="ensemble",
+        kind=ENSEMBLE,
     )
     return WrittenEnsemble(model, combination, used, validation)
 

@@ -24,12 +24,12 @@ from fer_models.evaluation.predictions import (
 )
 from fer_models.lineage import lineage
 from fer_models.storage.json_bytes import json_bytes
-from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.refs import ENSEMBLE, NETWORK, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.artifact import predict_splits, prediction_files, validation_accuracy
 from fer_models.training.config import MemberConfig
 from fer_models.training.initial import why_not_initial
-from fer_models.training.predict import ENSEMBLE, load_network
+from fer_models.training.predict import load_network
 
 _ID_LENGTH = 12
 _NORMALISATION = 0.02
@@ -101,7 +101,7 @@ def _write(
     network.load_state_dict(_mean([one.state_dict() for one, _ in networks]))
     files, ids = prediction_files(member, network, preprocessing), [model.id for model in models]
     digest = hashlib.sha256(b"".join([*files.values(), *map(str.encode, ids)])).hexdigest()
-    made = store.ref(ModelRef, f"{name}-{digest[:_ID_LENGTH]}", name=name, kind="network")
+    made = store.ref(ModelRef, f"{name}-{digest[:_ID_LENGTH]}", name=name, kind=NETWORK)
     if store.reuse(made):
         return made
     splits = ("validation", "test") if base is None else ("test",)
@@ -121,7 +121,7 @@ def _write(
         },
         {
             "name": name,
-            "kind": "network",
+            "kind": NETWORK,
             "snapshot_id": snapshot.ref.id,
             "seed": seed,
             "parameters": infos[0]["parameters"],
@@ -130,7 +130,7 @@ def _write(
             **of_base,
         },
         name=name,
-        kind="network",
+        kind=NETWORK,
     )
 
 

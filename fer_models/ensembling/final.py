@@ -32,11 +32,10 @@ from fer_models.evaluation.predictions import (
 )
 from fer_models.lineage import lineage
 from fer_models.storage.json_bytes import json_bytes
-from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.refs import ENSEMBLE, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.final_fit import check_selected
 
-_ENSEMBLE = "ensemble"
 _TEST = "test"
 
 
@@ -106,7 +105,7 @@ def _trained(store: ArtifactStore, model: ModelRef) -> list[ModelRef]:
 
 def _parts(store: ArtifactStore, model: ModelRef) -> list[ModelRef]:
     """The networks of an ensemble or an average; none of a single network."""
-    if model.kind == _ENSEMBLE:
+    if model.kind == ENSEMBLE:
         return networks_of(store, model)
     return [model_ref(store, one) for one in store.read_json(model, LINEAGE_FILE).get(AVERAGED, [])]
 
@@ -117,7 +116,7 @@ def _final_of(store: ArtifactStore, model: ModelRef, by_base: Mapping[str, Model
     finals = [_final_of(store, part, by_base) for part in parts]
     if finals == parts:
         return by_base.get(model.id, model)
-    if model.kind == _ENSEMBLE:
+    if model.kind == ENSEMBLE:
         return _write_ensemble(store, model, finals)
     from fer_models.ensembling.averaging import final_average
 
@@ -139,7 +138,7 @@ def _write_ensemble(
     infos = [store.info(final) for final in ordered]
     info = {
         "name": name,
-        "kind": "ensemble",
+        "kind": ENSEMBLE,
         "snapshot_id": snapshot.ref.id,
         "seed": seed,
         "parameters": before["parameters"],
@@ -158,7 +157,7 @@ def _write_ensemble(
         },
         info,
         name=name,
-        kind="ensemble",
+        kind=ENSEMBLE,
     )
 
 

@@ -8,10 +8,8 @@ from fer_models.combination.stored import StoredMember, weights_sha256
 from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.errors import DataError
 from fer_models.evaluation.predictions import Predictions, read_predictions
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import ENSEMBLE, ModelRef
 from fer_models.storage.store import ArtifactStore
-
-_ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def read_members(
         )
     members = []
     for model in models:
-        if model.kind == _ENSEMBLE:
+        if model.kind == ENSEMBLE:
             problems.append(f"{model.id} is an ensemble, not a network; pass its members instead")
             continue
         try:

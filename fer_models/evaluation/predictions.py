@@ -12,7 +12,7 @@ from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.errors import DataError, StoreError
 from fer_models.evaluation.metrics import Floats, Ints, probability_problems
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import NETWORK, ModelRef
 from fer_models.storage.store import ArtifactStore
 
 PROBABILITIES_FILE = "probabilities.npz"
@@ -53,7 +53,7 @@ def model_ref(store: ArtifactStore, model_id: str) -> ModelRef:
     ref = store.ref(ModelRef, model_id, name=model_id)
     info = store.info(ref)
     return ref.model_copy(
-        update={"name": info.get("name", model_id), "kind": info.get("kind", "network")}
+        update={"name": info.get("name", model_id), "kind": info.get("kind", NETWORK)}
     )
 
 

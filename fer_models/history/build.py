@@ -13,6 +13,7 @@ from fer_models.history.record import Headline, RunArtifacts, RunRecord, State, 
 from fer_models.lineage import code_revision, machine, machine_text, package_version
 from fer_models.reporting.execution import StepTime
 from fer_models.storage.refs import (
+    ENSEMBLE,
     ArtifactRef,
     EnsembleRef,
     EvaluationRef,
@@ -36,7 +37,6 @@ _SINGLE: dict[str, type[ArtifactRef]] = {
     "promotion": PromotionRef,
     "report": RunRef,
 }
-_ENSEMBLE_KIND = "ensemble"
 RefT = TypeVar("RefT", bound=ArtifactRef)
 
 
@@ -170,8 +170,8 @@ def artifacts_of(store: ArtifactStore, refs: Iterable[ArtifactRef]) -> RunArtifa
             snapshots |= snapshot_chain(store, ref.id)
     return RunArtifacts(
         snapshots=snapshots,
-        models={model.name: model.id for model in models if model.kind != _ENSEMBLE_KIND},
-        ensembles={model.name: model.id for model in ensembles if model.kind == _ENSEMBLE_KIND},
+        models={model.name: model.id for model in models if model.kind != ENSEMBLE},
+        ensembles={model.name: model.id for model in ensembles if model.kind == ENSEMBLE},
         final_fit=promotion.final_fit_id if promotion else None,
         evaluations=tuple(ref.id for ref in refs if isinstance(ref, EvaluationRef)),
         **{name: ref.id if ref else None for name, ref in single.items()},

@@ -13,12 +13,11 @@ from fer_models.history.reading import infos, read_each
 from fer_models.history.record import RunRecord
 from fer_models.history.runs import list_runs
 from fer_models.storage.champions import all_champions
-from fer_models.storage.refs import ArtifactRef, EvaluationRef, ModelRef, SnapshotRef
+from fer_models.storage.refs import NETWORK, ArtifactRef, EvaluationRef, ModelRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION
 from fer_models.storage.store import ARTIFACT_FILE, ArtifactStore
 
 _CONFIG_FILE = "config.json"
-_NETWORK = "network"
 PREVIOUS = "previous"
 
 
@@ -74,7 +73,7 @@ def stored_models(store: ArtifactStore) -> tuple[list[StoredModel], list[str]]:
         [model.id for model in models if model.role == "champion"]
     """
     known, warnings = infos(store, ModelRef)
-    networks = _networks(store, [m for m, info in known.items() if info.get("kind") == _NETWORK])
+    networks = _networks(store, [m for m, info in known.items() if info.get("kind") == NETWORK])
     evaluations, more = infos(store, EvaluationRef)
     measured = {
         info["model_id"]: Accuracy(**info[VALIDATION])
@@ -86,7 +85,7 @@ def stored_models(store: ArtifactStore) -> tuple[list[StoredModel], list[str]]:
         StoredModel(
             id=model_id,
             name=info.get("name", model_id),
-            kind=info.get("kind", _NETWORK),
+            kind=info.get("kind", NETWORK),
             network=networks.get(model_id),
             parameters=info.get("parameters"),
             snapshot=info.get("snapshot_id"),

@@ -24,15 +24,11 @@ from fer_models.inference.familiar_faces import stored_familiarity
 from fer_models.inference.measured import measured_speeds
 from fer_models.inference.networks import LoadedModel, recorded_accuracy
 from fer_models.onnx_files.write import Part
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import ENSEMBLE, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import TTA, MemberConfig
 from fer_models.training.inputs.data import Preprocessing
-from fer_models.training.predict import (
-    ENSEMBLE,
-    load_network,
-    member_ref,
-)
+from fer_models.training.predict import load_network, member_ref
 
 MAX_BYTES = 8_000_000
 

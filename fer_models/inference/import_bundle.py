@@ -19,7 +19,7 @@ from fer_models.evaluation.predictions import (
 )
 from fer_models.models.factory import count_parameters
 from fer_models.storage.json_bytes import json_bytes
-from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.refs import NETWORK, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.artifact import predict_splits, prediction_files, validation_accuracy
 from fer_models.training.config import MemberConfig
@@ -67,7 +67,7 @@ def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> Mod
     files["lineage.json"] = json_bytes(_lineage(facts), allow_nan=True)
     info = {
         "name": facts.name,
-        "kind": "network",
+        "kind": NETWORK,
         "snapshot_id": snapshot.id,
         "seed": facts.seed,
         "parameters": count_parameters(bundle.network),

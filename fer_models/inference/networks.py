@@ -22,12 +22,12 @@ from fer_models.dataset.image_format import ImageFormat, recorded_format
 from fer_models.dataset.snapshot import Images
 from fer_models.inference.familiar_faces import Familiarity, stored_familiarity
 from fer_models.onnx_files.write import Part
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import ENSEMBLE, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import TTA
 from fer_models.training.inputs.data import Probabilities
 from fer_models.training.inputs.tta import NUM_VIEWS
-from fer_models.training.predict import ENSEMBLE, load_network, member_ref, predict_probabilities
+from fer_models.training.predict import load_network, member_ref, predict_probabilities
 
 _TTA_OF: Mapping[int, TTA] = {1: "none", 2: "flip", 10: "ten_crop", 18: "affine"}
 

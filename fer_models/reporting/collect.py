@@ -23,6 +23,7 @@ from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.reporting.model_card.facts import card_facts
 from fer_models.reporting.versus import Versus, compare_with_champion
 from fer_models.storage.refs import (
+    ENSEMBLE,
     EnsembleRef,
     EvaluationRef,
     ModelRef,
@@ -35,7 +36,6 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.tuning.config import TuningConfig
 
 _CURVE_FILE = "curve.csv"
-_ENSEMBLE = "ensemble"
 
 
 class RunConfig(Protocol):
@@ -116,7 +116,7 @@ class ModelRow:
     @property
     def is_ensemble(self) -> bool:
         """Whether it combines networks."""
-        return self.metrics.kind == _ENSEMBLE
+        return self.metrics.kind == ENSEMBLE
 
     @property
     def headline(self) -> SplitMetrics:

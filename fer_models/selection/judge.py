@@ -21,9 +21,9 @@ from fer_models.selection.uncertainty import (
     entropy,
     margin_uncertainty,
 )
-from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.refs import ENSEMBLE, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.predict import ENSEMBLE, predict_model
+from fer_models.training.predict import predict_model
 
 
 @dataclass(frozen=True)

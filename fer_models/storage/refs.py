@@ -4,6 +4,11 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+NETWORK = "network"
+"""`ModelRef.kind` of one trained, imported or averaged network."""
+ENSEMBLE = "ensemble"
+"""`ModelRef.kind` of a rule that combines the probabilities of several networks."""
+
 
 class ArtifactRef(BaseModel):
     """Reference to an artifact: its id (unique within its kind) and its full URL.
@@ -75,7 +80,7 @@ class ModelRef(ArtifactRef):
 
     folder: ClassVar[str] = "models"
     name: str
-    kind: str = "network"
+    kind: str = NETWORK
 
 
 class FoldRef(ArtifactRef):

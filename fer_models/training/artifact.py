@@ -23,7 +23,7 @@ from fer_models.models.factory import count_parameters
 from fer_models.progress import report
 from fer_models.remote.worker import current_node
 from fer_models.storage.json_bytes import json_bytes
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import NETWORK, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.checkpoint_dir import member_identity, with_portable_network
 from fer_models.training.config import MemberConfig
@@ -123,7 +123,7 @@ def write_model(
     name = member.name if base is None else final_name(member.name)
     info = {
         "name": name,
-        "kind": "network",
+        "kind": NETWORK,
         "snapshot_id": snapshot.ref.id,
         "seed": seed,
         "parameters": count_parameters(trained.network),

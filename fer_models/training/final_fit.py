@@ -21,7 +21,7 @@ from fer_models.evaluation.predictions import (
 from fer_models.models.names import OWN_NAMES
 from fer_models.progress import report
 from fer_models.storage.json_bytes import json_key
-from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.refs import ENSEMBLE, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.tracking.config import TrackingConfig
 from fer_models.training.config import MemberConfig, OutOfFoldConfig
@@ -114,7 +114,7 @@ def _selected(
     """The settings of the network that was selected, and its metadata."""
     check_selected(store, model)
     info = store.info(model)
-    if info.get("kind") == "ensemble":
+    if info.get("kind") == ENSEMBLE:
         raise StoreError(f"{model.url}: expected a network, got an ensemble; use its members")
     if made := {AVERAGED, IMPORTED} & store.read_json(model, "lineage.json").keys():
         raise ConfigError(

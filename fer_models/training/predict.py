@@ -16,7 +16,7 @@ from fer_models.dataset.snapshot import Images
 from fer_models.errors import StoreError
 from fer_models.models.factory import build_empty_network
 from fer_models.remote.config import PlacementConfig
-from fer_models.storage.refs import FoldRef, ModelRef
+from fer_models.storage.refs import ENSEMBLE, FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.inputs.batches import as_float, to_inputs, uint8_tensor
@@ -24,7 +24,6 @@ from fer_models.training.inputs.data import Preprocessing, Probabilities
 from fer_models.training.inputs.tta import tta_views
 from fer_models.training.runtime import best_device, limited_threads
 
-ENSEMBLE = "ensemble"
 # Sending fewer images away takes longer than predicting them.
 _MANY_IMAGES = 1000
 _GPU_BATCH_SIZE = 512

@@ -17,10 +17,9 @@ from fer_models.evaluation.predictions import (
 )
 from fer_models.evaluation.results import ModelMetrics
 from fer_models.lineage import machine_text
-from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.refs import ENSEMBLE, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
-_ENSEMBLE = "ensemble"
 _CLASS = "class"
 _CONFIG_FILE = "config.json"
 _LINEAGE_FILE = "lineage.json"
@@ -96,7 +95,7 @@ def card_facts(
     return CardFacts(
         model_id=model.id,
         name=model.name,
-        is_ensemble=model.kind == _ENSEMBLE,
+        is_ensemble=model.kind == ENSEMBLE,
         networks=_networks(store, model),
         parameters=int(info["parameters"]),
         image_size_px=int(preprocessing["image_size_px"]),
