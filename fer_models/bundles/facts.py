@@ -169,6 +169,8 @@ class BundledMember(FrozenConfig):
 
     model_id: str
     weights: WeightsFile
+    seed: int
+    train_seconds: float
     member: MemberFacts
     preprocessing: PreprocessingFacts
 

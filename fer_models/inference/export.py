@@ -41,6 +41,8 @@ class _Part:
     member: MemberConfig
     preprocessing: Preprocessing
     halves: dict[str, Tensor]
+    training: dict[str, Any]
+    """Its seed and seconds."""
 
     def rounded(self) -> nn.Module:
         """The network with the weights of the bundle."""
@@ -142,7 +144,9 @@ def _part(store: ArtifactStore, model: ModelRef, tta: TTA | None) -> _Part:
         preprocessing["tta"] = tta
     halves = half_weights(network)
     _check_size(model, sum(value.nbytes for value in halves.values()))
-    return _Part(model, member, preprocessing, halves)
+    info = store.info(model)
+    training = {key: info[key] for key in ("seed", "train_seconds")}
+    return _Part(model, member, preprocessing, halves, training)
 
 
 def _loaded(
@@ -198,7 +202,12 @@ def _facts(
     if combination is None:
         return BundleFacts.model_validate({**common, **parts[0].facts()})
     members = [
-        {"model_id": part.model.id, "weights": file.model_dump(), **part.facts()}
+        {
+            "model_id": part.model.id,
+            "weights": file.model_dump(),
+            **part.training,
+            **part.facts(),
+        }
         for part, file in zip(parts, files, strict=True)
     ]
     return EnsembleFacts.model_validate(

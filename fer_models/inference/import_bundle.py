@@ -1,14 +1,22 @@
-"""Import the bundle of a network into a store, where it is a model like those trained there.
+"""Import a weight bundle into a store, where it is a model like those trained there.
 
 N images, K classes.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
-from fer_models.bundles.bundle import Bundle, load_bundle
-from fer_models.bundles.facts import BundleFacts
+import numpy as np
+
+from fer_models.bundles.bundle import Bundle, EnsembleBundle, load_any_bundle
+from fer_models.bundles.facts import BundleFacts, CommonFacts, EnsembleFacts
 from fer_models.bundles.names import bundle_of, is_bundle
+from fer_models.combination.stored import (
+    StoredMember,
+    combination_files,
+    weights_sha256,
+)
 from fer_models.dataset.image_format import recorded_format
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError, StoreError
@@ -16,23 +24,27 @@ from fer_models.evaluation.predictions import (
     IMPORTED,
     PROBABILITIES_FILE,
     probabilities_bytes,
+    read_predictions,
 )
 from fer_models.models.factory import count_parameters
 from fer_models.storage.json_bytes import json_bytes
-from fer_models.storage.refs import NETWORK, ModelRef, SnapshotRef
+from fer_models.storage.refs import ENSEMBLE, NETWORK, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.artifact import predict_splits, prediction_files, validation_accuracy
 from fer_models.training.config import MemberConfig
 
 _ID_LENGTH = 12
+_SPLITS = ("validation", "test")
+_LINEAGE_FILE = "lineage.json"
 
 
 def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> ModelRef:
-    """Store the network of a bundle, with its predictions for a snapshot's held-out images.
+    """Store the model of a bundle, with its predictions for a snapshot's held-out images.
 
-    It can then be compared, combined and promoted. Unless it was trained on that snapshot, its
-    training images are not known here: if some of the held-out images were among them, its accuracy
-    is too good. A final fit is refused: it has learned from the validation images of its data.
+    It can then be compared, combined and promoted. The networks of an ensemble are stored, too,
+    each as a model of its own. Unless they were trained on that snapshot, their training images are
+    not known here: if some of the held-out images were among them, the accuracy is too good. A
+    final fit is refused: it has learned from the validation images of its data.
 
     Args:
         store: contains the snapshot, receives the model.
@@ -40,7 +52,7 @@ def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> Mod
         snapshot: split, with the classes and the image format of the bundle.
 
     Raises:
-        StoreError: there is no such bundle or snapshot, or the bundle is damaged or an ensemble.
+        StoreError: there is no such bundle or snapshot, or the bundle is damaged.
         DataError: the snapshot has no validation images, other classes or another image format, or
             the bundle is a final fit; lists all problems.
 
@@ -52,33 +64,112 @@ def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> Mod
         raise StoreError(
             f"{name}: expected a bundle: bundled, bundled:NAME, or the path of its .json file"
         )
-    bundle = load_bundle(bundle_of(name)[1])
+    bundle = load_any_bundle(bundle_of(name)[1])
     opened = open_snapshot(store, snapshot)
     _check(bundle, opened)
+    if isinstance(bundle, Bundle):
+        return _write_network(store, opened, bundle, bundle.facts)
+    networks = [
+        _write_network(store, opened, _one(bundle, number), bundle.facts)
+        for number in range(len(bundle.members))
+    ]
+    return _write_ensemble(store, opened, bundle, networks)
+
+
+def _one(ensemble: EnsembleBundle, number: int) -> Bundle:
+    """A network of an ensemble, with metadata as in a bundle of its own."""
+    facts, member = ensemble.facts, ensemble.facts.members[number]
+    own = BundleFacts.model_validate(
+        facts.model_dump(include=set(CommonFacts.model_fields))
+        | member.model_dump(include={"seed", "train_seconds", "member", "preprocessing"})
+        | {"name": member.member.name, "weights_sha256": member.weights.sha256}
+        | {"accuracy": {}, "speeds": {}}
+    )
+    return Bundle(*ensemble.members[number], own)
+
+
+def _write_network(
+    store: ArtifactStore,
+    snapshot: DatasetSnapshot,
+    bundle: Bundle,
+    source: BundleFacts | EnsembleFacts,
+) -> ModelRef:
+    """Store a network; `source` describes the bundle that it is from."""
     facts = bundle.facts
     settings = facts.member.model_dump(mode="json") | {"name": facts.name}
     member = MemberConfig.model_validate(settings)
-    probabilities = predict_splits(
-        bundle.network, bundle.preprocessing, opened, ("validation", "test"), stage="import"
-    )
     files = prediction_files(member, bundle.network, bundle.preprocessing)
-    digest = hashlib.sha256(b"".join([*files.values(), snapshot.id.encode()])).hexdigest()
-    files[PROBABILITIES_FILE] = probabilities_bytes(**probabilities)
-    files["lineage.json"] = json_bytes(_lineage(facts), allow_nan=True)
-    info = {
-        "name": facts.name,
-        "kind": NETWORK,
-        "snapshot_id": snapshot.id,
-        "seed": facts.seed,
-        "parameters": count_parameters(bundle.network),
-        "validation_accuracy": validation_accuracy(opened, probabilities["validation"]),
-        "train_seconds": facts.train_seconds,
+    digest = hashlib.sha256(b"".join([*files.values(), snapshot.ref.id.encode()])).hexdigest()
+    model = store.ref(ModelRef, f"{facts.name}-{digest[:_ID_LENGTH]}", name=facts.name)
+    if store.reuse(model):
+        return model
+    probabilities = predict_splits(
+        bundle.network, bundle.preprocessing, snapshot, _SPLITS, stage="import"
+    )
+    return store.put(
+        ModelRef,
+        model.id,
+        {
+            **files,
+            PROBABILITIES_FILE: probabilities_bytes(**probabilities),
+            _LINEAGE_FILE: json_bytes(_lineage(source), allow_nan=True),
+        },
+        {
+            "name": facts.name,
+            "kind": NETWORK,
+            "snapshot_id": snapshot.ref.id,
+            "seed": facts.seed,
+            "parameters": count_parameters(bundle.network),
+            "validation_accuracy": validation_accuracy(snapshot, probabilities["validation"]),
+            "train_seconds": facts.train_seconds,
+        },
+        name=facts.name,
+    )
+
+
+def _write_ensemble(
+    store: ArtifactStore,
+    snapshot: DatasetSnapshot,
+    bundle: EnsembleBundle,
+    networks: Sequence[ModelRef],
+) -> ModelRef:
+    facts = bundle.facts
+    stored = [
+        StoredMember(model_id=one.id, name=one.name, weights_sha256=weights_sha256(store, one))
+        for one in networks
+    ]
+    files = combination_files(bundle.combination, stored)
+    predictions = [read_predictions(store, snapshot, one, _SPLITS) for one in networks]
+    probabilities = {
+        split: bundle.combination.predict(np.stack([one[split].probs_NK for one in predictions]))
+        for split in _SPLITS
     }
-    model_id = f"{facts.name}-{digest[:_ID_LENGTH]}"
-    return store.put(ModelRef, model_id, files, info, name=facts.name)
+    digest = hashlib.sha256(b"".join([*files.values(), snapshot.ref.id.encode()])).hexdigest()
+    return store.put(
+        ModelRef,
+        f"{facts.name}-{digest[:_ID_LENGTH]}",
+        {
+            **files,
+            PROBABILITIES_FILE: probabilities_bytes(**probabilities),
+            _LINEAGE_FILE: json_bytes(
+                _lineage(facts) | {"members": [one.id for one in networks]}, allow_nan=True
+            ),
+        },
+        {
+            "name": facts.name,
+            "kind": ENSEMBLE,
+            "snapshot_id": snapshot.ref.id,
+            "seed": facts.seed,
+            "parameters": sum(count_parameters(network) for network, _ in bundle.members),
+            "validation_accuracy": validation_accuracy(snapshot, probabilities["validation"]),
+            "train_seconds": facts.train_seconds,
+        },
+        name=facts.name,
+        kind=ENSEMBLE,
+    )
 
 
-def _check(bundle: Bundle, snapshot: DatasetSnapshot) -> None:
+def _check(bundle: Bundle | EnsembleBundle, snapshot: DatasetSnapshot) -> None:
     problems = []
     expected, found = list(bundle.facts.classes), list(snapshot.classes.names)
     if expected != found:
@@ -102,7 +193,7 @@ def _check(bundle: Bundle, snapshot: DatasetSnapshot) -> None:
         )
 
 
-def _lineage(facts: BundleFacts) -> dict[str, Any]:
+def _lineage(facts: BundleFacts | EnsembleFacts) -> dict[str, Any]:
     """Of the training, as far as the bundle says; the keys are those of `lineage`."""
     return {
         "dataset_sha": facts.snapshot_id,
@@ -114,5 +205,7 @@ def _lineage(facts: BundleFacts) -> dict[str, Any]:
         "python": None,
         "platform": facts.machine,
         "machine": {},
-        IMPORTED: facts.model_dump(mode="json", exclude={"member", "preprocessing", "familiarity"}),
+        IMPORTED: facts.model_dump(
+            mode="json", include=set(CommonFacts.model_fields) - {"familiarity"}
+        ),
     }

@@ -332,6 +332,21 @@ def test_the_smallest_face_is_an_option(place: Place, tmp_path: Path) -> None:
     assert "9 is not in the range x>=16" in refused.stderr
 
 
+def test_an_imported_ensemble_comes_with_its_networks(place: Place, tmp_path: Path) -> None:
+    ensemble = next(one for one in place.models.values() if one.kind == "ensemble")
+    in_store = ("--store", place.store.url)
+    ferflow("models", "export", ensemble.id, str(tmp_path), "--name", "pair", *in_store)
+    snapshot_id = str(place.store.info(ensemble)["snapshot_id"])
+    given = ("--snapshot", snapshot_id, *in_store)
+    imported = ferflow("models", "import", str(tmp_path / "pair.json"), *given)
+    assert imported.exit_code == 0, imported.output
+    said = answer(ferflow("models", "import", str(tmp_path / "pair.json"), *given, "--json"))
+    assert len(said["networks"]) == 2
+    assert ", ".join(said["networks"]) in imported.stdout
+    shown = ferflow("models", "show", said["model"], *in_store)
+    assert "ensemble of 2" in shown.stdout
+
+
 def test_an_imported_bundle_is_a_model_of_the_store(place: Place) -> None:
     network = next(iter(place.models.values()))
     snapshot_id = str(place.store.info(network)["snapshot_id"])

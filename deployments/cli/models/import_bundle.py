@@ -1,4 +1,4 @@
-"""`ferflow models import`: store the network of a weight bundle."""
+"""`ferflow models import`: store the model of a weight bundle."""
 
 import click
 
@@ -26,14 +26,16 @@ _NOTES = {
 @store_option
 @reporting
 def import_model(bundle: str, snapshot_id: str | None, store_url: str | None) -> Produced:
-    """Store the network of BUNDLE: `bundled`, `bundled:NAME` or a bundle's .json file.
+    """Store the model of BUNDLE: `bundled`, `bundled:NAME` or a bundle's .json file.
 
     It predicts the held-out images of the data, and is then a model like those trained here: it can
-    be compared, promoted, and combined by `ferflow task ensemble --model ID --model ID`.
+    be compared, promoted, and combined by `ferflow task ensemble --model ID --model ID`. The
+    networks of an ensemble are stored, too.
 
     Unless it was trained on that data, its training images are not known here. If some of the
     held-out images were among them, its accuracy is too good.
     """
+    from fer_models.evaluation.predictions import networks_of
     from fer_models.inference.import_bundle import import_bundle
 
     store = open_store(store_url)
@@ -43,13 +45,14 @@ def import_model(bundle: str, snapshot_id: str | None, store_url: str | None) ->
         snapshot = find_snapshot(store, snapshot_id)
     with progress_display():
         model = import_bundle(store, bundle, snapshot)
-    info = store.info(model)
+    info, networks = store.info(model), [one.id for one in networks_of(store, model)]
     print_facts(
         {
             "model": model.id,
+            **({"networks": ", ".join(networks)} if networks != [model.id] else {}),
             "validation": f"{100 * info['validation_accuracy']:.2f} %",
             "note": _NOTES[store.read_json(model, "lineage.json")["dataset_sha"] == snapshot.id],
             "next": f"ferflow models compare champion {model.id}",
         }
     )
-    return {"model": model.id, "snapshot": snapshot.id, "info": info}
+    return {"model": model.id, "networks": networks, "snapshot": snapshot.id, "info": info}
