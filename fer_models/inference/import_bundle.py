@@ -180,15 +180,15 @@ def _check(bundle: Bundle | EnsembleBundle, snapshot: DatasetSnapshot) -> None:
     if bundle.facts.final_fit_of:
         problems.append(
             f"{bundle.facts.name} is a final fit: it has learned from the validation images of its "
-            f"data, too, and would be compared on them; import {bundle.facts.final_fit_of}, which "
-            "it repeats"
+            f"data, too, and would be compared on them; import the bundle of "
+            f"{bundle.facts.final_fit_of}, which it repeats"
         )
     if not len(snapshot.positions("validation")):
         problems.append("no validation images: split the data first (ferflow task split)")
     if problems:
         raise DataError(
             f"snapshot {snapshot.ref.id}: expected held-out images that {bundle.facts.name} can "
-            "predict; choose another --snapshot",
+            "predict; choose another --snapshot, or another bundle",
             problems,
         )
 

@@ -59,7 +59,7 @@ def test_a_final_fit_is_refused_because_it_knows_validation_images(
     model = stored_network(store)
     write_bundle(store, build_final_fit(store, model), tmp_path, name="final")
     before = store.list_ids(ModelRef)
-    with pytest.raises(DataError, match=f"final is a final fit.* import {model.id}"):
+    with pytest.raises(DataError, match=f"final is a final fit.* import the bundle of {model.id}"):
         import_bundle(store, str(tmp_path / "final.json"), snapshot)
     assert store.list_ids(ModelRef) == before
 
