@@ -59,8 +59,7 @@ class ServerProcess:
                 )
             if answers(self.api_url, timeout_s=5):
                 database_is_migrated(self.home)
-                if self.migration is not None:
-                    self.migration.close()  # releases its lock
+                self._let_others_migrate()
                 return
             time.sleep(0.05)
         raise FerError(
@@ -80,6 +79,12 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._let_others_migrate()
+
+    def _let_others_migrate(self) -> None:
+        """Release the lock of `_alone`; a server that never answered has it until it is stopped."""
+        if self.migration is not None:
+            self.migration.close()
 
 
 def start_temporary_server(home: Path, verbose: bool) -> ServerProcess:
