@@ -95,6 +95,17 @@ def weights_sha256(store: ArtifactStore, model: ModelRef) -> str:
     return entry.sha256 if entry is not None else ""
 
 
+def stored_member(store: ArtifactStore, network: ModelRef) -> StoredMember:
+    """The entry of a stored network in an ensemble.
+
+    Raises:
+        StoreError: the network is missing.
+    """
+    return StoredMember(
+        model_id=network.id, name=network.name, weights_sha256=weights_sha256(store, network)
+    )
+
+
 def joint_sha256(sha256s: Iterable[str]) -> str:
     """One sha256 for the weights of several networks, from that of each."""
     return hashlib.sha256("".join(sha256s).encode()).hexdigest()

@@ -10,10 +10,9 @@ import numpy as np
 
 from fer_models.combination.stored import (
     Combination,
-    StoredMember,
     combination_files,
     read_combination,
-    weights_sha256,
+    stored_member,
 )
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.ensembling.artifact import LINEAGE_FILE
@@ -128,7 +127,7 @@ def _write_ensemble(
 ) -> ModelRef:
     before = store.info(ensemble)
     combination, _ = read_combination(store, ensemble)
-    files = combination_files(combination, [_stored(store, final) for final in ordered])
+    files = combination_files(combination, [stored_member(store, final) for final in ordered])
     snapshot = open_snapshot(store, store.ref(SnapshotRef, str(before["snapshot_id"])))
     seed, name = int(before["seed"]), final_name(ensemble.name)
     facts = lineage(snapshot.ref.id, seed) | {
@@ -158,12 +157,6 @@ def _write_ensemble(
         info,
         name=name,
         kind=ENSEMBLE,
-    )
-
-
-def _stored(store: ArtifactStore, final: ModelRef) -> StoredMember:
-    return StoredMember(
-        model_id=final.id, name=final.name, weights_sha256=weights_sha256(store, final)
     )
 
 

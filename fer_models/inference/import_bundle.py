@@ -4,7 +4,7 @@ N images, K classes.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,7 @@ import numpy as np
 from fer_models.bundles.bundle import Bundle, EnsembleBundle, load_any_bundle
 from fer_models.bundles.facts import BundleFacts, CommonFacts, EnsembleFacts
 from fer_models.bundles.names import bundle_of, is_bundle
-from fer_models.combination.stored import (
-    StoredMember,
-    combination_files,
-    weights_sha256,
-)
+from fer_models.combination.stored import combination_files, stored_member
 from fer_models.dataset.image_format import recorded_format
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError, StoreError
@@ -32,6 +28,7 @@ from fer_models.storage.refs import ENSEMBLE, NETWORK, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.artifact import predict_splits, prediction_files, validation_accuracy
 from fer_models.training.config import MemberConfig
+from fer_models.training.inputs.data import Probabilities
 
 _ID_LENGTH = 12
 _SPLITS = ("validation", "test")
@@ -99,32 +96,14 @@ def _write_network(
     settings = facts.member.model_dump(mode="json") | {"name": facts.name}
     member = MemberConfig.model_validate(settings)
     files = prediction_files(member, bundle.network, bundle.preprocessing)
-    digest = hashlib.sha256(b"".join([*files.values(), snapshot.ref.id.encode()])).hexdigest()
-    model = store.ref(ModelRef, f"{facts.name}-{digest[:_ID_LENGTH]}", name=facts.name)
+    model = _reference(store, snapshot, facts.name, files, NETWORK)
     if store.reuse(model):
         return model
     probabilities = predict_splits(
         bundle.network, bundle.preprocessing, snapshot, _SPLITS, stage="import"
     )
-    return store.put(
-        ModelRef,
-        model.id,
-        {
-            **files,
-            PROBABILITIES_FILE: probabilities_bytes(**probabilities),
-            _LINEAGE_FILE: json_bytes(_lineage(source), allow_nan=True),
-        },
-        {
-            "name": facts.name,
-            "kind": NETWORK,
-            "snapshot_id": snapshot.ref.id,
-            "seed": facts.seed,
-            "parameters": count_parameters(bundle.network),
-            "validation_accuracy": validation_accuracy(snapshot, probabilities["validation"]),
-            "train_seconds": facts.train_seconds,
-        },
-        name=facts.name,
-    )
+    parameters = count_parameters(bundle.network)
+    return _put(store, snapshot, model, files, facts, probabilities, parameters, _lineage(source))
 
 
 def _write_ensemble(
@@ -134,38 +113,59 @@ def _write_ensemble(
     networks: Sequence[ModelRef],
 ) -> ModelRef:
     facts = bundle.facts
-    stored = [
-        StoredMember(model_id=one.id, name=one.name, weights_sha256=weights_sha256(store, one))
-        for one in networks
-    ]
-    files = combination_files(bundle.combination, stored)
+    files = combination_files(bundle.combination, [stored_member(store, one) for one in networks])
     predictions = [read_predictions(store, snapshot, one, _SPLITS) for one in networks]
     probabilities = {
         split: bundle.combination.predict(np.stack([one[split].probs_NK for one in predictions]))
         for split in _SPLITS
     }
+    model = _reference(store, snapshot, facts.name, files, ENSEMBLE)
+    parameters = sum(count_parameters(network) for network, _ in bundle.members)
+    found = _lineage(facts) | {"members": [one.id for one in networks]}
+    return _put(store, snapshot, model, files, facts, probabilities, parameters, found)
+
+
+def _reference(
+    store: ArtifactStore,
+    snapshot: DatasetSnapshot,
+    name: str,
+    files: Mapping[str, bytes],
+    kind: str,
+) -> ModelRef:
+    """Of the model with these files; the id is a hash of them and of the snapshot's id."""
     digest = hashlib.sha256(b"".join([*files.values(), snapshot.ref.id.encode()])).hexdigest()
+    return store.ref(ModelRef, f"{name}-{digest[:_ID_LENGTH]}", name=name, kind=kind)
+
+
+def _put(
+    store: ArtifactStore,
+    snapshot: DatasetSnapshot,
+    model: ModelRef,
+    files: Mapping[str, bytes],
+    facts: CommonFacts,
+    probabilities: Mapping[str, Probabilities],
+    parameters: int,
+    lineage: Mapping[str, Any],
+) -> ModelRef:
     return store.put(
         ModelRef,
-        f"{facts.name}-{digest[:_ID_LENGTH]}",
+        model.id,
         {
             **files,
             PROBABILITIES_FILE: probabilities_bytes(**probabilities),
-            _LINEAGE_FILE: json_bytes(
-                _lineage(facts) | {"members": [one.id for one in networks]}, allow_nan=True
-            ),
+            _LINEAGE_FILE: json_bytes(dict(lineage), allow_nan=True),
         },
         {
-            "name": facts.name,
-            "kind": ENSEMBLE,
+            "name": model.name,
+            "kind": model.kind,
             "snapshot_id": snapshot.ref.id,
             "seed": facts.seed,
-            "parameters": sum(count_parameters(network) for network, _ in bundle.members),
+            "parameters": parameters,
             "validation_accuracy": validation_accuracy(snapshot, probabilities["validation"]),
             "train_seconds": facts.train_seconds,
         },
-        name=facts.name,
-        kind=ENSEMBLE,
+        name=model.name,
+        kind=model.kind,
     )
 
 
