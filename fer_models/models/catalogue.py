@@ -9,6 +9,7 @@ from fer_models.dataset.image_format import THUMBNAIL_PX
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import OWN_NETWORKS
+from fer_models.models.names import DLIB_NAME
 
 # The pretrained networks of the origin project (Aryan-Garg/Fast-Facial-Expression-Recognition).
 BASELINES = (
@@ -22,6 +23,7 @@ BASELINES = (
     "vgg19_bn",
 )
 _TIMM_INPUT = (3, 224, 224)
+_DLIB_INPUT = (3, 150)
 _MAX_PX = 512  # limit of NetworkConfig
 _WILDCARDS = frozenset("*?[")
 
@@ -36,13 +38,16 @@ def usual_config(
     """Config of a network at its usual input, or at the input given.
 
     The usual input is 48 px, grey, for our own networks, and the input of the
-    published weights for timm's (mostly 3 x 224 x 224, which also replaces sizes above 512 px).
+    published weights for dlib's and timm's (mostly 3 x 224 x 224, which also replaces sizes above
+    512 px).
 
     Raises:
         ConfigError: lists all invalid values.
     """
     settings: dict[str, Any] = {"name": name, "in_channels": 1, "image_size_px": THUMBNAIL_PX}
-    if name not in OWN_NETWORKS:
+    if name == DLIB_NAME:
+        settings["in_channels"], settings["image_size_px"] = _DLIB_INPUT
+    elif name not in OWN_NETWORKS:
         settings["in_channels"], side = _timm_input(name)
         settings["image_size_px"] = side if side <= _MAX_PX else _TIMM_INPUT[-1]
     given = {"image_size_px": image_size_px, "in_channels": in_channels, "width": width}

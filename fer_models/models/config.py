@@ -30,7 +30,8 @@ class NetworkConfig(FrozenConfig):
     name: str = Field(
         default="compact_cnn",
         min_length=1,
-        description="compact_cnn, face_cnn, scratch_cnn, scratch_mlp, or any timm network name.",
+        description="compact_cnn, face_cnn, scratch_cnn, scratch_mlp, dlib_resnet, or any timm "
+        "network name.",
     )
     image_size_px: int | None = Field(
         default=None,
@@ -72,13 +73,14 @@ class NetworkConfig(FrozenConfig):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout before the last layer.")
     pretrained: bool = Field(
         default=False,
-        description="Start from timm's pretrained weights, from weights_dir or from the hub.",
+        description="Start from pretrained weights: those of timm's networks from weights_dir or "
+        "the hub, dlib's from weights_dir or an installed package, ours from ferflow itself.",
     )
     weights_dir: str | None = Field(
         default=None,
         min_length=1,
-        description="Folder with pretrained weights (<timm name>.safetensors, .bin or .pth); by "
-        "default the hub's cache, then the hub.",
+        description="Folder with pretrained weights (<timm name>.safetensors, .bin or .pth, or "
+        "dlib's .dat); by default the hub's cache, then the hub.",
     )
     gradient_checkpointing: bool = Field(
         default=False,

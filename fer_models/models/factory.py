@@ -1,4 +1,4 @@
-"""Build networks by name: our own and all of timm's. All of them return logits.
+"""Build networks by name: our own, dlib's and all of timm's. All of them return logits.
 
 timm is imported only when one of its networks is built: the import takes seconds.
 """
@@ -15,7 +15,10 @@ from fer_models.labels import NUM_CLASSES
 from fer_models.models.checkpointing import checkpoint_gradients
 from fer_models.models.compact import CompactCNN
 from fer_models.models.config import NetworkConfig
+from fer_models.models.dlib_resnet import DlibResNet
 from fer_models.models.face_cnn import FaceCNN
+from fer_models.models.names import DLIB_NAME, NAMES
+from fer_models.models.pretrained.dlib_weights import load_dlib
 from fer_models.models.pretrained.shipped import load_shipped
 from fer_models.models.probe import SIZE_ERRORS, blank_logits, first_line
 from fer_models.models.scratch import ScratchCNN, ScratchMLP
@@ -68,12 +71,13 @@ def build_network(config: NetworkConfig, num_classes: int = NUM_CLASSES) -> nn.M
         ConfigError: the network is unknown, can't take images of that size or does not support
             gradient checkpointing, or its pretrained weights are not available.
     """
-    if config.name not in _OWN:
+    if config.name not in NAMES:
         network = _build_timm(config, num_classes, pretrained=config.pretrained)
     else:
-        network = _OWN[config.name](config, num_classes)
+        network = _build_named(config, num_classes)
         if config.pretrained:
-            load_shipped(network, config)
+            load = load_dlib if config.name == DLIB_NAME else load_shipped
+            load(network, config)
     if config.gradient_checkpointing:
         checkpoint_gradients(network, config.name)
     return network
@@ -81,14 +85,20 @@ def build_network(config: NetworkConfig, num_classes: int = NUM_CLASSES) -> nn.M
 
 def build_empty_network(config: NetworkConfig, num_classes: int = NUM_CLASSES) -> nn.Module:
     """As `build_network`, but without pretrained weights: for loading stored ones into it."""
-    if config.name in _OWN:
-        return _OWN[config.name](config, num_classes)
+    if config.name in NAMES:
+        return _build_named(config, num_classes)
     return _build_timm(config, num_classes, pretrained=False)
 
 
 def count_parameters(network: nn.Module) -> int:
     """Number of weights, trainable or frozen; running statistics are not counted."""
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _build_named(config: NetworkConfig, num_classes: int) -> nn.Module:
+    if config.name == DLIB_NAME:
+        return DlibResNet(config.input_channels, num_classes, config.dropout)
+    return _OWN[config.name](config, num_classes)
 
 
 def _build_timm(config: NetworkConfig, num_classes: int, pretrained: bool) -> nn.Module:
@@ -145,9 +155,9 @@ def _size_error(config: NetworkConfig, error: Exception) -> ConfigError:
 
 
 def _unknown_name_error(name: str, timm_names: list[str]) -> ConfigError:
-    near = difflib.get_close_matches(name, [*_OWN, *timm_names], n=_NUM_SUGGESTIONS, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*NAMES, *timm_names], n=_NUM_SUGGESTIONS, cutoff=0.5)
     suggestion = f"did you mean {', '.join(near)}?" if near else "there is no similar name."
     return ConfigError(
-        f"network.name: expected {', '.join(_OWN)} or one of timm's {len(timm_names)} networks, "
+        f"network.name: expected {', '.join(NAMES)} or one of timm's {len(timm_names)} networks, "
         f"got {name!r}; {suggestion} List timm's with: ferflow networks list --timm '*resnet*'"
     )

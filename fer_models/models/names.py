@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 OWN_NAMES = ("compact_cnn", "face_cnn", "scratch_cnn", "scratch_mlp")
+DLIB_NAME = "dlib_resnet"
+NAMES = (*OWN_NAMES, DLIB_NAME)
+"""All networks that are not timm's."""
 SHIPPED: Traversable = resources.files("fer_models") / "weights"
 """The folder of the weights that ferflow ships."""
 FACTS_SUFFIX = ".json"
@@ -30,14 +33,12 @@ def network_problem(name: str) -> str | None:
         network_problem("resnet999")  # "expected ... got 'resnet999'; did you mean ..."
     """
     known = timm_registered()
-    if name in OWN_NAMES or name.partition(".")[0] in known:
+    if name in NAMES or name.partition(".")[0] in known:
         return None
-    near = difflib.get_close_matches(
-        name, [*OWN_NAMES, *sorted(known)], n=_NUM_SUGGESTIONS, cutoff=0.5
-    )
+    near = difflib.get_close_matches(name, [*NAMES, *sorted(known)], n=_NUM_SUGGESTIONS, cutoff=0.5)
     suggestion = f"did you mean {', '.join(near)}?" if near else "there is no similar name."
     return (
-        f"expected {', '.join(OWN_NAMES)} or one of timm's {len(known)} networks, "
+        f"expected {', '.join(NAMES)} or one of timm's {len(known)} networks, "
         f"got {name!r}; {suggestion} List timm's with: ferflow networks list --timm '*resnet*'"
     )
 

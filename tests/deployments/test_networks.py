@@ -10,7 +10,7 @@ from deployments.cli import main
 from deployments.cli.options import config_from
 from fer_models.errors import ConfigError
 from fer_models.models.catalogue import BASELINES
-from fer_models.models.factory import OWN_NETWORKS
+from fer_models.models.names import NAMES
 from flows.recipes import load_config
 
 _OPTIONS = {"recipe": "demo", "sources": (), "store_url": None, "seed": None}
@@ -32,7 +32,7 @@ def test_list_shows_own_networks_and_the_baselines() -> None:
     networks = _answer("networks", "list")["networks"]
     assert isinstance(networks, list)
     by_name = {item["network"]: item for item in networks}
-    assert list(by_name) == [*OWN_NETWORKS, *BASELINES]
+    assert list(by_name) == [*NAMES, *BASELINES]
     assert by_name["vgg16_bn"]["image_size_px"] == 224
     assert by_name["compact_cnn"]["image_size_px"] == 48
     # timm says 3.7 GMACs and 21.8 M parameters, with a classifier of 512 x 1000.
@@ -108,6 +108,23 @@ def test_weights_dir_goes_to_the_pretrained_members(
     assert folders == [None, None, str(tmp_path / "weights")]
     by_setting = (*_PRETRAINED, "members.2.network.weights_dir=weights")
     assert config_from({**_OPTIONS, "assignments": by_setting}).members == config.members
+
+
+def test_weights_dir_goes_to_dlibs_network(tmp_path: Path) -> None:
+    settings = ("members.2.network.name=dlib_resnet", "members.2.network.pretrained=true")
+    options = {**_OPTIONS, "assignments": settings, "weights_dir": str(tmp_path)}
+    assert config_from(options).members[2].network.weights_dir == str(tmp_path)
+    result = _ferflow(
+        "run",
+        "--store",
+        str(tmp_path / "store"),
+        "--weights-dir",
+        str(tmp_path),
+        *(part for text in settings for part in ("--set", text)),
+    )
+    assert result.exit_code == 2
+    assert "pip install face_recognition_models" in " ".join(result.output.split())
+    assert not (tmp_path / "store").exists()
 
 
 def test_weights_dir_without_a_pretrained_member_is_told() -> None:

@@ -24,21 +24,21 @@ _NOTHING = "-"
 )
 @reporting
 def list_networks(pattern: str | None) -> Produced:
-    """List our own networks and eight of timm's, or all of timm's that match a pattern.
+    """List our own networks, dlib's and eight of timm's, or all of timm's that match a pattern.
 
     Multiply-adds are for one image of the network's usual size and 7 classes. Counts for another
     size: `ferflow networks summary NAME --size 48 --channels 1`.
     """
     set_quiet_defaults()
     from fer_models.models.catalogue import BASELINES, timm_names, usual_config
-    from fer_models.models.factory import OWN_NETWORKS
+    from fer_models.models.names import NAMES
     from fer_models.models.summary import summarize
 
     if pattern is not None:
         names = timm_names(pattern)
         click.echo("\n".join(names))
         return {"timm": names}
-    summaries = [summarize(usual_config(name)) for name in (*OWN_NETWORKS, *BASELINES)]
+    summaries = [summarize(usual_config(name)) for name in (*NAMES, *BASELINES)]
     columns = ["network", "usual input", "parameters", "multiply-adds"]
     rows = [
         [

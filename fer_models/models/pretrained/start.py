@@ -1,11 +1,11 @@
-"""What a training starts from: one interface over shipped weights and those for timm's networks."""
+"""What a training starts from: shipped weights, dlib's, and those for timm's networks."""
 
 import functools
 from collections.abc import Iterable
 
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
-from fer_models.models.names import OWN_NAMES
+from fer_models.models.names import DLIB_NAME, OWN_NAMES
 
 
 def check_pretrained(configs: Iterable[NetworkConfig]) -> None:
@@ -24,6 +24,10 @@ def check_pretrained(configs: Iterable[NetworkConfig]) -> None:
                 from fer_models.models.pretrained.shipped import check_shipped
 
                 check_shipped(config)
+            elif config.name == DLIB_NAME:
+                from fer_models.models.pretrained.dlib_weights import check_dlib
+
+                check_dlib(config)
             else:
                 from fer_models.models.pretrained import timm_weights
 
@@ -51,6 +55,10 @@ def pretrained_fingerprint(config: NetworkConfig) -> str | None:
         from fer_models.models.pretrained.shipped import shipped_fingerprint
 
         return shipped_fingerprint(config)
+    if config.name == DLIB_NAME:
+        from fer_models.models.pretrained.dlib_weights import dlib_fingerprint
+
+        return dlib_fingerprint(config)
     from fer_models.models.pretrained.timm_weights import weights_fingerprint
 
     return weights_fingerprint(config)

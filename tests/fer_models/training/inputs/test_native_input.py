@@ -61,6 +61,8 @@ def input_of(store: ArtifactStore, snapshot: SnapshotRef, **network: object) -> 
         ({"name": "face_cnn", "pretrained": True, "image_size_px": 64}, (64, 1)),
         ({"name": "resnet10t", "pretrained": True}, (64, 3)),
         ({"name": "vit_tiny_patch16_224", "pretrained": True}, (224, 3)),
+        ({"name": "dlib_resnet"}, (64, 3)),
+        ({"name": "dlib_resnet", "pretrained": True}, (96, 3)),
     ],
 )
 def test_what_is_not_set_follows_the_stored_images(
