@@ -105,7 +105,7 @@ def _write(
     if store.reuse(made):
         return made
     splits = ("validation", "test") if base is None else ("test",)
-    predicted = predict_splits(network, preprocessing, snapshot, splits, stage="average")
+    predicted = predict_splits(network, preprocessing, snapshot, splits, ("average", name))
     validation_NK = predicted.get("validation")
     infos = [store.info(model) for model in models]
     seed = int(infos[0]["seed"])

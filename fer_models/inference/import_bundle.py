@@ -100,7 +100,7 @@ def _write_network(
     if store.reuse(model):
         return model
     probabilities = predict_splits(
-        bundle.network, bundle.preprocessing, snapshot, _SPLITS, stage="import"
+        bundle.network, bundle.preprocessing, snapshot, _SPLITS, ("import", facts.name)
     )
     parameters = count_parameters(bundle.network)
     return _put(store, snapshot, model, files, facts, probabilities, parameters, _lineage(source))

@@ -5,6 +5,7 @@ import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,12 @@ def write_model(
     splits = ("validation", "test") if base is None else ("test",)
     files = network_files(member, trained)
     probabilities = predict_splits(
-        trained.network, trained.preprocessing, snapshot, splits, member.training.threads
+        trained.network,
+        trained.preprocessing,
+        snapshot,
+        splits,
+        ("train", member.name if base is None else f"{member.name}, final fit"),
+        member.training.threads,
     )
     identity = json_bytes(member_identity(with_portable_network(member)), allow_nan=True)
     parts = [
@@ -172,18 +178,30 @@ def predict_splits(
     preprocessing: Preprocessing,
     snapshot: DatasetSnapshot,
     splits: Sequence[str],
+    progress: tuple[str, str],
     threads: int | None = None,
-    stage: str = "",
 ) -> dict[str, Probabilities]:
-    """The network's probabilities of the images of each split; `stage` reports them as progress."""
+    """The network's probabilities of the images of each split.
+
+    `progress` is the stage in which it is reported, and the label of the network.
+    """
+    stage, label = progress
     predicted = {}
     for split in splits:
         images = split_images(snapshot, split).images
-        if stage:
-            report(stage, 0, len(images), "images", f"predicting the {split} images")
-        predicted[split] = predict_probabilities(network, preprocessing, images, threads=threads)
-        if stage:
-            report(stage, len(images), len(images), "images")
+        predicted[split] = predict_probabilities(
+            network,
+            preprocessing,
+            images,
+            threads=threads,
+            on_batch=partial(
+                report,
+                stage,
+                total=len(images),
+                unit="images",
+                note=f"{label}: predicting the {split} images",
+            ),
+        )
     return predicted
 
 

@@ -4,7 +4,7 @@ N images, K classes; probabilities are float32 N x K, rows sum to 1.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -106,6 +106,7 @@ def predict_probabilities(
     images: Images,
     batch_size: int | None = None,
     threads: int | None = None,
+    on_batch: Callable[[int], None] | None = None,
 ) -> Probabilities:
     """Class probabilities of a network, the mean over its TTA views; computed in float32.
 
@@ -123,6 +124,7 @@ def predict_probabilities(
             keep the activations small: memory of large ones goes back to the system after every
             layer, which takes longer than computing them.
         threads: CPU threads, see `training_threads`.
+        on_batch: called after every batch but the last with the number of images done.
 
     Returns:
         Probabilities N x K (0..1), columns in the order of `preprocessing["classes"]`.
@@ -132,7 +134,12 @@ def predict_probabilities(
     try:
         with limited_threads(threads):
             size = batch_size or _batch_size(preprocessing["image_size_px"], device)
-            parts = list(_batch_probabilities(network, preprocessing, images, size, device))
+            parts, done = [], 0
+            for part in _batch_probabilities(network, preprocessing, images, size, device):
+                parts.append(part)
+                done += len(part)
+                if on_batch is not None and done < len(images):
+                    on_batch(done)
     finally:
         network.cpu()
     return np.concatenate([np.zeros((0, len(preprocessing["classes"])), np.float32), *parts])

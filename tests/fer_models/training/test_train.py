@@ -118,6 +118,18 @@ def test_progress_is_reported_for_every_epoch(store: ArtifactStore) -> None:
     assert "accuracy" in events[-1].note
 
 
+def test_progress_is_reported_while_many_images_are_predicted(store: ArtifactStore) -> None:
+    events = []
+    with listening(events.append):
+        snapshot = write_faces(store, num_validation=133, num_test=7)
+        train_member(store, snapshot, with_training(epochs=1), 0, UNTRACKED)
+    predicting = [event for event in events if event.unit == "images"]
+    assert [(p.stage, p.done, p.total) for p in predicting] == [
+        ("train", done, 133) for done in (64, 128)
+    ]
+    assert {p.note for p in predicting} == {"small: predicting the validation images"}
+
+
 @pytest.mark.parametrize("num_train", [29, 57, 2])
 def test_a_last_batch_of_one_image_does_not_break_batch_normalisation(
     store: ArtifactStore, num_train: int
