@@ -166,6 +166,11 @@ def _differences(
             problems.append(reason)
             continue
         found = model_preprocessing(store, model)
+        if found["image_size_px"] != wanted["image_size_px"]:
+            problems.append(
+                f"{model.id} has other inputs: {found['image_size_px']} px, not "
+                f"{wanted['image_size_px']} px"
+            )
         problems += [
             f"{model.id} has other inputs: {name} {found[name]:.3f}, not {wanted[name]:.3f}"
             for name in ("mean", "std")

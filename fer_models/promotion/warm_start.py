@@ -46,7 +46,7 @@ def explain_warm_starts(
     """What each member starts from, and why, by member name.
 
     A member starts from the champion's network of its own name, else from the first one with the
-    same architecture, input size and classes.
+    same architecture and classes; see `why_not_initial`.
     """
     networks = _champion_networks(store, classes)
     return {member.name: _start(store, member, networks, classes) for member in members}

@@ -26,7 +26,8 @@ def why_not_initial(
 ) -> str:
     """Why a network can't start from the weights of a stored one; "" if it can.
 
-    Both need the same architecture, input size, number of channels and classes in the same order.
+    Both need the same architecture, number of channels and classes in the same order. The input
+    size may differ where no weights depend on it, as in convolutional networks.
     """
     try:
         config = json.loads(store.read_file(initial, "config.json"))
@@ -36,12 +37,27 @@ def why_not_initial(
         return f"{initial.id} can't be read ({str(error).splitlines()[0]})"
     if tuple(preprocessing["classes"]) != classes.names:
         return f"{initial.id} has other classes ({', '.join(preprocessing['classes'])})"
-    differences = [
-        f"{name} {getattr(stored, value)}, not {getattr(network, value)}"
+    differences = {
+        name: f"{name} {getattr(stored, value)}, not {getattr(network, value)}"
         for name, value in _ARCHITECTURE.items()
         if getattr(stored, value) != getattr(network, value)
-    ]
-    return f"{initial.id} is another network: {'; '.join(differences)}" if differences else ""
+    }
+    if differences.keys() == {"image_size_px"} and _have_equal_shapes(stored, network):
+        return ""
+    named = "; ".join(differences.values())
+    return f"{initial.id} is another network: {named}" if differences else ""
+
+
+def _have_equal_shapes(stored: NetworkConfig, network: NetworkConfig) -> bool:
+    import torch
+
+    from fer_models.models.factory import build_empty_network
+
+    with torch.device("meta"):  # shapes without memory
+        first, second = (build_empty_network(one).state_dict() for one in (stored, network))
+    return {name: one.shape for name, one in first.items()} == {
+        name: one.shape for name, one in second.items()
+    }
 
 
 def initial_weights(

@@ -42,9 +42,9 @@ def train(
 ) -> Produced:
     """Train the members on the split snapshot.
 
-    --initial goes on from a stored model of the same network, input size and classes, with the
-    settings of the member. Of a final fit it takes the model that it repeats, which has not learned
-    from the validation images.
+    --initial goes on from a stored model of the same network and classes, with the settings of the
+    member; convolutional networks also at another input size. Of a final fit it takes the model
+    that it repeats, which has not learned from the validation images.
     """
     step = Step(options)
     check_tracking(step.config.tracking)

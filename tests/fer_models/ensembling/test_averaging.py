@@ -79,6 +79,10 @@ def test_other_networks_and_other_data_are_refused(
     with pytest.raises(DataError) as caught:
         average_networks(store, [models[0], stored_network(store, 7, wide), models[1]])
     assert caught.value.problems == ("wide-7 is another network: width 0.5, not 0.25",)
+    large = MemberConfig(name="large", network=NetworkConfig(width=0.25, image_size_px=64))
+    with pytest.raises(DataError) as caught:
+        average_networks(store, [models[0], stored_network(store, 8, large)])
+    assert caught.value.problems == ("large-8 has other inputs: 64 px, not 48 px",)
     write_bundle(store, models[0], store.local_root / "out", name="same")
     other = write_faces(store, seed=3)
     elsewhere = import_bundle(store, str(store.local_root / "out" / "same.json"), other)

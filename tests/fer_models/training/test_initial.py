@@ -77,6 +77,33 @@ def test_another_network_is_rejected(
     train_member(store, snapshot, wider, 0, _TRACKING)
 
 
+def test_convolutions_go_on_at_another_input_size(
+    store: ArtifactStore, snapshot: SnapshotRef
+) -> None:
+    small, large = (
+        MemberConfig(
+            name="small",
+            network=NetworkConfig(name="compact_cnn", width=0.25, image_size_px=size_px),
+            training=TrainingConfig(epochs=1, precision="32-true", learning_rate=1e-9),
+        )
+        for size_px in (32, 48)
+    )
+    first = train_member(store, snapshot, small, 0, _TRACKING)
+    second = train_member(store, snapshot, large, 0, _TRACKING, initial=first)
+    assert store.read_json(second, "preprocessing.json")["image_size_px"] == 48
+    expected = _weights(store, first)["head.3.weight"]
+    torch.testing.assert_close(_weights(store, second)["head.3.weight"], expected)
+
+
+def test_weights_of_another_input_size_are_rejected_where_they_depend_on_it(
+    store: ArtifactStore, snapshot: SnapshotRef, first: ModelRef
+) -> None:
+    network = NetworkConfig(name="scratch_mlp", width=0.25, image_size_px=32)
+    smaller = _member().model_copy(update={"network": network})
+    with pytest.raises(ConfigError, match="image_size_px 48, not 32"):
+        train_member(store, snapshot, smaller, 0, _TRACKING, initial=first)
+
+
 def test_a_missing_model_is_reported(store: ArtifactStore, snapshot: SnapshotRef) -> None:
     missing = store.ref(ModelRef, "gone-1", name="gone")
     with pytest.raises(StoreError, match="gone-1"):
