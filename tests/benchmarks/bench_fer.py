@@ -24,9 +24,10 @@ from fer_models.errors import ConfigError, FerError
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore, default_cache_dir
 from tests.benchmarks.results.entrants import Entrant, left_out, open_named, shipped_entrants
+from tests.benchmarks.results.environments import PeerMissingError
 from tests.benchmarks.results.faces import OFFICIAL, SPLITS, LabelledFaces, read_faces
 from tests.benchmarks.results.left import what_is_left
-from tests.benchmarks.results.peers import PEERS, NotAtHand, Peer, PeerMissingError, run_peer
+from tests.benchmarks.results.peers import PEERS, NotAtHand, Peer, run_peer
 from tests.benchmarks.results.pictures import draw_errors, plot_costs
 from tests.benchmarks.results.scores import best_of, score_all
 from tests.benchmarks.results.tables import Results, as_json, entrant_line, markdown

@@ -19,6 +19,7 @@ from fer_models.storage.store import ArtifactStore
 from tests.benchmarks.bench_fer import bench_fer, main, write_results
 from tests.benchmarks.peer_runners.protocol import SHORT_S, timed
 from tests.benchmarks.results.entrants import Entrant, left_out, mean_of
+from tests.benchmarks.results.environments import PeerMissingError
 from tests.benchmarks.results.faces import (
     NO_COPIES,
     NO_NEAR_COPIES,
@@ -27,7 +28,7 @@ from tests.benchmarks.results.faces import (
     read_faces,
 )
 from tests.benchmarks.results.left import error_kinds, label_noise, what_is_left
-from tests.benchmarks.results.peers import RUNNERS, Peer, PeerMissingError, run_peer
+from tests.benchmarks.results.peers import RUNNERS, Peer, run_peer
 from tests.benchmarks.results.scores import against, best_of, score_all
 from tests.fer_models.builders import draw_faces
 

@@ -3,25 +3,28 @@
 N images, C classes of the package, K classes of the data.
 """
 
-import hashlib
-import os
-import subprocess
-import sys
+import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fer_models.classes.class_list import ClassList
 from fer_models.classes.names import emotion_of
-from fer_models.errors import FerError
 from tests.benchmarks.results.entrants import Entrant
+from tests.benchmarks.results.environments import (
+    Done,
+    PeerMissingError,
+    environment_of,
+    last_line,
+    run,
+)
 
 RUNNERS = Path(__file__).parents[1] / "peer_runners"
-_LAST_CHARACTERS = 160
-_INSTALL_S, _RUN_S = 1800, 3600
+_RUN_S = 3600
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Peer:
 
     Attributes:
         name: in the tables.
-        package: its pinned requirements are `<package>.txt` beside the runner.
+        package: its pinned requirements are `<package>.txt` beside the runner, or, of npm,
+            `<package>/package-lock.json`.
         runner: the script that calls it.
         options: of the script.
         called: how the crops get into the package, for the page.
@@ -112,11 +116,24 @@ PEERS = (
         "AffectNet and VGAF; never saw FER2013",
         (".emotiefflib/enet_b0_8_best_vgaf.onnx",),
     ),
+    Peer(
+        "@vladmandic/face-api",
+        "face-api",
+        RUNNERS / "npm" / "run_face_api.js",
+        (),
+        f"`nets.faceExpressionNet.predictExpressions` by tfjs, resized to 112 x 112; {_BARE}",
+        "public data sets and images of the web; whether FER2013 is among them is not said",
+    ),
+    Peer(
+        "@vladmandic/human",
+        "human",
+        RUNNERS / "npm" / "run_human.js",
+        (),
+        "the network of `emotion.json` by tfjs, resized to 192 x 192, then 64 x 64, as `detect` "
+        f"does; {_BARE}",
+        _FER_LEARNED,
+    ),
 )
-
-
-class PeerMissingError(FerError):
-    """A package that can't be run here, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -140,70 +157,34 @@ def run_peer(peer: Peer, images: np.ndarray, classes: ClassList, root: Path) -> 
     Raises:
         PeerMissingError: it can't be installed, or does not predict; the message is the reason.
     """
-    python = _environment(peer, root)
+    environment = environment_of(peer.package, peer.runner, root)
     home = root / peer.package / "home"
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        images_file, answer = Path(folder) / "images.npy", Path(folder) / "answer.npz"
+        images_file, answer = Path(folder) / "images.npy", Path(folder) / environment.answer
         np.save(images_file, images)
-        command = [str(python), str(peer.runner), str(images_file), str(answer), *peer.options]
-        _check(_run(command, _RUN_S, cwd=home, HOME=str(home), PYTHONNOUSERSITE="1"), peer, home)
-        with np.load(answer) as arrays:
-            return Entrant(
-                name=peer.name,
-                is_peer=True,
-                probs_NK=_ordered(arrays["probs"], arrays["classes"].tolist(), classes, images),
-                parameters=int(arrays["parameters"]),
-                views=1,
-                seconds=float(arrays["seconds"]),
-                cpu_seconds=float(arrays["cpu_seconds"]),
-                called=peer.called,
-                learned=peer.learned,
-            )
+        command = [environment.program, peer.runner, images_file, answer, *peer.options]
+        variables = {**environment.variables, "HOME": str(home)}
+        _check(run([str(part) for part in command], _RUN_S, home, variables), peer, home)
+        found = _read(answer)
+    probs_NC, names = np.asarray(found["probs"], dtype=np.float64), list(map(str, found["classes"]))
+    return Entrant(
+        name=peer.name,
+        is_peer=True,
+        probs_NK=_ordered(probs_NC, names, classes, images),
+        parameters=int(found["parameters"]),
+        views=1,
+        seconds=float(found["seconds"]),
+        cpu_seconds=float(found["cpu_seconds"]),
+        called=peer.called,
+        learned=peer.learned,
+    )
 
 
-def _environment(peer: Peer, root: Path) -> Path:
-    """The interpreter of the package's environment, which is made if it is not there."""
-    requirements = peer.runner.parent / f"{peer.package}.txt"
-    key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
-    environment = root / peer.package / f"environment-{key}"
-    python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    complete = environment / ".complete"
-    if complete.exists():
-        return python
-    uv = [sys.executable, "-m", "uv"]
-    pip = [*uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python)]
-    made = _run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(environment)])
-    if made.returncode == 0:
-        made = _run([*pip, "--requirement", str(requirements)])
-    if made.returncode != 0:
-        raise PeerMissingError(f"can't be installed: {_last_line(made.stderr)}")
-    complete.touch()
-    return python
-
-
-def _run(
-    command: Sequence[str], timeout_s: float = _INSTALL_S, cwd: Path | None = None, **variables: str
-) -> "subprocess.CompletedProcess[str]":
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    try:
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout_s,
-            cwd=cwd,
-            env=environment | variables,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise PeerMissingError(f"not done after {timeout_s:.0f} s") from error
-
-
-def _check(done: "subprocess.CompletedProcess[str]", peer: Peer, home: Path) -> None:
+def _check(done: Done, peer: Peer, home: Path) -> None:
     if done.returncode == 0:
         return
-    reason = _last_line(done.stderr) or f"ended with {done.returncode}"
+    reason = last_line(done.stderr) or f"ended with {done.returncode}"
     lacking = [name for name in peer.weights if not (home / name).exists()]
     if lacking:
         reason = (
@@ -212,9 +193,12 @@ def _check(done: "subprocess.CompletedProcess[str]", peer: Peer, home: Path) -> 
     raise PeerMissingError(reason)
 
 
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:_LAST_CHARACTERS] if lines else ""
+def _read(answer: Path) -> Mapping[str, Any]:
+    """What a runner wrote: arrays of Python's, the same as JSON of node's."""
+    if answer.suffix == ".json":
+        return dict(json.loads(answer.read_text("utf-8")))
+    with np.load(answer) as arrays:
+        return dict(arrays)
 
 
 def _ordered(
