@@ -83,6 +83,20 @@ def write_results(results: Results, out: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; 2 for wrong input."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(given)
+    try:
+        results = _measured(options, f"make bench-fer ARGS={shlex.quote(shlex.join(given))}")
+    except FerError as error:
+        _say(f"error: {error}")
+        return error.exit_code
+    write_results(results, options.out)
+    print(markdown(results))
+    _say(f"written: {options.out}/results.md, results.json, cost.png, errors.png")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make bench-fer", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -100,20 +114,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--model", action="append", default=[], help="a further model, as of `ferflow predict`"
     )
     parser.add_argument("--store", default=".ferflow/store", help="of these models")
-    parser.add_argument("--no-peers", action="store_true", help="without other packages")
+    peers = parser.add_mutually_exclusive_group()
+    packages = sorted({peer.package for peer in PEERS})
+    peers.add_argument(
+        "--peer", action="append", choices=packages, help="only this package; repeatable"
+    )
+    peers.add_argument("--no-peers", action="store_true", help="without other packages")
     parser.add_argument("--cores", type=int, help="cores to use; default: all")
     parser.add_argument("--out", type=Path, default=_DEFAULT_OUT, help=f"default: {_DEFAULT_OUT}")
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    options = parser.parse_args(given)
-    try:
-        results = _measured(options, f"make bench-fer ARGS={shlex.quote(shlex.join(given))}")
-    except FerError as error:
-        _say(f"error: {error}")
-        return error.exit_code
-    write_results(results, options.out)
-    print(markdown(results))
-    _say(f"written: {options.out}/results.md, results.json, cost.png, errors.png")
-    return 0
+    return parser
 
 
 def _measured(options: argparse.Namespace, command: str) -> Results:
@@ -132,10 +141,14 @@ def _measured(options: argparse.Namespace, command: str) -> Results:
         faces,
         [speed for speed in SPEEDS if speed in (options.speed or SPEEDS)],
         [(name, _store(options.store)) for name in options.model],
-        () if options.no_peers else PEERS,
+        () if options.no_peers else _peers(options.peer),
         root=cache / "peers",
         command=command,
     )
+
+
+def _peers(packages: Sequence[str] | None) -> Sequence[Peer]:
+    return [peer for peer in PEERS if packages is None or peer.package in packages]
 
 
 def _use_cores(count: int | None) -> None:

@@ -7,11 +7,15 @@ import subprocess
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import tests.benchmarks.bench_fer as command
 from fer_models.classes.class_list import FER2013_CLASSES
+from fer_models.errors import FerError
+from tests.benchmarks.bench_fer import main
 from tests.benchmarks.peer_runners import protocol
 from tests.benchmarks.results.environments import PeerMissingError
 from tests.benchmarks.results.peers import PEERS, RUNNERS, Peer, run_peer
@@ -159,3 +163,20 @@ def test_every_npm_package_is_pinned_without_a_registry(peer: Peer) -> None:
     assert {name: lock[f"node_modules/{name}"]["version"] for name in wanted} == wanted
     assert all(one["integrity"].startswith("sha512-") for one in lock.values())
     assert not any("resolved" in one for one in lock.values())
+
+
+def test_only_the_named_packages_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+
+    def stop(
+        _faces: object, _speeds: object, _models: object, peers: list[Peer], **_: object
+    ) -> None:
+        given.extend(peer.name for peer in peers)
+        raise FerError("that is enough")
+
+    monkeypatch.setattr(command, "read_faces", lambda *_: SimpleNamespace(split="", labels=[]))
+    monkeypatch.setattr(command, "bench_fer", stop)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    arguments = ["--data", "x", "--out", str(tmp_path), "--peer", "human", "--peer", "fer"]
+    assert main(arguments) == FerError.exit_code
+    assert given == ["fer (keras)", "fer (tflite)", "fer (tflite, padded)", "@vladmandic/human"]
