@@ -9,6 +9,9 @@ from fer_models.combination.rules import MajorityRule
 from fer_models.errors import ConfigError
 from fer_models.inference.export_onnx import calibration_images, write_onnx
 from fer_models.inference.open_model import open_model
+from fer_models.models.config import NetworkConfig
+from fer_models.storage.store import ArtifactStore
+from fer_models.training.config import MemberConfig
 from fer_models.training.predict import load_network, predict_model, predict_probabilities
 from tests.fer_models.inference.builders import stored_ensemble, stored_network
 from tests.fer_models.inference.conftest import Exported
@@ -27,6 +30,18 @@ def test_a_stored_network_predicts_the_same_as_an_onnx_file(
     np.testing.assert_allclose(model.predict(images), expected, atol=1e-5)
     assert list(model.classes) == preprocessing["classes"]
     assert (facts.views, facts.accuracy) == (2, {})
+
+
+@pytest.mark.parametrize("size_px", [64, 97])
+def test_dlibs_network_predicts_the_same_as_an_onnx_file(
+    store: ArtifactStore, tmp_path: Path, size_px: int
+) -> None:
+    network = NetworkConfig(name="dlib_resnet", image_size_px=size_px)
+    model = stored_network(store, member=MemberConfig(name="faces", network=network))
+    path, _ = write_onnx(model.id, tmp_path, store)
+    images = random_images(20)
+    expected = predict_probabilities(*load_network(store, model), images)
+    np.testing.assert_allclose(open_model(str(path)).predict(images), expected, atol=1e-5)
 
 
 @pytest.mark.slow

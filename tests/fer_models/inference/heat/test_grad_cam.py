@@ -73,7 +73,8 @@ def test_the_heat_is_that_of_the_papers_formula() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size_px"), [("scratch_cnn", 48), ("resnet10t", 64), ("visformer_tiny", 64)]
+    ("name", "size_px"),
+    [("scratch_cnn", 48), ("dlib_resnet", 96), ("resnet10t", 64), ("visformer_tiny", 64)],
 )
 def test_convolutional_networks_have_heat_maps_of_the_images_size(name: str, size_px: int) -> None:
     config = NetworkConfig(name=name, image_size_px=size_px)
