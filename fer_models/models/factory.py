@@ -13,15 +13,15 @@ from torch import nn
 from fer_models.errors import ConfigError
 from fer_models.labels import NUM_CLASSES
 from fer_models.models.checkpointing import checkpoint_gradients
-from fer_models.models.compact import CompactCNN
 from fer_models.models.config import NetworkConfig
-from fer_models.models.dlib_resnet import DlibResNet
-from fer_models.models.face_cnn import FaceCNN
 from fer_models.models.names import DLIB_NAME, NAMES
+from fer_models.models.networks.compact import CompactCNN
+from fer_models.models.networks.dlib_resnet import DlibResNet
+from fer_models.models.networks.face_cnn import FaceCNN
+from fer_models.models.networks.scratch import ScratchCNN, ScratchMLP
 from fer_models.models.pretrained.dlib_weights import load_dlib
 from fer_models.models.pretrained.shipped import load_shipped
 from fer_models.models.probe import SIZE_ERRORS, blank_logits, first_line
-from fer_models.models.scratch import ScratchCNN, ScratchMLP
 
 
 def _compact_cnn(config: NetworkConfig, num_classes: int) -> nn.Module:

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fer_models.models.dlib_resnet import DlibResNet
+from fer_models.models.networks.dlib_resnet import DlibResNet
 from fer_models.models.pretrained import dlib_weights
 
 NUM_TRAINING = 28_709

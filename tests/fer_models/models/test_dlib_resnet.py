@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
-from fer_models.models.dlib_resnet import DlibResNet
 from fer_models.models.factory import build_empty_network, build_network
+from fer_models.models.networks.dlib_resnet import DlibResNet
 from fer_models.models.pretrained import dlib_weights
 from fer_models.models.pretrained.start import check_pretrained, pretrained_fingerprint
 from tests.fer_models.models.dlib_statistics import drawn_faces, measured

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fer_models.models.compact import PooledBlock, PooledCNN
 from fer_models.models.config import NetworkConfig
-from fer_models.models.layers import aligned
+from fer_models.models.networks.compact import PooledBlock, PooledCNN
+from fer_models.models.networks.layers import aligned
 
 _CHANNELS = (96, 192, 352)
 _MULTIPLE = 32

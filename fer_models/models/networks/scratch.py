@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from fer_models.models.layers import scaled
+from fer_models.models.networks.layers import scaled
 
 _CONV_CHANNELS = (16, 32, 64)
 _CNN_HIDDEN = (1024, 512)

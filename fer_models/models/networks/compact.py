@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from fer_models.models.layers import scaled
+from fer_models.models.networks.layers import scaled
 
 _STAGE_CHANNELS = (32, 64, 128)
 
