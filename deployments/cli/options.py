@@ -131,7 +131,7 @@ def open_store(store_url: str | None) -> ArtifactStore:
 def _weights_overrides(
     members: tuple[MemberConfig, ...], weights_dir: str | None
 ) -> tuple[str, ...]:
-    """`weights_dir` as a setting of those members that have pretrained weights of timm."""
+    """`weights_dir` as a setting of those members that start from timm's or dlib's weights."""
     if not weights_dir:
         return ()
     pretrained = [

@@ -14,7 +14,7 @@ from fer_models.errors import ConfigError
 from fer_models.labels import NUM_CLASSES
 from fer_models.models.checkpointing import checkpoint_gradients
 from fer_models.models.config import NetworkConfig
-from fer_models.models.names import DLIB_NAME, NAMES
+from fer_models.models.names import DLIB_NAME
 from fer_models.models.networks.compact import CompactCNN
 from fer_models.models.networks.dlib_resnet import DlibResNet
 from fer_models.models.networks.face_cnn import FaceCNN
@@ -44,13 +44,18 @@ def _scratch_mlp(config: NetworkConfig, num_classes: int) -> nn.Module:
     )
 
 
-_OWN: dict[str, Callable[[NetworkConfig, int], nn.Module]] = {
+def _dlib_resnet(config: NetworkConfig, num_classes: int) -> nn.Module:
+    return DlibResNet(config.input_channels, num_classes, config.dropout)
+
+
+_NAMED: dict[str, Callable[[NetworkConfig, int], nn.Module]] = {
     "compact_cnn": _compact_cnn,
     "face_cnn": _face_cnn,
     "scratch_cnn": _scratch_cnn,
     "scratch_mlp": _scratch_mlp,
+    DLIB_NAME: _dlib_resnet,
 }
-OWN_NETWORKS = tuple(_OWN)
+OWN_NETWORKS = tuple(name for name in _NAMED if name != DLIB_NAME)
 _NUM_SUGGESTIONS = 5
 
 
@@ -71,10 +76,10 @@ def build_network(config: NetworkConfig, num_classes: int = NUM_CLASSES) -> nn.M
         ConfigError: the network is unknown, can't take images of that size or does not support
             gradient checkpointing, or its pretrained weights are not available.
     """
-    if config.name not in NAMES:
+    if config.name not in _NAMED:
         network = _build_timm(config, num_classes, pretrained=config.pretrained)
     else:
-        network = _build_named(config, num_classes)
+        network = _NAMED[config.name](config, num_classes)
         if config.pretrained:
             load = load_dlib if config.name == DLIB_NAME else load_shipped
             load(network, config)
@@ -85,20 +90,14 @@ def build_network(config: NetworkConfig, num_classes: int = NUM_CLASSES) -> nn.M
 
 def build_empty_network(config: NetworkConfig, num_classes: int = NUM_CLASSES) -> nn.Module:
     """As `build_network`, but without pretrained weights: for loading stored ones into it."""
-    if config.name in NAMES:
-        return _build_named(config, num_classes)
+    if config.name in _NAMED:
+        return _NAMED[config.name](config, num_classes)
     return _build_timm(config, num_classes, pretrained=False)
 
 
 def count_parameters(network: nn.Module) -> int:
     """Number of weights, trainable or frozen; running statistics are not counted."""
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _build_named(config: NetworkConfig, num_classes: int) -> nn.Module:
-    if config.name == DLIB_NAME:
-        return DlibResNet(config.input_channels, num_classes, config.dropout)
-    return _OWN[config.name](config, num_classes)
 
 
 def _build_timm(config: NetworkConfig, num_classes: int, pretrained: bool) -> nn.Module:
@@ -155,9 +154,9 @@ def _size_error(config: NetworkConfig, error: Exception) -> ConfigError:
 
 
 def _unknown_name_error(name: str, timm_names: list[str]) -> ConfigError:
-    near = difflib.get_close_matches(name, [*NAMES, *timm_names], n=_NUM_SUGGESTIONS, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*_NAMED, *timm_names], n=_NUM_SUGGESTIONS, cutoff=0.5)
     suggestion = f"did you mean {', '.join(near)}?" if near else "there is no similar name."
     return ConfigError(
-        f"network.name: expected {', '.join(NAMES)} or one of timm's {len(timm_names)} networks, "
+        f"network.name: expected {', '.join(_NAMED)} or one of timm's {len(timm_names)} networks, "
         f"got {name!r}; {suggestion} List timm's with: ferflow networks list --timm '*resnet*'"
     )

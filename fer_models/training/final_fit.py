@@ -47,7 +47,7 @@ def fit_final(
         store: holds the network and its snapshot, and receives the final fit.
         model: a network that was selected on the validation images.
         tracking: experiment tracking of the training curve.
-        weights_dir: folder of the pretrained weights that a network of timm started from, if any.
+        weights_dir: folder of the weights that a network of timm's or dlib's started from, if any.
 
     Returns:
         The final fit, named `<name>-final`. Its metadata has `final_fit_of` and no validation

@@ -1,1 +1,1 @@
-"""Weights that a training starts from: shipped, from a folder, or published for timm."""
+"""Weights that a training starts from: shipped, dlib's, from a folder, or published for timm."""

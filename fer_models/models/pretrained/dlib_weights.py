@@ -5,8 +5,6 @@ dlib publishes `dlib_face_recognition_resnet_model_v1.dat` under CC0; the Python
 apart, not on expressions.
 """
 
-import functools
-import hashlib
 import importlib.util
 import math
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
+from fer_models.models.pretrained.weights_folder import file_fingerprint
 from fer_models.user_input import user_path
 
 FILE = "dlib_face_recognition_resnet_model_v1.dat"
@@ -69,8 +68,7 @@ def dlib_fingerprint(config: NetworkConfig) -> str:
     Raises:
         ConfigError: the file is not found.
     """
-    file = _dlib_file(config)
-    return f"sha256:{_sha256(file, file.stat().st_mtime_ns)}"
+    return file_fingerprint(_dlib_file(config))
 
 
 def check_dlib(config: NetworkConfig) -> None:
@@ -185,9 +183,3 @@ def _in_package() -> Path | None:
     if package is None or not package.submodule_search_locations:
         return None
     return Path(package.submodule_search_locations[0], "models", FILE)
-
-
-@functools.lru_cache(maxsize=8)
-def _sha256(file: Path, _mtime_ns: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -4,7 +4,6 @@ timm's own download retries for about a minute without a network; the check here
 """
 
 import functools
-import hashlib
 import os
 import threading
 import urllib.error
@@ -18,7 +17,7 @@ from torch import nn
 
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
-from fer_models.models.pretrained.weights_folder import cached_file, find_weights
+from fer_models.models.pretrained.weights_folder import cached_file, file_fingerprint, find_weights
 
 _TIMEOUT_S = 3.0
 _MAX_NAMED = 3
@@ -87,8 +86,7 @@ def weights_fingerprint(config: NetworkConfig) -> str:
     if config.weights_dir is None:
         return f"hub:{_weights_source(config.name)}"
     file = find_weights(config.weights_dir, config.name, published_weights(config.name)[0])
-    status = file.stat()
-    return f"sha256:{_sha256(file, status.st_size, status.st_mtime_ns)}"
+    return file_fingerprint(file)
 
 
 def _local_file(config: NetworkConfig) -> Path | None:
@@ -170,12 +168,6 @@ def _load_error(config: NetworkConfig, options: Options, reason: str) -> ConfigE
         f"{' '.join(lines[:2])}; use weights that were saved from timm's {config.name}, or set "
         f"network.pretrained=false{without_folder} to train from scratch"
     )
-
-
-@functools.lru_cache(maxsize=64)
-def _sha256(file: Path, _size: int, _mtime_ns: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def hub_problem(timeout_s: float = _TIMEOUT_S) -> str | None:

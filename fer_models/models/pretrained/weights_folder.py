@@ -1,5 +1,7 @@
-"""Find pretrained weights in a folder of the user's by their file names."""
+"""Find pretrained weights in a folder of the user's by their file names, and their fingerprint."""
 
+import functools
+import hashlib
 from pathlib import Path
 
 from fer_models.errors import ConfigError
@@ -41,6 +43,18 @@ def find_weights(folder: str, name: str, hub_id: str | None) -> Path:
             "make it readable or name another folder"
         ) from error
     return found_file
+
+
+def file_fingerprint(file: Path) -> str:
+    """`sha256:<64 hex>` of a file's content, which is read again only if the file changes."""
+    status = file.stat()
+    return f"sha256:{_sha256(file, status.st_size, status.st_mtime_ns)}"
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(file: Path, _size: int, _mtime_ns: int) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def cached_file(hub_id: str, cache_folder: Path | None = None) -> Path | None:
