@@ -15,7 +15,7 @@ from fer_models.ensembling.config import EnsembleConfig
 from fer_models.evaluation.config import EvaluationConfig
 from fer_models.ingest.config import DataConfig
 from fer_models.models.config import NetworkConfig
-from fer_models.models.names import shipped_names
+from fer_models.models.names import shipped_teachers
 from fer_models.promotion.config import PromotionConfig, RetrainingConfig
 from fer_models.quality.config import ScoringConfig
 from fer_models.reporting.model_card.config import ModelCardConfig
@@ -123,7 +123,7 @@ def _teacher_problems(members: tuple[MemberConfig, ...]) -> list[str]:
     problems = []
     for number, member in enumerate(members):
         earlier = [other.name for other in members[:number]]
-        shipped = [f"{BUNDLED}{name}" for name in shipped_names()]
+        shipped = [f"{BUNDLED}{name}" for name in shipped_teachers()]
         invalid = [name for name in member.teachers if name not in (*earlier, *shipped)]
         if invalid:
             problems.append(

@@ -47,7 +47,7 @@ def network_problem(name: str) -> str | None:
 def shipped_names() -> tuple[str, ...]:
     """The names of all shipped networks that a training can start or learn from, sorted.
 
-    Ensembles have no weights of their own. Final fits have learned from FER2013's validation
+    Final fits have learned from FER2013's validation
     images, on which a training would be chosen.
     """
     if not SHIPPED.is_dir():
@@ -61,6 +61,22 @@ def shipped_names() -> tuple[str, ...]:
             if name + WEIGHTS_SUFFIX in files and not read_shipped(name).get("final_fit_of")
         )
     )
+
+
+@cache
+def shipped_teachers() -> tuple[str, ...]:
+    """The names of all shipped weights that a training can learn from, sorted.
+
+    The networks that it can start from, and ensembles that are no final fits.
+    """
+    if not SHIPPED.is_dir():
+        return ()
+    files = [entry.name for entry in SHIPPED.iterdir() if entry.name.endswith(FACTS_SUFFIX)]
+    facts = {(name := file.removesuffix(FACTS_SUFFIX)): read_shipped(name) for file in files}
+    ensembles = [
+        name for name, one in facts.items() if "members" in one and not one.get("final_fit_of")
+    ]
+    return tuple(sorted([*shipped_names(), *ensembles]))
 
 
 def read_shipped(name: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from fer_models.lineage import package_version
 from fer_models.models.config import FACE_CNN_OPTIONS
-from fer_models.models.pretrained.shipped import bundle_fingerprint
+from fer_models.models.pretrained.shipped import teacher_fingerprint
 from fer_models.models.pretrained.start import pretrained_fingerprint, without_weights_dir
 from fer_models.private_folder import make_private
 from fer_models.source_hash import source_hash
@@ -81,7 +81,7 @@ def training_key(
 
 def bundled_fingerprints(member: MemberConfig) -> dict[str, str]:
     """The fingerprints of the shipped weights that teach the member, by name."""
-    return {name: bundle_fingerprint(name) for name in member.bundled_teachers}
+    return {name: teacher_fingerprint(name) for name in member.bundled_teachers}
 
 
 def with_portable_network(member: MemberConfig) -> MemberConfig:

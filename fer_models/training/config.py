@@ -85,9 +85,9 @@ class MemberConfig(FrozenConfig):
     training: TrainingConfig = Field(default=TrainingConfig(), description="How it is trained.")
     teachers: tuple[str, ...] = Field(
         default=(),
-        description="Knowledge distillation: earlier members, or weights that ferflow ships as "
-        "bundled:NAME, whose predictions of the training images are part of the target, see "
-        "training.teacher_weight.",
+        description="Knowledge distillation: earlier members, or networks and ensembles that "
+        "ferflow ships as bundled:NAME, whose predictions of the training images are part of the "
+        "target, see training.teacher_weight.",
     )
     out_of_fold: OutOfFoldConfig = Field(
         default=OutOfFoldConfig(),

@@ -19,16 +19,13 @@ from fer_models.remote.config import PlacementConfig
 from fer_models.storage.refs import ENSEMBLE, FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
-from fer_models.training.inputs.batches import as_float, to_inputs, uint8_tensor
+from fer_models.training.inputs.batches import as_float, eval_batch_size, to_inputs, uint8_tensor
 from fer_models.training.inputs.data import Preprocessing, Probabilities
 from fer_models.training.inputs.tta import tta_views
 from fer_models.training.runtime import best_device, limited_threads
 
 # Sending fewer images away takes longer than predicting them.
 _MANY_IMAGES = 1000
-_GPU_BATCH_SIZE = 512
-_MIN_BATCH_SIZE = 8
-_BATCH_PIXELS = 64 * 48 * 48
 
 
 def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Probabilities:
@@ -120,9 +117,7 @@ def predict_probabilities(
         network: returns logits.
         preprocessing: input size, normalisation and TTA views of the network.
         images: uint8 N x 48 x 48.
-        batch_size: images per forward pass. By default 512 on a GPU, and on a processor as many as
-            keep the activations small: memory of large ones goes back to the system after every
-            layer, which takes longer than computing them.
+        batch_size: images per forward pass; by default `eval_batch_size`.
         threads: CPU threads, see `training_threads`.
         on_batch: called after every batch but the last with the number of images done.
 
@@ -133,7 +128,7 @@ def predict_probabilities(
     network = network.eval().to(device)
     try:
         with limited_threads(threads):
-            size = batch_size or _batch_size(preprocessing["image_size_px"], device)
+            size = batch_size or eval_batch_size(preprocessing["image_size_px"], device)
             parts, done = [], 0
             for part in _batch_probabilities(network, preprocessing, images, size, device):
                 parts.append(part)
@@ -143,13 +138,6 @@ def predict_probabilities(
     finally:
         network.cpu()
     return np.concatenate([np.zeros((0, len(preprocessing["classes"])), np.float32), *parts])
-
-
-def _batch_size(image_size_px: int, device: torch.device) -> int:
-    if device.type == "cuda":
-        return _GPU_BATCH_SIZE
-    # The same for any number of threads: it changes sums in their last digits.
-    return max(_BATCH_PIXELS // image_size_px**2, _MIN_BATCH_SIZE)
 
 
 def _batch_probabilities(

@@ -9,8 +9,8 @@ def weights_fingerprint(parameters: Mapping[str, Any]) -> str:
     member = parameters["member"]
     if not member.network.pretrained and not member.bundled_teachers:
         return "random"
-    from fer_models.models.pretrained.shipped import bundle_fingerprint
+    from fer_models.models.pretrained.shipped import teacher_fingerprint
     from fer_models.models.pretrained.start import pretrained_fingerprint
 
-    teachers = [bundle_fingerprint(name) for name in member.bundled_teachers]
+    teachers = [teacher_fingerprint(name) for name in member.bundled_teachers]
     return " ".join([str(pretrained_fingerprint(member.network)), *teachers])

@@ -22,6 +22,7 @@ from fer_models.models.names import (
     WEIGHTS_SUFFIX,
     read_shipped,
     shipped_names,
+    shipped_teachers,
 )
 
 
@@ -93,34 +94,53 @@ def shipped_networks() -> Mapping[NetworkConfig, str]:
     return {config: file for config, file in found.items() if config.name in OWN_NAMES}
 
 
-class ShippedBundle(NamedTuple):
-    """The metadata and the weights of a shipped network, as they are stored."""
+class ShippedNetwork(NamedTuple):
+    """The metadata and the weights of a shipped network, as they are stored.
+
+    `share` is its weight in the ensemble that it is read for, 1 for a network alone.
+    """
 
     facts: dict[str, Any]
     weights: bytes
+    share: float = 1.0
 
 
-def read_bundle(name: str) -> ShippedBundle:
-    """Read a shipped network.
+def read_networks(name: str) -> list[ShippedNetwork]:
+    """Read a shipped network, or those of a shipped ensemble, whose shares sum to 1.
+
+    The shares are the weights of the ensemble's mean; equal ones for another rule.
 
     Raises:
-        ConfigError: none of that name is shipped.
+        ConfigError: none of that name is shipped, or it is a final fit.
     """
-    if name not in shipped_names():
+    if name not in shipped_teachers():
         raise ConfigError(
-            f"expected shipped weights ({', '.join(shipped_names()) or 'there are none'}), got "
+            f"expected shipped weights ({', '.join(shipped_teachers()) or 'there are none'}), got "
             f"{name!r}; choose one of them"
         )
-    return ShippedBundle(read_shipped(name), (SHIPPED / f"{name}{WEIGHTS_SUFFIX}").read_bytes())
+    facts = read_shipped(name)
+    if "members" not in facts:
+        return [ShippedNetwork(facts, (SHIPPED / f"{name}{WEIGHTS_SUFFIX}").read_bytes())]
+    members, rule = facts["members"], facts["combination"]["rule"]
+    weights = rule["weights"] if rule["kind"] == "mean" else [1.0] * len(members)
+    return [
+        ShippedNetwork(one, (SHIPPED / one["weights"]["name"]).read_bytes(), weight / sum(weights))
+        for one, weight in zip(members, weights, strict=True)
+    ]
 
 
-def bundle_fingerprint(name: str) -> str:
-    """`sha256:<64 hex>` of the shipped weights of that name.
+def teacher_fingerprint(name: str) -> str:
+    """`sha256:<64 hex>` of the shipped weights of that name; of an ensemble with its shares.
 
     Raises:
-        ConfigError: none of that name is shipped.
+        ConfigError: none of that name is shipped, or it is a final fit.
     """
-    return f"sha256:{hashlib.sha256(read_bundle(name).weights).hexdigest()}"
+    networks = read_networks(name)
+    digest = hashlib.sha256(networks[0].weights)
+    if len(networks) > 1:
+        parts = [[hashlib.sha256(one.weights).hexdigest(), one.share] for one in networks]
+        digest = hashlib.sha256(json.dumps(parts).encode())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _architecture(config: NetworkConfig) -> dict[str, Any]:

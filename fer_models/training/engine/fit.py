@@ -20,7 +20,12 @@ from fer_models.training.engine.depthwise import fast_depthwise
 from fer_models.training.engine.ema import EMA
 from fer_models.training.engine.module import FerModule
 from fer_models.training.engine.results import EpochResult, StepResult
-from fer_models.training.inputs.batches import EvalBatches, TrainBatches, derived_seed
+from fer_models.training.inputs.batches import (
+    EvalBatches,
+    TrainBatches,
+    derived_seed,
+    eval_batch_size,
+)
 from fer_models.training.inputs.data import Preprocessing, TrainingData, preprocessing_for
 from fer_models.training.inputs.progressive_resizing import (
     epoch_size_px,
@@ -38,8 +43,6 @@ from fer_models.training.runtime import (
     resolve_precision,
     training_runtime,
 )
-
-EVAL_BATCH_SIZE = 512
 
 
 @dataclass(frozen=True)
@@ -223,7 +226,7 @@ def _module_and_batches(
     validation_batches = EvalBatches(
         data.validation,
         preprocessing,
-        batch_size=EVAL_BATCH_SIZE,
+        batch_size=eval_batch_size(preprocessing["image_size_px"], device_context.device),
         device=device_context.device,
         size_px=lambda: epoch_size_px(
             training, preprocessing["image_size_px"], module.current_epoch

@@ -30,6 +30,9 @@ LUMA = (0.299, 0.587, 0.114)
 _WHITE = 255
 _COPY_STREAM = 3  # separates the seeds of augmented copies from all others
 _COPY_CHUNK = 4096
+_EVAL_BATCH_GPU = 512
+_EVAL_BATCH_MIN = 8
+_EVAL_BATCH_PIXELS = 64 * 48 * 48
 _RANK_STREAM = 2  # separates the seeds of a process's augmentation from those of dropout
 
 
@@ -174,6 +177,18 @@ class EvalBatches:
         for start in range(0, len(self._labels), self._batch_size):
             part = slice(start, start + self._batch_size)
             yield to_inputs(as_float(self._images[part]), preprocessing), self._labels[part]
+
+
+def eval_batch_size(image_size_px: int, device: torch.device) -> int:
+    """Images per forward pass of a prediction, for inputs of this side.
+
+    On a processor as many as keep the activations small: memory of large ones goes back to the
+    system after every layer, which takes longer than computing them. The number does not depend on
+    that of threads, because it changes sums in their last digits.
+    """
+    if device.type == "cuda":
+        return _EVAL_BATCH_GPU
+    return max(_EVAL_BATCH_PIXELS // image_size_px**2, _EVAL_BATCH_MIN)
 
 
 def batch_bounds(num_images: int, batch_size: int, num_workers: int = 1) -> list[tuple[int, int]]:

@@ -88,10 +88,14 @@ class SplitImages:
 
 
 class Teacher(NamedTuple):
-    """A trained network in evaluation mode, and how its inputs are prepared."""
+    """A trained network in evaluation mode, and how its inputs are prepared.
+
+    `share` is its weight in the ensemble that it teaches with, 1 for a network alone.
+    """
 
     network: "nn.Module"
     preprocessing: Preprocessing
+    share: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fer_models.progress import report
 from fer_models.storage.store import default_cache_dir
 from fer_models.training.config import TrainingConfig
-from fer_models.training.inputs.batches import as_float, to_inputs
+from fer_models.training.inputs.batches import as_float, eval_batch_size, to_inputs
 from fer_models.training.inputs.data import Teacher
 from fer_models.training.inputs.tta import tta_views
 from fer_models.training.objective.distillation import TEACHER_TTA
 from fer_models.training.runtime import resolve_precision
 
-_BATCH_SIZE = 512
 _MAX_AGE_S = 14 * 86_400.0
+_NOTE = "the teachers predict an augmented copy of the training images"
 _LOGGER = logging.getLogger(__name__)
 
 
 class ConsistentTeachers:
-    """The mean prediction of several networks, over each image and its mirror image.
+    """The mean prediction of several networks by share, over each image and its mirror image.
 
     Predictions of a copy of the training images are kept in the cache folder, by the content of
     images and weights. So a resumed training, and another student, need not predict it again.
@@ -42,6 +43,7 @@ class ConsistentTeachers:
             Teacher(
                 teacher.network.eval().to(device).to(memory_format=torch.channels_last),
                 teacher.preprocessing,
+                teacher.share,
             )
             for teacher in teachers
         ]
@@ -51,11 +53,17 @@ class ConsistentTeachers:
     def __call__(self, images: Tensor) -> Tensor:
         """Probabilities B x K of images B x C x H x W on the 0..1 scale."""
         with torch.no_grad(), self._autocast():
-            probs = [
-                torch.softmax(teacher.network(to_inputs(view, teacher.preprocessing)).float(), 1)
-                for teacher in self._teachers
-                for view in tta_views(images, TEACHER_TTA)
+            parts = [
+                teacher.share * self._mean_of_views(teacher, images) for teacher in self._teachers
             ]
+        return torch.stack(parts).sum(0) / sum(teacher.share for teacher in self._teachers)
+
+    @staticmethod
+    def _mean_of_views(teacher: Teacher, images: Tensor) -> Tensor:
+        probs = [
+            torch.softmax(teacher.network(to_inputs(view, teacher.preprocessing)).float(), 1)
+            for view in tta_views(images, TEACHER_TTA)
+        ]
         return torch.stack(probs).mean(0)
 
     def of_copy(self, images: Tensor) -> Tensor:
@@ -63,16 +71,25 @@ class ConsistentTeachers:
         file = default_cache_dir() / "teachers" / f"{self._key(images)}.npy"
         probs_NK = _read(file, len(images))
         if probs_NK is None:
-            parts = [self(as_float(part)) for part in torch.split(images, _BATCH_SIZE)]
-            probs_NK = torch.cat(parts)
+            probs_NK = self._predicted(images)
             _write(file, probs_NK)
         return probs_NK.to(self._device)
+
+    def _predicted(self, images: Tensor) -> Tensor:
+        """Probabilities N x K of a copy, with progress: large teachers take minutes for it."""
+        side_px = max(teacher.preprocessing["image_size_px"] for teacher in self._teachers)
+        parts, done = [], 0
+        for part in torch.split(images, eval_batch_size(side_px, self._device)):
+            parts.append(self(as_float(part)))
+            done += len(part)
+            report("train", done, len(images), "images", note=_NOTE)
+        return torch.cat(parts)
 
     def _key(self, images: Tensor) -> str:
         digest = hashlib.sha256(f"{self._precision} {self._device.type}".encode())
         digest.update(images.cpu().numpy().tobytes())
         for teacher in self._teachers:
-            digest.update(repr(sorted(teacher.preprocessing.items())).encode())
+            digest.update(repr((sorted(teacher.preprocessing.items()), teacher.share)).encode())
             for name, weights in teacher.network.state_dict().items():
                 digest.update(name.encode())
                 digest.update(weights.detach().cpu().contiguous().numpy().tobytes())

@@ -18,7 +18,7 @@ from fer_models.classes.class_list import ClassList
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_empty_network
-from fer_models.models.pretrained.shipped import read_bundle
+from fer_models.models.pretrained.shipped import ShippedNetwork, read_networks
 from fer_models.storage.refs import FoldRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import BUNDLED, MemberConfig
@@ -37,7 +37,8 @@ def distill(
 ) -> TrainingData:
     """Add the teachers to the data: their mean probabilities, or consistent ones themselves.
 
-    Without teachers the data is returned unchanged.
+    Each teacher counts as much as another; a shipped ensemble is one teacher, the weighted mean of
+    its networks. Without teachers the data is returned unchanged.
 
     Args:
         store: holds the trained teachers.
@@ -50,34 +51,39 @@ def distill(
         StoreError: a teacher is missing or damaged, or is an ensemble.
     """
     loaded = [Teacher(*load_network(store, teacher)) for teacher in teachers]
-    loaded += [bundled_teacher(name, data.classes) for name in member.bundled_teachers]
+    for name in member.bundled_teachers:
+        loaded += bundled_teachers(name, data.classes)
     if not loaded:
         return data
     for teacher in loaded:
         teacher.preprocessing["tta"] = TEACHER_TTA
     if member.training.consistent_teachers:
         return replace(data, teachers=tuple(loaded))
-    probs_TNK = np.stack([predict_probabilities(*one, data.train.images) for one in loaded])
-    mean_NK: Probabilities = probs_TNK.mean(0, dtype=np.float64).astype(np.float32)
+    images, shares = data.train.images, [one.share for one in loaded]
+    probs_TNK = [predict_probabilities(one.network, one.preprocessing, images) for one in loaded]
+    mean_NK: Probabilities = np.average(probs_TNK, 0, shares).astype(np.float32)
     return replace(data, train=replace(data.train, teacher_probs_NK=mean_NK))
 
 
-def bundled_teacher(name: str, classes: ClassList) -> Teacher:
-    """The network of shipped weights, for images of these classes.
+def bundled_teachers(name: str, classes: ClassList) -> list[Teacher]:
+    """The network of shipped weights, or those of an ensemble, for images of these classes.
 
     Raises:
         ConfigError: there are no shipped weights of that name, or they know other classes.
     """
+    return [_teacher(name, network, classes) for network in read_networks(name)]
+
+
+def _teacher(name: str, shipped: ShippedNetwork, classes: ClassList) -> Teacher:
     from safetensors.torch import load
 
-    bundle = read_bundle(name)
-    preprocessing = cast("Preprocessing", bundle.facts["preprocessing"])
+    preprocessing = cast("Preprocessing", shipped.facts["preprocessing"])
     if tuple(preprocessing["classes"]) != classes.names:
         raise ConfigError(
             f"teacher {BUNDLED}{name}: expected the classes of the data ({', '.join(classes.names)}"
             f"), got {', '.join(preprocessing['classes'])}; leave it out of teachers"
         )
-    config = NetworkConfig.model_validate(bundle.facts["member"]["network"])
+    config = NetworkConfig.model_validate(shipped.facts["member"]["network"])
     network = build_empty_network(config, len(classes))
-    network.load_state_dict({key: value.float() for key, value in load(bundle.weights).items()})
-    return Teacher(network.eval(), preprocessing)
+    network.load_state_dict({key: value.float() for key, value in load(shipped.weights).items()})
+    return Teacher(network.eval(), preprocessing, shipped.share)

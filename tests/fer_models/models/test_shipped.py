@@ -83,7 +83,9 @@ def test_ensembles_final_fits_and_networks_of_timm_are_no_start(
     monkeypatch.setattr(names, "SHIPPED", tmp_path)
     monkeypatch.setattr(module, "SHIPPED", tmp_path)
     found = names.shipped_names.__wrapped__()
-    assert found == ("own", "timm")  # teachers
-    monkeypatch.setattr(module, "shipped_names", lambda: found)
+    assert found == ("own", "timm")
+    for where in (names, module):
+        monkeypatch.setattr(where, "shipped_names", lambda: found)
+    assert names.shipped_teachers.__wrapped__() == ("own", "pair", "timm")
     starts = shipped_networks.__wrapped__()
     assert starts == {NetworkConfig(name="face_cnn"): "own.safetensors"}

@@ -198,7 +198,7 @@ def test_shipped_teachers_teach_the_final_fit_too(
     assert seen[-1].train.teacher_probs_NK is not None
     assert len(seen[-1].train.teacher_probs_NK) == len(seen[-1].train) > len(seen[0].train)
     monkeypatch.setattr(
-        "fer_models.training.checkpoint_dir.bundle_fingerprint", lambda _: "sha256:other"
+        "fer_models.training.checkpoint_dir.teacher_fingerprint", lambda _: "sha256:other"
     )
     with pytest.raises(ConfigError, match="other shipped teachers"):
         fit_final(trained.store, model, UNTRACKED)

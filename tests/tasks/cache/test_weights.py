@@ -13,6 +13,6 @@ def test_shipped_teachers_are_part_of_it(monkeypatch: pytest.MonkeyPatch) -> Non
     before = weights_fingerprint({"member": member})
     assert before.count("sha256:") == 2
     monkeypatch.setattr(
-        "fer_models.models.pretrained.shipped.bundle_fingerprint", lambda _: "sha256:other"
+        "fer_models.models.pretrained.shipped.teacher_fingerprint", lambda _: "sha256:other"
     )
     assert weights_fingerprint({"member": member}) != before

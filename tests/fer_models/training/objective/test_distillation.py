@@ -7,14 +7,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fer_models.bundles.bundle import load_bundle
+from fer_models.bundles.bundle import EnsembleBundle, load_any_bundle, load_bundle
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, StoreError
+from fer_models.progress import Progress, listening
 from fer_models.storage.refs import ModelRef
 from fer_models.training.checkpoint_dir import bundled_fingerprints, training_key
 from fer_models.training.config import MemberConfig
-from fer_models.training.inputs.batches import TrainBatches
+from fer_models.training.inputs.batches import TrainBatches, as_float
 from fer_models.training.inputs.data import training_data
+from fer_models.training.objective import consistent as consistent_module
 from fer_models.training.objective.consistent import ConsistentTeachers
 from fer_models.training.objective.distillation import distill
 from fer_models.training.objective.targets import training_targets
@@ -147,6 +149,19 @@ def test_copies_are_used_in_turn_and_predicted_once(
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
 
 
+def test_a_copy_is_predicted_in_small_batches_with_progress(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consistent_module, "eval_batch_size", lambda side_px, _: side_px)
+    events: list[Progress] = []
+    with listening(events.append):
+        batches_of(trained, consistent(1), 0)
+    done = [event.done for event in events if event.unit == "images"]
+    num_images = len(open_snapshot(trained.store, trained.snapshot).positions("train"))
+    side_px = load_network(trained.store, trained.model)[1]["image_size_px"]
+    assert done == [*range(side_px, num_images, side_px), num_images]
+
+
 def test_a_damaged_prediction_is_made_again(trained: Trained, cache_folder: Path) -> None:
     before = batches_of(trained, consistent(1), 0)
     (kept,) = cache_folder.parent.glob("teachers/*.npy")
@@ -162,6 +177,47 @@ def test_shipped_weights_teach(trained: Trained) -> None:
     preprocessing["tta"] = "flip"
     expected = predict_probabilities(network, preprocessing, data.train.images)
     np.testing.assert_allclose(probs_NK, expected, atol=1e-5)
+
+
+def test_a_shipped_ensemble_teaches_by_the_weighted_mean_of_its_networks(
+    trained: Trained,
+) -> None:
+    data = training_data(open_snapshot(trained.store, trained.snapshot))
+    bundle = load_any_bundle("face_ensemble")
+    assert isinstance(bundle, EnsembleBundle)
+    parts = []
+    for network, preprocessing in bundle.members:
+        preprocessing["tta"] = "flip"
+        parts.append(predict_probabilities(network, preprocessing, data.train.images))
+    ensemble_NK = bundle.combination.rule.combine(np.stack(parts).astype(np.float64))
+    alone = STUDENT.model_copy(update={"teachers": ("bundled:face_ensemble",)})
+    once = distill(trained.store, data, alone, ()).train.teacher_probs_NK
+    np.testing.assert_allclose(once, ensemble_NK, atol=1e-5)
+    # Beside another teacher it counts as one, not as three.
+    both = distill(trained.store, data, alone, (trained.model,)).train.teacher_probs_NK
+    other = distill(trained.store, data, STUDENT, (trained.model,)).train.teacher_probs_NK
+    np.testing.assert_allclose(both, (ensemble_NK + other) / 2, atol=1e-5)
+
+
+def test_a_consistent_ensemble_teaches_by_the_weighted_mean(trained: Trained) -> None:
+    data = training_data(open_snapshot(trained.store, trained.snapshot))
+    member = consistent(0).model_copy(update={"teachers": ("bundled:face_ensemble",)})
+    once = distill(trained.store, data, member, ()).teachers
+    assert len(once) == 3
+    device = torch.device("cpu")
+    images = as_float(torch.tensor(data.train.images[:4]))
+    found = ConsistentTeachers(once, member.training, device)(images)
+    alone = [ConsistentTeachers([one], member.training, device)(images) * one.share for one in once]
+    torch.testing.assert_close(found, torch.stack(alone).sum(0), atol=1e-5, rtol=0)
+    assert once[0].share > 2 * once[1].share
+
+
+def test_final_fits_do_not_teach(trained: Trained) -> None:
+    data = training_data(open_snapshot(trained.store, trained.snapshot))
+    for name in ("face_cnn_final", "face_ensemble_final"):
+        member = STUDENT.model_copy(update={"teachers": (f"bundled:{name}",)})
+        with pytest.raises(ConfigError, match=rf"face_ensemble\).*'{name}'"):
+            distill(trained.store, data, member, ())
 
 
 def test_a_student_of_shipped_weights_names_them(trained: Trained) -> None:
@@ -180,7 +236,7 @@ def test_other_shipped_weights_make_another_training(
 ) -> None:
     before = training_key(trained.snapshot, SHIPPED, 3)
     monkeypatch.setattr(
-        "fer_models.training.checkpoint_dir.bundle_fingerprint", lambda _: "sha256:other"
+        "fer_models.training.checkpoint_dir.teacher_fingerprint", lambda _: "sha256:other"
     )
     assert training_key(trained.snapshot, SHIPPED, 3) != before
 
