@@ -80,6 +80,23 @@ PEERS = (
         _FER_LEARNED,
     ),
     Peer(
+        "facex",
+        "facex",
+        RUNNERS / "run_facex.py",
+        (),
+        f"`EmotionClassifier.detect_emotion`, resized to 200 x 200 as it does; {_BARE}",
+        "not said",
+    ),
+    Peer(
+        "facial-emotion-recognition",
+        "facial-emotion-recognition",
+        RUNNERS / "run_facial_emotion_recognition.py",
+        (),
+        "the network and the transform of `EmotionRecognition._predict`, which can't load its "
+        f"checkpoint without a GPU: it is put on the processor here; {_BARE}",
+        "FER2013, according to its references; with which split is not said",
+    ),
+    Peer(
         "deepface",
         "deepface",
         RUNNERS / "run_deepface.py",
