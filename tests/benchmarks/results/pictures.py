@@ -16,8 +16,17 @@ from tests.benchmarks.results.faces import OFFICIAL, LabelledFaces
 from tests.benchmarks.results.left import BY_BOTH, BY_CROWD, UNDECIDED, error_kinds
 from tests.benchmarks.results.scores import Score
 
-_MARKERS = "osD^vP"
-_COLOURS = ("#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#e69f00", "#d55e00")  # Okabe and Ito
+_MARKERS = "osD^vPX*d<>hps"
+_COLOURS = (  # Okabe and Ito, without yellow, and a dark red
+    "#0072b2",
+    "#56b4e9",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#d55e00",
+    "#000000",
+    "#882255",
+)
 _PEER_COLOUR = "#666666"
 SHEET_KINDS = (BY_CROWD, BY_BOTH, UNDECIDED)
 _PER_KIND = 8
