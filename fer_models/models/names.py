@@ -44,39 +44,24 @@ def network_problem(name: str) -> str | None:
 
 
 @cache
-def shipped_names() -> tuple[str, ...]:
-    """The names of all shipped networks that a training can start or learn from, sorted.
+def shipped_teachers() -> tuple[str, ...]:
+    """The names of all shipped networks and ensembles that a training can learn from, sorted.
 
-    Final fits have learned from FER2013's validation
-    images, on which a training would be chosen.
+    Final fits have learned from FER2013's validation images, on which a training would be chosen.
     """
     if not SHIPPED.is_dir():
         return ()
-    files = {entry.name for entry in SHIPPED.iterdir()}
-    names = (name.removesuffix(FACTS_SUFFIX) for name in files if name.endswith(FACTS_SUFFIX))
-    return tuple(
-        sorted(
-            name
-            for name in names
-            if name + WEIGHTS_SUFFIX in files and not read_shipped(name).get("final_fit_of")
-        )
-    )
+    files = sorted(entry.name for entry in SHIPPED.iterdir() if entry.name.endswith(FACTS_SUFFIX))
+    names = [file.removesuffix(FACTS_SUFFIX) for file in files]
+    return tuple(name for name in names if not read_shipped(name).get("final_fit_of"))
 
 
 @cache
-def shipped_teachers() -> tuple[str, ...]:
-    """The names of all shipped weights that a training can learn from, sorted.
-
-    The networks that it can start from, and ensembles that are no final fits.
-    """
-    if not SHIPPED.is_dir():
-        return ()
-    files = [entry.name for entry in SHIPPED.iterdir() if entry.name.endswith(FACTS_SUFFIX)]
-    facts = {(name := file.removesuffix(FACTS_SUFFIX)): read_shipped(name) for file in files}
-    ensembles = [
-        name for name, one in facts.items() if "members" in one and not one.get("final_fit_of")
-    ]
-    return tuple(sorted([*shipped_names(), *ensembles]))
+def shipped_names() -> tuple[str, ...]:
+    """Those of the teachers that are networks, with weights of their own, sorted."""
+    return tuple(
+        name for name in shipped_teachers() if (SHIPPED / f"{name}{WEIGHTS_SUFFIX}").is_file()
+    )
 
 
 def read_shipped(name: str) -> dict[str, Any]:

@@ -52,7 +52,8 @@ def test_all_problems_are_reported_together() -> None:
 def test_teachers_must_be_listed_before_their_student() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"\(compact_cnn\) or .*bundled:face_cnn, .*got resnet10t, nobody",
+        match=r"\(compact_cnn\) or bundled:efficientnet_lite0, bundled:face_cnn, .*"
+        "got resnet10t, nobody",
     ):
         load_config("demo", ["members.scratch_cnn.teachers=[resnet10t, nobody]"])
     changed = load_config("demo", ["members.resnet10t.teachers=[compact_cnn, scratch_cnn]"])

@@ -82,10 +82,11 @@ def test_ensembles_final_fits_and_networks_of_timm_are_no_start(
             (tmp_path / f"{name}.safetensors").write_bytes(b"weights")
     monkeypatch.setattr(names, "SHIPPED", tmp_path)
     monkeypatch.setattr(module, "SHIPPED", tmp_path)
+    teachers = names.shipped_teachers.__wrapped__()
+    assert teachers == ("own", "pair", "timm")
+    monkeypatch.setattr(names, "shipped_teachers", lambda: teachers)
     found = names.shipped_names.__wrapped__()
     assert found == ("own", "timm")
-    for where in (names, module):
-        monkeypatch.setattr(where, "shipped_names", lambda: found)
-    assert names.shipped_teachers.__wrapped__() == ("own", "pair", "timm")
+    monkeypatch.setattr(module, "shipped_names", lambda: found)
     starts = shipped_networks.__wrapped__()
     assert starts == {NetworkConfig(name="face_cnn"): "own.safetensors"}
