@@ -1,50 +1,24 @@
 """Ctrl-C or SIGTERM to `ferflow run`: its runs end as `Cancelled`, and its server without delay."""
 
-import atexit
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from fer_models.processes import PROCESS_LABEL, process_tag
-from fer_models.signals import Terminated, interruption_behind
+from fer_models.signals import interruption_behind
 
 if TYPE_CHECKING:
     from deployments.server.process import ServerProcess
 
 
-_EXIT_CODES = {KeyboardInterrupt: 130, Terminated: 143}
-
-
-class QuickExit:
-    """Ends an interrupted process without the seconds in which Python dissolves its libraries."""
-
-    def __init__(self) -> None:
-        """Create it before all else that is done at exit: what is registered first runs last."""
-        self._code: int | None = None
-        atexit.register(self._leave)
-
-    def with_code(self, code: int) -> None:
-        """End with this exit code, after all else that is to be done at exit."""
-        self._code = code
-
-    def _leave(self) -> None:
-        if self._code is not None:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(self._code)
-
-
 @contextmanager
-def ending_as_cancelled(server: "ServerProcess | None", at_exit: QuickExit) -> Iterator[None]:
+def ending_as_cancelled(server: "ServerProcess | None") -> Iterator[None]:
     """Let the runs of this process end as `Cancelled` if the block is interrupted.
 
     Prefect ends them as `Crashed`, which is how those of a killed process end.
 
     Args:
         server: started by this process; after an interruption it gets little time to end.
-        at_exit: ends the process quickly then.
     """
     try:
         yield
@@ -52,7 +26,6 @@ def ending_as_cancelled(server: "ServerProcess | None", at_exit: QuickExit) -> I
         interruption = interruption_behind(error)
         if interruption is None:
             raise
-        at_exit.with_code(_EXIT_CODES[type(interruption)])
         if server is not None:
             server.hurry()
         _cancel_runs_of_this_process()

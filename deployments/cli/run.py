@@ -19,7 +19,7 @@ from deployments.cli.output import Produced, print_facts, print_table, progress_
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.review.labels import apply_decisions, labels_option
 from deployments.environment import set_quiet_defaults
-from deployments.interrupted import QuickExit, ending_as_cancelled
+from deployments.interrupted import ending_as_cancelled
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
 from deployments.server.running import running_facts
 from fer_models.classes.class_list import ClassList
@@ -58,7 +58,7 @@ def command(
     ferflow run --data fer2013.csv --recipe fer2013     FER2013
     ferflow run --store s3://bucket/prefix              artifacts in object storage
     """  # noqa: D301 - click keeps the lines of a paragraph that starts with \b
-    start, at_exit = time.monotonic(), QuickExit()
+    start = time.monotonic()
     if local:
         os.environ[LOCAL_VARIABLE] = "1"
     request = request_from(options)
@@ -75,7 +75,7 @@ def command(
     with progress_display():
         report("start", 0, note="Prefect")
         server = _use_server(home, api, store, verbose)
-        with listening(tally), ending_as_cancelled(server, at_exit):
+        with listening(tally), ending_as_cancelled(server):
             outcome = _run(request)
     seconds = time.monotonic() - start
     produced = _summary(store, outcome) | tally.counts() | {"seconds": round(seconds, 1)}
