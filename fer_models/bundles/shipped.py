@@ -55,8 +55,8 @@ def default_bundle() -> str:
     """The name of the shipped bundle that predicts by default.
 
     At the default speed, the one with the fewest multiply-adds of those that are accurate enough;
-    the most accurate one if none is. Of those that cost the same, one that has not learned from the
-    validation images: whoever has them can check it.
+    the most accurate one if none is. Of those that cost the same, the most accurate of those that
+    have not learned from the validation images: whoever has these can check it.
 
     Raises:
         StoreError: none is shipped, or the metadata of one is damaged.
@@ -67,7 +67,7 @@ def default_bundle() -> str:
     enough = [name for name, one in facts.items() if _accuracy(one) >= WANTED_ACCURACY]
     if not enough:
         return max(facts, key=lambda name: _accuracy(facts[name]))
-    return min(enough, key=lambda name: (_cost(facts[name]), bool(facts[name].final_fit_of)))
+    return min(enough, key=lambda name: _rank(facts[name]))
 
 
 def shipped_facts() -> dict[str, BundleFacts | EnsembleFacts]:
@@ -77,6 +77,10 @@ def shipped_facts() -> dict[str, BundleFacts | EnsembleFacts]:
         StoreError: the metadata of one is damaged.
     """
     return {name: read_facts(_SHIPPED / f"{name}{FACTS_SUFFIX}") for name in bundled_names()}
+
+
+def _rank(facts: BundleFacts | EnsembleFacts) -> tuple[float, bool, float]:
+    return _cost(facts), bool(facts.final_fit_of), -_accuracy(facts)
 
 
 def _accuracy(facts: BundleFacts | EnsembleFacts) -> float:

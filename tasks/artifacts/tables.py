@@ -158,8 +158,9 @@ def _slice_note(part: Slice, sliced: SliceColumn, min_images: int) -> str:
 def ensemble_rows(store: ArtifactStore, ensemble: EnsembleRef) -> list[Row]:
     """One row per member and ensemble, then one for the choice among them.
 
-    `cross_validated_...` are scores on images that nothing was fitted to. That of the choice is
-    the nested estimate: the chosen model's own score is the best of several, and so too good.
+    `cross_validated_...` are scores on images that nothing was fitted to: by what was chosen, and
+    the log loss, or the accuracy if the log loss chose. That of the choice is the nested estimate:
+    the chosen model's own score is the best of several, and so too good.
     """
     content = store.read_json(ensemble, "ensemble.json")
     metric = content["metric"]
@@ -186,11 +187,18 @@ def _role(entry: Mapping[str, Any], chosen: str) -> str:
 
 def _score_columns(metric: str, scores: Mapping[str, Any]) -> Row:
     found = scores[metric]
+    second = second_score(metric)
     return {
         f"cross_validated_{metric}": found["value"],
         f"{metric}_low": found["low"],
         f"{metric}_high": found["high"],
+        f"cross_validated_{second}": scores[second]["value"],
     }
+
+
+def second_score(metric: str) -> str:
+    """The score that is shown beside that of the choice."""
+    return "accuracy" if metric == "log_loss" else "log_loss"
 
 
 def criterion_rows(criteria: Iterable[Criterion]) -> list[Row]:

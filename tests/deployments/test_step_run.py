@@ -263,3 +263,5 @@ def test_the_scores_of_ensembles_fit_on_a_terminal(
     assert "nested estimate" in table[-1]
     assert any("ensemble-majority_vote" in line for line in table)
     assert all("[0." in line for line in table[1:])
+    headings = [cell.strip() for cell in table[0].strip("┃").split("┃")]
+    assert headings == ["model", "accuracy", "log loss", "M multiply-adds"]

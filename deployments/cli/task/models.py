@@ -89,6 +89,9 @@ def ensemble(snapshot_id: str | None, model_ids: tuple[str, ...], **options: Any
 
 
 def _print_scores(rows: list[dict[str, Any]], metric: str) -> None:
+    from tasks.artifacts.tables import second_score
+
+    second = second_score(metric)
     keys = (f"cross_validated_{metric}", f"{metric}_low", f"{metric}_high")
     cells = []
     for row in rows:
@@ -97,13 +100,14 @@ def _print_scores(rows: list[dict[str, Any]], metric: str) -> None:
         cells.append(
             [
                 f"{row['model']} ★" if row["role"] == "candidate" else row["model"],
-                "" if adds is None else f"{row[f'validation_{metric}']:.3f}",
                 f"{score:.3f} [{low:.3f}, {high:.3f}]",
+                f"{row[f'cross_validated_{second}']:.3f}",
                 "" if adds is None else f"{adds / 1e6:,.0f}",
             ]
         )
-    title = f"{metric.capitalize().replace('_', ' ')} with 95 % interval (★ candidate)"
-    print_table(title, ["model", "validation", "cross-validated", "M multiply-adds"], cells)
+    columns = [metric, second, "M multiply-adds"]
+    title = "Cross-validated, with 95 % interval (★ candidate)"
+    print_table(title, ["model", *(name.replace("_", " ") for name in columns)], cells)
 
 
 @click.command()

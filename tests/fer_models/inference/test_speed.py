@@ -63,16 +63,22 @@ def test_the_cheapest_bundle_that_is_accurate_enough_is_the_default(
 ) -> None:
     monkeypatch.setattr(shipped, "_SHIPPED", tmp_path)
     text = (exported.folder / "small.json").read_text()
-    bundles = (("slow", 0.75, 300), ("final", 0.73, 100), ("quick", 0.72, 100), ("poor", 0.6, 10))
-    for name, accuracy, cost in bundles:
+    bundles = {
+        "slow": (0.75, 300),
+        "earlier": (0.715, 100),
+        "quick": (0.72, 100),
+        "final": (0.73, 100),
+        "poor": (0.6, 10),
+    }
+    for name, (accuracy, cost) in bundles.items():
         measured = {"validation": {"accuracy": accuracy, "n": 9}}
         balanced = {"views": 2, "multiply_adds": cost, "accuracy": measured}
         facts = json.loads(text) | {"name": name, "speeds": {"balanced": balanced}}
         facts["final_fit_of"] = "quick-1" if name == "final" else ""
         (tmp_path / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
         shutil.copy(exported.folder / "small.safetensors", tmp_path / f"{name}.safetensors")
-    assert default_bundle() == "quick"  # and not its final fit
-    for name in ("slow", "quick", "final"):
+    assert default_bundle() == "quick"  # not the less accurate one of that cost, nor a final fit
+    for name in ("slow", "earlier", "quick", "final"):
         (tmp_path / f"{name}.json").unlink()
     assert default_bundle() == "poor"
 

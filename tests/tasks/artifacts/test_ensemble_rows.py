@@ -22,3 +22,16 @@ def test_all_models_and_the_choice_are_listed_with_intervals(store: ArtifactStor
     for row, entry in zip(rows, [*content["candidates"], None], strict=True):
         assert row["log_loss_low"] <= row["cross_validated_log_loss"] <= row["log_loss_high"]
         assert row["validation_log_loss"] == (entry["validation"]["log_loss"] if entry else None)
+        scores = entry["cross_validated"] if entry else content["nested"]
+        assert row["cross_validated_accuracy"] == scores["accuracy"]["value"]
+
+
+def test_beside_the_accuracy_stands_the_log_loss(store: ArtifactStore) -> None:
+    snapshot = build_snapshot(store)
+    members = [build_model(store, snapshot, f"m{i}", 2.0, 10 * i) for i in range(2)]
+    built = ensemble_models(store, snapshot, members, EnsembleConfig(methods=("soft_vote",)))
+    content = store.read_json(built, "ensemble.json")
+    *rows, choice = ensemble_rows(store, built)
+    for row, entry in zip(rows, content["candidates"], strict=True):
+        assert row["cross_validated_log_loss"] == entry["cross_validated"]["log_loss"]["value"]
+    assert choice["cross_validated_log_loss"] == content["nested"]["log_loss"]["value"]
