@@ -18,7 +18,14 @@ from torch.nn import functional
 from fer_models.dataset.snapshot import Images
 from fer_models.training.config import TrainingConfig
 from fer_models.training.inputs.augment import augment
-from fer_models.training.inputs.copies import Copy, Teaching, augmented_levels, mirrored, taught
+from fer_models.training.inputs.copies import (
+    COPY_CHUNK,
+    Copy,
+    Teaching,
+    augmented_levels,
+    mirrored,
+    taught,
+)
 from fer_models.training.inputs.data import Preprocessing, SplitImages
 from fer_models.training.inputs.mixing import mix_batch
 from fer_models.training.inputs.progressive_resizing import epoch_size_px
@@ -29,7 +36,6 @@ Batch = tuple[Tensor, Tensor]
 LUMA = (0.299, 0.587, 0.114)
 _WHITE = 255
 _COPY_STREAM = 3  # separates the seeds of augmented copies from all others
-_COPY_CHUNK = 4096
 _EVAL_BATCH_GPU = 512
 _EVAL_BATCH_MIN = 8
 _EVAL_BATCH_PIXELS = 64 * 48 * 48
@@ -139,7 +145,7 @@ class TrainBatches:
         images = torch.cat(
             [
                 augmented_levels(as_float(part), self._config.augment, generator)
-                for part in torch.split(self._images, _COPY_CHUNK)
+                for part in torch.split(self._images, COPY_CHUNK)
             ]
         )
         probs_NK = self._teaching.of_copy(images)

@@ -12,6 +12,8 @@ from fer_models.training.config import AugmentConfig
 from fer_models.training.inputs.augment import augment
 from fer_models.training.inputs.mixing import as_probabilities
 
+COPY_CHUNK = 4096
+"""Images of a copy that are augmented together, and whose predictions are kept together."""
 _WHITE = 255
 
 

@@ -8,6 +8,7 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from fer_models.progress import report
 from fer_models.storage.store import default_cache_dir
 from fer_models.training.config import TrainingConfig
 from fer_models.training.inputs.batches import as_float, eval_batch_size, to_inputs
+from fer_models.training.inputs.copies import COPY_CHUNK
 from fer_models.training.inputs.data import Teacher
 from fer_models.training.inputs.tta import tta_views
 from fer_models.training.objective.distillation import TEACHER_TTA
@@ -67,33 +69,46 @@ class ConsistentTeachers:
         return torch.stack(probs).mean(0)
 
     def of_copy(self, images: Tensor) -> Tensor:
-        """Probabilities N x K of uint8 images N x H x W (x 3), read from the cache if possible."""
-        file = default_cache_dir() / "teachers" / f"{self._key(images)}.npy"
-        probs_NK = _read(file, len(images))
-        if probs_NK is None:
-            probs_NK = self._predicted(images)
-            _write(file, probs_NK)
-        return probs_NK.to(self._device)
+        """Probabilities N x K of uint8 images N x H x W (x 3), read from the cache if possible.
 
-    def _predicted(self, images: Tensor) -> Tensor:
-        """Probabilities N x K of a copy, with progress: large teachers take minutes for it."""
-        side_px = max(teacher.preprocessing["image_size_px"] for teacher in self._teachers)
+        They are kept by chunks: a final fit learns from the same images, and then from the
+        validation images, so only the last chunks of its copies are predicted.
+        """
         parts, done = [], 0
-        for part in torch.split(images, eval_batch_size(side_px, self._device)):
+        for chunk in torch.split(images, COPY_CHUNK):
+            file = default_cache_dir() / "teachers" / f"{self._key(chunk)}.npy"
+            probs_NK = _read(file, len(chunk))
+            if probs_NK is None:
+                probs_NK = self._predicted(chunk, done, len(images))
+                _write(file, probs_NK)
+            parts.append(probs_NK)
+            done += len(chunk)
+        return torch.cat(parts).to(self._device)
+
+    def _predicted(self, chunk: Tensor, done: int, total: int) -> Tensor:
+        """Probabilities of a chunk, with progress: large teachers take minutes for a copy."""
+        side_px = max(teacher.preprocessing["image_size_px"] for teacher in self._teachers)
+        parts = []
+        for part in torch.split(chunk, eval_batch_size(side_px, self._device)):
             parts.append(self(as_float(part)))
             done += len(part)
-            report("train", done, len(images), "images", note=_NOTE)
-        return torch.cat(parts)
+            report("train", done, total, "images", note=_NOTE)
+        return torch.cat(parts).cpu()
 
-    def _key(self, images: Tensor) -> str:
+    def _key(self, chunk: Tensor) -> str:
+        digest = hashlib.sha256(self._teachers_key)
+        digest.update(chunk.cpu().numpy().tobytes())
+        return digest.hexdigest()[:24]
+
+    @cached_property
+    def _teachers_key(self) -> bytes:
         digest = hashlib.sha256(f"{self._precision} {self._device.type}".encode())
-        digest.update(images.cpu().numpy().tobytes())
         for teacher in self._teachers:
             digest.update(repr((sorted(teacher.preprocessing.items()), teacher.share)).encode())
             for name, weights in teacher.network.state_dict().items():
                 digest.update(name.encode())
                 digest.update(weights.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:24]
+        return digest.digest()
 
     def _autocast(self) -> torch.autocast:
         dtype = torch.float16 if self._precision == "16-mixed" else torch.bfloat16
@@ -115,7 +130,7 @@ def _write(file: Path, probs_NK: Tensor) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f"{uuid.uuid4().hex}.part")
         with partial.open("wb") as stream:
-            np.save(stream, probs_NK.cpu().numpy())
+            np.save(stream, probs_NK.numpy())
         partial.replace(file)
         oldest_s = time.time() - _MAX_AGE_S
         for other in file.parent.iterdir():

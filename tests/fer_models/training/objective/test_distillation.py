@@ -14,8 +14,9 @@ from fer_models.progress import Progress, listening
 from fer_models.storage.refs import ModelRef
 from fer_models.training.checkpoint_dir import bundled_fingerprints, training_key
 from fer_models.training.config import MemberConfig
+from fer_models.training.inputs import batches as batches_module
 from fer_models.training.inputs.batches import TrainBatches, as_float
-from fer_models.training.inputs.data import training_data
+from fer_models.training.inputs.data import TrainingData, final_data, training_data
 from fer_models.training.objective import consistent as consistent_module
 from fer_models.training.objective.consistent import ConsistentTeachers
 from fer_models.training.objective.distillation import distill
@@ -90,9 +91,11 @@ def consistent(copies: int, **augment: float) -> MemberConfig:
     return STUDENT.model_copy(update={"training": training})
 
 
-def batches_of(trained: Trained, member: MemberConfig, epoch: int) -> list[torch.Tensor]:
+def batches_of(
+    trained: Trained, member: MemberConfig, epoch: int, data: TrainingData | None = None
+) -> list[torch.Tensor]:
     """Inputs and targets of an epoch, one after the other."""
-    data = training_data(open_snapshot(trained.store, trained.snapshot))
+    data = data or training_data(open_snapshot(trained.store, trained.snapshot))
     data = distill(trained.store, data, member, (trained.model,))
     device = torch.device("cpu")
     batches = TrainBatches(
@@ -160,6 +163,27 @@ def test_a_copy_is_predicted_in_small_batches_with_progress(
     num_images = len(open_snapshot(trained.store, trained.snapshot).positions("train"))
     side_px = load_network(trained.store, trained.model)[1]["image_size_px"]
     assert done == [*range(side_px, num_images, side_px), num_images]
+
+
+def test_a_final_fit_predicts_only_what_its_copies_have_besides_those_of_the_training(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches_module, "COPY_CHUNK", 64)
+    monkeypatch.setattr(consistent_module, "COPY_CHUNK", 64)
+    snapshot = open_snapshot(trained.store, trained.snapshot)
+    both = final_data(snapshot, 1)
+    first = len(snapshot.positions("train"))  # whatever the order of the images is
+    of_training = replace(both, train=both.train.at(np.arange(first)))
+    member = consistent(1)
+    batches_of(trained, member, 0, of_training)
+    events: list[Progress] = []
+    with listening(events.append):
+        found = batches_of(trained, member, 0, both)
+    predicted = [event.done for event in events if event.unit == "images"]
+    assert predicted
+    assert min(predicted) > first // 64 * 64
+    for inputs, targets in zip(found[::2], found[1::2], strict=True):
+        torch.testing.assert_close(targets, taught_by_hand(trained, inputs), atol=0.03, rtol=0)
 
 
 def test_a_damaged_prediction_is_made_again(trained: Trained, cache_folder: Path) -> None:
