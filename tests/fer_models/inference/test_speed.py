@@ -51,6 +51,18 @@ def test_the_cost_of_shipped_bundles_is_that_of_their_views() -> None:
         assert facts.speeds["best"].accuracy == facts.accuracy
 
 
+def test_speeds_of_shipped_bundles_are_measured_on_one_machine() -> None:
+    shipped = shipped_facts()
+    for name, facts in shipped.items():
+        rates = [one.faces_per_s for one in facts.speeds.values()]
+        assert None not in rates, name
+        assert rates == sorted(rates, reverse=True), name
+        if facts.final_fit_of:  # the same networks with other weights
+            repeated = "face_cnn_soup" if name == "face_cnn_final" else name.removesuffix("_final")
+            assert rates == [one.faces_per_s for one in shipped[repeated].speeds.values()]
+    assert len({one.machine for facts in shipped.values() for one in facts.speeds.values()}) == 1
+
+
 def test_an_exported_bundle_has_accuracy_and_cost_of_each_speed(exported: Exported) -> None:
     speeds = exported.facts.speeds
     assert [speeds[speed].views for speed in SPEEDS] == [1, 1, 1]  # the network has no TTA
