@@ -1,5 +1,6 @@
 """Table rows about artifacts, for the Prefect UI and the terminal."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -164,10 +165,12 @@ def ensemble_rows(store: ArtifactStore, ensemble: EnsembleRef) -> list[Row]:
     """
     content = store.read_json(ensemble, "ensemble.json")
     metric = content["metric"]
+    names = Counter(entry["name"] for entry in content["candidates"])
     rows = [
         {
             "role": _role(entry, content["chosen"]),
-            "model": entry["name"],
+            # Seeds of a member have the same name.
+            "model": entry["name"] if names[entry["name"]] == 1 else entry["model_id"],
             f"validation_{metric}": entry["validation"][metric],
             **_score_columns(metric, entry["cross_validated"]),
             "multiply_adds": entry["multiply_adds"],

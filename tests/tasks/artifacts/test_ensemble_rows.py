@@ -35,3 +35,12 @@ def test_beside_the_accuracy_stands_the_log_loss(store: ArtifactStore) -> None:
     for row, entry in zip(rows, content["candidates"], strict=True):
         assert row["cross_validated_log_loss"] == entry["cross_validated"]["log_loss"]["value"]
     assert choice["cross_validated_log_loss"] == content["nested"]["log_loss"]["value"]
+
+
+def test_models_of_the_same_name_are_told_apart(store: ArtifactStore) -> None:
+    snapshot = build_snapshot(store)
+    members = [build_model(store, snapshot, name, 2.0, seed) for name, seed in (("m", 0), ("m", 1))]
+    members.append(build_model(store, snapshot, "other", 2.0, 2))
+    built = ensemble_models(store, snapshot, members, EnsembleConfig(methods=("soft_vote",)))
+    listed = [row["model"] for row in ensemble_rows(store, built)[:3]]
+    assert listed == [members[0].id, members[1].id, "other"]
