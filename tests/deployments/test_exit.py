@@ -1,8 +1,7 @@
 import subprocess
 import sys
-import textwrap
 
-# A command that starts a thread, registers an exit handler, and leaves an object to Python's end.
+# A command that registers an exit handler, and leaves an object to Python's own end.
 _PROGRAM = """
 import atexit
 import sys
@@ -23,10 +22,10 @@ __main__.run()
 """
 
 
-def _ended(end: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    program = textwrap.dedent(_PROGRAM).format(end=end)
+def _ended(end: str) -> "subprocess.CompletedProcess[str]":
+    program = _PROGRAM.format(end=end)
     return subprocess.run(
-        [sys.executable, *arguments, "-c", program], capture_output=True, text=True, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
 
 

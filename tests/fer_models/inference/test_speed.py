@@ -31,7 +31,7 @@ def test_a_speed_never_computes_more_views_than_the_model_has(
 
 @pytest.mark.parametrize("speed", SPEEDS)
 def test_a_shipped_bundle_predicts_the_same_with_and_without_torch(speed: Speed) -> None:
-    images = random_images(2)
+    images = random_images(6)
     for name in bundled_names():
         expected = load_bundled(f"bundled:{name}").at_speed(speed).predict(images)
         found = open_model(f"bundled:{name}", speed=speed).predict(images)
