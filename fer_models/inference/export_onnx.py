@@ -26,7 +26,7 @@ from fer_models.onnx_files.quantize import quantize_onnx
 from fer_models.onnx_files.session import open_onnx
 from fer_models.onnx_files.weights import refer_to_weights, store_in_half_precision
 from fer_models.onnx_files.write import onnx_model, replacing, save_onnx
-from fer_models.progress import report
+from fer_models.progress import report, warn
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import TTA
@@ -40,6 +40,8 @@ MAX_DIFFERENCE = 1e-3
 """Between the probabilities of the file and those of torch."""
 _CHECKED_IMAGES = 16
 _CALIBRATION_IMAGES = 256
+_USUAL_SHARE = 0.9
+"""Of the calibration images, that int8 answers as float32 does."""
 
 
 def write_onnx(
@@ -135,7 +137,20 @@ def _save_int8(
         quantize_onnx(float_file, temporary, calibration)
         report("export", len(calibration), len(calibration), "images")
         float_file.unlink()
-        return path, open_onnx(temporary).facts
+        facts = open_onnx(temporary).facts
+        _warn_if_unlike(facts)
+        return path, facts
+
+
+def _warn_if_unlike(facts: OnnxFacts) -> None:
+    share = facts.same_answers
+    if share is not None and share < _USUAL_SHARE:
+        warn(
+            "export",
+            f"int8 answers as float32 does for only {share:.1%} of the calibration images, usual "
+            f"are {_USUAL_SHARE:.0%} and more; measure its accuracy before you use it, or export "
+            "float32 (without --int8)",
+        )
 
 
 def _loaded(model: str, store: ArtifactStore | None) -> LoadedModel:

@@ -65,6 +65,9 @@ class OnnxFacts(FrozenConfig):
     final_fit_of: str = ""
     """Of a final fit: the model that it repeats, which was measured on the validation images."""
     precision: Precision = "float32"
+    same_answers: float | None = Field(default=None, ge=0, le=1)
+    """Of an int8 file: share of the calibration images that it answers as float32 does, by one
+    view; None for float32, and for files of earlier versions."""
     ferflow: str
     """The version that wrote the file."""
     familiarity: str = ""

@@ -155,11 +155,18 @@ def _export_onnx(
             "classes": ", ".join(facts.classes),
             "views": str(facts.views),
             "precision": facts.precision,
+            **_same_answers(facts.same_answers),
             **{key: f"{one.accuracy:.4f} n={one.n}" for key, one in facts.accuracy.items()},
             "next": f"ferflow predict --model {shlex.quote(str(path))} PATH...",
         }
     )
     return {"file": str(path), **facts.model_dump(mode="json")}
+
+
+def _same_answers(share: float | None) -> dict[str, str]:
+    if share is None:
+        return {}
+    return {"same answers": f"{share:.1%} of the calibration images, by int8 and float32"}
 
 
 def _written_card(store: ArtifactStore, model: ModelRef, path: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from fer_models.combination.rules import MajorityRule
@@ -10,6 +11,9 @@ from fer_models.errors import ConfigError
 from fer_models.inference.export_onnx import calibration_images, write_onnx
 from fer_models.inference.open_model import open_model
 from fer_models.models.config import NetworkConfig
+from fer_models.onnx_files.facts import OnnxFacts
+from fer_models.onnx_files.session import open_onnx
+from fer_models.progress import Progress, listening
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.predict import load_network, predict_model, predict_probabilities
@@ -58,19 +62,45 @@ def test_an_ensemble_is_one_file(exported: Exported, tmp_path: Path) -> None:
     assert (facts.combination, facts.temperature, len(facts.networks)) == ("majority", 1.4, 3)
 
 
-@pytest.mark.slow
-def test_an_int8_file_is_small_and_predicts_nearly_the_same(
-    exported: Exported, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def int8(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
     calibration = calibration_images(exported.model.id, exported.store)
-    path, facts = write_onnx(exported.model.id, tmp_path, exported.store, calibration=calibration)
+    folder = tmp_path_factory.mktemp("int8")
+    path, facts = write_onnx(exported.model.id, folder, exported.store, calibration=calibration)
+    assert open_onnx(path).facts == facts
+    return path
+
+
+def test_an_int8_file_is_small_and_predicts_nearly_the_same(exported: Exported, int8: Path) -> None:
+    calibration = calibration_images(exported.model.id, exported.store)
     network, preprocessing = load_network(exported.store, exported.model)
     expected = predict_probabilities(network, preprocessing, calibration)
-    found = open_model(str(path)).predict(calibration)
+    found = open_model(str(int8)).predict(calibration)
     assert np.abs(found - expected).max() < 0.05
+    facts = open_onnx(int8).facts
     assert (facts.precision, facts.accuracy) == ("int8", {})
-    names = [file.name for file in tmp_path.iterdir()]
-    assert names == [path.name] == [f"{exported.model.id}-int8.onnx"]
+    same = found.argmax(1) == expected.argmax(1)
+    assert facts.same_answers == pytest.approx(same.mean())
+    names = [file.name for file in int8.parent.iterdir()]
+    assert names == [f"{exported.model.id}-int8.onnx"]
+
+
+def test_an_int8_file_that_answers_otherwise_gives_a_warning(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quantized(source: Path, target: Path, _images: object) -> None:
+        model = onnx.load(str(source))
+        for entry in model.metadata_props:
+            facts = OnnxFacts.model_validate_json(entry.value)
+            entry.value = facts.model_copy(update={"same_answers": 0.801}).model_dump_json()
+        onnx.save(model, str(target))
+
+    monkeypatch.setattr("fer_models.inference.export_onnx.quantize_onnx", quantized)
+    events: list[Progress] = []
+    with listening(events.append):
+        write_onnx(exported.model.id, tmp_path, exported.store, calibration=random_images(1))
+    [warning] = [event.note for event in events if event.is_warning]
+    assert "for only 80.1% of the calibration images" in warning
 
 
 def test_int8_of_a_bundle_needs_images() -> None:
