@@ -77,7 +77,7 @@ def merge(options: argparse.Namespace) -> int:
     merged = merge_volumes(options.folders, folder, store)
     results = {one.key: one for one in [*read_results_file(options.done), *folder.read_all()]}
     write_results_file(options.done, list(results.values()))
-    replace_table(options.page, results_table(plan, list(results.values()), folder))
+    replace_table(options.page, plan.name, results_table(plan, list(results.values()), folder))
     _say(f"{len(merged.added)} results added, {len(merged.known)} known before")
     if store is not None:
         _say(f"{len(merged.models)} models in {store.url}")

@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from fer_models.campaign.config import CampaignPlan, Experiment
+from fer_models.campaign.plan import Task
 from fer_models.campaign.result import LABELS, VIEWS, ResultsFolder, TrainingResult, write_text
 from fer_models.errors import DataError
 
-BEGIN = "<!-- campaign results: written by make campaign-merge -->"
-END = "<!-- end of campaign results -->"
 _HEADER = (
     "experiment",
     "seeds",
@@ -38,38 +37,54 @@ def results_table(
 
     Args:
         plan: names, order and baselines.
-        results: of any number of seeds; final fits are left out.
+        results: of any number of seeds; final fits are left out, and what other plans, or other
+            settings, have trained under the same name.
         folder: holds their predictions, for the mean of several networks.
     """
-    rows = []
-    for experiment in plan.experiments:
-        own = _of(experiment.name, results)
-        if own:
-            rows.append(_row(experiment, own, _of(experiment.baseline, results), folder))
+    measured = {one.name: _of(one, plan, results) for one in plan.experiments}
+    rows = [
+        _row(experiment, measured[experiment.name], measured.get(experiment.baseline, []), folder)
+        for experiment in plan.experiments
+        if measured[experiment.name]
+    ]
     lines = [_line(_HEADER), _line(["---"] * len(_HEADER)), *map(_line, rows)]
     questions = [f"* `{one.name}`: {one.question}" for one in plan.experiments if one.question]
     return "\n".join([*lines, "", *questions])
 
 
-def replace_table(page: Path, table: str) -> None:
-    """Replace the table between the two marks of a page.
+def marks(plan_name: str) -> tuple[str, str]:
+    """The lines of a page between which the table of a plan is written."""
+    return f"<!-- results of {plan_name}, by campaign-merge -->", f"<!-- end of {plan_name} -->"
+
+
+def replace_table(page: Path, plan_name: str, table: str) -> None:
+    """Replace the table between the two marks of a plan on a page.
 
     Raises:
         DataError: the page is missing, or lacks the marks.
     """
+    begin, end = marks(plan_name)
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    if BEGIN not in text or END not in text:
+    if begin not in text or end not in text:
         raise DataError(
-            f"{page}: expected a page with the lines {BEGIN!r} and {END!r}, between which the "
+            f"{page}: expected a page with the lines {begin!r} and {end!r}, between which the "
             "table is written; add them, or choose another --page"
         )
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    write_text(page, f"{before}{BEGIN}\n\n{table}\n\n{END}{after}")
+    before, rest = text.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    write_text(page, f"{before}{begin}\n\n{table}\n\n{end}{after}")
 
 
-def _of(name: str, results: Sequence[TrainingResult]) -> list[TrainingResult]:
-    return [one for one in results if one.experiment == name and one.scores]
+def _of(
+    experiment: Experiment, plan: CampaignPlan, results: Sequence[TrainingResult]
+) -> list[TrainingResult]:
+    return [
+        one
+        for one in results
+        if one.experiment == experiment.name
+        and one.scores
+        and one.key == Task(experiment, one.seed).key(plan, one.snapshot_id)
+    ]
 
 
 def _row(

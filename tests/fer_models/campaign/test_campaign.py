@@ -11,7 +11,7 @@ import pytest
 
 from fer_models.campaign.__main__ import main
 from fer_models.campaign.merge import read_results_file
-from fer_models.campaign.table import BEGIN, END
+from fer_models.campaign.table import marks
 from tests.fer_models.campaign.conftest import Campaign
 
 ABSENT = (
@@ -74,7 +74,7 @@ def test_a_campaign_that_is_killed_goes_on_and_comes_home(
     assert "4 finished, 0 failed, 0 left" in done.stdout
     assert "resumed after epoch" in log.read_text()
     page = tmp_path / "page.md"
-    page.write_text(f"{BEGIN}\n{END}\n")
+    page.write_text("\n".join(marks("tiny")))
     merge = ["merge", str(tmp_path / "out"), "--plan", str(long), "--page", str(page)]
     merge += ["--done", str(tmp_path / "done"), "--merged", str(tmp_path / "merged")]
     assert main([*merge, "--store", str(tmp_path / "store")]) == 0

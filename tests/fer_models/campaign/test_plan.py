@@ -1,11 +1,14 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fer_models.campaign.config import CampaignPlan
 from fer_models.campaign.plan import DEFAULT_PLAN, Task, read_plan, tasks_of
 from fer_models.errors import ConfigError
 from fer_models.models.summary import summarize
+from fer_models.training.config import MemberConfig
+from flows.recipes.built_in import recipe_path
 from tests.fer_models.campaign.conftest import TINY
 
 
@@ -79,8 +82,10 @@ def test_an_unknown_plan_lists_those_that_are_shipped() -> None:
         read_plan("fer2031")
 
 
-def test_the_shipped_plan_trains_every_experiment_with_three_seeds() -> None:
-    plan = read_plan(DEFAULT_PLAN)
+@pytest.mark.parametrize("name", [DEFAULT_PLAN, "ablations"])
+def test_a_shipped_plan_trains_every_experiment_with_three_seeds(name: str) -> None:
+    plan = read_plan(name)
+    assert plan.name == name
     assert all(len(plan.seeds_of(one)) >= 3 for one in plan.experiments)
     assert all(one.question for one in plan.experiments)
     assert all(one.member.training.half_weights for one in plan.experiments)
@@ -93,3 +98,25 @@ def test_the_shipped_students_are_as_small_as_their_questions_say() -> None:
     assert 2 * small.multiply_adds <= 80_000_000
     fast = summarize(plan.experiment("student_fast").member.network)
     assert fast.multiply_adds <= 81_000_000
+
+
+def test_every_ablation_changes_one_thing_of_the_recipe_fer2013_quick() -> None:
+    """And what that one needs: another batch and rate with AdamW, half the epochs with SAM."""
+    plan = read_plan("ablations")
+    [member] = yaml.safe_load(recipe_path("fer2013-quick").read_text())["members"]
+    recipe = MemberConfig.model_validate(member)
+    base, *others = plan.experiments
+    assert base.member.network == recipe.network
+    assert changed(recipe, base.member) == {"half_weights", "threads"}
+    differences = {one.name: changed(base.member, one.member) for one in others}
+    assert {one.baseline for one in others} == {base.name}
+    assert all(one.member.network == base.member.network for one in others)
+    several = {"adamw": 3, "generalized": 2, "sharpness": 2}
+    assert {name: len(keys) for name, keys in differences.items()} == {
+        one.name: several.get(one.name, 1) for one in others
+    }
+
+
+def changed(one: MemberConfig, other: MemberConfig) -> set[str]:
+    ours, theirs = one.training.model_dump(), other.training.model_dump()
+    return {name for name, value in ours.items() if value != theirs[name]}

@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from fer_models.campaign.config import CampaignPlan
+from fer_models.campaign.plan import Task
 from fer_models.campaign.result import LABELS, VIEWS, ResultsFolder, Score, TrainingResult
-from fer_models.campaign.table import BEGIN, END, replace_table, results_table
+from fer_models.campaign.table import marks, replace_table, results_table
 from fer_models.errors import DataError
 from fer_models.training.config import MemberConfig
 
@@ -30,7 +31,7 @@ PLAN = CampaignPlan.model_validate(
 def result(experiment: str, seed: int, correct: int) -> TrainingResult:
     score = Score(correct=correct, n=1000, unseen_correct=correct // 2, unseen_n=500)
     return TrainingResult(
-        key=f"{experiment}{seed}",
+        key=Task(PLAN.experiment(experiment), seed).key(PLAN, ""),
         experiment=experiment,
         seed=seed,
         is_final=False,
@@ -84,12 +85,24 @@ def test_networks_of_an_experiment_are_averaged(tmp_path: Path) -> None:
     assert cells(results_table(PLAN, results, folder), "base")[9] == "100.0 %"
 
 
-def test_only_the_table_of_a_page_is_replaced(tmp_path: Path) -> None:
+def test_a_row_leaves_out_what_was_trained_otherwise_under_its_name(tmp_path: Path) -> None:
+    results = [result("new", 0, 710), result("new", 1, 720), result("base", 0, 700)]
+    other_plan = PLAN.model_copy(update={"name": "other"})
+    folder = ResultsFolder(tmp_path)
+    assert cells(results_table(PLAN, results, folder), "new")[1] == "2"
+    assert "| `new`" not in results_table(other_plan, results, folder)
+    slower = result("new", 2, 900).model_copy(update={"key": "of other settings"})
+    assert cells(results_table(PLAN, [*results, slower], folder), "new")[1] == "2"
+
+
+def test_only_the_table_of_its_plan_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\n\nAfter\n")
-    replace_table(page, "new")
-    replace_table(page, "newer")
-    assert page.read_text() == f"# Before\n\n{BEGIN}\n\nnewer\n\n{END}\n\nAfter\n"
+    (begin, end), (other, other_end) = marks("tiny"), marks("other")
+    rest = f"After\n\n{other}\nkept\n{other_end}\n"
+    page.write_text(f"# Before\n\n{begin}\nold\n{end}\n\n{rest}")
+    replace_table(page, "tiny", "new")
+    replace_table(page, "tiny", "newer")
+    assert page.read_text() == f"# Before\n\n{begin}\n\nnewer\n\n{end}\n\n{rest}"
 
 
 @pytest.mark.parametrize("text", [None, "no marks"])
@@ -98,5 +111,5 @@ def test_a_page_without_marks_is_left_alone(tmp_path: Path, text: str | None) ->
     if text is not None:
         page.write_text(text)
     with pytest.raises(DataError, match="add them"):
-        replace_table(page, "new")
+        replace_table(page, "tiny", "new")
     assert not page.exists() or page.read_text() == text
