@@ -1,5 +1,6 @@
 """Device, precision and threads of a training, and the global torch state it sets and restores."""
 
+import functools
 import logging
 import os
 import signal
@@ -41,13 +42,15 @@ def resolve_precision(config: TrainingConfig, device: torch.device) -> Precision
         )
     if config.precision != "auto":
         return config.precision
-    return "bf16-mixed" if _has_bf16(device) else "32-true"
+    return "bf16-mixed" if has_bf16(device) else "32-true"
 
 
-def _has_bf16(device: torch.device) -> bool:
+@functools.cache
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 itself, and so faster than in float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Without these instructions bf16 is emulated and slower than float32.
+    # Without these instructions it is emulated.
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fer_models.training.runtime import has_bf16
+
 # Newton-Schulz iteration x -> a x + (b xx' + c (xx')**2) x moves singular values to about 1.
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _NUM_ITERATIONS = 3
@@ -116,7 +118,7 @@ class Muon(torch.optim.Optimizer):
 def orthogonalize(matrix: Tensor) -> Tensor:
     """Move the large singular values of a matrix near 1 (0.5 to 1.4); float32, same shape."""
     is_tall = matrix.shape[0] > matrix.shape[1]
-    x = _newton_schulz((matrix.T if is_tall else matrix).bfloat16())
+    x = _newton_schulz((matrix.T if is_tall else matrix).to(_fast_type(matrix.device)))
     return (x.T if is_tall else x).float()
 
 
@@ -127,13 +129,18 @@ def orthogonalize_batched(matrices: Sequence[Tensor]) -> list[Tensor]:
     """
     wide = [one.T if one.shape[0] > one.shape[1] else one for one in matrices]
     rows, columns = (max(lengths) for lengths in zip(*(one.shape for one in wide), strict=True))
-    stack = wide[0].new_zeros(len(wide), rows, columns, dtype=torch.bfloat16)
+    stack = wide[0].new_zeros(len(wide), rows, columns, dtype=_fast_type(wide[0].device))
     for part, one in zip(stack, wide, strict=True):
         part[: one.shape[0], : one.shape[1]] = one
     return [
         (part.T if one.shape[0] > one.shape[1] else part)[: one.shape[0], : one.shape[1]]
         for part, one in zip(_newton_schulz(stack).float(), matrices, strict=True)
     ]
+
+
+def _fast_type(device: torch.device) -> torch.dtype:
+    """The iteration is exact enough in bfloat16, but without instructions for it far slower."""
+    return torch.bfloat16 if has_bf16(device) else torch.float32
 
 
 def _newton_schulz(x: Tensor) -> Tensor:
