@@ -36,10 +36,10 @@ run: $(STAMP)  ## Run the whole pipeline on synthetic faces (under four minutes)
 	@$(PY) -m deployments run $(ARGS)
 
 test: $(STAMP)  ## Every test that this machine can run in about ten minutes
-	@$(PY) -m pytest -n 2 --dist loadfile -m 'not slow' --durations=15 -q $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not slow' --durations=15 -q $(ARGS)
 
 coverage: $(STAMP)  ## The same tests, with the lines that none of them runs
-	@$(PY) -m pytest -n 2 --dist loadfile -m 'not slow' --cov --cov-report=term:skip-covered -q $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not slow' --cov --cov-report=term:skip-covered -q $(ARGS)
 
 test-all: $(STAMP)  ## The slow tests, too
 	@$(PY) -m pytest $(ARGS)
