@@ -53,6 +53,7 @@ bench-data: $(STAMP)  ## Ratios and scores of the data steps (ARGS='--images TAB
 bench-train: $(STAMP)  ## Ratios of the training path (data, steps, networks, Ray)
 	@$(PY) -m tests.benchmarks.bench_train $(ARGS)
 	@$(PY) -m tests.benchmarks.bench_depthwise
+	@$(PY) -m tests.benchmarks.bench_muon
 	@$(PY) -m tests.benchmarks.bench_tune
 	@$(PY) -m tests.benchmarks.bench_ray_train
 	@$(PY) -m tests.benchmarks.bench_cluster
