@@ -9,7 +9,7 @@ from fer_models.bundles.facts import EnsembleFacts, read_facts
 from fer_models.bundles.names import bundle_of, is_bundle
 from fer_models.bundles.shipped import bundle_files
 from fer_models.dataset.snapshot import Images, open_snapshot
-from fer_models.errors import ConfigError, StoreError
+from fer_models.errors import ConfigError, DataError, StoreError
 from fer_models.inference.bundle_folder import check_folder, check_name
 from fer_models.inference.networks import LoadedModel, load_bundled, load_stored
 from fer_models.inference.open_model import stored_model
@@ -22,7 +22,7 @@ from fer_models.onnx_files.facts import (
     NetworkFacts,
     OnnxFacts,
 )
-from fer_models.onnx_files.quantize import quantize_onnx
+from fer_models.onnx_files.quantize import MIN_IMAGES, quantize_onnx
 from fer_models.onnx_files.session import open_onnx
 from fer_models.onnx_files.weights import refer_to_weights, store_in_half_precision
 from fer_models.onnx_files.write import onnx_model, replacing, save_onnx
@@ -108,7 +108,7 @@ def calibration_images(
 
     Raises:
         ConfigError: the model is a bundle and no source is named.
-        DataError: the source can't be read.
+        DataError: the source can't be read, or these are too few images.
         StoreError: the training images are no longer in the store.
     """
     loaded = _loaded(model, store)
@@ -123,6 +123,11 @@ def calibration_images(
         info = store.info(stored_model(store, model))
         snapshot = open_snapshot(store, store.ref(SnapshotRef, info["snapshot_id"]))
         found = split_images(snapshot, "train").images
+    if len(found) < MIN_IMAGES:
+        raise DataError(
+            f"--int8: expected at least {MIN_IMAGES} images to calibrate on, got {len(found)} from "
+            f"{images or 'the training split'}; name some hundred pictures of faces with --images"
+        )
     chosen = np.random.default_rng(0).permutation(len(found))[:_CALIBRATION_IMAGES]
     return np.ascontiguousarray(found[np.sort(chosen)])
 

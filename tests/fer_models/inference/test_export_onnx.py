@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from fer_models.combination.rules import MajorityRule
-from fer_models.errors import ConfigError
+from fer_models.errors import ConfigError, DataError
 from fer_models.inference.export_onnx import calibration_images, write_onnx
 from fer_models.inference.open_model import open_model
 from fer_models.models.config import NetworkConfig
@@ -106,3 +107,10 @@ def test_an_int8_file_that_answers_otherwise_gives_a_warning(
 def test_int8_of_a_bundle_needs_images() -> None:
     with pytest.raises(ConfigError, match="--images FOLDER or TABLE"):
         calibration_images("bundled:face_cnn")
+
+
+def test_too_few_images_to_calibrate_on_are_refused_before_the_export(tmp_path: Path) -> None:
+    for number, image in enumerate(random_images(2)):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    with pytest.raises(DataError, match=r"at least 32 images .*, got 2 from .*; name .* --images"):
+        calibration_images("bundled:face_cnn", images=str(tmp_path))
