@@ -32,7 +32,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 	@echo "ready: .venv/bin/ferflow --help"
 
-run: $(STAMP)  ## Run the whole pipeline on synthetic faces (under four minutes)
+run: $(STAMP)  ## Run the whole pipeline on synthetic faces (some minutes)
 	@$(PY) -m deployments run $(ARGS)
 
 test: $(STAMP)  ## Every test that this machine can run in about ten minutes

@@ -70,9 +70,10 @@ def merge(options: argparse.Namespace) -> int:
     """Merge volumes into results, store and page."""
     from fer_models.campaign.merge import merge_volumes, read_results_file, write_results_file
     from fer_models.campaign.result import ResultsFolder
-    from fer_models.campaign.table import replace_table, results_table
+    from fer_models.campaign.table import check_page, replace_table, results_table
 
     plan, folder = read_plan(options.plan), ResultsFolder(options.merged)
+    check_page(options.page, plan.name)  # before anything is written
     store = ArtifactStore(StoreConfig(url=options.store)) if options.store else None
     merged = merge_volumes(options.folders, folder, store)
     results = {one.key: one for one in [*read_results_file(options.done), *folder.read_all()]}

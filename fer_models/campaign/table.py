@@ -57,6 +57,22 @@ def marks(plan_name: str) -> tuple[str, str]:
     return f"<!-- results of {plan_name}, by campaign-merge -->", f"<!-- end of {plan_name} -->"
 
 
+def check_page(page: Path, plan_name: str) -> str:
+    """The text of a page that has both marks of a plan.
+
+    Raises:
+        DataError: the page is missing, or lacks the marks.
+    """
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    begin, end = marks(plan_name)
+    if begin not in text or end not in text:
+        raise DataError(
+            f"{page}: expected a page with the lines {begin!r} and {end!r}, between which the "
+            "table is written; add them, or choose another --page"
+        )
+    return text
+
+
 def replace_table(page: Path, plan_name: str, table: str) -> None:
     """Replace the table between the two marks of a plan on a page.
 
@@ -64,13 +80,7 @@ def replace_table(page: Path, plan_name: str, table: str) -> None:
         DataError: the page is missing, or lacks the marks.
     """
     begin, end = marks(plan_name)
-    text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    if begin not in text or end not in text:
-        raise DataError(
-            f"{page}: expected a page with the lines {begin!r} and {end!r}, between which the "
-            "table is written; add them, or choose another --page"
-        )
-    before, rest = text.split(begin, 1)
+    before, rest = check_page(page, plan_name).split(begin, 1)
     after = rest.split(end, 1)[1]
     write_text(page, f"{before}{begin}\n\n{table}\n\n{end}{after}")
 

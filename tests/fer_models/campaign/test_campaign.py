@@ -109,6 +109,19 @@ def test_a_campaign_stops_in_time_and_reports_failures(campaign: Campaign, tmp_p
     assert "0 finished, 2 failed, 2 left" in failed.stdout
 
 
+def test_a_page_without_marks_stops_the_merge_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("no marks")
+    out = tmp_path / "out"
+    out.mkdir()
+    merge = ["merge", str(out), "--page", str(page), "--done", str(tmp_path / "done.json")]
+    assert main([*merge, "--merged", str(tmp_path / "merged")]) == 2
+    assert "add them" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "page.md"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
