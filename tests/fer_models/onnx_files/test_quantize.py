@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx.numpy_helper import to_array
 
-from fer_models.bundles.shipped import bundle_files
+from fer_models.bundles.shipped import graph_file
 from fer_models.onnx_files.quantize import quantize_onnx
 from fer_models.onnx_files.session import open_onnx
 from fer_models.synthetic.config import SyntheticConfig
@@ -18,7 +18,8 @@ from fer_models.synthetic.generate import generate_synthetic
 def quantized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network with ReLU6 and depthwise convolutions."""
     faces = generate_synthetic(SyntheticConfig(num_images=160), seed=0)
-    source = Path(str(bundle_files("efficientnet_lite0").folder)) / "efficientnet_lite0.onnx"
+    source = graph_file("efficientnet_lite0")
+    assert source is not None
     target = tmp_path_factory.mktemp("quantized") / "int8.onnx"
     quantize_onnx(source, target, faces.images)
     return target
