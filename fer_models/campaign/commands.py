@@ -69,8 +69,8 @@ def train(options: argparse.Namespace) -> int:
 def merge(options: argparse.Namespace) -> int:
     """Merge volumes into results, store and page."""
     from fer_models.campaign.merge import merge_volumes, read_results_file, write_results_file
+    from fer_models.campaign.page.update import check_page, update_page
     from fer_models.campaign.result import ResultsFolder
-    from fer_models.campaign.table import check_page, replace_table, results_table
 
     plan, folder = read_plan(options.plan), ResultsFolder(options.merged)
     check_page(options.page, plan.name)  # before anything is written
@@ -78,7 +78,7 @@ def merge(options: argparse.Namespace) -> int:
     merged = merge_volumes(options.folders, folder, store)
     results = {one.key: one for one in [*read_results_file(options.done), *folder.read_all()]}
     write_results_file(options.done, list(results.values()))
-    replace_table(options.page, plan.name, results_table(plan, list(results.values()), folder))
+    update_page(options.page, plan, list(results.values()), folder)
     _say(f"{len(merged.added)} results added, {len(merged.known)} known before")
     if store is not None:
         _say(f"{len(merged.models)} models in {store.url}")

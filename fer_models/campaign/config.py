@@ -45,7 +45,11 @@ class Experiment(FrozenConfig):
 class CampaignPlan(FrozenConfig):
     """All trainings of a campaign."""
 
-    name: str = Field(min_length=1, description="Name of the plan.")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        max_length=40,
+        description="Name of the plan, also in the file name of its chart.",
+    )
     budget_s: float = Field(
         default=540.0, gt=0, description="Seconds after which no training goes on, in one call."
     )

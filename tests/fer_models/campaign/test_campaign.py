@@ -11,7 +11,7 @@ import pytest
 
 from fer_models.campaign.__main__ import main
 from fer_models.campaign.merge import read_results_file
-from fer_models.campaign.table import marks
+from fer_models.campaign.page.update import marks
 from tests.fer_models.campaign.conftest import Campaign
 
 ABSENT = (

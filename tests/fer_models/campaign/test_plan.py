@@ -61,6 +61,7 @@ def test_the_student_depends_on_how_its_teacher_was_trained(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
+        ("name: tiny", "name: ../tiny", "name"),
         ("baseline: small", "baseline: large", "got 'large'"),
         ("teachers: [small]", "teachers: [student]", "expected experiments listed before it"),
         ("name: student", "name: small", "listed twice"),

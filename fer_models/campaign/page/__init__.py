@@ -1,0 +1,1 @@
+"""The page of a campaign: a table and a chart of its experiments."""
