@@ -99,6 +99,7 @@ def test_documented_commands_and_options_exist(page: Path) -> None:
 def test_the_commands_that_trained_the_shipped_bundles_exist() -> None:
     files = sorted((ROOT / "fer_models" / "weights").glob("*.json"))
     commands = [json.loads(file.read_text("utf-8"))["command"] for file in files]
+    commands = [one for one in commands if one.startswith("ferflow ")]
     assert len(commands) > 5
     for command in commands:
         parse(command.split()[1:])
