@@ -10,6 +10,7 @@ from deployments.cli.models.export import export
 from deployments.cli.models.export_page import export_page
 from deployments.cli.models.history import history
 from deployments.cli.models.import_bundle import import_model
+from deployments.cli.models.reproduce import reproduce
 from deployments.cli.models.show import show
 from deployments.cli.models.stored import list_models
 from deployments.cli.networks.summary import hidden_summary
@@ -32,6 +33,7 @@ for _subcommand in (
     export_page,
     import_model,
     average,
+    reproduce,
     hidden_summary,
 ):
     command.add_command(_subcommand)

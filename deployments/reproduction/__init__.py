@@ -1,0 +1,1 @@
+"""Weights that ferflow ships, trained again."""

@@ -1,0 +1,116 @@
+"""Run the commands by which a shipped weight bundle is trained again."""
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployments.reproduction.ways import MODEL, Way, recipe_path
+from fer_models.errors import FerError
+
+_BEFORE = ("ingest", "clean", "split")
+_WITH_WEIGHTS = ("train", "final-fit")
+_WEIGHTED = "ensemble-weighted-"
+
+
+class StepError(FerError):
+    """A command failed, and has said why."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What to train again, and from what.
+
+    Attributes:
+        name: of the bundle.
+        way: how.
+        sources: paths of the data.
+        store: folder or URL.
+        out: folder that receives the bundle.
+        seed: in place of the recipes'.
+        assignments: changed settings of all steps.
+        weights_dir: folder with weights of pretrained networks.
+    """
+
+    name: str
+    way: Way
+    sources: Sequence[str]
+    store: str
+    out: Path
+    seed: int | None = None
+    assignments: Sequence[str] = ()
+    weights_dir: str | None = None
+
+    def run(self, announce: Callable[[str], None]) -> dict[str, Any]:
+        """Run all commands; the facts of the export, and `models`, ids by their names here.
+
+        Args:
+            announce: receives each command before it starts.
+
+        Raises:
+            StepError: a command failed; repeated, it continues there.
+        """
+        ids: dict[str, str] = {}
+        facts: dict[str, Any] = {}
+        for result, arguments in self.commands(ids):
+            announce(f"ferflow {shlex.join(arguments)}")
+            facts = _facts_of(arguments)
+            if result:
+                ids[result] = _model_id(facts)
+        return {**facts, "models": ids}
+
+    def commands(self, ids: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+        """Each command with the name of its result, `""` for none.
+
+        Args:
+            ids: models by name; read as the commands are taken, so it may be filled meanwhile.
+        """
+        data = [word for source in self.sources for word in ("--data", source)]
+        for step in _BEFORE:
+            arguments = ["task", step, "--recipe", recipe_path(self.way.recipe)]
+            yield "", self._with_options(arguments + (data if step == _BEFORE[0] else []))
+        for command in self.way.commands:
+            yield command.result, self._with_options(command.arguments(ids))
+        export = ["models", "export", ids[MODEL], str(self.out), "--name", self.name]
+        again = ["ferflow", "models", "reproduce", self.name, *data]
+        yield "", [*export, "--command", shlex.join(again), "--store", self.store]
+
+    def _with_options(self, arguments: list[str]) -> list[str]:
+        added = ["--store", self.store]
+        if arguments[0] == "task":
+            added += [] if self.seed is None else ["--seed", str(self.seed)]
+            added += [word for one in self.assignments for word in ("--set", one)]
+        if arguments[1] in _WITH_WEIGHTS and self.weights_dir is not None:
+            added += ["--weights-dir", self.weights_dir]
+        return arguments + added
+
+
+def _facts_of(arguments: Sequence[str]) -> dict[str, Any]:
+    """Run a command in a process of its own, whose messages go to stderr."""
+    line = [sys.executable, "-m", "deployments", *arguments, "--json"]
+    done = subprocess.run(line, stdout=subprocess.PIPE, check=False)  # noqa: S603 - our own
+    if done.returncode:
+        raise StepError(
+            f"ferflow {shlex.join(arguments)} failed; repeat this command after the cause is "
+            "removed, and it continues there",
+            done.returncode,
+        )
+    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return facts
+
+
+def _model_id(facts: Mapping[str, Any]) -> str:
+    """The model that a command made; of ensembles, that of weights."""
+    if "models" in facts:
+        return str(facts["models"][0]["id"])
+    if "ensembles" in facts:
+        return str(next(one for one in facts["ensembles"] if one.startswith(_WEIGHTED)))
+    return str(facts.get("final_fit") or facts["model"])
