@@ -86,12 +86,16 @@ def _weights_file(config: NetworkConfig) -> Traversable:
 
 @functools.cache
 def shipped_networks() -> Mapping[NetworkConfig, str]:
-    """The weights file of each shipped network of our own; timm's start from ImageNet weights."""
-    found = {
-        NetworkConfig.model_validate(read_shipped(name)["member"]["network"]): name + WEIGHTS_SUFFIX
-        for name in shipped_names()
-    }
-    return {config: file for config, file in found.items() if config.name in OWN_NAMES}
+    """The weights file of each shipped network of our own; timm's start from ImageNet weights.
+
+    Of several with the same settings it is that of the first by name.
+    """
+    found: dict[NetworkConfig, str] = {}
+    for name in sorted(shipped_names()):
+        config = NetworkConfig.model_validate(read_shipped(name)["member"]["network"])
+        if config.name in OWN_NAMES:
+            found.setdefault(config, name + WEIGHTS_SUFFIX)
+    return found
 
 
 class ShippedNetwork(NamedTuple):

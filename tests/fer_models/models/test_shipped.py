@@ -53,6 +53,16 @@ def test_three_equal_channels_give_the_features_of_the_grey_image() -> None:
     torch.testing.assert_close(features(colour, grey.expand(-1, 3, -1, -1)), expected)
 
 
+def test_of_several_shipped_networks_the_first_by_name_is_the_start() -> None:
+    """`face_cnn_large` and `face_cnn_soup` are one architecture."""
+    config = NetworkConfig(name="face_cnn", image_size_px=48, pretrained=True)
+    images = torch.rand(2, 1, 48, 48)
+    first, later = (load_bundle(name).network for name in ("face_cnn_large", "face_cnn_soup"))
+    found = features(built(config, 7, seed=1), images)
+    torch.testing.assert_close(found, features(first, images))
+    assert not torch.allclose(found, features(later, images))
+
+
 @pytest.mark.parametrize("shipped", list(shipped_networks()), ids=str)
 def test_every_shipped_network_is_a_start(shipped: NetworkConfig) -> None:
     config = shipped.model_copy(update={"pretrained": True})
