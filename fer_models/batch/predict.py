@@ -18,7 +18,7 @@ from fer_models.dataset.snapshot import Images
 from fer_models.faces.settings import FaceSettings
 from fer_models.inference.expression_model import ExpressionModel, Probabilities
 from fer_models.inference.open_model import open_model, stored_model
-from fer_models.inference.picture import Picture
+from fer_models.inference.pictures.decode import picture_of_bytes
 from fer_models.inference.predict_pictures import predict_pictures
 from fer_models.lineage import code_revision, package_version
 from fer_models.progress import report
@@ -105,7 +105,7 @@ def _add_chunk(
 ) -> None:
     contents = list(read_places(places))
     readable = [
-        Picture(place.path, data=content)
+        picture_of_bytes(place.path, content)
         for place, content in zip(places, contents, strict=True)
         if isinstance(content, bytes)
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from fer_models.batch import predict as predict_module
 from fer_models.batch.config import PredictionConfig
@@ -49,6 +50,17 @@ def _run(store: ArtifactStore, *pictures: object, **settings: object) -> BatchOu
 
 def _table(store: ArtifactStore, batch: PredictionsRef, name: str) -> pd.DataFrame:
     return pd.read_parquet(store.fetch(batch, f"{name}.parquet"))
+
+
+def test_avif_pictures_are_predicted_too(
+    store: ArtifactStore, champion: ModelRef, incoming: Path
+) -> None:
+    assert champion
+    Image.fromarray(FACES[0]).convert("RGB").save(incoming / "phone.avif", quality=95)
+    [batch] = _run(store, incoming).batches
+    pictures = _table(store, batch, "pictures").set_index("path")
+    [path] = [one for one in pictures.index if one.endswith("phone.avif")]
+    assert pictures.loc[path, "faces"] == 1
 
 
 def test_the_predictions_are_those_of_the_model(
