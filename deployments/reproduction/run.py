@@ -1,5 +1,6 @@
 """Run the commands by which a shipped weight bundle is trained again."""
 
+import hashlib
 import json
 import shlex
 import subprocess
@@ -11,6 +12,10 @@ from typing import Any
 
 from deployments.reproduction.ways import MODEL, Way, recipe_path
 from fer_models.errors import FerError
+from fer_models.storage.config import StoreConfig
+from fer_models.storage.latest import recall_if_any, remember
+from fer_models.storage.refs import ModelRef
+from fer_models.storage.store import ArtifactStore
 
 _BEFORE = ("ingest", "clean", "split")
 _WITH_WEIGHTS = ("train", "final-fit")
@@ -60,11 +65,17 @@ class Reproduction:
         """
         ids: dict[str, str] = {}
         facts: dict[str, Any] = {}
+        done = _DoneModels(ArtifactStore(StoreConfig(url=self.store)))
         for result, arguments in self.commands(ids):
-            announce(f"ferflow {shlex.join(arguments)}")
-            facts = _facts_of(arguments)
-            if result:
-                ids[result] = _model_id(facts)
+            line = f"ferflow {shlex.join(arguments)}"
+            made = done.find(arguments) if result else None
+            announce(f"{line}    # done before: {made}" if made else line)
+            if made is None:
+                facts = _facts_of(arguments)
+                made = _model_id(facts) if result else None
+                done.keep(arguments, facts, made)
+            if made:
+                ids[result] = made
         return {**facts, "models": ids}
 
     def commands(self, ids: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
@@ -91,6 +102,34 @@ class Reproduction:
         if arguments[1] in _WITH_WEIGHTS and self.weights_dir is not None:
             added += ["--weights-dir", self.weights_dir]
         return arguments + added
+
+
+class _DoneModels:
+    """What the commands of an earlier, killed reproduction made, in the store.
+
+    A model is found again by its command, with the ids in it, and by the snapshot of the data.
+    """
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+        self._snapshot = ""
+
+    def find(self, arguments: Sequence[str]) -> str | None:
+        """The id of the model that this command made, if it is still there."""
+        model = recall_if_any(self._store, self._step(arguments), ModelRef)
+        return model.id if model and self._store.exists(model) else None
+
+    def keep(self, arguments: Sequence[str], facts: Mapping[str, Any], model: str | None) -> None:
+        """Note what a command has returned."""
+        if model is None:
+            self._snapshot = str(facts.get("snapshot", self._snapshot))
+        else:
+            made = self._store.ref(ModelRef, model, name=model)
+            remember(self._store, self._step(arguments), made)
+
+    def _step(self, arguments: Sequence[str]) -> str:
+        text = json.dumps([self._snapshot, *arguments])
+        return f"reproduce-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _facts_of(arguments: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from deployments.cli.options import store_option, weights_option
+from deployments.cli.options import weights_option
 from deployments.cli.output import Produced, print_facts
 from deployments.cli.output import reporting_command as reporting
 from deployments.reproduction.ways import WAYS
@@ -31,7 +31,12 @@ _STORE = ".ferflow/reproduced"
     show_default=True,
     help="Folder that receives the bundle.",
 )
-@store_option
+@click.option(
+    "--store",
+    "store_url",
+    metavar="URL",
+    help=f"Folder or s3://bucket/prefix of its own.  [default: {_STORE}/NAME]",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Random seed.  [default: the recipe's]")
 @click.option(
     "--set",

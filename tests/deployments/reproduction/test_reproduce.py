@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,10 @@ from fer_models.bundles.facts import EnsembleFacts, read_facts
 
 def reproduce(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     line = [sys.executable, "-m", "deployments", "models", "reproduce", *arguments]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+    environment = os.environ | {"FERFLOW_STORE": str(folder / "mine")}
+    return subprocess.run(
+        line, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_dry_run_prints_the_commands_and_runs_none(tmp_path: Path) -> None:
@@ -18,7 +22,8 @@ def test_a_dry_run_prints_the_commands_and_runs_none(tmp_path: Path) -> None:
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert "ferflow task ingest --recipe fer2013-small --data 'my faces.csv'" in lines[0]
-    assert lines[-2].startswith("ferflow task final-fit --model SMALL --store")
+    store = ".ferflow/reproduced/face_cnn_small_final"  # not that of FERFLOW_STORE
+    assert lines[-2] == f"ferflow task final-fit --model SMALL --store {store}"
     assert not list(tmp_path.iterdir())
 
 
@@ -53,4 +58,5 @@ def test_a_bundle_is_trained_from_the_data_to_its_file(tmp_path: Path, name: str
     again = reproduce(tmp_path, *line)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["weights_sha256"] == printed["weights_sha256"]
+    assert "# done before: " in again.stderr
     assert "1/1 epochs" not in again.stderr
