@@ -16,7 +16,7 @@ _VARIABLES = {
 _LISTS = ("data", "overrides")
 
 
-def run_parameters(needs_data: bool = False) -> dict[str, Any]:
+def run_parameters(needs_data: bool = False, needs_store: bool = False) -> dict[str, Any]:
     """The short parameters of a deployment, from the environment or from Prefect variables.
 
     The environment variables are FERFLOW_RECIPE, FERFLOW_SOURCES, FERFLOW_STORE and
@@ -26,6 +26,7 @@ def run_parameters(needs_data: bool = False) -> dict[str, Any]:
 
     Args:
         needs_data: whether sources and a store must be given, for a deployment with a schedule.
+        needs_store: whether a store must be given, for one that reads no data.
 
     Raises:
         ConfigError: they are missing, or the recipe or an override is wrong.
@@ -38,6 +39,11 @@ def run_parameters(needs_data: bool = False) -> dict[str, Any]:
             "a scheduled deployment needs data and a store that all workers can reach; set "
             "FERFLOW_SOURCES (such as /data/fer2013.csv) and FERFLOW_STORE (such as "
             "s3://bucket/prefix), or the Prefect variables ferflow_sources and ferflow_store"
+        )
+    if needs_store and not request.store:
+        raise ConfigError(
+            "this scheduled deployment needs a store that all workers can reach; set FERFLOW_STORE "
+            "(such as s3://bucket/prefix), or the Prefect variable ferflow_store"
         )
     return request.parameters()
 

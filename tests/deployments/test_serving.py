@@ -69,6 +69,9 @@ def test_the_work_pool_declares_the_same_deployments() -> None:
     }
     needs = declared["retrain"]["build"][0]["deployments.steps.run_parameters"]
     assert needs["needs_data"]
+    needs = declared["house-keeping"]["build"][0]["deployments.steps.run_parameters"]
+    assert needs["needs_store"]
+    assert "needs_data" not in needs
     assert [s["cron"] for s in declared["retrain"]["schedules"]] == [WEEKLY]
     assert [s["cron"] for s in declared["house-keeping"]["schedules"]] == [WEEKLY_HOUSE_KEEPING]
     assert all(item["concurrency_limit"] == 1 for item in declared.values())

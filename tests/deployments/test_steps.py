@@ -40,6 +40,15 @@ def test_a_schedule_without_data_or_store_is_refused(
         run_parameters(needs_data=True)
 
 
+def test_house_keeping_needs_a_store_and_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FERFLOW_SOURCES", raising=False)
+    monkeypatch.setenv("FERFLOW_STORE", "s3://bucket/prefix")
+    assert run_parameters(needs_store=True)["store"] == "s3://bucket/prefix"
+    monkeypatch.delenv("FERFLOW_STORE")
+    with pytest.raises(ConfigError, match="set FERFLOW_STORE"):
+        run_parameters(needs_store=True)
+
+
 def test_a_wrong_recipe_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERFLOW_RECIPE", "fer2031")
     with pytest.raises(ConfigError, match="did you mean 'fer2013'"):
