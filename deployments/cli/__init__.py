@@ -45,7 +45,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "models": (
         "deployments.cli.models.group",
-        "List stored models; show the history of the champion; roll back; export.",
+        "List, compare and average stored models; change the champion; export, import, reproduce.",
     ),
     "datasets": ("deployments.cli.datasets", "List and show stored datasets."),
     "store": (

@@ -13,7 +13,7 @@ def bundle_of(name: str) -> tuple[str, str]:
         StoreError: no bundle is shipped.
 
     Example:
-        bundle_of("bundled")  # ("bundled:face_cnn_large", "face_cnn_large")
+        bundle_of("bundled")  # ("bundled:face_cnn_soup", "face_cnn_soup")
     """
     from fer_models.bundles.shipped import default_bundle
 

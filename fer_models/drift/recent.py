@@ -110,7 +110,7 @@ def distinct(images: Images, names: Sequence[str], skipped: Sequence[Skipped] = 
     """The images without repeated ones.
 
     Args:
-        images: uint8 N x 48 x 48.
+        images: uint8 N x H x W or N x H x W x 3.
         names: N names.
         skipped: pictures that could not be read.
     """

@@ -42,7 +42,7 @@ def predict_model(store: ArtifactStore, model: ModelRef, images: Images) -> Prob
     Args:
         store: holds the model.
         model: a network or an ensemble.
-        images: uint8 N x 48 x 48.
+        images: uint8 N x H x W or N x H x W x 3, as stored in its data set.
 
     Returns:
         Probabilities N x K (0..1), columns in the order of the model's classes.
@@ -116,7 +116,7 @@ def predict_probabilities(
     Args:
         network: returns logits.
         preprocessing: input size, normalisation and TTA views of the network.
-        images: uint8 N x 48 x 48.
+        images: uint8 N x H x W or N x H x W x 3, as stored in its data set.
         batch_size: images per forward pass; by default `eval_batch_size`.
         threads: CPU threads, see `training_threads`.
         on_batch: called after every batch but the last with the number of images done.

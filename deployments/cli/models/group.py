@@ -18,7 +18,7 @@ from deployments.cli.networks.summary import hidden_summary
 
 @click.group(name="models")
 def command() -> None:
-    """List, show, compare and average stored models; change the champion; export, import."""
+    """List, compare and average stored models; change the champion; export, import, reproduce."""
 
 
 for _subcommand in (

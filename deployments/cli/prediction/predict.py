@@ -56,7 +56,7 @@ _ONLY_FOR_VIDEO = ("fps", "smooth", "seconds")
     "--annotate",
     metavar="FOLDER",
     help="Draw boxes and probabilities into copies of the pictures, in a new or empty folder; of a "
-    "video into a file (.mp4, .webm, .avi).",
+    "video into a file (.mp4, .mkv, .webm, .avi).",
 )
 @click.option("--video", metavar="FILE|0", help="Predict a video, or the camera of this number.")
 @click.option(

@@ -17,7 +17,7 @@ _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 
 
 @click.command(name="open")
-@click.argument("run", metavar="RUN", default="latest")
+@click.argument("run", metavar="[RUN]", default="latest")
 @store_option
 @reporting
 def open_report(run: str, store_url: str | None) -> Produced:

@@ -23,7 +23,7 @@ from fer_models.storage.store import ArtifactStore
 
 
 @click.command()
-@click.argument("run", metavar="RUN", default="latest")
+@click.argument("run", metavar="[RUN]", default="latest")
 @store_option
 @reporting
 def show(run: str, store_url: str | None) -> Produced:
