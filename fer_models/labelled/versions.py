@@ -24,6 +24,7 @@ from fer_models.storage.store import ArtifactStore
 
 _LOG = f"{LabelledRef.folder}/log"
 _ATTEMPTS = 5
+_NEXT_NUMBER = "next_number"
 _KEYS = ["face_id", "pixel_sha256", "label", "note"]
 
 
@@ -109,7 +110,8 @@ def _publish(
     keys = log.entry_keys()
     current = _ref(store, log.read(keys[-1])) if keys else None
     before = open_labels(store, current) if current else empty_labels()
-    after = _merged(before, labels, withdrawn)
+    following = _next_number(store, current, before)
+    after = _merged(before, labels, withdrawn, following)
     if after[_KEYS].equals(before[_KEYS]):
         return current
     content = json_key(after.to_dict(orient="list"))
@@ -123,7 +125,11 @@ def _publish(
         for one in selections
     }
     files = {LABELS_FILE: parquet_bytes(after)}
-    info = {**facts, "selections": selections}
+    info = {
+        **facts,
+        "selections": selections,
+        _NEXT_NUMBER: max(following, int(after["number"].max()) + 1 if len(after) else 0),
+    }
     store.put(LabelledRef, digest, files, info, linked=linked, version=version)
 
     def entry(number: int) -> LabelledEntry:
@@ -132,10 +138,19 @@ def _publish(
     return _ref(store, log.append(entry, keys[-1] if keys else None, "publish the labels again"))
 
 
-def _merged(before: pd.DataFrame, labels: pd.DataFrame, withdrawn: frozenset[str]) -> pd.DataFrame:
-    """Labels after merging; a face keeps its number."""
+def _next_number(store: ArtifactStore, current: LabelledRef | None, before: pd.DataFrame) -> int:
+    """A number that no face of any version has: also not one whose label was withdrawn."""
+    if current is None:
+        return 0
+    highest = int(before["number"].max()) if len(before) else -1
+    return int(store.info(current).get(_NEXT_NUMBER, highest + 1))
+
+
+def _merged(
+    before: pd.DataFrame, labels: pd.DataFrame, withdrawn: frozenset[str], following: int
+) -> pd.DataFrame:
+    """Labels after merging; a face keeps its number, new ones are numbered from `following`."""
     number_of = dict(zip(before["face_id"], before["number"], strict=True))
-    following = int(before["number"].max()) + 1 if len(before) else 0
     numbers = []
     for face_id in labels["face_id"]:
         numbers.append(number_of.get(face_id, following))

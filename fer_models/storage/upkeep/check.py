@@ -6,11 +6,24 @@ from typing import Any
 
 from fer_models.progress import report
 from fer_models.storage.champions import all_champions
-from fer_models.storage.refs import ARTIFACT_KINDS, ArtifactRef, DecisionsRef, ReviewRef
+from fer_models.storage.refs import (
+    ARTIFACT_KINDS,
+    ArtifactRef,
+    DecisionsRef,
+    LabelledRef,
+    ReviewRef,
+    SelectionRef,
+)
 from fer_models.storage.store import ARTIFACT_FILE, ArtifactStore
 
-_BY_HAND = {
+_PEOPLES_WORK = {
     DecisionsRef.folder: "people's work: get it from a backup, or decide again (`ferflow review`)",
+    LabelledRef.folder: "people's labels, and the faces of the selections that they share: get the "
+    "damaged files from a backup",
+    SelectionRef.folder: "faces that people's labels share: get the damaged files from a backup",
+}
+_BY_HAND = {
+    **_PEOPLES_WORK,
     ReviewRef.folder: "`ferflow review` writes it again",
 }
 _BY_A_RUN = "the run that made it makes it again: the same `ferflow run`, or the step alone"
@@ -85,13 +98,14 @@ def check_store(store: ArtifactStore, *, deep: bool = False) -> CheckedStore:
 def repair_store(store: ArtifactStore, checked: CheckedStore) -> None:
     """Remove the descriptions of the damaged artifacts, so that the next run makes them again.
 
-    Their files stay; what is made again overwrites them. People's decisions are left alone.
+    Their files stay; what is made again overwrites them. People's decisions and labels, and the
+    faces that these share, are left alone: no run makes them again.
 
     Raises:
         StoreError: the store can't be written.
     """
     for artifact in checked.damaged:
-        if artifact.folder != DecisionsRef.folder and store.has(
+        if artifact.folder not in _PEOPLES_WORK and store.has(
             f"{artifact.folder}/{artifact.id}/{ARTIFACT_FILE}"
         ):
             store.forget(_ref(store, artifact.folder, artifact.id))

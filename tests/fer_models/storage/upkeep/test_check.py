@@ -2,7 +2,13 @@
 
 import pytest
 
-from fer_models.storage.refs import DecisionsRef, ModelRef, SnapshotRef
+from fer_models.storage.refs import (
+    DecisionsRef,
+    LabelledRef,
+    ModelRef,
+    SelectionRef,
+    SnapshotRef,
+)
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from fer_models.storage.upkeep.check import CheckedStore, check_store, repair_store
@@ -53,6 +59,23 @@ def test_decisions_of_people_are_never_forgotten(store: ArtifactStore) -> None:
     assert "backup" in checked.damaged[0].remedy
     repair_store(store, checked)
     assert store.exists(store.ref(DecisionsRef, "by-ann", version=1))
+
+
+def test_labels_of_people_outlive_a_damaged_selection(store: ArtifactStore) -> None:
+    """All versions share the faces of their selections, and no run makes either again."""
+    faces = {"faces.parquet": b"faces"}
+    selection = store.put(SelectionRef, "chosen", faces, {}, page_url="")
+    linked = {"chosen.parquet": store.describe(selection).files["faces.parquet"]}
+    labels = {"labels.parquet": b"labels"}
+    version = store.put(LabelledRef, "by-ann", labels, {}, linked=linked, version=1)
+    store.write_bytes("selections/chosen/faces.parquet", b"FACES")
+    checked = check_store(store, deep=True)
+    assert {one.folder for one in checked.damaged} == {"selections", "labelled"}
+    assert all("backup" in one.remedy for one in checked.damaged)
+    repair_store(store, checked)
+    store.write_bytes("selections/chosen/faces.parquet", b"faces")  # from the backup
+    assert store.exists(version)
+    assert not check_store(store, deep=True).damaged
 
 
 @pytest.mark.parametrize("removed", ["models", "models/model-1/weights"])
