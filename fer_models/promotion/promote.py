@@ -138,17 +138,16 @@ def _final_fit_decision(
 
 
 def decision_basis(store: ArtifactStore, snapshot: SnapshotRef, candidate_id: str) -> str:
-    """The id of the champion that the candidate is, or was, compared with; `none` without one.
+    """The registry entry of the champion that the candidate is, or was, compared with.
 
     Part of the cache key of a promotion: promoting the candidate does not change it, a new
-    champion does.
+    champion does, and so does the return of an earlier one. `none` without a champion.
     """
-    entry = current_champion(store, ClassList.from_info(store.info(snapshot)))
-    if entry is None:
-        return NO_CHAMPION
-    if is_champion(store, entry, candidate_id):
-        return entry.previous_id or NO_CHAMPION
-    return entry.model_id
+    alias = champion_alias(ClassList.from_info(store.info(snapshot)))
+    entries = Registry(store).history(alias)
+    if entries and is_champion(store, entries[-1], candidate_id):
+        entries.pop()
+    return str(entries[-1].number) if entries else NO_CHAMPION
 
 
 def _existing_promotion(

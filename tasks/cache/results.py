@@ -13,9 +13,9 @@ from prefect.context import FlowRunContext
 from prefect.filesystems import WritableFileSystem
 
 from fer_models.errors import StoreError
+from fer_models.storage.champions import all_champions
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ARTIFACT_KINDS, ArtifactRef, PromotionRef
-from fer_models.storage.registry import Registry
 from fer_models.storage.store import ArtifactStore
 
 _FOLDER = "results"
@@ -72,10 +72,10 @@ def _check_still_true(store: ArtifactStore, content: bytes) -> None:
 
 
 def _check_promoted(store: ArtifactStore, promotion: PromotionRef) -> None:
-    """Reject a promotion that the registry does not know: its log was lost."""
+    """Reject a promotion of a model that is not the champion now: the registry's log was lost."""
     model_id = promotion.champion_now
-    if all(entry.model_id != model_id for entry in Registry(store).history()):
-        raise StoreError(f"{store.url}: the registry has no entry of {model_id}")
+    if all(entry.model_id != model_id for entry in all_champions(store).values()):
+        raise StoreError(f"{store.url}: {model_id} is not the champion")
 
 
 def _references(value: Any) -> Iterator[dict[str, Any]]:

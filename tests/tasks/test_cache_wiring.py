@@ -111,7 +111,12 @@ def test_promote_runs_again_when_another_model_is_champion(store: ArtifactStore)
     Registry(store).set("champion@other", "another", "of other classes")
     assert _key(promote, **given) == before
     Registry(store).set(CHAMPION, "another", "promoted by a test")
-    assert _key(promote, **given) != before
+    against_another = _key(promote, **given)
+    assert against_another != before
+    Registry(store).set(CHAMPION, "candidate", "promoted by a test")
+    assert _key(promote, **given) == against_another
+    Registry(store).set(CHAMPION, "another", "rolled back by a test")
+    assert _key(promote, **given) not in (before, against_another)
 
 
 @pytest.mark.parametrize("task", [train, tune], ids=["train", "tune"])

@@ -109,3 +109,6 @@ def test_a_promotion_that_the_registry_lost_is_made_again(
     store.remove_folder("registry")
     chain()
     assert [entry.model_id for entry in Registry(store).history()] == [champion]
+    Registry(store).set(CHAMPION, "another", "rolled back by a person")
+    chain()
+    assert len(Registry(store).history()) == 3
