@@ -18,7 +18,6 @@ from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 
 _BEFORE = ("ingest", "clean", "split")
-_WITH_WEIGHTS = ("train", "final-fit")
 _WEIGHTED = "ensemble-weighted-"
 
 
@@ -89,19 +88,27 @@ class Reproduction:
             arguments = ["task", step, "--recipe", recipe_path(self.way.recipe)]
             yield "", self._with_options(arguments + (data if step == _BEFORE[0] else []))
         for command in self.way.commands:
-            yield command.result, self._with_options(command.arguments(ids))
+            yield (
+                command.result,
+                self._with_options(command.arguments(ids), loads_file=command.loads_file),
+            )
         export = ["models", "export", ids[MODEL], str(self.out), "--name", self.name]
-        again = ["ferflow", "models", "reproduce", self.name, *data]
+        again = ["ferflow", "models", "reproduce", self.name, *data, *self._settings()]
+        if self.weights_dir is not None:
+            again += ["--weights-dir", self.weights_dir]
         yield "", [*export, "--command", shlex.join(again), "--store", self.store]
 
-    def _with_options(self, arguments: list[str]) -> list[str]:
+    def _with_options(self, arguments: list[str], *, loads_file: bool = False) -> list[str]:
         added = ["--store", self.store]
         if arguments[0] == "task":
-            added += [] if self.seed is None else ["--seed", str(self.seed)]
-            added += [word for one in self.assignments for word in ("--set", one)]
-        if arguments[1] in _WITH_WEIGHTS and self.weights_dir is not None:
+            added += self._settings()
+        if loads_file and self.weights_dir is not None:
             added += ["--weights-dir", self.weights_dir]
         return arguments + added
+
+    def _settings(self) -> list[str]:
+        seed = [] if self.seed is None else ["--seed", str(self.seed)]
+        return seed + [word for one in self.assignments for word in ("--set", one)]
 
 
 class _DoneModels:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 MODEL = "model"
@@ -16,10 +16,12 @@ class Command:
     Attributes:
         result: what its model is called in later commands; `MODEL` is the one to ship.
         template: the command; `{name}` is the id of an earlier result.
+        loads_file: whether it starts from a file of weights, and so takes `--weights-dir`.
     """
 
     result: str
     template: str
+    loads_file: bool = False
 
     def arguments(self, ids: Mapping[str, str]) -> list[str]:
         """The words after `ferflow`, with the ids of earlier results."""
@@ -41,7 +43,7 @@ _SOUP = (
     Command("soup", "models average {large} {taught} {further} --name face_cnn_soup"),
 )
 _SMALL = Command("small", "task train --recipe fer2013-small")
-_LITE = Command("lite", "task train --recipe fer2013-lite0")
+_LITE = Command("lite", "task train --recipe fer2013-lite0", loads_file=True)
 _ENSEMBLE = Command("ensemble", "task ensemble --model {soup} --model {small} --model {lite}")
 
 
@@ -50,14 +52,14 @@ def recipe_path(word: str) -> str:
     return str(Path(__file__).with_name(_SOUP_RECIPE)) if word == _SOUP_RECIPE else word
 
 
-def _final(result: str) -> Command:
-    return Command("final", f"task final-fit --model {{{result}}}")
+def _final(result: str, *, loads_file: bool = False) -> Command:
+    return Command("final", f"task final-fit --model {{{result}}}", loads_file)
 
 
 def _way(recipe: str, *commands: Command) -> Way:
     """The result of the last command is the model to ship."""
     *others, last = commands
-    return Way(recipe, (*others, Command(MODEL, last.template)))
+    return Way(recipe, (*others, replace(last, result=MODEL)))
 
 
 WAYS: Mapping[str, Way] = {
@@ -79,7 +81,7 @@ WAYS: Mapping[str, Way] = {
         _ENSEMBLE,
     ),
     "face_ensemble_final": _way(
-        "fer2013-lite0", *_SOUP, _SMALL, _LITE, _ENSEMBLE, _final("ensemble")
+        "fer2013-lite0", *_SOUP, _SMALL, _LITE, _ENSEMBLE, _final("ensemble", loads_file=True)
     ),
 }
 """By the name of the bundle."""

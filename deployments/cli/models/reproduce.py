@@ -10,6 +10,7 @@ from deployments.cli.options import weights_option
 from deployments.cli.output import Produced, print_facts
 from deployments.cli.output import reporting_command as reporting
 from deployments.reproduction.ways import WAYS
+from fer_models.errors import ConfigError
 
 _STORE = ".ferflow/reproduced"
 
@@ -61,14 +62,18 @@ def reproduce(
     """Train the shipped weights NAME again, from the data to a weight bundle.
 
     It runs the commands that trained them, in a store of its own (`.ferflow/reproduced/NAME`), and
-    prints each. A killed command continues when it is repeated. Another processor rounds otherwise,
-    so the weights are not the same; the accuracy is, within chance.
+    prints each. A killed command continues when it is repeated. Processors round differently, so
+    the weights are not the same; the accuracy is, within chance.
     """
     from deployments.reproduction.run import Reproduction
     from fer_models.bundles.shipped import shipped_facts
 
     store = store_url or f"{_STORE}/{name}"
     plan = Reproduction(name, WAYS[name], sources, store, out, seed, assignments, weights_dir)
+    if weights_dir is not None and not any(one.loads_file for one in WAYS[name].commands):
+        raise ConfigError(
+            f"--weights-dir: {name} does not start from a file of weights; leave the option out"
+        )
     shipped = shipped_facts()[name]
     if dry_run:
         commands = [line for _, line in plan.commands(_Placeholders())]

@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,13 @@ def test_a_failed_step_says_why_and_ends_the_command_with_its_exit_code(tmp_path
     assert "Traceback" not in done.stderr
 
 
+def test_a_folder_of_weights_is_refused_where_nothing_starts_from_one(tmp_path: Path) -> None:
+    done = reproduce(tmp_path, "face_cnn", "--data", "synthetic", "--weights-dir", ".")
+    assert done.returncode == 2
+    assert "leave the option out" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_name_lists_the_shipped_ones(tmp_path: Path) -> None:
     done = reproduce(tmp_path, "face_cn", "--data", "synthetic")
     assert done.returncode == 2
@@ -49,7 +57,7 @@ def test_a_bundle_is_trained_from_the_data_to_its_file(tmp_path: Path, name: str
     done = reproduce(tmp_path, *line)
     assert done.returncode == 0, done.stderr
     facts = read_facts(tmp_path / "reproduced" / f"{name}.json")
-    assert facts.command == f"ferflow models reproduce {name} --data synthetic"
+    assert facts.command == f"ferflow models reproduce {shlex.join(line[:-1])}"
     assert isinstance(facts, EnsembleFacts) == (name == "face_ensemble")
     assert bool(facts.final_fit_of) == (name == "face_cnn_small_final")
     printed = json.loads(done.stdout)

@@ -65,7 +65,7 @@ def test_network_and_training_are_those_of_the_shipped_weights(name: str) -> Non
     # What is open in the recipe was taken from the data.
     network = {k: v for k, v in member.network.model_dump().items() if v is not None}
     assert network == {k: facts.member.network.model_dump()[k] for k in network}
-    shipped = TrainingConfig.model_validate(facts.member.training)
+    shipped = TrainingConfig.model_validate(facts.member.model_dump()["training"])
     same_place = {"threads": shipped.threads, "checkpoint_every_s": shipped.checkpoint_every_s}
     assert member.training.model_copy(update=same_place) == shipped
 
@@ -77,14 +77,17 @@ def test_data_seed_settings_and_weights_reach_the_commands_that_take_them() -> N
     for step in ("task ingest", "task train", "task ensemble", "task final-fit"):
         assert by_step[step]["seed"] == "3"
         assert by_step[step]["assignments"] == ["seed=3"]
-    for step in ("task train", "task final-fit"):
-        assert by_step[step]["weights_dir"] == "weights"
+    with_folder = [words for _, words in commands("face_ensemble_final") if "weights" in words]
+    assert [" ".join(words[:4]) for words in with_folder] == [
+        "task train --recipe fer2013-lite0",
+        "task final-fit --model ensemble-id",
+    ]
     for options in by_step.values():
         assert options["store_url"] == "store"
     export = by_step["models export"]
     assert (export["model_id"], export["name"]) == ("model-id", "face_ensemble_final")
-    again = "ferflow models reproduce face_ensemble_final --data a.csv"
-    assert export["training_command"] == again
+    again = "ferflow models reproduce face_ensemble_final --data a.csv --seed 3 --set seed=3"
+    assert export["training_command"] == f"{again} --weights-dir weights"
 
 
 def test_the_recipe_of_the_average_has_the_networks_that_go_on() -> None:
