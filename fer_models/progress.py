@@ -69,6 +69,15 @@ def warn(stage: str, text: str) -> None:
         _LOGGER.warning(text)
 
 
+def repeat(event: Progress) -> None:
+    """Send an event of another process to every listener; a warning stays one."""
+    if event.is_warning:
+        warn(event.stage, event.note)
+        return
+    amount = (event.done, event.total, event.unit)
+    report(event.stage, *amount, event.note, notable=event.is_notable)
+
+
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Send every progress event inside the block to `listener`, too."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from fer_models.errors import ConfigError, TrainingError
 from fer_models.lineage import library_sha
-from fer_models.progress import Progress, report
+from fer_models.progress import Progress, repeat, report
 from fer_models.ray_cluster import (
     Demand,
     node_resources,
@@ -218,7 +218,7 @@ class _Running:
             self._node = event.node
             report(STAGE, 1, 1, note=f"{self._place.who}: on node {event.node}")
         elif isinstance(event, Progress):
-            report(event.stage, event.done, event.total, event.unit, event.note)
+            repeat(event)
         else:
             self._on_event(event)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fer_models.cluster_address import uses_cluster
+from fer_models.errors import ConfigError
 from fer_models.progress import report
 from fer_models.storage.refs import FoldRef, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -61,6 +62,7 @@ def train_member(
     """
     from fer_models.training.folds.train import fit_fold
 
+    _check_teachers(store, snapshot, teachers)
     member = with_native_input(store, snapshot, member)
     if not folds:
         folds = [
@@ -75,6 +77,29 @@ def train_member(
     return _train_here(
         store, snapshot, member, seed + member.seed_offset, tracking, teachers, initial, folds
     )
+
+
+def _check_teachers(
+    store: ArtifactStore, snapshot: SnapshotRef, teachers: Sequence[ModelRef]
+) -> None:
+    """Teachers of another split may have learned from what is held out of this one.
+
+    Raises:
+        ConfigError: lists the teachers that were not trained on this snapshot.
+    """
+    problems = []
+    for teacher in teachers:
+        info = store.info(teacher)
+        if info.get("final_fit_of"):
+            problems.append(f"{teacher.id} is a final fit: it has learned the validation images")
+        elif info["snapshot_id"] != snapshot.id:
+            problems.append(f"{teacher.id} was trained on {str(info['snapshot_id'])[:12]}")
+    if problems:
+        raise ConfigError(
+            f"expected teachers that were trained on the snapshot {snapshot.id[:12]}; train them "
+            "on it first (`ferflow task train --member NAME`), or leave them out of teachers",
+            problems,
+        )
 
 
 def _train_here(

@@ -14,6 +14,7 @@ from fer_models.training.config import MemberConfig
 from fer_models.training.engine.fit import fit
 from fer_models.training.engine.results import EpochResult
 from fer_models.training.inputs.data import TrainingData
+from fer_models.training.inputs.progressive_resizing import num_resizing_epochs
 from fer_models.tuning.space import Setting, apply_setting
 from fer_models.tuning.trial_workers import fit_trial
 
@@ -57,6 +58,9 @@ def run_trial(
     reporter = TrialReporter(config, setting_of(config, settings), max_epochs, exchange_epochs)
     try:
         tuned = apply_setting(member, reporter.setting)
+        reporter.num_resizing_epochs = num_resizing_epochs(
+            _with_training(tuned, {"epochs": max_epochs})
+        )
         changes: dict[str, Any] = {"epochs": max_epochs, "threads": num_threads}
         if tuned.training.workers > 1:
             fit_trial(data[0], _with_training(tuned, changes), seed, reporter.report)
@@ -66,8 +70,8 @@ def run_trial(
             fit(images, _with_training(tuned, changes), seed, reporter.report)
             return
         with _checkpoint_file() as reporter.checkpoint:
-            # All trials of a population train equally long.
-            equal = _with_training(tuned, {**changes, "patience": 0})
+            # All trials of a population train equally long, and hand over their last epoch.
+            equal = _with_training(tuned, {**changes, "patience": 0, "checkpoint_every_s": 0.0})
             fit(images, equal, seed, reporter.report, reporter.checkpoint)
     except Exception as error:
         _LOGGER.warning("trial %s failed", config["trial"], exc_info=True)
@@ -92,6 +96,8 @@ class TrialReporter:
     ) -> None:
         self.setting = setting
         self.checkpoint: Path | None = None
+        self.num_resizing_epochs = 0
+        """First epochs, on smaller images, which a training would never keep."""
         self._copied = config.get("copied")
         self._max_epochs = max_epochs
         self._exchange_epochs = exchange_epochs
@@ -104,7 +110,8 @@ class TrialReporter:
 
         self._epoch = result.epoch
         best = self._best
-        if best is None or result.score > best.score or self._exchange_epochs:
+        may_be_kept = best is not None and best.epoch > self.num_resizing_epochs
+        if best is None or not may_be_kept or result.score > best.score or self._exchange_epochs:
             best = self._best = result
         metrics: dict[str, Any] = {
             "epoch": result.epoch,

@@ -84,7 +84,7 @@ def bench_gpu(config: PipelineConfig) -> Iterator[FinishedModel]:
 
     models: dict[str, ModelRef] = {}
     for member in config.members:
-        teachers = [models[name] for name in member.teachers]
+        teachers = [models[name] for name in member.trained_teachers]
         models[member.name] = train_member(
             store, split, member, config.seed, config.tracking, teachers
         )

@@ -1,6 +1,6 @@
 import pytest
 
-from fer_models.progress import Progress, listening, report
+from fer_models.progress import Progress, listening, repeat, report, warn
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,15 @@ def test_every_listener_gets_the_events_inside_its_block_only() -> None:
     report("c", 3)
     assert [progress.stage for progress in outer] == ["a", "b"]
     assert [progress.stage for progress in inner] == ["a"]
+
+
+def test_a_repeated_event_is_the_same_also_a_warning() -> None:
+    there: list[Progress] = []
+    here: list[Progress] = []
+    with listening(there.append):
+        report("train", 1, 2, "epochs", "resumed", notable=True)
+        warn("train", "the disk is full")
+    with listening(here.append):
+        for event in there:
+            repeat(event)
+    assert here == there

@@ -84,4 +84,6 @@ def can_graph(member: MemberConfig) -> bool:
     """Whether the member asks for CUDA graphs and its training can be captured."""
     training = member.training
     is_dynamic = training.frozen_epochs or member.network.gradient_checkpointing
-    return training.cuda_graph and training.workers == 1 and not is_dynamic
+    # A replay overwrites the gradients of the one before, which must not be added to them.
+    in_one_pass = training.workers == 1 and training.accumulate == 1
+    return training.cuda_graph and in_one_pass and not is_dynamic

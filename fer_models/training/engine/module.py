@@ -70,6 +70,7 @@ class FerModule(pl.LightningModule):
         )
         self.train_score = RunningMetrics()
         self.validation_score = RunningMetrics()
+        self._counts_scores = True
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits B x K of inputs B x C x S x S."""
@@ -97,7 +98,8 @@ class FerModule(pl.LightningModule):
         logits, *features = self._forward_pass(images)
         labels = class_part(targets, logits.shape[1])
         loss = class_loss(logits.float(), labels, self.member.training, self.class_weights_K)
-        self.train_score.add(loss, logits, labels)
+        if self._counts_scores:
+            self.train_score.add(loss, logits, labels)
         if self.auxiliary_head is not None:
             votes_loss = self.auxiliary_head.loss(features[0], targets)
             loss = loss + self.member.training.auxiliary_head_weight * votes_loss
@@ -117,8 +119,22 @@ class FerModule(pl.LightningModule):
         radius = self.member.training.sharpness_radius
         if radius and optimizer_closure is not None:
             optimizer_closure()  # gradients of the weights as they are
-            optimizer_closure = at_neighbour(self.parameters(), radius, optimizer_closure)
+            optimizer_closure = at_neighbour(
+                self.parameters(), radius, self._without_scores(optimizer_closure)
+            )
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+
+    def _without_scores(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """The second pass over a batch: its images are counted, and scored, in the first."""
+
+        def second_pass() -> Any:
+            self._counts_scores = False
+            try:
+                return closure()
+            finally:
+                self._counts_scores = True
+
+        return second_pass
 
     def on_validation_epoch_start(self) -> None:
         """Reset the scores; all processes validate the network of the first one."""
@@ -147,7 +163,9 @@ class FerModule(pl.LightningModule):
 
         Processes may differ by one row, and with class weights in the weight of their rows.
         """
-        weighted = self.class_weights_K is not None and targets.ndim == 1
+        # Of the losses only the cross-entropy is a mean over the weights of its rows.
+        is_mean_of_weights = self.member.training.loss == "cross_entropy" and targets.ndim == 1
+        weighted = self.class_weights_K is not None and is_mean_of_weights
         amount = torch.tensor(float(len(targets)), device=targets.device)
         if weighted and self.class_weights_K is not None:
             amount = self.class_weights_K[targets].sum()

@@ -87,11 +87,15 @@ def _solarize(images: Tensor, strength: Tensor) -> Tensor:
 
 
 def _equalize(images: Tensor, strength: Tensor) -> Tensor:
-    """Grey levels by rank: equally many pixels of each; the strength has no effect."""
+    """Histograms of each channel made flat; equal levels stay equal, the strength has no effect."""
     del strength
-    flat = images.flatten(1)
-    ranks = flat.argsort(1).argsort(1).to(images.dtype)
-    return (ranks / max(1, flat.shape[1] - 1)).view_as(images)
+    levels_BCP = (images.clamp(0, 1) * _WHITE).round().flatten(2)
+    ordered_BCP = levels_BCP.sort(2).values
+    up_to_BCP = torch.searchsorted(ordered_BCP, levels_BCP, right=True)
+    darkest_BC1 = torch.searchsorted(ordered_BCP, ordered_BCP[..., :1].contiguous(), right=True)
+    others_BC1 = levels_BCP.shape[2] - darkest_BC1
+    equalized_BCP = ((up_to_BCP - darkest_BC1) / others_BC1.clamp(min=1)).to(images.dtype)
+    return torch.where(others_BC1 > 0, equalized_BCP, levels_BCP / _WHITE).view_as(images)
 
 
 _CHANGES = {

@@ -51,6 +51,8 @@ def distill(
         StoreError: a teacher is missing or damaged, or is an ensemble.
     """
     loaded = [Teacher(*load_network(store, teacher)) for teacher in teachers]
+    for teacher, ref in zip(loaded, teachers, strict=True):
+        _require_classes(ref.id, teacher.preprocessing, data.classes)
     for name in member.bundled_teachers:
         loaded += bundled_teachers(name, data.classes)
     if not loaded:
@@ -78,12 +80,16 @@ def _teacher(name: str, shipped: ShippedNetwork, classes: ClassList) -> Teacher:
     from safetensors.torch import load
 
     preprocessing = cast("Preprocessing", shipped.facts["preprocessing"])
-    if tuple(preprocessing["classes"]) != classes.names:
-        raise ConfigError(
-            f"teacher {BUNDLED}{name}: expected the classes of the data ({', '.join(classes.names)}"
-            f"), got {', '.join(preprocessing['classes'])}; leave it out of teachers"
-        )
+    _require_classes(f"{BUNDLED}{name}", preprocessing, classes)
     config = NetworkConfig.model_validate(shipped.facts["member"]["network"])
     network = build_empty_network(config, len(classes))
     network.load_state_dict({key: value.float() for key, value in load(shipped.weights).items()})
     return Teacher(network.eval(), preprocessing, shipped.share)
+
+
+def _require_classes(name: str, preprocessing: Preprocessing, classes: ClassList) -> None:
+    if tuple(preprocessing["classes"]) != classes.names:
+        raise ConfigError(
+            f"teacher {name}: expected the classes of the data ({', '.join(classes.names)}"
+            f"), got {', '.join(preprocessing['classes'])}; leave it out of teachers"
+        )

@@ -164,7 +164,7 @@ class TrainingConfig(FrozenConfig):
         default=False,
         description="Capture forward and backward passes of full batches as CUDA graphs, which "
         "saves small networks the launch of every kernel. No effect on a CPU, with several "
-        "workers, with frozen epochs or with gradient checkpointing.",
+        "workers, with accumulated batches, with frozen epochs or with gradient checkpointing.",
     )
     threads: int | None = Field(
         default=None,

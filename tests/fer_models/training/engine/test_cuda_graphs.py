@@ -23,6 +23,7 @@ def test_a_training_that_changes_its_passes_is_not_captured() -> None:
     assert not can_graph(MEMBER)
     assert not can_graph(with_graph(workers=2))
     assert not can_graph(with_graph(frozen_epochs=1))
+    assert not can_graph(with_graph(accumulate=2))
     checkpointed = MEMBER.network.model_copy(update={"gradient_checkpointing": True})
     assert not can_graph(with_graph().model_copy(update={"network": checkpointed}))
 

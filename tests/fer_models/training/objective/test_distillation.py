@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from fer_models.bundles.bundle import EnsembleBundle, load_any_bundle, load_bundle
+from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, StoreError
 from fer_models.progress import Progress, listening
@@ -24,6 +25,7 @@ from fer_models.training.objective.targets import training_targets
 from fer_models.training.predict import load_network, predict_probabilities
 from fer_models.training.train import train_member
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED, Trained
+from tests.fer_models.training.faces import write_faces
 
 STUDENT = MEMBER.model_copy(update={"name": "student", "teachers": ("small",)})
 
@@ -45,6 +47,23 @@ def test_several_teachers_are_averaged(trained: Trained) -> None:
     probs_NK = distill(trained.store, data, STUDENT, (trained.model, other)).train.teacher_probs_NK
     assert probs_NK is not None
     np.testing.assert_allclose(probs_NK, np.mean(expected, axis=0), atol=1e-5)
+
+
+def test_a_teacher_with_other_classes_is_refused(trained: Trained) -> None:
+    data = training_data(open_snapshot(trained.store, trained.snapshot))
+    names = [*reversed(data.classes.names)]
+    train = replace(data.train, classes=ClassList.named(names))
+    data_in_other_order = replace(data, train=train)
+    with pytest.raises(ConfigError, match=f"teacher {trained.model.id}: expected the classes"):
+        distill(trained.store, data_in_other_order, STUDENT, (trained.model,))
+
+
+def test_a_teacher_of_another_snapshot_is_refused_before_the_training(trained: Trained) -> None:
+    other = write_faces(trained.store, voted=True)
+    with pytest.raises(ConfigError) as caught:
+        train_member(trained.store, other, STUDENT, 3, UNTRACKED, (trained.model,))
+    [problem] = caught.value.problems
+    assert problem == f"{trained.model.id} was trained on {trained.snapshot.id[:12]}"
 
 
 def test_a_student_gets_other_weights_and_names_its_teachers(trained: Trained) -> None:
