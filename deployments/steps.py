@@ -1,6 +1,8 @@
 """Steps of `prefect deploy`: the parameters that the deployments of a work pool are made with."""
 
+import json
 import os
+import re
 from typing import Any
 
 from fer_models.errors import ConfigError
@@ -29,7 +31,7 @@ def run_parameters(needs_data: bool = False, needs_store: bool = False) -> dict[
         needs_store: whether a store must be given, for one that reads no data.
 
     Raises:
-        ConfigError: they are missing, or the recipe or an override is wrong.
+        ConfigError: they are missing, a JSON list is wrong, or the recipe or an override is.
     """
     given = {name: _value(name, *variables) for name, variables in _VARIABLES.items()}
     request = RunRequest.model_validate({name: value for name, value in given.items() if value})
@@ -56,4 +58,22 @@ def _value(name: str, environment: str, variable: str) -> str | list[str]:
         return str(value)
     if isinstance(value, list):
         return [str(item) for item in value]
-    return [part.strip() for part in str(value).replace("\n", ";").split(";") if part.strip()]
+    text = str(value).strip()
+    is_json = text.startswith("[")
+    parts = _json_texts(text, environment, variable) if is_json else re.split(r"[;\n]", text)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _json_texts(text: str, environment: str, variable: str) -> list[str]:
+    expected = (
+        f"{environment}, or the Prefect variable {variable}: expected a JSON list of texts, such "
+        'as ["a", "b"], as the value starts with ['
+    )
+    try:
+        parts = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{expected}; got other text ({error}); check the quotes") from error
+    wrong = [part for part in parts if not isinstance(part, str)]
+    if wrong:
+        raise ConfigError(f"{expected}; got {json.dumps(wrong[0])} in it; put it in quotes")
+    return list(parts)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model/model.onnx"
 FACTS_FILE = "model/model.json"
+_PARTS = ("model", "page", INDEX)
+"""What a page consists of, in its folder; nothing else there is touched."""
+_SCRATCH = ".ferflow-page-"
 # Everything from the page's own folder; WebAssembly is compiled, and nothing else is evaluated.
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
@@ -62,11 +66,12 @@ def write_browser_page(
 ) -> WrittenPage:
     """Write a page that runs a model in the browser, for any static web server.
 
-    The folder is complete, or it is not written.
+    The page is complete, or it is not written and an earlier one stays. Other files in the folder
+    of an earlier page always stay.
 
     Args:
         model: as for `write_onnx`, or an ONNX file.
-        folder: does not exist yet, or is empty, or holds an earlier page.
+        folder: does not exist yet, or is empty, or holds an earlier page, which is replaced.
         store: contains `champion` and stored models.
         runtime: see `runtime_files`.
         speed: how many views of each face are computed.
@@ -155,8 +160,10 @@ def _check_folder(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise StoreError(f"{folder}: expected a folder, got a file; choose another one")
-    is_earlier = (folder / FACTS_FILE).exists()
-    if any(folder.iterdir()) and not is_earlier:
+    is_earlier = (folder / FACTS_FILE).exists() and (folder / MODEL_FILE).exists()
+    # A killed export may have left its scratch folder.
+    is_empty = all(path.name.startswith(_SCRATCH) for path in folder.iterdir())
+    if not is_empty and not is_earlier:
         raise StoreError(
             f"{folder}: expected a new or empty folder, or one with an earlier page; got other "
             "files; choose another one"
@@ -164,19 +171,58 @@ def _check_folder(folder: Path) -> None:
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """All files beside the folder first; then they take its place."""
+    """The whole page in a scratch folder on the same file system first; then it takes its place."""
+    assert {name.split("/")[0] for name in files} == set(_PARTS)
     try:
+        if folder.exists():
+            _replace(folder, files)
+            return
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder.parent) as scratch:
             new = Path(scratch) / "new"
-            for name, data in files.items():
-                path = new / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-            if folder.exists():
-                shutil.move(folder, Path(scratch) / "old")
-            shutil.move(new, folder)
+            _write_files(new, files)
+            new.rename(folder)
     except OSError as error:
         raise StoreError(
             f"{folder}: can't write the page ({error.strerror}); choose another folder"
+        ) from error
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _replace(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Exchange the parts of a page by renames; after an error or a Ctrl-C all are the old ones."""
+    scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=folder))
+    new, old = scratch / "new", scratch / "old"
+    try:
+        _write_files(new, files)
+        old.mkdir()
+        for name in _PARTS:
+            if os.path.lexists(folder / name):
+                (folder / name).rename(old / name)
+            (new / name).rename(folder / name)
+    except BaseException:
+        _put_back(folder, new, old)
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _put_back(folder: Path, new: Path, old: Path) -> None:
+    """Undo an exchange, wherever it stopped: a new part that left its folder is in place."""
+    try:
+        for name in _PARTS if old.exists() else ():
+            if os.path.lexists(folder / name) and not os.path.lexists(new / name):
+                (folder / name).rename(new / name)
+            if os.path.lexists(old / name):
+                (old / name).rename(folder / name)
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: can't put the earlier page back ({error.strerror}); move its parts there "
+            f"from {old}"
         ) from error

@@ -105,6 +105,7 @@ def _run(
             _report(video, predicted)
         if annotated is not None and last is not None:
             _draw(annotated, frames, tuple(one.face for one in last.faces))
+        frames.clear()  # their memory, before the next ones are decoded
 
 
 def _draw(annotated: AnnotatedVideo, frames: list[Frame], faces: tuple[PredictedFace, ...]) -> None:

@@ -19,6 +19,8 @@ from fer_models.video.smoothing import Smoother
 from fer_models.video.tracking import Tracker
 
 _BATCH = 16
+# With the pixels of all frames. It is large, as small batches leave cores idle.
+_BATCH_BYTES = 256 << 20
 
 
 class VideoSettings(FrozenConfig):
@@ -97,25 +99,52 @@ def predict_frames(
     """
     tracker = Tracker(settings.min_overlap, settings.max_missing_s)
     smoother = Smoother(settings.time_constant_s)
-    groups: deque[list[Frame]] = deque([[]])
-
-    def pictures() -> Iterator[Picture]:
-        for frame in video.frames(settings.rate, decode_all=decode_all):
-            groups[-1].append(frame)
-            if frame.is_chosen:
-                groups.append([])
-                yield Picture(str(frame.number), pixels=frame.pixels)
-
+    waiting = _Waiting(video.frames(settings.rate, decode_all=decode_all))
     is_empty = True
     batch_size = 1 if video.is_camera else _BATCH
-    predictions = predict_pictures(pictures(), model, settings.faces, batch_size, settings.search)
-    for predicted in predictions:
-        is_empty = False
-        group = groups.popleft()
-        yield _tracked(group[-1], predicted, tracker, smoother), group
+    while not waiting.is_at_end:
+        for predicted in predict_pictures(
+            waiting.pictures(), model, settings.faces, batch_size, settings.search
+        ):
+            is_empty = False
+            group = waiting.next_group()
+            yield _tracked(group[-1], predicted, tracker, smoother), group
     if is_empty:
         raise DataError(f"{video.name}: expected a video with frames, got none; check the file")
-    yield None, groups.popleft()
+    yield None, waiting.next_group()
+
+
+class _Waiting:
+    """Frames that wait for a prediction, in groups; an analysed frame is the last of its group."""
+
+    def __init__(self, frames: Iterator[Frame]) -> None:
+        self.is_at_end = False
+        self._frames = frames
+        self._groups: deque[list[Frame]] = deque([[]])
+        self._num_bytes = 0
+
+    def pictures(self) -> Iterator[Picture]:
+        """The next frames to analyse, until all that wait have too many bytes."""
+        for frame in self._frames:
+            self._groups[-1].append(frame)
+            self._num_bytes += _num_bytes(frame)
+            if frame.is_chosen:
+                self._groups.append([])
+                yield Picture(str(frame.number), pixels=frame.pixels)
+                # Of the frames that are still waiting: a full batch was predicted meanwhile.
+                if self._num_bytes >= _BATCH_BYTES:
+                    return
+        self.is_at_end = True
+
+    def next_group(self) -> list[Frame]:
+        """The group that has waited longest; it waits no more."""
+        group = self._groups.popleft()
+        self._num_bytes -= sum(map(_num_bytes, group))
+        return group
+
+
+def _num_bytes(frame: Frame) -> int:
+    return 0 if frame.pixels is None else frame.pixels.nbytes
 
 
 def _tracked(

@@ -18,6 +18,35 @@ def test_deployments_carry_what_the_environment_says(monkeypatch: pytest.MonkeyP
     assert parameters["store"] == "s3://bucket/prefix"
 
 
+def test_several_sources_or_overrides_are_a_json_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FERFLOW_SOURCES", ' ["/data/a;b.csv",\n "/data/[c].csv", ""]\n')
+    monkeypatch.setenv("FERFLOW_OVERRIDES", '["seed=3", "tuning.enabled=false"]')
+    parameters = run_parameters()
+    assert parameters["data"] == ["/data/a;b.csv", "/data/[c].csv"]
+    assert parameters["overrides"] == ["seed=3", "tuning.enabled=false"]
+
+
+@pytest.mark.parametrize("name", ["FERFLOW_SOURCES", "FERFLOW_OVERRIDES"])
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        ("['seed=1']", "check the quotes"),
+        ('["seed=1"', "check the quotes"),
+        ('["seed=1", 2]', "got 2 in it; put it in quotes"),
+        ('[["seed=1"]]', "put it in quotes"),
+    ],
+)
+def test_a_wrong_json_list_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, part: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as refused:
+        run_parameters()
+    assert str(refused.value).startswith(f"{name}, or the Prefect variable {name.lower()}: ")
+    assert 'expected a JSON list of texts, such as ["a", "b"]' in str(refused.value)
+    assert part in str(refused.value)
+
+
 def test_or_what_prefect_s_variables_say(monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect.variables import Variable
 

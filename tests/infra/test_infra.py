@@ -81,6 +81,33 @@ def test_the_image_contains_every_package_and_runs_without_root() -> None:
     assert f"astral-sh/uv:{locked_uv[1]} " in dockerfile
 
 
+def test_the_user_of_the_image_owns_the_folders_of_its_volumes(compose: dict[str, Any]) -> None:
+    dockerfile = (INFRA / "Dockerfile").read_text()
+    as_root = dockerfile.partition("\nUSER ferflow\n")[0]
+    folders = [
+        volume.split(":")[1]
+        for service in compose["services"].values()
+        if service["image"].startswith("ferflow:")
+        for volume in service.get("volumes", [])
+        if volume.split(":")[0] in compose["volumes"]
+    ]
+    assert folders
+    for folder in folders:
+        made = re.search(rf"\bmkdir (-p )?{re.escape(folder)}\s", as_root)
+        owned = re.search(rf"\bchown ferflow:ferflow {re.escape(folder)}\s", as_root)
+        assert made, folder
+        assert owned, folder
+        assert made.start() < owned.start()
+
+
+def test_the_deployments_get_every_variable_they_are_built_from(compose: dict[str, Any]) -> None:
+    given = compose["services"]["deploy"]["environment"]
+    steps = (ROOT / "deployments" / "steps.py").read_text()
+    names = set(re.findall(r'"(FERFLOW_\w+)"', steps))
+    assert names == {name for name in given if name.startswith("FERFLOW_")}
+    assert given["FERFLOW_OVERRIDES"] == "${FERFLOW_OVERRIDES:-}"  # optional
+
+
 def test_the_ray_cluster_file_matches_the_schema_of_ray() -> None:
     jsonschema = pytest.importorskip("jsonschema")
     ray = importlib.util.find_spec("ray")

@@ -1,8 +1,10 @@
 """The folder of the page is complete, names its model, and replaces only an earlier page."""
 
 import hashlib
+import itertools
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,33 @@ from fer_models.inference.open_model import open_model
 from tests.deployments.browser_page.conftest import FILES
 
 _BUNDLE = "bundled:face_cnn"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Of all files below a folder, by their relative paths."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def stopping_rename(
+    problem: BaseException, is_done: bool
+) -> Callable[[int], Callable[[Path, Path], None]]:
+    """`Path.rename` with a problem in the call of a number, before or after it renamed."""
+    rename = Path.rename
+
+    def stopping(last: int) -> Callable[[Path, Path], None]:
+        numbers = itertools.count()
+
+        def stop_once(path: Path, target: Path) -> None:
+            is_last = next(numbers) == last
+            if is_done or not is_last:
+                rename(path, target)
+            if is_last:
+                raise problem
+
+        return stop_once
+
+    return stopping
 
 
 def test_the_folder_has_the_model_and_all_that_the_page_loads(
@@ -69,6 +98,89 @@ def test_an_earlier_page_is_replaced_and_nothing_else(small_runtime: Path, tmp_p
     with pytest.raises(StoreError, match="expected a folder, got a file"):
         write_browser_page(_BUNDLE, other / "letter.txt", runtime=small_runtime)
     assert [path.name for path in other.iterdir()] == ["letter.txt"]
+
+
+def test_other_files_beside_an_earlier_page_stay(small_runtime: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "public"
+    write_browser_page(_BUNDLE, folder, runtime=small_runtime)
+    (folder / ".git").mkdir()
+    for name in (".git/HEAD", "CNAME", "robots.txt"):
+        (folder / name).write_text(name)
+    (folder / "index.html").write_text("old")
+    before = contents(folder)
+    write_browser_page(_BUNDLE, folder, runtime=small_runtime)
+    after = contents(folder)
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] != before[name]} == {"index.html"}
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("problem", "is_done", "raised"),
+    [
+        (KeyboardInterrupt(), True, KeyboardInterrupt),
+        (OSError(28, "No space left on device"), False, StoreError),
+    ],
+)
+def test_an_export_that_stops_anywhere_keeps_the_earlier_page(
+    small_runtime: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    problem: BaseException,
+    is_done: bool,
+    raised: type[BaseException],
+) -> None:
+    folder = tmp_path / "public"
+    write_browser_page(_BUNDLE, folder, runtime=small_runtime)
+    for name in ("index.html", "page/old.js", "model/old.txt", "CNAME"):
+        (folder / name).write_text("old")
+    before = contents(folder)
+    rename = stopping_rename(problem, is_done)
+    for last in range(6):  # two for each part
+        monkeypatch.setattr(Path, "rename", rename(last))
+        with pytest.raises(raised):
+            write_browser_page(_BUNDLE, folder, runtime=small_runtime)
+        assert contents(folder) == before
+        assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_earlier_page_that_can_t_be_put_back_is_not_deleted(
+    small_runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "public"
+    write_browser_page(_BUNDLE, folder, runtime=small_runtime)
+    rename = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if target.parent == folder:
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    before = contents(folder / "model")
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(StoreError, match="move its parts there from") as refused:
+        write_browser_page(_BUNDLE, folder, runtime=small_runtime)
+    kept = Path(str(refused.value).rpartition(" from ")[2])
+    assert contents(kept / "model") == before
+
+
+def test_the_model_of_another_program_is_no_earlier_page(
+    small_runtime: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "public" / "model").mkdir(parents=True)
+    (tmp_path / "public" / FACTS_FILE).write_text("{}")
+    with pytest.raises(StoreError, match="expected a new or empty folder"):
+        write_browser_page(_BUNDLE, tmp_path / "public", runtime=small_runtime)
+    assert contents(tmp_path / "public") == {FACTS_FILE: b"{}"}
+
+
+def test_a_killed_export_to_an_empty_folder_can_be_repeated(
+    small_runtime: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "public"
+    (folder / ".ferflow-page-abc" / "new").mkdir(parents=True)
+    write_browser_page(_BUNDLE, folder, runtime=small_runtime)
+    assert (folder / FACTS_FILE).is_file()
 
 
 def test_without_the_runtime_nothing_is_written(small_runtime: Path, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,13 @@ from PIL import Image
 
 from fer_models.errors import ConfigError, DataError, FerError
 from fer_models.inference.open_model import open_model
+from fer_models.inference.picture import Pixels
 from fer_models.labels import CLASS_NAMES
 from fer_models.progress import Progress, listening
 from fer_models.video import predict_video as module
 from fer_models.video.analyse import VideoOutputs, analyse_video
 from fer_models.video.files import video_format
-from fer_models.video.frames import open_video
+from fer_models.video.frames import Frame, Video, open_video
 from fer_models.video.predict_video import VideoSettings
 from fer_models.video.write import CODECS, annotated_video, check_codec
 from tests.fer_models.video.clips import MODEL, SIZE, read_clip, write_clip
@@ -89,6 +92,36 @@ def test_the_annotated_video_has_all_frames(tmp_path: Path, suffix: str) -> None
     # The bars are beside the frame.
     assert frames[0].shape[1] > 1.5 * SIZE[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", out.name]
+
+
+def test_only_the_frames_up_to_the_next_analysed_one_are_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_all = Video.frames
+    decoded: list[weakref.ref[Pixels]] = []
+    num_held: list[int] = []
+
+    def read(video: Video, rate: float, *, decode_all: bool = False) -> Iterator[Frame]:
+        for frame in read_all(video, rate, decode_all=decode_all):
+            assert frame.pixels is not None
+            decoded.append(weakref.ref(frame.pixels))
+            num_held.append(sum(one() is not None for one in decoded))
+            yield frame
+
+    clip = str(write_clip(tmp_path / "clip.mp4", num_frames=110))
+    settings = VideoSettings(faces="crop", time_constant_s=0, rate=1)
+    with open_video(clip) as video:
+        analyse_video(video, MODEL, settings, VideoOutputs(annotated=tmp_path / "one_batch.mp4"))
+    monkeypatch.setattr(module, "_BATCH_BYTES", 10 * SIZE[0] * SIZE[1] * 3)
+    monkeypatch.setattr(Video, "frames", read)
+    with open_video(clip) as video:
+        analyse_video(video, MODEL, settings, VideoOutputs(annotated=tmp_path / "batches.mp4"))
+    assert len(decoded) == 110
+    # One of 25 is analysed; the reader and the batch before may still have their last frames.
+    assert 25 <= max(num_held) <= 28
+    np.testing.assert_array_equal(
+        read_clip(tmp_path / "batches.mp4"), read_clip(tmp_path / "one_batch.mp4")
+    )
 
 
 def test_an_interrupted_video_keeps_what_was_read(
