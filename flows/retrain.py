@@ -35,9 +35,9 @@ def retrain(run: StartedRun) -> Outcome | None:
     if not decision.retrain:
         run.nothing_to_do(_figures(decision))
         return None
-    shifted = config.model_copy(update={"seed": config.seed + decision.seed_shift})
-    trained = train_members(shifted, prepared, from_champion=config.retraining.warm_start)
-    return run.judged(promote_candidate(shifted, trained))
+    run.reconfigure(config.model_copy(update={"seed": config.seed + decision.seed_shift}))
+    trained = train_members(run.config, prepared, from_champion=config.retraining.warm_start)
+    return run.judged(promote_candidate(run.config, trained))
 
 
 def _figures(decision: RetrainingDecision) -> str:

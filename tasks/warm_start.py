@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from fer_models.classes.class_list import ClassList
 from fer_models.promotion.warm_start import warm_starts
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef, SnapshotRef, TuningRef
@@ -22,9 +21,10 @@ def warm_start(
 ) -> dict[str, ModelRef]:
     """The champion's network that each member starts from; members without one are left out.
 
-    A search may have changed a member's network, so its result is applied first.
+    A search may have changed a member's network, so its result is applied first. A network that has
+    learned from held-out images of the snapshot is not started from.
     """
     artifacts = ArtifactStore(store)
     tuned = (apply_tuning(artifacts, member, tuning) for member in members)
     reading = [with_native_input(artifacts, snapshot, member) for member in tuned]
-    return warm_starts(artifacts, reading, ClassList.from_info(artifacts.info(snapshot)))
+    return warm_starts(artifacts, reading, snapshot)

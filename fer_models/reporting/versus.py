@@ -9,16 +9,18 @@ from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import FerError
 from fer_models.evaluation.predictions import (
     Predictions,
+    final_fit_of,
     model_classes_of,
     model_ref,
     read_predictions,
+    selected_model,
 )
 from fer_models.reporting.gallery import FaceImage, face_of
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 MAX_FACES = 10
-_TRAIN = "train"
+_TRAIN, _VALIDATION = "train", "validation"
 
 Mask = npt.NDArray[np.bool_]
 
@@ -58,12 +60,15 @@ def compare_with_champion(
     """Compare the candidate's answers on a split with the champion's.
 
     A champion of another dataset predicts the images now; those that it was trained on are left
-    out. None if there was no champion.
+    out. On validation images a final fit is represented by the model that it repeats, because it
+    has learned from them. None if there was no champion.
     """
     if champion_id is None:
         return None
     try:
         champion = model_ref(store, champion_id)
+        if split == _VALIDATION:
+            champion = selected_model(store, champion)
         probs_NK = _probabilities(store, snapshot, champion, candidate, split)
         seen = _trained_on(store, snapshot, champion, candidate)
     except FerError as error:
@@ -123,7 +128,7 @@ def _probabilities(
 ) -> npt.NDArray[np.floating] | None:
     """The champion's probabilities, N x K; None if it has other classes."""
     if store.info(champion).get("snapshot_id") == snapshot.ref.id:
-        return read_predictions(store, snapshot, champion)[split].probs_NK
+        return read_predictions(store, snapshot, champion, (split,))[split].probs_NK
     if model_classes_of(store, champion).names != snapshot.classes.names:
         return None
     from fer_models.training.predict import predict_model
@@ -135,12 +140,17 @@ def _probabilities(
 def _trained_on(
     store: ArtifactStore, snapshot: DatasetSnapshot, champion: ModelRef, candidate: Predictions
 ) -> Mask:
-    """Which images the champion was trained on, by their pixels; N bools."""
+    """Which images the champion was trained on, by their pixels; N bools.
+
+    A final fit was trained on the validation images of its snapshot, too.
+    """
     nothing: Mask = np.zeros(len(candidate.positions), dtype=np.bool_)
     ref = store.ref(SnapshotRef, str(store.info(champion).get("snapshot_id")))
     if ref.id == snapshot.ref.id or not store.exists(ref):
         return nothing
     other = open_snapshot(store, ref)
-    trained = set(other.manifest["pixel_sha256"].to_numpy()[other.positions(_TRAIN)])
+    splits = (_TRAIN,) if final_fit_of(store, champion) is None else (_TRAIN, _VALIDATION)
+    positions = np.concatenate([other.positions(one) for one in splits])
+    trained = set(other.manifest["pixel_sha256"].to_numpy()[positions])
     shas = snapshot.manifest["pixel_sha256"].to_numpy()[candidate.positions]
     return np.array([sha in trained for sha in shas], dtype=np.bool_)

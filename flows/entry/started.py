@@ -116,6 +116,15 @@ class StartedRun:
         publish_configuration(self.config)
         publish_tracking_problem(destination(self.config.tracking).problem)
 
+    def reconfigure(self, config: PipelineConfig) -> None:
+        """Go on with another configuration, which the summary and the record of the run then have.
+
+        The artifact `configuration` gets a new version.
+        """
+        if config != self.config:
+            self.config = config
+            publish_configuration(config)
+
     def title(self, current: str) -> str:
         """The name of the run: the one a person gave, else recipe, data and date."""
         if self.request.run_name:

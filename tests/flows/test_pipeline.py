@@ -9,6 +9,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
+from deployments.cli.runs.repeat import repeat_options
 from fer_models.errors import GateError
 from fer_models.history.runs import list_runs
 from fer_models.progress import Progress, listening
@@ -152,6 +153,11 @@ def test_retrain_challenges_an_old_champion_with_another_seed(
     assert fresh is not None
     assert fresh.trained.prepared == outcome.trained.prepared
     assert not {m.id for m in fresh.trained.models} & {m.id for m in outcome.trained.models}
+    store = ArtifactStore(config.store)
+    trained_with = {store.info(model)["seed"] for model in fresh.trained.models}
+    [record] = [run for run in list_runs(store).runs if run.artifacts.report == fresh.run.id]
+    assert trained_with == {record.seed} != {config.seed}
+    assert repeat_options(record)[repeat_options(record).index("--seed") + 1] == str(record.seed)
 
 
 def test_a_rejection_by_the_gate_stops_the_flow_and_lists_all_failures(

@@ -138,6 +138,7 @@ def test_members_start_from_networks_that_have_not_seen_validation_images(
         {
             "config.json": config,
             "preprocessing.json": json.dumps({"classes": list(opened.classes.names)}).encode(),
+            "lineage.json": b"{}",
         },
         {"name": "small", "kind": "network", "snapshot_id": snapshot.id, "seed": 1},
         name="small",
@@ -150,4 +151,4 @@ def test_members_start_from_networks_that_have_not_seen_validation_images(
         name="small-final",
     )
     Registry(store).set(CHAMPION, final.id, "by a test")
-    assert warm_starts(store, [member], opened.classes) == {"small": first}
+    assert warm_starts(store, [member], snapshot) == {"small": first}

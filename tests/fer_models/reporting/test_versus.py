@@ -11,6 +11,7 @@ from fer_models.reporting.versus import MAX_FACES, compare_with_champion
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.builders import build_model, build_snapshot
+from tests.fer_models.final_fits import build_final_fit
 
 
 def model_with_answers(
@@ -78,4 +79,54 @@ def test_images_that_the_champion_was_trained_on_are_left_out(
     trained = set(opened.manifest["pixel_sha256"].to_numpy()[opened.positions("train")])
     shas = snapshot.manifest["pixel_sha256"].to_numpy()[predictions.positions]
     assert found.seen == sum(sha in trained for sha in shas) > 0
+    assert found.n == len(predictions.labels) - found.seen
+
+
+def test_a_final_fit_is_compared_by_its_predictions_of_the_test_images(
+    store: ArtifactStore,
+) -> None:
+    snapshot = open_snapshot(store, build_snapshot(store))
+    final = build_final_fit(store, build_model(store, snapshot.ref, "old"))
+    candidate = build_model(store, snapshot.ref, "new")
+    predictions = read_predictions(store, snapshot, candidate)["test"]
+    found = compare_with_champion(store, snapshot, predictions, "test", final.id)
+    assert found is not None
+    assert (found.champion_id, found.missing, found.seen) == (final.id, "", 0)
+    theirs = read_predictions(store, snapshot, final, ("test",))["test"]
+    assert found.both == int((predictions.correct & theirs.correct).sum())
+    assert found.n == len(predictions.labels)
+
+
+def test_on_validation_images_a_final_fit_is_represented_by_the_model_that_it_repeats(
+    store: ArtifactStore,
+) -> None:
+    snapshot = open_snapshot(store, build_snapshot(store, fractions=(0.7, 0.3, 0.0)))
+    selected = build_model(store, snapshot.ref, "old")
+    final = build_final_fit(store, selected)
+    candidate = build_model(store, snapshot.ref, "new")
+    predictions = read_predictions(store, snapshot, candidate)["validation"]
+    found = compare_with_champion(store, snapshot, predictions, "validation", final.id)
+    assert found is not None
+    assert (found.champion_id, found.champion, found.missing) == (selected.id, "old", "")
+    theirs = read_predictions(store, snapshot, selected)["validation"]
+    assert found.both == int((predictions.correct & theirs.correct).sum())
+
+
+def test_validation_images_that_a_final_fit_was_trained_on_are_left_out(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = open_snapshot(store, build_snapshot(store, seed=3))
+    other = open_snapshot(store, build_snapshot(store, seed=3, fractions=(0.4, 0.5, 0.1)))
+    champion = build_final_fit(store, build_model(store, other.ref, "old"))
+    candidate = build_model(store, snapshot.ref, "new")
+    predictions = read_predictions(store, snapshot, candidate)["test"]
+    probs_NK = np.full((len(predictions.labels), len(CLASS_NAMES)), 1 / len(CLASS_NAMES))
+    monkeypatch.setattr("fer_models.training.predict.predict_model", lambda *_: probs_NK)
+    found = compare_with_champion(store, snapshot, predictions, "test", champion.id)
+    assert found is not None
+    table = other.manifest[
+        (other.manifest["status"] == "kept") & (other.manifest["split"] != "test")
+    ]
+    shas = snapshot.manifest["pixel_sha256"].iloc[predictions.positions]
+    assert found.seen == int(shas.isin(table["pixel_sha256"]).sum()) > 0
     assert found.n == len(predictions.labels) - found.seen

@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 from prefect import State
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
+)
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import ArtifactSort
 from prefect.states import Scheduled
 
 from fer_models.errors import ConfigError
@@ -45,6 +50,11 @@ def judged(run: StartedRun) -> Outcome:
 def idle(run: StartedRun) -> None:
     if not run.force:
         run.nothing_to_do("nothing new")
+
+
+@entry_flow("entry-reconfigured", short_run)
+def reconfigured(run: StartedRun) -> None:
+    run.reconfigure(run.config.model_copy(update={"seed": 7}))
 
 
 @entry_flow("entry-broken", short_run)
@@ -99,6 +109,20 @@ def test_every_run_leaves_a_record_in_its_store(tmp_path: Path) -> None:
     assert records["third"].message == "out of luck"
     assert records["first"].seed == 2
     assert records["first"].trigger == "cli"
+
+
+def test_a_run_that_goes_on_with_another_seed_records_and_shows_it(tmp_path: Path) -> None:
+    store = ArtifactStore(StoreConfig(url=str(tmp_path)))
+    run = _run_of(reconfigured(store=store.url, seed=5, return_state=True))
+    [record] = list_runs(store).runs
+    assert (record.seed, record.config["seed"]) == (7, 7)
+    wanted = ArtifactFilter(
+        key=ArtifactFilterKey(any_=["configuration"]),
+        flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]),
+    )
+    with get_client(sync_client=True) as client:
+        shown = client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.UPDATED_DESC)
+    assert "seed: 7\n" in str(shown[0].data)
 
 
 def test_a_run_without_a_reason_says_so(tmp_path: Path) -> None:
