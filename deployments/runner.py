@@ -19,6 +19,7 @@ from prefect.runner import Runner
 
 from deployments.server.process import answers
 from fer_models.processes import is_alive
+from fer_models.redaction import without_credentials
 
 _LOG_TIMEOUT_S = 5.0
 _GRACE_S = 5.0
@@ -80,8 +81,8 @@ class ServingRunner(Runner):
             _end(runs, politely=False)
             return
         click.echo(
-            f"error: the Prefect server at {self._api_url} does not answer; its runs are ended "
-            "without it. The next `ferflow up` marks them as crashed",
+            f"error: the Prefect server at {without_credentials(self._api_url)} does not answer; "
+            "its runs are ended without it. The next `ferflow up` marks them as crashed",
             err=True,
         )
         _end(runs)

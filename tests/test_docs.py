@@ -1,5 +1,6 @@
 """The documents name what is there: links, rooms and starting points."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -9,6 +10,10 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "infra").glob("*.md")])
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 MOST_MODULES = 13
+_IMPORT = re.compile(
+    r"^ *from ((?:deployments|flows|tasks|validation|fer_models)[\w.]*) import ([\w, ]+)$",
+    re.MULTILINE,
+)
 _ROOM = re.compile(r"^( {6}| {8})([a-z0-9_]+)/ ", re.MULTILINE)
 
 
@@ -52,6 +57,17 @@ def test_links_to_headings_lead_somewhere(page: Path) -> None:
         f"{target}#{anchor}"
         for target, anchor in links
         if anchor not in _anchors(page.parent / target if target else page)
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_names_that_python_examples_import_exist(page: Path) -> None:
+    missing = [
+        f"{module}.{name}"
+        for module, names in _IMPORT.findall(page.read_text("utf-8"))
+        for name in names.replace(" ", "").split(",")
+        if not hasattr(importlib.import_module(module), name)
     ]
     assert not missing
 

@@ -11,6 +11,7 @@ from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
 from deployments.server.home import configured_api
 from fer_models.errors import ConfigError
+from fer_models.redaction import without_credentials
 
 
 @click.command(name="automations")
@@ -45,9 +46,9 @@ def command(notify: str, silence_s: int) -> Produced:
 
     require_answer(api)
     ensure_automations(notify, silence_s=silence_s)
-    names = _names()
-    print_facts({"server": api, "automations": ", ".join(names)})
-    return {"api": api, "automations": names}
+    names, shown = _names(), without_credentials(api)
+    print_facts({"server": shown, "automations": ", ".join(names)})
+    return {"api": shown, "automations": names}
 
 
 def _names() -> list[str]:

@@ -3,8 +3,6 @@
 import os
 import platform
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -16,6 +14,7 @@ from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
 from fer_models.errors import FerError
 from fer_models.lineage import package_version
+from fer_models.redaction import without_credentials
 from fer_models.tracking.config import TrackingConfig
 from fer_models.tracking.mode import destination
 
@@ -151,19 +150,17 @@ def _store(store_url: str | None) -> Finding:
 def _prefect() -> Finding:
     from prefect.settings import get_current_settings
 
+    from deployments.server.process import answers
+
     url = get_current_settings().api.url
     if not url:
         advice = "each run starts a temporary one (10 to 20 s); `ferflow up` starts one with the UI"
         return Finding("prefect", "note", "no server configured", advice)
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310
-            if answer.status == 200:
-                return Finding("prefect", "ok", f"{url} is reachable")
-            reason = f"status {answer.status}"
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = str(error)
+    shown = without_credentials(url)
+    if answers(url, timeout_s=5):
+        return Finding("prefect", "ok", f"{shown} is reachable")
     advice = "start it with `ferflow up`, or unset PREFECT_API_URL"
-    return Finding("prefect", "problem", f"{url} is not reachable ({reason})", advice)
+    return Finding("prefect", "problem", f"{shown}: no Prefect server answers", advice)
 
 
 def _wandb() -> Finding:

@@ -7,6 +7,7 @@ import click
 from deployments.cli.options import config_from, config_options, open_store, store_option
 from deployments.cli.output import Produced, print_table
 from deployments.cli.output import reporting_command as reporting
+from fer_models.errors import ConfigError
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
 from flows.recipes import load_config, recipe_names, save_recipe, saved_recipes
@@ -43,19 +44,28 @@ def command() -> None:
 @store_option
 @reporting
 def list_recipes(store_url: str | None) -> Produced:
-    """List the built-in recipes and those saved in the store."""
+    """List the built-in recipes and those saved in the store.
+
+    A recipe that an earlier version saved may have settings that no longer exist: it is listed with
+    its problems.
+    """
     store = open_store(store_url)
     built_in, saved = recipe_names(), saved_recipes(store)
-    rows = [
-        [
-            name,
-            "built-in" if name in built_in else "saved",
-            _members(load_config(name, store=store)),
-        ]
-        for name in (*built_in, *saved)
-    ]
+    rows: list[list[str]] = []
+    unusable: dict[str, str] = {}
+    for name in (*built_in, *saved):
+        try:
+            members = _members(load_config(name, store=store))
+        except ConfigError as error:
+            members, unusable[name] = "can't be used", str(error)
+        rows.append([name, "built-in" if name in built_in else "saved", members])
     print_table(f"Recipes (saved ones: {store.url})", ["recipe", "from", "members"], rows)
-    return {"recipes": built_in, "saved": saved, "store": store.url}
+    for name, problem in unusable.items():
+        click.echo(
+            f"{problem}\n  correct {store.url}/recipes/{name}.yaml, or save it again with "
+            f"its settings (`ferflow recipes save {name} --replace ...`)"
+        )
+    return {"recipes": built_in, "saved": saved, "unusable": unusable, "store": store.url}
 
 
 @command.command()

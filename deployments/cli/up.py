@@ -24,6 +24,7 @@ from deployments.server.process import require_answer, start_lasting_server
 from deployments.server.running import only_one, write_facts
 from deployments.serving import RETRAINING, WEEKLY
 from fer_models.errors import ConfigError
+from fer_models.redaction import without_credentials
 from fer_models.storage.store import ArtifactStore
 from flows.checks import check_config
 from flows.request import RunRequest
@@ -135,20 +136,14 @@ def _serve(
         runner.add_deployment(deployment)
     ensure_automations(notify)
     catch_up(scheduled, missed)
-    ready: Produced = {
-        "api": api_url,
-        "ui": api_url.removesuffix("/api"),
-        "deployments": [deployment.full_name for deployment in deployments],
-        "schedule": _schedule_in_force(scheduled),
-        "pages": os.environ[PAGES_VARIABLE],
-        "pid": os.getpid(),
-    }
+    names = [deployment.full_name for deployment in deployments]
+    ready = _facts(api_url, names, _schedule_in_force(scheduled))
     os.environ[PARENT_VARIABLE] = str(os.getpid())
     write_facts(home, ready)
     # Its front page opens the version of the UI that the browser prefers; other pages do not.
     click.echo(f"Prefect UI   {ready['ui']}")
     click.echo(f"reports      {ready['pages']}")
-    click.echo(f"other shells export PREFECT_API_URL={api_url}")
+    click.echo(f"other shells export PREFECT_API_URL={ready['api']}")
     click.echo("trigger      prefect deployment run run-pipeline/run-pipeline")
     click.echo(f"retraining   {ready['schedule'] or 'off'}   (stop with Ctrl-C)")
     announce(ready | {"state": "ready"})
@@ -161,6 +156,19 @@ def _serve(
         runner.serve()
     click.echo("stopping", err=True)
     return ready | {"state": "stopped"}
+
+
+def _facts(api_url: str, deployments: list[str], schedule: str | None) -> Produced:
+    """What other commands and people need to know, without passwords: it is written to a file."""
+    api = without_credentials(api_url)
+    return {
+        "api": api,
+        "ui": api.removesuffix("/api"),
+        "deployments": deployments,
+        "schedule": schedule,
+        "pages": without_credentials(os.environ[PAGES_VARIABLE]),
+        "pid": os.getpid(),
+    }
 
 
 @contextmanager

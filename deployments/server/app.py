@@ -14,7 +14,7 @@ from typing import Any
 from deployments.server.guard import App, HostGuard, ParameterGuard
 from deployments.server.retry import BusyRetry
 from deployments.server.states import StateNames
-from flows.checks import check_pictures, checked
+from flows.checks import FLOWS_WITHOUT_DATA, check_pictures, checked
 from flows.request import request_of
 
 
@@ -35,7 +35,8 @@ def check_parameters(parameters: dict[str, Any], entrypoint: str) -> None:
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise ConfigError(f"invalid parameters of {entrypoint}:", problems) from error
-    config = checked(request)
+    flow_name = entrypoint.rpartition(".")[2].replace("_", "-")
+    config = checked(request, reads_data=flow_name not in FLOWS_WITHOUT_DATA)
     if "pictures" in parameters:
         check_pictures(config)
 

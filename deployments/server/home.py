@@ -14,6 +14,13 @@ from fer_models.user_input import user_path
 
 HOME_VARIABLE = "PREFECT_HOME"
 API_VARIABLE = "PREFECT_API_URL"
+_PROFILES_VARIABLE = "PREFECT_PROFILES_PATH"
+# Each has two names; a driver without an address is that of a database described by its parts.
+_DATABASE_VARIABLES = tuple(
+    f"PREFECT_{owner}_DATABASE_{setting}"
+    for owner in ("SERVER", "API")
+    for setting in ("CONNECTION_URL", "DRIVER")
+)
 _FOLDER = ".ferflow"
 _DATABASE = "prefect.db"
 _VERSION_FILE = "database-version"
@@ -49,9 +56,8 @@ def configured_api() -> str | None:
     """The API that the environment or the active Prefect profile names, or None."""
     if os.environ.get(API_VARIABLE):
         return os.environ[API_VARIABLE]
-    path = user_path("~/.prefect/profiles.toml")
     try:
-        profiles: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        profiles: dict[str, Any] = tomllib.loads(_profiles_path().read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
         return None
     active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
@@ -65,7 +71,7 @@ def prepare_database(home: Path) -> dict[str, str]:
     Migrating an empty database takes seconds, so the first one is kept as a template.
     """
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if "PREFECT_API_DATABASE_CONNECTION_URL" in os.environ:
+    if _has_own_database():
         return {}
     template = _template()
     if not (home / _DATABASE).exists() and template.is_file():
@@ -79,7 +85,7 @@ def prepare_database(home: Path) -> dict[str, str]:
 
 def database_is_migrated(home: Path) -> None:
     """Note that a server of this version has migrated the database, and keep it as template."""
-    if "PREFECT_API_DATABASE_CONNECTION_URL" in os.environ or not (home / _DATABASE).exists():
+    if _has_own_database() or not (home / _DATABASE).exists():
         return
     (home / _VERSION_FILE).write_text(_version())
     template = _template()
@@ -90,6 +96,18 @@ def database_is_migrated(home: Path) -> None:
         copy = template.with_suffix(f".{os.getpid()}")
         _backup(home / _DATABASE, copy)
         copy.rename(template)
+
+
+def _profiles_path() -> Path:
+    """Where Prefect looks for its profiles, by the variables of the environment."""
+    if chosen := os.environ.get(_PROFILES_VARIABLE):
+        return user_path(chosen)
+    return user_path(os.environ.get(HOME_VARIABLE) or "~/.prefect") / "profiles.toml"
+
+
+def _has_own_database() -> bool:
+    """Whether the environment names another database than the file in Prefect's folder."""
+    return any(os.environ.get(name) for name in _DATABASE_VARIABLES)
 
 
 def _template() -> Path:

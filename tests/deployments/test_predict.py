@@ -264,6 +264,38 @@ def test_bad_input_is_one_message_and_nothing_is_written(
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_no_picture_or_archive_is_overwritten(place: Place, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "faces"), "zip", place.faces)
+    bare = str(shutil.copy(place.faces / "0.png", tmp_path / "bare"))
+    (tmp_path / "link.png").symlink_to(bare)
+    model = ("--model", str(place.bundle), "--format", "csv", "--out")
+    for source, out in (
+        (archive, archive),
+        (f"{archive}::", archive),
+        (bare, bare),
+        (str(tmp_path / "*.png"), bare),
+    ):
+        before = Path(out).read_bytes()
+        done = ferflow("predict", source, str(place.faces), *model, out)
+        assert done.exit_code == 2, done.output
+        assert f"--out {out}: this is a file to predict; choose another" in done.stderr
+        assert Path(out).read_bytes() == before
+
+
+def test_the_file_and_the_annotated_pictures_need_different_places(
+    place: Place, tmp_path: Path
+) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for out in (tmp_path / "faces.csv", folder / "faces.csv"):
+        annotated = folder if out.parent == folder else out
+        given = ("--out", str(out), "--annotate", str(annotated), "--model", str(place.bundle))
+        done = ferflow("predict", str(place.faces), *given)
+        assert done.exit_code == 2, done.output
+        assert f"--out {out}: this is also what --annotate writes" in done.stderr
+        assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [

@@ -74,6 +74,30 @@ def test_bad_input_is_one_message(
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
+def test_the_source_is_never_overwritten(clip: str, tmp_path: Path) -> None:
+    source = Path(clip)
+    before = source.read_bytes()
+    (tmp_path / "link.mp4").symlink_to(source)
+    for arguments in (
+        ("--annotate", clip),
+        ("--annotate", str(tmp_path / "link.mp4")),
+        ("--annotate", f"{tmp_path}/../{tmp_path.name}/clip.mp4"),
+        ("--out", clip, "--format", "csv"),
+    ):
+        done = ferflow("--video", clip, *FAST, *arguments)
+        assert done.exit_code == 2, done.output
+        assert f"{arguments[0]} {clip}: this is a file to predict; choose another" in done.stderr
+        assert source.read_bytes() == before
+
+
+def test_both_results_need_a_file_of_their_own(clip: str, tmp_path: Path) -> None:
+    same = str(tmp_path / "new.mp4")
+    done = ferflow("--video", clip, *FAST, "--out", same, "--format", "csv", "--annotate", same)
+    assert done.exit_code == 2, done.output
+    assert f"--out {same}: this is also what --annotate writes" in done.stderr
+    assert not Path(same).exists()
+
+
 def test_the_smallest_face_is_an_option(tmp_path: Path) -> None:
     clip = str(write_photos(tmp_path / "clip.mp4", photo((20, 40, 160), (240, 100, 80))))
     given = ["--video", clip, *FAST[:4], "--json"]

@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 import time
+from typing import Any
 
 from click.testing import CliRunner
 
 from deployments.cli.store.group import command
-from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.refs import DecisionsRef, ModelRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from fer_models.storage.upkeep.activity import CollectionLock
@@ -42,9 +43,27 @@ def test_damage_is_listed_with_what_uses_it(store: ArtifactStore) -> None:
     assert "1 damaged artifact; add --repair" in error
 
 
-def test_a_repaired_store_is_whole_after_the_next_run(store: ArtifactStore) -> None:
+def _facts(store: ArtifactStore, *options: str) -> tuple[int, dict[str, Any]]:
+    code, text, _ = _check(store, "--json", *options)
+    facts: dict[str, Any] = json.loads(text.splitlines()[-1])
+    return code, facts
+
+
+def test_a_damaged_store_is_described_in_json(store: ArtifactStore) -> None:
     _fill(store)
     store.write_bytes("models/model-1/weights", b"")
+    code, facts = _facts(store)
+    assert code == 2
+    [damaged] = facts["damaged"]
+    assert (damaged["folder"], damaged["id"]) == ("models", "model-1")
+    assert damaged["faults"] == ["weights has 0 bytes, expected 4"]
+    assert facts["lost_aliases"] == {CHAMPION: "model-1"}
+    assert (facts["forgotten"], facts["repaired"]) == ([], False)
+
+
+def test_a_repaired_store_is_whole_after_the_next_run(store: ArtifactStore) -> None:
+    _fill(store)
+    store.write_bytes("datasets/data-1/images", b"")
     arguments = ["store", "check", "--store", store.url, "--repair", "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "deployments", *arguments],
@@ -54,13 +73,43 @@ def test_a_repaired_store_is_whole_after_the_next_run(store: ArtifactStore) -> N
     )
     facts = json.loads(done.stdout)
     assert facts["repaired"] is True
-    assert [one["id"] for one in facts["damaged"]] == ["model-1"]
-    code, text, error = _check(store)
-    assert code == 2
-    assert "1 champion without a model" in error
-    assert "champion points to model-1, which is missing" in text
+    assert facts["forgotten"] == ["datasets/data-1"]
+    assert [one["id"] for one in facts["damaged"]] == ["data-1"]
+    assert "forgot 1 artifact: run again what made them" in done.stderr
     _fill(store)
     assert _check(store)[0] == 0
+
+
+def test_a_champion_without_a_model_is_no_success_of_a_repair(store: ArtifactStore) -> None:
+    _fill(store)
+    store.write_bytes("models/model-1/weights", b"")
+    for options in (("--repair",), ("--repair",), ()):
+        code, text, error = _check(store, *options)
+        assert code == 2
+        assert "1 champion without a model" in error
+        assert "champion points to model-1, which is missing" in text
+    _fill(store)
+    assert _check(store)[0] == 0
+
+
+def test_a_repair_says_what_it_leaves_damaged(store: ArtifactStore) -> None:
+    _fill(store)
+    store.put(DecisionsRef, "by-ann", {"decisions.csv": b"a,b"}, {}, version=1)
+    store.write_bytes("decisions/by-ann/decisions.csv", b"")
+    lasting = "1 damaged artifact that no run makes again; restore the files from a backup"
+    code, text, error = _check(store)
+    assert code == 2
+    assert lasting in error
+    assert "--repair" not in error
+    code, text, error = _check(store, "--repair")
+    assert code == 2
+    assert lasting in error
+    assert "forgot" not in text
+    store.write_bytes("datasets/data-1/images", b"")
+    code, facts = _facts(store, "--repair")
+    assert code == 2
+    assert facts["forgotten"] == ["datasets/data-1"]
+    assert facts["repaired"] is False
 
 
 def _invoke(store: ArtifactStore, *arguments: str) -> tuple[int, str]:

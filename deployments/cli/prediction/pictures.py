@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from deployments.cli.output import Produced, print_facts, progress_display
+from deployments.cli.prediction.outputs import output_problems
 from deployments.cli.prediction.predictor import attempt, face_settings, open_named, raise_all
 from fer_models.errors import FerError
 from fer_models.inference.expression_model import ExpressionModel
@@ -39,6 +40,9 @@ def predict_pictures(paths: Sequence[str], options: Mapping[str, Any]) -> Produc
     errors: list[FerError] = []
     found = attempt(lambda: find_pictures(paths, _VIDEO_HINT), errors)
     outputs = _check_outputs(options, errors)
+    sources = found.sources if found else ()
+    read = [one if isinstance(one, str) else one.path for one in sources]
+    errors += output_problems(outputs.file, outputs.folder, read)
     model = attempt(lambda: open_named(options), errors)
     raise_all(errors)
     assert found is not None

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from deployments.cli.output import Produced, print_facts, progress_display
+from deployments.cli.prediction.outputs import output_problems
 from deployments.cli.prediction.predictor import attempt, face_settings, open_named, raise_all
 from fer_models.errors import FerError
 from fer_models.inference.results.files import check_target
+from fer_models.user_input import user_path
 from fer_models.video.analyse import VideoOutputs, VideoSummary, analyse_video
 from fer_models.video.files import video_format
 from fer_models.video.frames import open_video
@@ -30,6 +32,8 @@ def predict_video(source: str, options: Mapping[str, Any]) -> Produced:
     with ExitStack() as stack:
         video = attempt(lambda: stack.enter_context(open_video(source)), errors)
         outputs = _check_outputs(options, errors)
+        read = [] if video is None or video.is_camera else [str(user_path(source))]
+        errors += output_problems(outputs.file, outputs.annotated, read)
         model = attempt(lambda: open_named(options), errors)
         raise_all(errors)
         assert video is not None

@@ -1,5 +1,6 @@
 """`ferflow store`: check and repair a store, show its size, delete what nothing needs."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -37,32 +38,33 @@ command.add_command(gc)
 def check(deep: bool, repair: bool, store_url: str | None) -> Produced:
     """List the artifacts of which a file is missing or damaged, and what refers to them.
 
-    Without --deep the presence and the size of the files are checked. Exit code 2 if something is
-    damaged and was not repaired.
+    Without --deep the presence and the size of the files are checked. Exit code 2 if damage is
+    left, or a champion has no model. A repair leaves people's decisions and labels alone.
 
     \b
     ferflow store check
     ferflow store check --deep --repair
     """  # noqa: D301 - click keeps the lines of a paragraph that starts with \b
-    from fer_models.errors import StoreError
     from fer_models.storage.upkeep.check import check_store, repair_store
 
     store = open_store(store_url)
     with progress_display():
         checked = check_store(store, deep=deep)
     _show(checked, store.url)
-    if repair and checked.damaged:
-        repair_store(store, checked)
-        click.echo(
-            f"forgot {count_text(len(checked.damaged), 'artifact')}: run again what made them"
-        )
-    elif checked.damaged or checked.lost_aliases:
-        raise StoreError(f"{store.url}: {_summary(checked)}, then run again what made them")
+    forgotten = repair_store(store, checked) if repair else ()
+    if forgotten:
+        click.echo(f"forgot {count_text(len(forgotten), 'artifact')}: run again what made them")
+    left = [one for one in checked.damaged if one not in forgotten]
+    problems = _problems(left, len(checked.lost_aliases))
+    if problems:
+        click.secho(f"error: {store.url}: {'; '.join(problems)}", err=True, fg="red")
     return {
         "checked": checked.num_artifacts,
         "damaged": [artifact.as_json() for artifact in checked.damaged],
+        "forgotten": [f"{artifact.folder}/{artifact.id}" for artifact in forgotten],
         "lost_aliases": checked.lost_aliases,
-        "repaired": repair,
+        "repaired": repair and not left,
+        "exit_code": 2 if problems else 0,
     }
 
 
@@ -97,10 +99,17 @@ def _short(name: str) -> str:
     return f"{folder}/{short_id(artifact_id)}" if separator else name
 
 
-def _summary(checked: "CheckedStore") -> str:
-    parts = []
-    if checked.damaged:
-        parts.append(f"{count_text(len(checked.damaged), 'damaged artifact')}; add --repair")
-    if checked.lost_aliases:
-        parts.append(f"{count_text(len(checked.lost_aliases), 'champion')} without a model")
-    return "; ".join(parts)
+def _problems(left: Sequence["DamagedArtifact"], num_lost: int) -> list[str]:
+    """What is still wrong, and what to do about it."""
+    num_lasting = sum(artifact.is_peoples_work for artifact in left)
+    num_others = len(left) - num_lasting
+    problems = []
+    if num_others:
+        damaged = count_text(num_others, "damaged artifact")
+        problems.append(f"{damaged}; add --repair, then run again what made them")
+    if num_lasting:
+        damaged = count_text(num_lasting, "damaged artifact")
+        problems.append(f"{damaged} that no run makes again; restore the files from a backup")
+    if num_lost:
+        problems.append(f"{count_text(num_lost, 'champion')} without a model")
+    return problems

@@ -39,6 +39,11 @@ class DamagedArtifact:
     used_by: tuple[str, ...]
     remedy: str
 
+    @property
+    def is_peoples_work(self) -> bool:
+        """Whether no run makes it again, so that a repair leaves it alone."""
+        return self.folder in _PEOPLES_WORK
+
     def as_json(self) -> dict[str, Any]:
         """Its fields as JSON values."""
         return asdict(self)
@@ -95,20 +100,23 @@ def check_store(store: ArtifactStore, *, deep: bool = False) -> CheckedStore:
     )
 
 
-def repair_store(store: ArtifactStore, checked: CheckedStore) -> None:
+def repair_store(store: ArtifactStore, checked: CheckedStore) -> tuple[DamagedArtifact, ...]:
     """Remove the descriptions of the damaged artifacts, so that the next run makes them again.
 
     Their files stay; what is made again overwrites them. People's decisions and labels, and the
     faces that these share, are left alone: no run makes them again.
 
+    Returns:
+        The artifacts that the store has forgotten.
+
     Raises:
         StoreError: the store can't be written.
     """
-    for artifact in checked.damaged:
-        if artifact.folder not in _PEOPLES_WORK and store.has(
-            f"{artifact.folder}/{artifact.id}/{ARTIFACT_FILE}"
-        ):
+    forgotten = tuple(one for one in checked.damaged if not one.is_peoples_work)
+    for artifact in forgotten:
+        if store.has(f"{artifact.folder}/{artifact.id}/{ARTIFACT_FILE}"):
             store.forget(_ref(store, artifact.folder, artifact.id))
+    return forgotten
 
 
 def _stored(store: ArtifactStore) -> Iterator[ArtifactRef]:

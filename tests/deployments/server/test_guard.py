@@ -1,6 +1,7 @@
 """What stands before Prefect's API, in front of a small app that records what reaches it."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from deployments.server.app import check_parameters
 from deployments.server.guard import App, HostGuard, Message, ParameterGuard, Receive, Send
-from fer_models.errors import ConfigError
+from fer_models.errors import ConfigError, DataError
 
 _ID = "0" * 8 + "-0000-0000-0000-" + "0" * 12
 _NEW_RUN = f"/api/deployments/{_ID}/create_flow_run"
@@ -110,4 +111,14 @@ def test_what_is_no_parameter_at_all_is_left_to_prefect(body: bytes) -> None:
 )
 def test_a_parameter_of_the_wrong_type_is_named(parameters: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=f"{named}: "):
+        check_parameters(parameters, "flows.retrain.retrain")
+
+
+@pytest.mark.parametrize("flow", ["predict_batch", "house_keeping"])
+def test_a_run_that_reads_no_training_data_is_not_refused_for_it(tmp_path: Path, flow: str) -> None:
+    away = f"data.sources=[{tmp_path / 'away.csv'}]"
+    parameters: dict[str, Any] = {"overrides": [away], "store": str(tmp_path)}
+    own = {"pictures": [str(tmp_path)]} if flow == "predict_batch" else {}
+    check_parameters(parameters | own, f"flows.{flow}.{flow}")
+    with pytest.raises(DataError, match="no such file"):
         check_parameters(parameters, "flows.retrain.retrain")

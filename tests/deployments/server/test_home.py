@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deployments.server.home import database_is_migrated, prepare_database, use_project_home
+from deployments.server.home import (
+    configured_api,
+    database_is_migrated,
+    prepare_database,
+    use_project_home,
+)
 from deployments.server.running import only_one, running_facts, write_facts
 from fer_models.errors import ConfigError
 from fer_models.storage.config import StoreConfig
@@ -19,8 +24,8 @@ def user_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (home / ".prefect").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in ("PREFECT_HOME", "PREFECT_API_URL", "PREFECT_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return home
 
@@ -53,6 +58,33 @@ def test_a_chosen_home_or_api_is_respected(
     assert use_project_home(_store("store")) == tmp_path / "chosen"
 
 
+def test_profiles_are_read_where_prefect_reads_them(
+    user_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(folder: Path, host: str) -> Path:
+        folder.mkdir(exist_ok=True)
+        url = f"http://{host}.example/api"
+        path = folder / "profiles.toml"
+        path.write_text(f'active = "ours"\n[profiles.ours]\nPREFECT_API_URL = "{url}"\n')
+        return path
+
+    write(user_home / ".prefect", "default")
+    assert configured_api() == _as_prefect_does() == "http://default.example/api"
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
+    assert configured_api() is _as_prefect_does() is None
+    write(tmp_path / "home", "home")
+    assert configured_api() == _as_prefect_does() == "http://home.example/api"
+    chosen = write(tmp_path / "chosen", "chosen")
+    monkeypatch.setenv("PREFECT_PROFILES_PATH", str(chosen))
+    assert configured_api() == _as_prefect_does() == "http://chosen.example/api"
+
+
+def _as_prefect_does() -> str | None:
+    code = "from prefect.settings import PREFECT_API_URL; print(PREFECT_API_URL.value() or '')"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.strip() or None
+
+
 def _migrated(home: Path, runs: int) -> None:
     home.mkdir()
     with sqlite3.connect(home / "prefect.db") as database:
@@ -70,6 +102,28 @@ def test_a_migrated_database_becomes_the_template_of_the_next_home(
     (tmp_path / "second").mkdir()
     assert "false" in prepare_database(tmp_path / "second").values()
     assert (tmp_path / "second" / "prefect.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "postgresql+asyncpg://host/prefect"),
+        ("PREFECT_API_DATABASE_CONNECTION_URL", "postgresql+asyncpg://host/prefect"),
+        ("PREFECT_SERVER_DATABASE_DRIVER", "postgresql+asyncpg"),
+    ],
+)
+def test_another_database_is_migrated_by_the_server(
+    user_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    _migrated(tmp_path / "first", runs=0)
+    database_is_migrated(tmp_path / "first")
+    monkeypatch.setenv(variable, value)
+    (tmp_path / "second").mkdir()
+    assert prepare_database(tmp_path / "first") == prepare_database(tmp_path / "second") == {}
+    assert not (tmp_path / "second" / "prefect.db").exists()
+    _migrated(tmp_path / "third", runs=0)
+    database_is_migrated(tmp_path / "third")  # it was another one
+    assert [path.name for path in (tmp_path / "third").iterdir()] == ["prefect.db"]
 
 
 def test_a_database_with_runs_is_no_template(user_home: Path, tmp_path: Path) -> None:
