@@ -108,9 +108,13 @@ def build_review(snapshot: SnapshotRef, store: StoreConfig, limit: int = DEFAULT
 
 
 @stage("fer_models.review.decisions", cached=False, publish=_publish_counts)
-def record_decisions(text: str, store: StoreConfig) -> DecisionsRef:
-    """Merge checked decisions (CSV) into those in force, as a new version."""
-    return publish_decisions(ArtifactStore(store), parse_decisions(text, _PASTED))
+def record_decisions(
+    text: str, store: StoreConfig, snapshot: SnapshotRef | None = None
+) -> DecisionsRef:
+    """Merge checked decisions (CSV) about a snapshot into those in force, as a new version."""
+    opened = ArtifactStore(store)
+    manifest = open_snapshot(opened, snapshot).manifest if snapshot else None
+    return publish_decisions(opened, parse_decisions(text, _PASTED), manifest)
 
 
 def check_reviewable() -> None:
@@ -170,7 +174,7 @@ def wait_for_review(
             get_run_logger().warning("invalid decisions, asking again: %s", error)
             problem = f"\n**The last answer was invalid:**\n\n```\n{_narrow(str(error))}\n```\n"
         else:
-            return record_decisions(text, store)
+            return record_decisions(text, store, snapshot)
 
 
 def _shown_link(page_url: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fer_models.faces.found import Colours, FaceFinder, FoundFace
-from fer_models.faces.settings import DEFAULT_FACES, FaceSettings
+from fer_models.faces.settings import DEFAULT_FACES, SHORTEST_FACE_PX, FaceSettings
 
 # Of the reduced version of a large picture: smaller ones would take most of the time and memory.
 _SMALLEST_REDUCED_PX = 20
@@ -28,10 +28,11 @@ def face_finder(settings: FaceSettings = DEFAULT_FACES) -> FaceFinder:
     """
     loaded: list[_Find] = []
 
-    def find_faces(pictures: Sequence[Colours]) -> list[list[FoundFace]]:
+    def find_faces(pictures: Sequence[Colours], scale: float = 1.0) -> list[list[FoundFace]]:
         if not loaded:
             loaded.append(_detector(settings))
-        return [_find_in(picture, settings, loaded[0]) for picture in pictures]
+        smallest_px = settings.min_size_px / scale
+        return [_find_in(one, settings.max_side_px, smallest_px, loaded[0]) for one in pictures]
 
     return find_faces
 
@@ -46,18 +47,20 @@ def _detector(settings: FaceSettings) -> _Find:
     return MtcnnFinder(settings).find
 
 
-def _find_in(picture: Colours, settings: FaceSettings, find: _Find) -> list[FoundFace]:
+def _find_in(
+    picture: Colours, max_side_px: int, smallest_px: float, find: _Find
+) -> list[FoundFace]:
     """Find faces in the picture, or in a smaller version of a large one."""
     from PIL import Image
 
     height, width = picture.shape[:2]
-    scale = min(settings.max_side_px / max(height, width), 1.0)
+    scale = min(max_side_px / max(height, width), 1.0)
     if scale == 1.0:
-        found = find(picture, settings.min_size_px)
+        found = find(picture, max(SHORTEST_FACE_PX, round(smallest_px)))
     else:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        min_size_px = max(_SMALLEST_REDUCED_PX, round(settings.min_size_px * scale))
+        min_size_px = max(_SMALLEST_REDUCED_PX, round(smallest_px * scale))
         found = [face.scaled(1 / scale) for face in find(np.asarray(small), min_size_px)]
-    large = (face for face in found if face.longer_side >= settings.min_size_px)
+    large = (face for face in found if face.longer_side >= smallest_px)
     return sorted(large, key=lambda face: -face.area)

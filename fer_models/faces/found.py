@@ -1,8 +1,8 @@
 """What a face detector finds in a picture."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -46,5 +46,15 @@ class FoundFace:
         return replace(self, box=(left, top, right, bottom), landmarks=points)
 
 
-FaceFinder = Callable[[Sequence[Colours]], list[list[FoundFace]]]
-"""Finds the faces of each picture, the largest first."""
+class FaceFinder(Protocol):
+    """Finds the faces of each picture, the largest first."""
+
+    def __call__(self, pictures: Sequence[Colours], scale: float = 1.0) -> list[list[FoundFace]]:
+        """Find faces of at least the size that the settings give.
+
+        Args:
+            pictures: to search.
+            scale: how many times larger the originals of the pictures were. The smallest size is
+                in pixels of the originals, the faces found are in those of the pictures.
+        """
+        ...

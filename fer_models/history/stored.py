@@ -12,6 +12,7 @@ from fer_models.history.leaderboard import Accuracy
 from fer_models.history.reading import infos, read_each
 from fer_models.history.record import RunRecord
 from fer_models.history.runs import list_runs
+from fer_models.reporting.model_card.config import ModelCardConfig
 from fer_models.storage.champions import all_champions
 from fer_models.storage.refs import NETWORK, ArtifactRef, EvaluationRef, ModelRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION
@@ -146,6 +147,22 @@ def settings_of_model(store: ArtifactStore, model_id: str) -> dict[str, Any]:
     """
     runs = list_runs(store).runs
     return next((run.config for run in runs if model_id in _ids(run)), {})
+
+
+def card_config_of_model(store: ArtifactStore, model_id: str) -> ModelCardConfig:
+    """The texts for a model's card: those of the newest run that made or used it.
+
+    Raises:
+        StoreError: the store can't be listed.
+
+    Example:
+        texts = card_config_of_model(store, model.id)
+        model_card(card_facts(store, model, EvaluationConfig()), texts)
+    """
+    given = settings_of_model(store, model_id).get("model_card", {})
+    # A run of another version may have had other settings.
+    texts = {name: given[name] for name in ModelCardConfig.model_fields if name in given}
+    return ModelCardConfig.model_validate(texts)
 
 
 def _newest_first(found: list[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ the version.
 
 import hashlib
 
+import numpy as np
 import pandas as pd
 
 from fer_models.errors import DataError
@@ -21,7 +22,7 @@ from fer_models.review.decisions_file import (
     parse_decisions,
     read_decisions,
 )
-from fer_models.review.matching import MatchedDecisions, match_decisions
+from fer_models.review.matching import MatchedDecisions, match_decisions, matched_positions
 from fer_models.storage.log import EntryLog, LogEntry, LostRaceError
 from fer_models.storage.refs import DecisionsRef
 from fer_models.storage.store import ArtifactStore
@@ -59,7 +60,9 @@ class DecisionsEntry(LogEntry):
     withdrawn: int
 
 
-def publish_decisions(store: ArtifactStore, table: pd.DataFrame) -> DecisionsRef:
+def publish_decisions(
+    store: ArtifactStore, table: pd.DataFrame, manifest: pd.DataFrame | None = None
+) -> DecisionsRef:
     """Merge decisions into those in force and return the version in force afterwards.
 
     A decision replaces earlier ones about the same image; `reset` removes them. A table that
@@ -69,6 +72,9 @@ def publish_decisions(store: ArtifactStore, table: pd.DataFrame) -> DecisionsRef
     Args:
         store: keeps the versions.
         table: decisions with the columns and types of `DECISION_DTYPES`.
+        manifest: of the snapshot that the decisions were made about. With it, they also replace
+            those that were made under another id of an image, which follow its pixels. None:
+            decisions replace others by id and pixels only.
 
     Raises:
         DataError: there is nothing to publish, and nothing is in force.
@@ -78,12 +84,12 @@ def publish_decisions(store: ArtifactStore, table: pd.DataFrame) -> DecisionsRef
         opened = open_snapshot(store, raw)
         decisions = read_decisions(Path("decisions-226566315de4.csv"), opened.classes)
         unmatched = match_decisions(opened.manifest, decisions, opened.classes).unmatched
-        version = publish_decisions(store, decisions)
+        version = publish_decisions(store, decisions, opened.manifest)
         cleaned = clean_snapshot(store, raw, CleaningConfig(), decisions=version)
     """
     for attempt in range(_ATTEMPTS):
         try:
-            return _publish(store, table)
+            return _publish(store, table, manifest)
         except LostRaceError:
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -111,12 +117,14 @@ def decisions_history(store: ArtifactStore) -> list[DecisionsEntry]:
     return _log(store).entries()
 
 
-def _publish(store: ArtifactStore, table: pd.DataFrame) -> DecisionsRef:
+def _publish(
+    store: ArtifactStore, table: pd.DataFrame, manifest: pd.DataFrame | None
+) -> DecisionsRef:
     log = _log(store)
     keys = log.entry_keys()
     current = _ref(store, log.read(keys[-1])) if keys else None
     before = open_decisions(store, current) if current else empty_decisions()
-    after = _merged(before, table)
+    after = _merged(_without_renamed(before, table, manifest), table)
     text = decisions_csv(after)
     digest = hashlib.sha256(text.encode()).hexdigest()[:24]
     if current and current.id == digest:
@@ -133,6 +141,20 @@ def _publish(store: ArtifactStore, table: pd.DataFrame) -> DecisionsRef:
 
     appended = log.append(entry, keys[-1] if keys else None, "publish the decisions again")
     return _ref(store, appended)
+
+
+def _without_renamed(
+    before: pd.DataFrame, table: pd.DataFrame, manifest: pd.DataFrame | None
+) -> pd.DataFrame:
+    """The earlier decisions about other images than those of `table`, whatever ids they give.
+
+    Pixels alone don't tell: copies of an image have decisions of their own.
+    """
+    if manifest is None or before.empty:
+        return before
+    positions = matched_positions(manifest, before)
+    decided = np.isin(positions, matched_positions(manifest, table))
+    return before[~decided | (positions < 0)]
 
 
 def _merged(before: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -83,8 +83,10 @@ def _joined(
     assert len(table) == len(snapshot.manifest)
     table["decided"] = ""
     table["decided_label"] = -1
+    table["decided_note"] = ""
     table.loc[matched.positions, "decided"] = matched.actions
     table.loc[matched.positions, "decided_label"] = matched.labels
+    table.loc[matched.positions, "decided_note"] = matched.notes
     return table
 
 
@@ -142,6 +144,8 @@ def _item(table: pd.DataFrame, row: int, group: str, related: Mapping[str, int])
         item["was"] = cells["decided"]
     if cells["decided"] == RELABEL:
         item["was_label"] = int(cells["decided_label"])
+    if cells["decided_note"]:
+        item["was_note"] = cells["decided_note"]
     return item
 
 

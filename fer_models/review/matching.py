@@ -29,12 +29,14 @@ class MatchedDecisions:
         positions: M rows of the manifest, ascending, each once.
         actions: M of `keep`, `drop`, `relabel`.
         labels: M class numbers (0..K-1) for `relabel`, else -1.
+        notes: M notes; "" for none.
         unmatched: decisions without a matching image, with a column `why`.
     """
 
     positions: npt.NDArray[np.int64]
     actions: npt.NDArray[np.str_]
     labels: npt.NDArray[np.int64]
+    notes: npt.NDArray[np.str_]
     unmatched: pd.DataFrame
 
 
@@ -77,7 +79,18 @@ def match_decisions(
     unmatched = (
         table[table["position"] < 0].drop(columns=["position", "number"]).reset_index(drop=True)
     )
-    return MatchedDecisions(positions, actions, labels, unmatched)
+    notes = hits["note"].to_numpy(dtype="str")
+    return MatchedDecisions(positions, actions, labels, notes, unmatched)
+
+
+def matched_positions(manifest: pd.DataFrame, decisions: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """The row of the manifest that each of M decisions is about, as for `match_decisions`; else -1.
+
+    Unlike there, `reset` rows have an image, too, and several decisions may be about one image.
+    """
+    index = _ImageIndex(manifest)
+    pairs = zip(decisions["image_id"], decisions["pixel_sha256"], strict=True)
+    return np.array([index.find(image_id, sha)[0] for image_id, sha in pairs], dtype=np.int64)
 
 
 class _ImageIndex:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deployments.cli.review.page import command
+from deployments.cli.task.data import clean
 from fer_models.classes.class_list import FER2013_CLASSES
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.review.decisions import (
@@ -20,6 +21,7 @@ from fer_models.review.decisions import (
 )
 from fer_models.review.page import write_review_page
 from fer_models.storage.latest import remember
+from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tests.deployments.browser import saved, tile
 from tests.fer_models.cleaning.snapshots import Face, snapshot_of
@@ -168,6 +170,34 @@ def test_earlier_decisions_are_shown_and_can_be_withdrawn(
 
 
 @pytest.mark.browser
+def test_notes_of_earlier_decisions_are_shown_kept_and_changed(
+    page: "Page", store: ArtifactStore, tmp_path: Path
+) -> None:
+    lines = ["image_id,action,label,note", "hand/000001,drop,,blurred", "hand/000000,keep,,"]
+    publish_decisions(store, parse_decisions("\n".join(lines), "earlier"))
+    again = tmp_path / "again.html"
+    assert ferflow_review("--store", store.url, "--out", str(again)).exit_code == 0
+    page.goto(again.as_uri())
+    assert page.locator("#note").input_value() == "blurred"
+
+    page.keyboard.press("x")
+    page.keyboard.press("d")  # as before: nothing to save
+    assert page.locator("#counter").inner_text() == "2 of 9 decided, 0 new"
+    tile(page, 0).click()
+    page.keyboard.press("k")
+    assert tile(page, 1).locator(".badge").inner_text() == "keep · earlier"
+    page.locator("#note").press_sequentially("a clear face")
+    assert tile(page, 1).locator(".badge").inner_text() == "keep"
+    assert page.locator("#counter").inner_text() == "2 of 9 decided, 2 new"
+    table = read_decisions(saved(page, tmp_path)).set_index("image_id")
+    assert (table.loc["hand/000001", "action"], table.loc["hand/000001", "note"]) == (
+        "keep",
+        "blurred",
+    )
+    assert table.loc["hand/000000", "note"] == "a clear face"
+
+
+@pytest.mark.browser
 def test_missing_local_storage_is_reported(page: "Page") -> None:
     page.add_init_script(
         "Object.defineProperty(window, 'localStorage', {get() { throw new Error('denied'); }})"
@@ -197,6 +227,22 @@ def test_review_prints_the_next_command_and_lists_versions(
     history = json_output(ferflow_review("--store", store.url, "--history"))
     assert history["version"] == 1
     assert history["history"][0]["counts"] == {"keep": 1, "drop": 0, "relabel": 0}
+
+
+def test_cleaning_withdraws_a_decision_that_followed_a_renamed_image(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    raw = store.info(cleaned_snapshot(store))["parent"]
+    manifest = open_snapshot(store, store.ref(SnapshotRef, raw)).manifest.set_index("image_id")
+    sha = manifest.loc["hand/000009", "pixel_sha256"]
+    header = "image_id,pixel_sha256,action,label\n"
+    publish_decisions(store, parse_decisions(f"{header}before,{sha},drop,\n", "earlier"))
+    file = tmp_path / "decisions.csv"
+    file.write_text(f"{header}hand/000009,{sha},reset,\n")
+    options = ["--snapshot", raw, "--set", "scoring.enabled=false", "--decisions", str(file)]
+    result = CliRunner().invoke(clean, ["--store", store.url, *options, "--json"])
+    assert result.exit_code == 0, result.output
+    assert json_output(result)["people_decided"] == 0
 
 
 def test_review_before_cleaning_names_the_step_to_run(store: ArtifactStore) -> None:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deployments.cli import main
+from deployments.inference_server.models.card import card_sections
 from fer_models.dataset.snapshot import open_snapshot, write_snapshot
 from fer_models.ensembling.config import METHODS
 from fer_models.history.runs import record_run
@@ -64,9 +65,12 @@ def test_a_card_takes_the_texts_of_the_newest_run_with_the_model(store: Artifact
     config = {**run.record.config, "model_card": texts}
     later = {"id": "20991231T000000Z-ffffff", "config": config}
     record_run(store, run.record.model_copy(update=later))
-    card = answer(store, "models", "card", run.outcome.promotion.candidate_id)["card"]
+    model = run.outcome.promotion.candidate_id
+    card = answer(store, "models", "card", model)["card"]
     assert "license: mit" in card
     assert "Contact: faces@example.com" in card
+    shown = json.dumps(card_sections(model, store))  # by the server and the exported page
+    assert "Contact: faces@example.com" in shown
 
 
 def test_a_card_of_a_model_that_is_not_there_is_an_error(store: ArtifactStore) -> None:

@@ -13,6 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import FlowRun
 
+from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, GateError
 from fer_models.review.decisions import open_decisions
 from fer_models.storage.latest import recall
@@ -25,6 +26,7 @@ from tasks.review import (
     build_review,
     check_reviewable,
     decisions,
+    record_decisions,
     wait_for_review,
 )
 from tests.fer_models.review.builders import cleaned_snapshot
@@ -155,6 +157,17 @@ def test_a_pause_that_nobody_could_end_is_rejected(monkeypatch: pytest.MonkeyPat
         pytest.raises(ConfigError, match=r"ferflow up.*ferflow review.*--decisions FILE"),
     ):
         check_reviewable()
+
+
+def test_an_answer_withdraws_a_decision_that_followed_a_renamed_image(
+    store: ArtifactStore, snapshot: SnapshotRef
+) -> None:
+    manifest = open_snapshot(store, snapshot).manifest.set_index("image_id")
+    sha = manifest.loc["hand/000003", "pixel_sha256"]
+    header = "image_id,pixel_sha256,action,label\n"
+    record_decisions.fn(f"{header}before,{sha},drop,\n", store.config)
+    answer = f"{header}hand/000003,{sha},reset,\n"
+    assert open_decisions(store, record_decisions.fn(answer, store.config, snapshot)).empty
 
 
 def test_the_decisions_in_force_are_read_without_a_server(store: ArtifactStore) -> None:

@@ -51,17 +51,13 @@ def card_text(store: "ArtifactStore", model: "ModelRef") -> str:
         StoreError: the model is missing or damaged.
     """
     from fer_models.evaluation.config import EvaluationConfig
-    from fer_models.history.stored import settings_of_model
+    from fer_models.history.stored import card_config_of_model
     from fer_models.reporting.model_card.card import model_card
-    from fer_models.reporting.model_card.config import ModelCardConfig
     from fer_models.reporting.model_card.facts import card_facts
     from fer_models.reporting.model_card.markdown import markdown
 
-    given = settings_of_model(store, model.id).get("model_card", {})
-    # A run of another version may have had other settings.
-    texts = {name: given[name] for name in ModelCardConfig.model_fields if name in given}
     facts = card_facts(store, model, EvaluationConfig())
-    return markdown(model_card(facts, ModelCardConfig.model_validate(texts)))
+    return markdown(model_card(facts, card_config_of_model(store, model.id)))
 
 
 def write_card(path: Path, text: str) -> None:

@@ -168,7 +168,7 @@ def _decisions(
         opened = open_snapshot(step.store, snapshot)
         table = read_decisions(decisions_file, opened.classes)
         match_decisions(opened.manifest, table, opened.classes)
-        publish_decisions(step.store, table)
+        publish_decisions(step.store, table, opened.manifest)
     elif not step.config.cleaning.honour_decisions:
         return None
     return current_decisions(step.store)

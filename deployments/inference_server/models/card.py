@@ -36,16 +36,18 @@ def card_sections(name: str, store: ArtifactStore | None) -> CardSections:
 
 def _stored_card(name: str, store: ArtifactStore | None) -> Sequence["CardSection"]:
     from fer_models.evaluation.config import EvaluationConfig
+    from fer_models.history.stored import card_config_of_model
     from fer_models.reporting.model_card.card import CardSection, Paragraph, model_card
-    from fer_models.reporting.model_card.config import ModelCardConfig
     from fer_models.reporting.model_card.facts import card_facts
 
     assert store is not None
     try:
-        facts = card_facts(store, stored_model(store, name), EvaluationConfig())
+        model = stored_model(store, name)
+        facts = card_facts(store, model, EvaluationConfig())
+        texts = card_config_of_model(store, model.id)
     except FerError as error:
         return [CardSection("Model Details", (Paragraph(name), Paragraph(error.message)))]
-    return model_card(facts, ModelCardConfig()).sections
+    return model_card(facts, texts).sections
 
 
 def _bundle_card(name: str) -> Sequence["CardSection"]:

@@ -2,10 +2,15 @@
 
 const SIDE = 640;
 
+function release(stream) {
+  for (const track of stream.getTracks()) track.stop();
+}
+
 export class Camera {
   constructor(video) {
     this.video = video;
     this.stream = null;
+    this.attempt = null; // the start that is under way
     this.canvas = document.createElement("canvas");
   }
 
@@ -13,23 +18,39 @@ export class Camera {
     return this.stream !== null;
   }
 
+  get isStarting() {
+    return this.attempt !== null;
+  }
+
+  // Whether the camera is on; false if it was stopped while the browser asked for permission.
   async start() {
     if (!navigator.mediaDevices?.getUserMedia) {
       throw new Error("This browser gives the camera to pages over https or on localhost only.");
     }
+    const attempt = (this.attempt = {});
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({
+      const stream = await navigator.mediaDevices.getUserMedia({
         video: { facingMode: "user", width: { ideal: 1280 } },
       });
+      if (this.attempt !== attempt) {
+        release(stream);
+        return false;
+      }
+      this.stream = this.video.srcObject = stream;
+      await this.video.play();
     } catch (error) {
+      if (this.attempt !== attempt) return false;
+      this.stop();
       throw new Error(`The camera can't be used (${error.message}). Allow it for this page, or choose a picture.`);
     }
-    this.video.srcObject = this.stream;
-    await this.video.play();
+    if (this.attempt !== attempt) return false;
+    this.attempt = null;
+    return true;
   }
 
   stop() {
-    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.attempt = null;
+    if (this.stream) release(this.stream);
     this.stream = null;
     this.video.srcObject = null;
   }

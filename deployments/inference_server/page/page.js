@@ -34,23 +34,30 @@ async function add(files) {
   const first = pictures.length;
   for (const file of images) {
     const name = file.name || "pasted picture";
-    pictures.push({ blob: file, name, url: URL.createObjectURL(file), found: null, problem: "" });
+    const url = URL.createObjectURL(file);
+    // `asked`: the mode of the last request for it; a change of the mode makes it null.
+    pictures.push({ blob: file, name, url, found: null, problem: "", asked: null });
   }
   drawStrip(pictures, show);
   const shown = show(first);
   for (let start = first; start < pictures.length; start += BATCH) {
-    await predictAll(pictures.slice(start, Math.min(start + BATCH, pictures.length)));
+    const batch = pictures.slice(start, start + BATCH);
+    await predictAll(batch.filter((picture) => picture.asked !== mode));
   }
   await shown;
 }
 
 async function predictAll(batch) {
-  if (batch.length === 1) return predict(batch[0]);
+  if (batch.length < 2) return predict(batch[0]);
   setBusy(1);
+  const asked = mode;
+  for (const picture of batch) picture.asked = asked;
   try {
-    const answer = await engine.predict(batch, { mode });
+    const answer = await engine.predict(batch, { mode: asked });
+    if (asked !== mode) return; // `changeMode` and `show` ask again
     batch.forEach((picture, number) => settle(picture, answer.pictures[number], answer));
   } catch {
+    if (asked !== mode) return;
     for (const picture of batch) await predict(picture); // one of them must not hide the others
   } finally {
     setBusy(-1);
@@ -60,11 +67,13 @@ async function predictAll(batch) {
 async function predict(picture) {
   if (!picture) return;
   setBusy(1);
+  const asked = (picture.asked = mode);
   try {
     const region = picture === pictures[current] ? stage.region : null;
-    const answer = await engine.predict([picture], { mode, region });
-    settle(picture, answer.pictures[0], answer);
+    const answer = await engine.predict([picture], { mode: asked, region });
+    if (asked === mode) settle(picture, answer.pictures[0], answer);
   } catch (error) {
+    if (asked !== mode) return;
     picture.found = null;
     picture.problem = error.message;
     if (picture === pictures[current]) showProblem(picture.problem);
@@ -75,7 +84,6 @@ async function predict(picture) {
 
 function settle(picture, found, answer) {
   picture.found = found;
-  picture.isSettled = true;
   picture.problem = "";
   picture.facts = { Picture: picture.name, ...answer.facts, Model: answer.model };
   if (picture === pictures[current]) draw();
@@ -94,7 +102,7 @@ async function show(number) {
   picture.size = isShown ? stage.size : null;
   if (picture.found) draw();
   else if (picture.problem) showProblem(picture.problem);
-  else if (picture.isSettled) predict(picture);
+  else if (picture.asked !== mode) predict(picture);
 }
 
 function draw() {
@@ -109,7 +117,7 @@ function draw() {
 
 function select(number) {
   selected = number;
-  if (!camera.isOn) draw();
+  if (!camera.isOn && pictures[current]?.found) draw();
 }
 
 function crop(source, box, [width, height]) {
@@ -154,17 +162,19 @@ function clear() {
 
 function changeMode(chosen) {
   mode = chosen;
-  for (const picture of pictures) picture.found = null;
+  selected = 0;
+  for (const picture of pictures) Object.assign(picture, { found: null, problem: "", asked: null });
   predict(pictures[current]);
 }
 
 // Camera
 
 async function toggleCamera() {
+  if (camera.isStarting) return; // the browser asks for permission
   if (camera.isOn) return clear();
   clear();
   try {
-    await camera.start();
+    if (!(await camera.start())) return;
   } catch (error) {
     showMessage(error.message);
     return;
@@ -206,7 +216,7 @@ function drawFrame({ pictures: [found], facts, model: name }) {
 }
 
 function stopCamera() {
-  if (!camera.isOn) return;
+  if (!camera.isOn && !camera.isStarting) return;
   camera.stop();
   stage.clear();
   byId("camera").setAttribute("aria-pressed", "false");
@@ -241,7 +251,8 @@ function listen() {
     }
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !byId("token-dialog").open && (current >= 0 || camera.isOn)) clear();
+    const isUsed = current >= 0 || camera.isOn || camera.isStarting;
+    if (event.key === "Escape" && !byId("token-dialog").open && isUsed) clear();
   });
   document.addEventListener("paste", (event) => add(event.clipboardData?.files ?? []));
   for (const name of ["dragover", "dragleave", "drop"]) {
@@ -268,9 +279,9 @@ async function start() {
     showMessage(error.message);
     return;
   }
-  mode = model.mode;
   stage.drawsRegions = model.regions;
   byId("heat-label").hidden = !model.heatMaps;
+  if (mode !== model.mode) changeMode(model.mode);
   drawModes(model.modes, mode, changeMode);
   watchHealth(engine, model.follows);
 }

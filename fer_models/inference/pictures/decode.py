@@ -19,6 +19,16 @@ _BOX, _BRAND, _COMPATIBLE = slice(4, 8), slice(8, 12), slice(16, 64)
 _HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _AVIF = (b"avif", b"avis")
 _MAX_PIXELS = 80_000_000
+_HEIC_MISSING = (
+    "HEIC pictures need the package pillow-heif; install it (pip install pillow-heif), or save the "
+    "picture as JPEG"
+)
+_AVIF_MISSING = (
+    "this Pillow can't read AVIF; install a newer one (pip install --upgrade pillow), or save the "
+    "picture as JPEG"
+)
+MISSING_CODECS = frozenset((_HEIC_MISSING, _AVIF_MISSING))
+"""Problems of this installation, not of the picture; stored batches contain these sentences."""
 
 
 def picture_of_bytes(path: str, data: bytes) -> Picture:
@@ -63,10 +73,7 @@ def _open_heic(data: bytes) -> "Image":
     try:
         from pillow_heif import open_heif
     except ImportError as error:
-        raise ModuleNotFoundError(
-            "HEIC pictures need the package pillow-heif; install it (pip install pillow-heif), or "
-            "save the picture as JPEG"
-        ) from error
+        raise ModuleNotFoundError(_HEIC_MISSING) from error
     opened = open_heif(io.BytesIO(data))
     if opened.size[0] * opened.size[1] > _MAX_PIXELS:
         raise ValueError(opened.size)
@@ -78,8 +85,5 @@ def _open_avif(data: bytes) -> "Image":
     from PIL import Image, features
 
     if not features.check("avif"):
-        raise ModuleNotFoundError(
-            "this Pillow can't read AVIF; install a newer one (pip install --upgrade pillow), or "
-            "save the picture as JPEG"
-        )
+        raise ModuleNotFoundError(_AVIF_MISSING)
     return Image.open(io.BytesIO(data), formats=("AVIF",))

@@ -60,7 +60,7 @@ class FaceImageReader:
         photo = picture.as_photo()
         if isinstance(photo, str):
             return photo
-        [found] = self._find([photo.pixels])
+        [found] = self._find([photo.pixels], photo.scale)
         if self._mode == "detect":
             return self._cut(photo, found, _ANY) or NO_FACE
         return self._decide(picture, photo, found)

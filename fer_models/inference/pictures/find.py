@@ -3,7 +3,7 @@
 import errno
 import glob
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from fer_models.errors import DataError
@@ -68,11 +68,14 @@ def find_pictures(paths: Sequence[str], hint: str = "") -> FoundPictures:
         DataError: lists all paths that don't exist or can't be read.
     """
     found: dict[PictureSource, None] = {}
+    archived: set[tuple[str, str]] = set()
     problems: list[str] = []
     # Only once: standard input, named twice, would be empty the second time.
     for path in dict.fromkeys(paths):
         for source in _sources(path, problems, hint):
-            found.setdefault(source)
+            new = _without_known(source, archived)
+            if new is not None:
+                found.setdefault(new)
     if problems:
         raise DataError("expected pictures, and folders or archives of pictures", problems)
     return FoundPictures(tuple(found))
@@ -147,6 +150,16 @@ def _in_archive(path: str, folder: str, problems: list[str]) -> Sequence[Picture
     if not members:
         return (Picture(path, problem=_EMPTY_ARCHIVE),)
     return (ArchivePictures(path, members),)
+
+
+def _without_known(source: PictureSource, known: set[tuple[str, str]]) -> PictureSource | None:
+    """The source without members of archives that are `known`, to which it adds the others."""
+    if not isinstance(source, ArchivePictures):
+        return source
+    path = str(Path(source.path))
+    members = tuple(name for name in source.members if (path, name) not in known)
+    known.update((path, name) for name in members)
+    return replace(source, members=members) if members else None
 
 
 def _is_inside(name: str, folder: str) -> bool:

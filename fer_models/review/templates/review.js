@@ -103,6 +103,13 @@ function act(item, action, label) {
   changed(item, `${item.id}: ${decisionText(item) || "undecided"}`);
 }
 
+// The inspector stays as it is: the note has the focus.
+function onNote(item, note) {
+  setNote(item, note);
+  if (tiles.has(item)) paintTile(tiles.get(item), item);
+  paintCounter();
+}
+
 function undoLast() {
   const item = undo();
   if (!item) return;

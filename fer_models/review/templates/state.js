@@ -17,7 +17,7 @@ function keyOf(item) {
 }
 
 function earlierOf(item) {
-  return item.was ? { action: item.was, label: item.was_label ?? null, note: "" } : null;
+  return item.was ? { action: item.was, label: item.was_label ?? null, note: item.was_note ?? "" } : null;
 }
 
 function decisionOf(item) {
@@ -46,7 +46,7 @@ function matchingClasses(text) {
 function decide(item, action, label = null) {
   const key = keyOf(item);
   const before = made.get(key);
-  const note = before?.note ?? "";
+  const note = (before && before.action !== "reset" ? before : earlierOf(item))?.note ?? "";
   past.push({ item, before });
   if (past.length > MAX_UNDO) past.shift();
   if (action === "relabel" && label === item.label) [action, label] = ["keep", null];

@@ -192,7 +192,7 @@ function paintInspector(item) {
     type: "text", id: "note", maxlength: "500", placeholder: "note (optional)", "aria-label": "Note about this image",
     disabled: !decision, value: decision?.note ?? "",
   });
-  note.addEventListener("change", () => setNote(item, note.value));
+  note.addEventListener("input", () => onNote(item, note.value));
   return box.replaceChildren(pictures, factList(item), item.votes ? voteList(item) : "", choices(item), note);
 }
 

@@ -29,6 +29,40 @@ _DROP = """async ([encoded, name]) => {
   }
 }"""
 
+# Answers about pictures wait until `held[n]()` is called; `asked` has the modes.
+_HOLD_PREDICTIONS = """() => {
+  const original = window.fetch;
+  window.held = [];
+  window.asked = [];
+  window.fetch = async (path, options) => {
+    const answer = await original(path, options);
+    if (path.startsWith("predict")) {
+      asked.push(new URLSearchParams(path.split("?")[1]).get("faces"));
+      await new Promise((resolve) => held.push(resolve));
+    }
+    return answer;
+  };
+}"""
+_BREAK_CONNECTION = """() => {
+  window.connected = window.fetch;
+  window.fetch = () => Promise.reject(new Error());
+}"""
+# The permission to use the camera is given by `allow.shift()()`.
+_HOLD_CAMERA = """() => {
+  const devices = navigator.mediaDevices;
+  const original = devices.getUserMedia.bind(devices);
+  window.allow = [];
+  window.streams = [];
+  window.asked = 0;
+  devices.getUserMedia = async (wanted) => {
+    asked += 1;
+    await new Promise((resolve) => allow.push(resolve));
+    const stream = await original(wanted);
+    streams.push(stream);
+    return stream;
+  };
+}"""
+
 
 @pytest.fixture
 def server(service: InferenceService) -> Iterator[InferenceServer]:
@@ -140,6 +174,55 @@ def test_the_camera_is_predicted_until_it_is_stopped(page: Any, server: Inferenc
     page.click("#camera")
     page.wait_for_selector("#empty", state="visible")
     assert page.evaluate("document.getElementById('video').srcObject") is None
+
+
+def test_answers_of_another_mode_are_discarded(page: Any, server: InferenceServer) -> None:
+    _open(page, server)
+    page.evaluate(_HOLD_PREDICTIONS)
+    page.set_input_files("#files", [_file("a.png", png()), _file("b.png", png(1))])
+    page.wait_for_function("held.length === 1")
+    page.locator("#modes input[value=crop]").check(force=True)
+    page.wait_for_function("held.length === 2")  # the picture shown, in the new mode
+    page.evaluate("held[1]()")
+    page.wait_for_selector(".bars li.top")
+    page.evaluate("held[0]()")  # the first request, of both pictures in the old mode
+    page.locator("#strip button").nth(1).click()
+    page.wait_for_function("held.length === 3")
+    page.evaluate("held[2]()")
+    page.wait_for_selector("dd:has-text('b.png')")
+    assert page.evaluate("asked") == ["auto", "crop", "crop"]
+
+
+def test_a_picture_that_failed_is_tried_again_in_another_mode(
+    page: Any, server: InferenceServer
+) -> None:
+    _open(page, server)
+    page.evaluate(_BREAK_CONNECTION)
+    page.set_input_files("#files", [_file("a.png", png()), _file("b.png", png(1))])
+    page.wait_for_selector("#message:not([hidden])")
+    page.evaluate("() => { window.fetch = connected; }")
+    page.locator("#modes input[value=crop]").check(force=True)
+    page.wait_for_selector("dd:has-text('a.png')")
+    page.locator("#strip button").nth(1).click()
+    page.wait_for_selector("dd:has-text('b.png')")
+
+
+def test_the_camera_is_asked_for_once_and_a_late_one_is_stopped(
+    page: Any, server: InferenceServer
+) -> None:
+    _open(page, server)
+    page.evaluate(_HOLD_CAMERA)
+    page.click("#camera")
+    page.click("#camera")
+    assert page.evaluate("asked") == 1
+    page.keyboard.press("Escape")
+    page.click("#camera")
+    assert page.evaluate("asked") == 2
+    page.evaluate("allow.shift()()")
+    page.wait_for_function("streams.length === 1 && !streams[0].active")
+    page.evaluate("allow.shift()()")
+    page.wait_for_selector("#camera[aria-pressed=true]")
+    assert page.evaluate("document.getElementById('video').srcObject === streams[1]")
 
 
 def test_a_phone_shows_everything_in_both_schemes(page: Any, server: InferenceServer) -> None:

@@ -78,6 +78,42 @@ def test_an_id_in_two_datasets_has_two_decisions(store: ArtifactStore) -> None:
     assert in_force(store) == []
 
 
+def images(**pixels: str) -> pd.DataFrame:
+    """A manifest of training images by id."""
+    return pd.DataFrame(
+        {
+            "image_id": list(pixels),
+            "pixel_sha256": list(pixels.values()),
+            "split": "train",
+            "label": 0,
+        }
+    )
+
+
+@pytest.mark.parametrize("new", [f"new,{ONE},reset,,", "new,,reset,,"])
+def test_a_decision_that_followed_a_renamed_image_can_be_withdrawn(
+    store: ArtifactStore, new: str
+) -> None:
+    publish_decisions(store, table(f"old,{ONE},drop,,", f"other,{TWO},keep,,"))
+    publish_decisions(store, table(new), images(new=ONE))
+    assert in_force(store) == [("other", TWO, "keep")]
+
+
+def test_a_decision_replaces_that_under_an_earlier_id(store: ArtifactStore) -> None:
+    publish_decisions(store, table(f"older,{ONE},drop,,", f"old,{ONE},drop,,"))
+    publish_decisions(store, table(f"new,{ONE},keep,,"), images(new=ONE))
+    assert in_force(store) == [("new", ONE, "keep")]
+
+
+def test_copies_of_an_image_keep_decisions_of_their_own(store: ArtifactStore) -> None:
+    copies = images(a=ONE, b=ONE)
+    publish_decisions(store, table(f"a,{ONE},drop,,", f"gone,{ONE},drop,,"), copies)
+    publish_decisions(store, table(f"b,{ONE},keep,,"), copies)
+    assert in_force(store) == [("a", ONE, "drop"), ("b", ONE, "keep"), ("gone", ONE, "drop")]
+    publish_decisions(store, table(f"b,{ONE},reset,,"), copies)
+    assert in_force(store) == [("a", ONE, "drop"), ("gone", ONE, "drop")]
+
+
 def test_the_loser_of_a_race_merges_into_the_winner(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

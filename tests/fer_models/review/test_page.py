@@ -80,6 +80,16 @@ def test_decisions_in_force_are_shown_as_decided(store: ArtifactStore, tmp_path:
     assert (facts["decided"], facts["decisions_version"]) == (2, 1)
 
 
+def test_notes_in_force_are_on_the_page(store: ArtifactStore, tmp_path: Path) -> None:
+    snapshot = cleaned_snapshot(store)
+    lines = ["image_id,action,label,note", "hand/000001,drop,,half a face", "hand/000002,keep,,"]
+    publish_decisions(store, parse_decisions("\n".join(lines), "test"))
+    write_review_page(store, snapshot, tmp_path / "x.html")
+    items = {item["i"]: item for item in data_of((tmp_path / "x.html").read_text())["items"]}
+    assert items[1]["was_note"] == "half a face"
+    assert "was_note" not in items[2]
+
+
 def test_an_applied_decision_is_shown_as_it_was_made(store: ArtifactStore, tmp_path: Path) -> None:
     snapshot = cleaned_snapshot(store, [Case(0, "by_person", relabelled=6), Case(3)])
     publish_decisions(

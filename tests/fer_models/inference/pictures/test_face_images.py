@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from fer_models.faces.familiarity import fit_familiarity
-from fer_models.faces.found import Colours, FacesMode
+from fer_models.faces.found import Box, Colours, FacesMode
+from fer_models.faces.settings import FaceSettings
 from fer_models.inference.expression_model import ExpressionModel, Unfamiliarity
 from fer_models.inference.picture import NO_FACE, UNFAMILIAR, Picture, PicturePrediction
 from fer_models.inference.predict_pictures import predict_pictures
@@ -91,6 +92,28 @@ def test_only_images_with_an_answer_reach_the_model(unfamiliarity: Unfamiliarity
     faces = synthetic_faces()[:3]
     results = predicted([faces[0], WHITE, faces[1], WHITE, faces[2]], unfamiliarity)
     assert [len(one.faces) for one in results] == [1, 0, 1, 0, 1]
+
+
+def test_the_smallest_face_is_in_pixels_of_the_original_picture() -> None:
+    original = Image.fromarray(photo((20, 40, 160))).resize((4320, 2880), Image.Resampling.BILINEAR)
+    stream = io.BytesIO()
+    original.save(stream, "JPEG")  # decoded at half its size
+    model = ExpressionModel(
+        "any", ("sad", "happy"), lambda images: np.ones((len(images), 2), np.float32) / 2
+    )
+    large = Picture("large.jpg", data=stream.getvalue())
+
+    def boxes(min_size_px: int) -> list[Box | None]:
+        search = FaceSettings(min_size_px=min_size_px)
+        [one] = predict_pictures([large], model, "detect", settings=search)
+        return [face.box for face in one.faces]
+
+    [box] = boxes(32)
+    assert box is not None
+    longer_side = max(box[2] - box[0], box[3] - box[1])
+    assert longer_side > 1000
+    assert len(boxes(3 * longer_side // 4)) == 1
+    assert boxes(5 * longer_side // 4) == []
 
 
 @pytest.mark.slow

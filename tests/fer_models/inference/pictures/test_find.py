@@ -132,6 +132,21 @@ def test_archives_are_read_without_unpacking(tmp_path: Path, kind: str) -> None:
     assert sorted(one.name for one in tmp_path.iterdir()) == [path.name]
 
 
+def test_pictures_of_an_archive_that_is_named_twice_count_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("faces.zip", "w") as archive:
+        for number, name in enumerate(["train/a.png", "train/b.png", "c.png"]):
+            archive.writestr(name, encoded(IMAGES[number]))
+    inside = ["faces.zip::train/a.png", "faces.zip::train/b.png"]
+    found = find_pictures(["faces.zip", "faces.zip::train", "./faces.zip"])
+    assert sorted(names(found)) == ["faces.zip::c.png", *inside]
+    assert len(found) == 3
+    folder_first = find_pictures(["faces.zip::train", "faces.zip", "faces.zip::train/"])
+    assert names(folder_first) == [*inside, "faces.zip::c.png"]
+
+
 def test_a_damaged_archive_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "faces.zip"
     with zipfile.ZipFile(path, "w") as archive:
