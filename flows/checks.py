@@ -9,13 +9,20 @@ from fer_models.tracking.mode import check_tracking
 from flows.pipeline_config import PipelineConfig
 from flows.request import RunRequest
 
+FLOWS_WITHOUT_DATA = frozenset(("house-keeping", "predict-batch"))
+"""Names of the deployed flows that neither read the sources nor train."""
 
-def checked(request: RunRequest, option: str = "overrides") -> PipelineConfig:
+
+def checked(
+    request: RunRequest, option: str = "overrides", *, reads_data: bool = True
+) -> PipelineConfig:
     """Resolve a request and check the result.
 
     Args:
         request: the short parameters.
         option: what the messages call the overrides.
+        reads_data: whether to check the sources, the networks and the settings of the data gate:
+            only reading data and training need these. False: the data may be away.
 
     Raises:
         ConfigError: unknown recipe, setting, value or network; lists all problems.
@@ -26,8 +33,11 @@ def checked(request: RunRequest, option: str = "overrides") -> PipelineConfig:
         config = checked(RunRequest(recipe="fer2013", data=("fer2013.csv",)))
     """
     config = request.resolve(option)
-    # A run that was asked for elsewhere is not refused for its tracking: it warns.
-    check_config(config, tracking=False)
+    if reads_data:
+        # A run that was asked for elsewhere is not refused for its tracking: it warns.
+        check_config(config, tracking=False)
+    else:
+        ArtifactStore(config.store)  # raises if it is not supported
     return config
 
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from fer_models.batch.tables import FACES_FILE, PICTURES_FILE
 from fer_models.dataset.image_format import ImageFormat, recorded_format
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import DataError
+from fer_models.inference.pictures.decode import MISSING_CODECS
 from fer_models.ingest.files.image_decoding import decode_image
 from fer_models.storage.refs import PredictionsRef
 from fer_models.storage.store import ArtifactStore
@@ -20,6 +21,18 @@ PREFIX = "predictions:"
 _WANTED = re.compile(r"([1-9]\d{0,4})(d?)")
 TIME_FORMAT = "%Y%m%dT%H%M%S%fZ"
 """Beginning of the id of a batch, in UTC: batches sort by time, even within a second."""
+PictureKey = tuple[str, str]
+"""Path and state of a picture, see `Place`."""
+
+
+@dataclass(frozen=True)
+class PicturesBefore:
+    """The pictures of earlier batches."""
+
+    done: frozenset[PictureKey]
+    """Those that were read, whether they show a face or not."""
+    unread: Mapping[PictureKey, str]
+    """The others, with the last reason: that may be gone although the file is the same."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +45,24 @@ class RecentFaces:
     """Ids of batches whose faces have another format; theirs are left out."""
 
 
-def done_pictures(store: ArtifactStore, model: str | None) -> set[tuple[str, str]]:
-    """Path and state of every picture that was predicted: by one model, or by any.
+def pictures_before(store: ArtifactStore, model: str | None) -> PicturesBefore:
+    """The pictures of all batches: of one model, or of any.
 
     Raises:
         StoreError: the store can't be read.
     """
-    done: set[tuple[str, str]] = set()
+    done: set[PictureKey] = set()
+    unread: dict[PictureKey, str] = {}
     for batch in _batches(store):
         if model is None or store.info(batch)["model"] == model:
-            rows = _columns(store, batch, PICTURES_FILE, "path", "state")
-            done |= set(zip(*rows, strict=True))
-    return done
+            rows = _columns(store, batch, PICTURES_FILE, "path", "state", "sha256", "reason")
+            for path, state, sha256, reason in zip(*rows, strict=True):
+                if sha256 and reason not in MISSING_CODECS:
+                    done.add((path, state))
+                else:
+                    unread[path, state] = reason
+    not_done = {key: reason for key, reason in unread.items() if key not in done}
+    return PicturesBefore(frozenset(done), not_done)
 
 
 def names_batches(text: str) -> bool:

@@ -14,7 +14,7 @@ class BatchOutcome(BaseModel):
     found: int
     """Pictures in the folders and buckets."""
     known: int
-    """Those that were predicted before."""
+    """Those that were predicted before, or still can't be read for the same reason."""
     batches: tuple[PredictionsRef, ...] = ()
     faces: int = 0
     without_face: int = 0

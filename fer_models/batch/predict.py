@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from fer_models.batch.config import PredictionConfig
-from fer_models.batch.earlier import TIME_FORMAT, done_pictures
+from fer_models.batch.earlier import TIME_FORMAT
+from fer_models.batch.new import new_places
 from fer_models.batch.outcome import BatchOutcome
 from fer_models.batch.page import REPORT_FILE, render_page
 from fer_models.batch.places import Place, check_named, list_places, read_places
@@ -33,8 +34,8 @@ def predict_batches(store: ArtifactStore, config: PredictionConfig) -> BatchOutc
     """Predict the pictures that no earlier batch in the store has, and store the results.
 
     A picture is known by its path with size and time (with size and ETag in a bucket): a replaced
-    picture is new. Each `batch_size` pictures become one artifact, so a run that is killed
-    continues with the pictures that are left.
+    picture is new. One that could not be read is tried again, see `new_places`. Each `batch_size`
+    pictures become one artifact, so a run that is killed continues with the pictures that are left.
 
     Args:
         store: holds the model and earlier batches, and receives new ones.
@@ -53,8 +54,7 @@ def predict_batches(store: ArtifactStore, config: PredictionConfig) -> BatchOutc
     check_named(config)
     places = list_places(config.pictures)
     name = _name_of(store, config)
-    done = done_pictures(store, name if config.redo else None)
-    new = [place for place in places if (place.path, place.state) not in done]
+    new = new_places(store, name if config.redo else None, places)
     outcome = BatchOutcome(model=name, found=len(places), known=len(places) - len(new))
     report("predict", 0, len(new), "pictures")
     if not new:

@@ -15,13 +15,13 @@ from fer_models.errors import DataError, StoreError
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.open_model import open_bundle, open_stored, stored_model
 from fer_models.labelled.faces import FACES_FILE, faces_bytes, parquet_bytes
-from fer_models.labelled.versions import current_labels, open_labels
 from fer_models.labels import UNLABELLED
 from fer_models.progress import report
 from fer_models.selection.candidates import Candidates, read_candidates
 from fer_models.selection.config import SelectionConfig
 from fer_models.selection.diversity import Rows, choose_diverse
 from fer_models.selection.judge import Judgement, features, judge, snapshot_of
+from fer_models.selection.judged import judged_pixels
 from fer_models.selection.page import PAGE_FILE, label_page
 from fer_models.selection.stored import CHOSEN_FILE
 from fer_models.storage.json_bytes import json_key
@@ -111,21 +111,18 @@ def _known_pixels(
     store: ArtifactStore, ref: ModelRef | None, model: ExpressionModel
 ) -> frozenset[str]:
     """Hashes of labelled images of the model's data set, and of faces that people have judged."""
-    known: set[str] = set()
-    version = current_labels(store)
-    if version is not None:
-        known |= set(open_labels(store, version)["pixel_sha256"])
+    known = judged_pixels(store, model.image_format)
     if ref is None:
-        return frozenset(known)
+        return known
     try:
         snapshot = open_snapshot(store, snapshot_of(store, ref))
     except StoreError:
-        return frozenset(known)
+        return known
     if recorded_format(snapshot.info) == model.image_format:
         manifest = snapshot.manifest
         is_known = (manifest["label"] != UNLABELLED) | (manifest["status"] != KEPT)
         known |= set(manifest.loc[is_known, "pixel_sha256"])
-    return frozenset(known)
+    return known
 
 
 def _stored(

@@ -12,7 +12,7 @@ from prefect.states import Completed
 
 from fer_models.storage.store import ArtifactStore
 from fer_models.storage.upkeep.activity import running_in
-from flows.checks import checked
+from flows.checks import FLOWS_WITHOUT_DATA, checked
 from flows.entry.cancelled import cancel_below
 from flows.entry.late import newer_scheduled_run
 from flows.entry.parameters import documented
@@ -60,7 +60,8 @@ def entry_flow(
             given.apply_defaults()
             request = request_of(given.arguments)
             forced = bool(given.arguments.get("force", False))
-            started = StartedRun(name, request, checked(request), forced)
+            config = checked(request, reads_data=name not in FLOWS_WITHOUT_DATA)
+            started = StartedRun(name, request, config, forced)
             started.announce()
             newer = newer_scheduled_run(current_run())
             if newer is not None:

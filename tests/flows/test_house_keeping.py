@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from fer_models.errors import StoreError
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from flows.house_keeping import house_keeping
@@ -30,3 +31,10 @@ def test_it_only_reports_unless_it_is_told_to_delete(store: ArtifactStore) -> No
     assert store.list_ids(SnapshotRef) == ["data-01"]
     assert store.list_keys("history") == []  # house-keeping is no run of the pipeline
     assert house_keeping(store=store.url, overrides=overrides)["artifacts"] == []
+
+
+def test_the_training_data_may_be_away(store: ArtifactStore) -> None:
+    away = str(store.local_root / "away.csv")
+    assert house_keeping(store=store.url, data=(away,))["artifacts"] == []
+    with pytest.raises(StoreError, match="expected a folder"):
+        house_keeping(store="ftp://nowhere", data=(away,))

@@ -69,6 +69,14 @@ def test_drift_is_measured_if_it_is_watched(store: ArtifactStore, incoming: Path
 
 
 @pytest.mark.usefixtures("prefect_server")
+def test_the_training_data_may_be_away(store: ArtifactStore, incoming: Path) -> None:
+    Registry(store).set(CHAMPION, stored_network(store).id, "by a test")
+    away = (f"data.sources=[{incoming.parent / 'away.csv'}]",)
+    predicted = predict_batch(pictures=(str(incoming),), store=store.url, overrides=away)
+    assert predicted.outcome.predicted == 4
+
+
+@pytest.mark.usefixtures("prefect_server")
 def test_a_run_without_pictures_is_refused(store: ArtifactStore) -> None:
     with pytest.raises(ConfigError, match="expected folders of pictures"):
         predict_batch(store=store.url)

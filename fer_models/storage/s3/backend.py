@@ -110,12 +110,14 @@ class S3Backend:
     def abandoned(self) -> dict[str, StoredObject]:
         """See `Backend`: uploads in parts that were never completed."""
         bucket, _, prefix = self._root.partition("/")
+        # With the slash: another store's prefix may begin with ours, as `fer-2` does with `fer`.
+        below = f"{prefix}/" if prefix else ""
         found: dict[str, StoredObject] = {}
         more: dict[str, str] = {}
         with self._errors():
             while True:
                 answer = self._connection.fs.call_s3(
-                    "list_multipart_uploads", Bucket=bucket, Prefix=prefix, **more
+                    "list_multipart_uploads", Bucket=bucket, Prefix=below, **more
                 )
                 for upload in answer.get("Uploads", ()):
                     name = f"{upload['UploadId']} {upload['Key']}"

@@ -1,6 +1,5 @@
 """What a collection of a store would remove, and why the rest is kept."""
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +17,12 @@ from fer_models.storage.upkeep.contents import (
     read_contents,
     read_texts,
 )
+from fer_models.storage.upkeep.results import artifacts_in
 from fer_models.storage.upkeep.roots import LOGS, Roots
 from fer_models.storage.upkeep.usage import USED_FOLDER
 
 # Copies of checkpoints on a cluster, of trainings that never ended.
 _UNFINISHED = ("checkpoints", "training", ".probe", RUNNING_FOLDER)
-_URL = re.compile(rf"/({'|'.join(KIND_FOLDERS)})/([^/\"\\\s]+)")
 _HOUR_S, _DAY_S = 3600.0, 86_400.0
 
 
@@ -165,8 +164,7 @@ def _stale_results(contents: Contents, kept: frozenset[str], leftover_s: float) 
         if key.startswith(f"{RESULTS_FOLDER}/") and one.modified_s < leftover_s
     }
     texts = read_texts(contents.store, keys)
-    named = {key: {"/".join(found) for found in _URL.findall(text)} for key, text in texts.items()}
-    return sorted(key for key, names in named.items() if names - kept)
+    return sorted(key for key, text in texts.items() if artifacts_in(text) - kept)
 
 
 def _leftovers(

@@ -159,7 +159,7 @@ def test_faces_in_photos_are_cut_out_in_order(
 ) -> None:
     from fer_models.inference.pictures import face_images
 
-    def two_faces(photos: Sequence[np.ndarray]) -> list[list[FoundFace]]:
+    def two_faces(photos: Sequence[np.ndarray], _scale: float) -> list[list[FoundFace]]:
         return [[FoundFace((0, 0, 48, 48)), FoundFace((48, 0, 96, 48))] for _ in photos]
 
     for number in range(2):

@@ -1,5 +1,7 @@
 """Which faces are chosen for people to label."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from scipy.stats import entropy as scipy_entropy
 
 from fer_models.batch.config import PredictionConfig
 from fer_models.batch.predict import predict_batches
+from fer_models.dataset.image_format import ImageFormat
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, DataError, FerError
 from fer_models.inference.open_model import open_stored
@@ -19,6 +22,7 @@ from fer_models.selection.choose import Selection, choose_faces
 from fer_models.selection.config import SelectionConfig
 from fer_models.selection.diversity import choose_diverse
 from fer_models.selection.judge import snapshot_of
+from fer_models.selection.labels import apply_labels
 from fer_models.selection.stored import open_chosen
 from fer_models.selection.uncertainty import disagreement, entropy, margin_uncertainty
 from fer_models.storage.refs import ModelRef
@@ -52,6 +56,16 @@ def _chosen(store: ArtifactStore, selection: Selection) -> pd.DataFrame:
 def _softmax(logits: np.ndarray) -> np.ndarray:
     exps = np.exp(logits)
     return exps / exps.sum(axis=-1, keepdims=True)
+
+
+def _with_format(store: ArtifactStore, model: ModelRef, image_format: ImageFormat) -> ModelRef:
+    """The same network, as if it had been trained on images of this format."""
+    files = {name: store.read_file(model, name) for name in store.describe(model).files}
+    preprocessing = json.loads(files["preprocessing.json"])
+    preprocessing["image_format"] = asdict(image_format)
+    files["preprocessing.json"] = json.dumps(preprocessing).encode()
+    name = f"{model.id}-{image_format.size_px}"
+    return store.put(ModelRef, name, files, store.info(model), name=model.name)
 
 
 @given(LOGITS)
@@ -130,6 +144,24 @@ def test_stored_predictions_and_bundles_can_be_used(
     assert (facts["chosen"], facts["candidates"]) == (4, 30)
     bundled = choose_faces(store, [str(folder)], "bundled", SelectionConfig(count=4))
     assert (bundled.facts["by"], bundled.facts["temperature"]) == ("margin", 1.0)
+
+
+def test_judged_faces_stay_known_to_a_model_with_another_image_format(
+    store: ArtifactStore, champion: ModelRef, folder: Path, tmp_path: Path
+) -> None:
+    other = _with_format(store, stored_network(store, 1, scale=3.0), ImageFormat(64, 3))
+    judged: set[str] = set()
+    for model in (champion, other):
+        chosen = _chosen(store, choose_faces(store, [str(folder)], model.id))[:3]
+        judged |= set(chosen["path"])
+        decisions = tmp_path / "decisions.csv"
+        rows = [f"{face_id},,drop,,\n" for face_id in chosen["face_id"]]
+        decisions.write_text("image_id,pixel_sha256,action,label,note\n" + "".join(rows))
+        apply_labels(store, decisions)
+    assert len(judged) == 6
+    for model in (champion, other):
+        facts = choose_faces(store, [str(folder)], model.id).facts
+        assert (facts["known"], facts["candidates"]) == (6, 24)
 
 
 def test_the_same_choice_is_the_same_artifact(

@@ -45,6 +45,18 @@ def _error_message(url: str) -> str:
     return messages.pop()
 
 
+def test_uploads_of_a_store_whose_prefix_begins_alike_are_not_touched(s3_store_url: str) -> None:
+    ours, other = (
+        ArtifactStore(StoreConfig(url=url)) for url in (s3_store_url, f"{s3_store_url}-backup")
+    )
+    bucket, _, prefix = other.url.removeprefix("s3://").partition("/")
+    fs = other.backend._connection.fs  # type: ignore[attr-defined]
+    fs.call_s3("create_multipart_upload", Bucket=bucket, Key=f"{prefix}/models/half-1/weights")
+    assert ours.backend.abandoned() == {}
+    [upload] = other.backend.abandoned()
+    other.backend.remove_abandoned(upload)
+
+
 def test_a_missing_bucket_is_reported_and_not_created(s3_store_url: str) -> None:
     for _ in range(2):
         message = _error_message("s3://no-such-bucket/prefix")

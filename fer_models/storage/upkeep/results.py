@@ -1,0 +1,46 @@
+"""Cached results of tasks: which artifacts they refer to."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fer_models.storage.upkeep.contents import KIND_FOLDERS
+
+
+def artifacts_in(text: str) -> frozenset[str]:
+    """The names, `<folder>/<id>`, of the artifacts that a cached result refers to.
+
+    A reference has the id and the URL of an artifact, which ends in its name. Other texts don't
+    count: the path of a store or of a source may contain the name of a kind, too.
+
+    Example:
+        artifacts_in('{"result": {"id": "a-1", "url": "s3://bucket/models/store/models/a-1"}}')
+        # {"models/a-1"}
+    """
+    return frozenset(_named(text))
+
+
+def _named(value: Any) -> Iterator[str]:
+    # A persisted result holds its value as JSON text.
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return
+    if isinstance(value, dict):
+        name = _name_of(value)
+        if name:
+            yield name
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _named(part)
+
+
+def _name_of(fields: dict[str, Any]) -> str:
+    """The artifact that the fields of a reference name; "" if they are no reference."""
+    url, artifact_id = fields.get("url"), fields.get("id")
+    if not isinstance(url, str) or not isinstance(artifact_id, str):
+        return ""
+    before, _, last = url.rpartition("/")
+    folder = before.rpartition("/")[2]
+    return f"{folder}/{last}" if folder in KIND_FOLDERS and last == artifact_id else ""
