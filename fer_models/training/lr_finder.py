@@ -17,7 +17,7 @@ from fer_models.training.config import MemberConfig
 from fer_models.training.engine.train_step import train_step
 from fer_models.training.inputs.batches import Batch, TrainBatches, derived_seed
 from fer_models.training.inputs.data import SplitImages, preprocessing_for
-from fer_models.training.objective.targets import training_targets
+from fer_models.training.objective.targets import loss_weights, training_targets
 from fer_models.training.optim.optimizer import build_optimizer
 from fer_models.training.runtime import best_device, reraise_oom, training_runtime
 
@@ -70,13 +70,15 @@ def lr_find(split: SplitImages, member: MemberConfig, seed: int, num_steps: int)
         network = network.to(best_device()).train()
         optimizer = build_optimizer(network, member.training)
         batches = _endless_batches(split, member, seed)
+        weights_K = loss_weights(split, member.training)
+        weights_K = None if weights_K is None else weights_K.to(best_device())
         rates: list[float] = []
         losses: list[float] = []
         mean = 0.0
         for step in range(num_steps):
             rate = MIN_RATE * (MAX_RATE / MIN_RATE) ** (step / (num_steps - 1))
             _set_rate(optimizer, member, rate)
-            loss = train_step(network, next(batches), optimizer, member.training)
+            loss = train_step(network, next(batches), optimizer, member.training, weights_K)
             mean = mean * _SMOOTHING + (1 - _SMOOTHING) * loss
             smoothed = mean / (1 - _SMOOTHING ** (step + 1))
             report("lr-find", step + 1, num_steps, "steps", note=f"{rate:.1e} {smoothed:.3f}")
@@ -85,6 +87,23 @@ def lr_find(split: SplitImages, member: MemberConfig, seed: int, num_steps: int)
             rates.append(rate)
             losses.append(smoothed)
     return _curve(member, rates, losses)
+
+
+def ignored_settings(member: MemberConfig) -> list[str]:
+    """The settings of a member that change its training, but not the test of its rates.
+
+    Example:
+        ignored_settings(MemberConfig(name="small", teachers=("large",)))  # ["teachers"]
+    """
+    training = member.training
+    used = {
+        "teachers": bool(member.teachers),
+        "training.auxiliary_head_weight": training.auxiliary_head_weight > 0,
+        "training.accumulate": training.accumulate > 1,
+        "training.sharpness_radius": training.sharpness_radius > 0,
+        "training.frozen_epochs": training.frozen_epochs > 0,
+    }
+    return [name for name, is_used in used.items() if is_used]
 
 
 def _curve(member: MemberConfig, rates: list[float], losses: list[float]) -> RateCurve:

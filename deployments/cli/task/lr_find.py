@@ -54,6 +54,7 @@ def lr_find(
     from fer_models.dataset.snapshot import open_snapshot
     from fer_models.training.inputs.data import training_data
     from fer_models.training.inputs.native_input import with_native_input
+    from fer_models.training.lr_finder import ignored_settings
     from fer_models.training.lr_finder import lr_find as search
 
     ref = step.snapshot(snapshot_id, "split")
@@ -69,8 +70,10 @@ def lr_find(
         "now": member.training.learning_rate,
         "plot": str(out.absolute()),
     }
-    print_facts({k: f"{v:.2g}" if isinstance(v, float) else str(v) for k, v in facts.items()})
-    return facts | {"rates": list(curve.rates), "losses": list(curve.losses)}
+    ignored = ignored_settings(member)
+    shown = facts | ({"tried without": ", ".join(ignored)} if ignored else {})
+    print_facts({k: f"{v:.2g}" if isinstance(v, float) else str(v) for k, v in shown.items()})
+    return facts | {"ignored": ignored, "rates": list(curve.rates), "losses": list(curve.losses)}
 
 
 def _plot(curve: "RateCurve", name: str, out: Path) -> None:
