@@ -12,7 +12,6 @@ from fer_models.plotting.svg import (
     FULL_WIDTH_IN,
     INK,
     MUTED,
-    fit_rows,
     series_colour,
     style_axes,
 )
@@ -47,7 +46,7 @@ def differences_png(plan: CampaignPlan, measured: Measured) -> bytes | None:
             axes.plot(seeds, [position] * len(seeds), "|", color=MUTED, markersize=9)
             _point(axes, position, against[name])
         axes.set_yticks(positions, _labels(best_first, baselines))
-        fit_rows(axes, len(best_first))
+        axes.set_ylim(-0.6, len(best_first) - 0.4)
         baseline = baselines[best_first[0]] if len(shared) == 1 else "the baseline"
         axes.set_xlabel(f"accuracy with the mirror image against {baseline}, percentage points")
         style_axes(axes, grid="x")
