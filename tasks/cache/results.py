@@ -13,7 +13,7 @@ from prefect.context import FlowRunContext
 from prefect.filesystems import WritableFileSystem
 
 from fer_models.errors import StoreError
-from fer_models.storage.champions import all_champions
+from fer_models.storage.champions import all_champions, selection_model_id
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ARTIFACT_KINDS, ArtifactRef, PromotionRef
 from fer_models.storage.store import ArtifactStore
@@ -67,15 +67,22 @@ def _check_still_true(store: ArtifactStore, content: bytes) -> None:
         ref: ArtifactRef = kind.model_construct(id=values["id"], url=values["url"])
         if not store.reuse(ref):
             raise StoreError(f"{store.url}: {kind.folder}/{ref.id} is missing or incomplete")
-        if kind is PromotionRef and values["promoted"]:
-            _check_promoted(store, PromotionRef.model_validate(values))
+        if kind is PromotionRef:
+            _check_verdict(store, PromotionRef.model_validate(values))
 
 
-def _check_promoted(store: ArtifactStore, promotion: PromotionRef) -> None:
-    """Reject a promotion of a model that is not the champion now: the registry's log was lost."""
+def _check_verdict(store: ArtifactStore, promotion: PromotionRef) -> None:
+    """Reject a verdict that the registry contradicts.
+
+    Its log was lost, or a person has promoted the candidate since.
+    """
+    entries = all_champions(store).values()
     model_id = promotion.champion_now
-    if all(entry.model_id != model_id for entry in all_champions(store).values()):
+    if promotion.promoted and all(entry.model_id != model_id for entry in entries):
         raise StoreError(f"{store.url}: {model_id} is not the champion")
+    now = {one for entry in entries for one in (entry.model_id, selection_model_id(entry))}
+    if not promotion.promoted and promotion.candidate_id in now:
+        raise StoreError(f"{store.url}: {promotion.candidate_id} is the champion")
 
 
 def _references(value: Any) -> Iterator[dict[str, Any]]:

@@ -8,8 +8,10 @@ import yaml
 from click.testing import CliRunner, Result
 
 from deployments.cli import main
+from fer_models.dataset.config import SplittingConfig
+from fer_models.dataset.split import split_snapshot
 from fer_models.evaluation.predictions import model_ref
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.final_fits import build_final_fit
 from tests.fer_models.inference.builders import stored_network
@@ -62,6 +64,21 @@ def test_a_final_fit_stands_for_the_model_that_it_repeats(
     final = build_final_fit(store, model)
     result = train(store, model, recipe, "--member", "again", "--json", "--initial", final.id)
     assert lineage(store, trained(result))["initial"] == model.id
+
+
+def test_a_start_from_images_that_are_held_out_now_is_warned_of(
+    store: ArtifactStore, model: ModelRef, recipe: Path
+) -> None:
+    """Another seed draws other splits of the same images."""
+    snapshot = store.ref(SnapshotRef, str(store.info(model)["snapshot_id"]))
+    redrawn = split_snapshot(store, snapshot, SplittingConfig(strategy="stratified"), seed=1)
+    options = ("--member", "again", "--json", "--initial", model.id)
+    where = ("--store", store.url, "--recipe", str(recipe), "--snapshot")
+    result = CliRunner().invoke(main, ["task", "train", *where, redrawn.id, *options])
+    assert trained(result)
+    assert "was trained on" in result.stderr
+    assert "may be too good" in result.stderr
+    assert "may be too good" not in train(store, model, recipe, *options).stderr
 
 
 def test_a_model_of_another_network_is_refused_for_all_members_at_once(

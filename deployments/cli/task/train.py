@@ -12,6 +12,7 @@ from deployments.cli.outputs import run_option
 from deployments.cli.task.step import Step, number, snapshot_option
 from fer_models.errors import ConfigError, StoreError
 from fer_models.inference.open_model import stored_model
+from fer_models.progress import warn
 from fer_models.storage.latest import remember
 from fer_models.storage.refs import ModelRef, SnapshotRef, TuningRef
 from fer_models.storage.store import ArtifactStore
@@ -60,6 +61,8 @@ def train(
     initial = None if initial_id is None else _initial(step.store, initial_id, snapshot, wanted)
     models: list[ModelRef] = []
     with progress_display():
+        if initial is not None:
+            _warn_of_held_out(step.store, snapshot, initial)
         for member in wanted:
             tuning = None if no_tuning else _tuning_for(step, member.name, snapshot)
             teachers = [step.recall(f"train-{one}", ModelRef) for one in member.trained_teachers]
@@ -102,6 +105,14 @@ def _initial(
             problems,
         )
     return initial
+
+
+def _warn_of_held_out(store: ArtifactStore, snapshot: SnapshotRef, initial: ModelRef) -> None:
+    """Say so if the weights have learned from images that are to judge what starts from them."""
+    from fer_models.promotion.held_out import HeldOutImages
+
+    if unfair := HeldOutImages(store, snapshot).why_unfair(initial):
+        warn("train", f"{unfair}; the accuracy of what starts from it may be too good")
 
 
 def _tuning_for(step: Step, name: str, snapshot: SnapshotRef) -> TuningRef | None:

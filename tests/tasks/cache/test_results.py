@@ -112,3 +112,26 @@ def test_a_promotion_that_the_registry_lost_is_made_again(
     Registry(store).set(CHAMPION, "another", "rolled back by a person")
     chain()
     assert len(Registry(store).history()) == 3
+
+
+def test_a_refusal_is_forgotten_when_a_person_promotes_the_candidate(store: ArtifactStore) -> None:
+    judged: list[str] = []
+
+    @stage("fer_models.promotion.promote")
+    def promote(snapshot: SnapshotRef) -> PromotionRef:
+        judged.append(snapshot.id)
+        facts = {"candidate_id": "a-model", "champion_id": "another", "reason": "no better"}
+        return store.put(PromotionRef, "a-decision", {}, {}, promoted=False, **facts)
+
+    @flow
+    def chain() -> None:
+        with results_in(store.config):
+            promote(store.ref(SnapshotRef, "data"))
+
+    Registry(store).set(CHAMPION, "another", "the first")
+    chain()
+    chain()
+    assert len(judged) == 1
+    Registry(store).set(CHAMPION, "a-model", "promoted by a person")
+    chain()
+    assert len(judged) == 2
