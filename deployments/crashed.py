@@ -1,15 +1,17 @@
 """Clean-up after a killed process: flow runs and task runs that stay `Running`.
 
 A run that stays `Running` forever holds its deployment's concurrency slot and can't be retried.
-A run carries the tag of its process as a label. The next start of `ferflow run` or `ferflow up`
-marks the runs of dead processes as `Crashed`, and `ferflow up` looks again all the time: a process
-may outlive the `ferflow up` that started it by some seconds. It also watches the runs it serves by
-heartbeats (`deployments.automations.heartbeat`), which works for those of other machines, too.
+A run carries the tag of its process as a label; a label of an earlier attempt does not count. The
+next start of `ferflow run` or `ferflow up` marks the runs of dead processes as `Crashed`, and
+`ferflow up` looks again all the time: a process may outlive the `ferflow up` that started it by
+some seconds. Heartbeats (`deployments.automations.heartbeat`) also find dead processes of other
+machines, but only after minutes.
 """
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import dropwhile
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -96,6 +98,15 @@ class _Processes:
     def _find(self, run: "FlowRun") -> bool:
         label = str(run.labels.get(PROCESS_LABEL, ""))
         if label or run.parent_task_run_id is None:
-            return is_dead(label)
+            return is_dead(label) and not self._is_retried(run)
         caller = self._client.read_task_run(run.parent_task_run_id).flow_run_id
         return caller is not None and self.is_dead_by_id(caller)
+
+    def _is_retried(self, run: "FlowRun") -> bool:
+        """Whether the run was started again after its process had been noted."""
+        from flows.entry.started import ATTEMPT_LABEL
+
+        noted = str(run.labels.get(ATTEMPT_LABEL, ""))
+        states = self._client.read_flow_run_states(run.id)  # the oldest first
+        since = dropwhile(lambda state: str(state.id) != noted, states)
+        return any(state.is_pending() or state.is_scheduled() for state in since)

@@ -47,6 +47,8 @@ def missed_runs(full_name: str) -> list["FlowRun"]:
 def catch_up(full_name: str, missed: Sequence["FlowRun"]) -> str | None:
     """Start one run for all missed ones, unless one of them is still waiting to start.
 
+    A deployment that is paused, or has no active schedule any more, is left alone.
+
     Args:
         full_name: `flow/deployment`.
         missed: what `missed_runs` returned before the deployment was registered again, which
@@ -61,7 +63,7 @@ def catch_up(full_name: str, missed: Sequence["FlowRun"]) -> str | None:
         return None
     with get_client(sync_client=True) as client:
         existing = _existing(client, full_name)
-        if existing is None or existing.paused:
+        if existing is None or existing.paused or not any(s.active for s in existing.schedules):
             return None
         run = client.create_flow_run_from_deployment(existing.id, tags=[CATCH_UP_TAG])
     return run.name

@@ -13,6 +13,7 @@ from tasks.ingest import ingest
 from tasks.labelled import labelled_faces
 from tasks.review import build_review, check_reviewable, decisions, wait_for_review
 from tasks.score import score
+from tasks.slot.training_slot import release_training_slot
 from tasks.split import split
 from tasks.validate import gate, validate
 
@@ -57,6 +58,7 @@ def _clean(raw: SnapshotRef, config: PipelineConfig) -> SnapshotRef:
     if not config.cleaning.pause_for_review:
         return cleaned
     page_url = build_review(cleaned, config.store)
+    release_training_slot()  # the answer may take days
     timeout_s = int(config.cleaning.review_timeout_h * 3600)
     reviewed = wait_for_review(cleaned, page_url, config.store, timeout_s)
     return clean(raw, scores, reviewed, config.cleaning, config.store)

@@ -1,11 +1,11 @@
 """All automations that `ferflow up` sets up."""
 
-from deployments.automations.heartbeat import SILENCE_S, ensure_heartbeat_automation
+from deployments.automations.heartbeat import ensure_heartbeat_automation
 from deployments.automations.notifications import ensure_notifications
 from deployments.automations.retraining import ensure_retraining_automations
 
 
-def ensure_automations(notify: str = "", silence_s: int = SILENCE_S) -> None:
+def ensure_automations(notify: str = "", silence_s: int | None = None) -> None:
     """Create all automations on the configured Prefect server, or bring them up to date.
 
     Call it after the deployments are registered: automations refer to them by id.

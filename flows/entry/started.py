@@ -27,6 +27,12 @@ from tasks.summary import publish_configuration, publish_summary, publish_tracki
 
 PROMOTED = "promoted"
 NOT_PROMOTED = "not-promoted"
+ATTEMPT_LABEL = "ferflow.attempt"
+"""Label of a flow run: id of the state in which its process wrote `PROCESS_LABEL`.
+
+A retried run keeps its labels. A pending state after this one shows that they are of an earlier
+attempt.
+"""
 _PIPELINE = "run-pipeline"
 
 
@@ -112,7 +118,10 @@ class StartedRun:
         self.name = self.title(run.name)
         with get_client(sync_client=True) as client:
             client.update_flow_run(run.id, name=self.name, tags=self._tags)
-            client.update_flow_run_labels(run.id, {PROCESS_LABEL: process_tag()})
+            attempt = str(run.state.id) if run.state else ""
+            client.update_flow_run_labels(
+                run.id, {PROCESS_LABEL: process_tag(), ATTEMPT_LABEL: attempt}
+            )
         publish_configuration(self.config)
         publish_tracking_problem(destination(self.config.tracking).problem)
 

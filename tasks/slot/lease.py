@@ -61,7 +61,7 @@ def release_slots_of_killed_runs() -> None:
 
     with get_client(sync_client=True) as client:
         recent = client.read_flow_runs(
-            flow_run_filter=_not_completed(),
+            flow_run_filter=_begun_and_not_completed(),
             sort=FlowRunSort.START_TIME_DESC,
             limit=_NUM_RECENT_RUNS,
         )
@@ -136,7 +136,7 @@ def _note_on_flow_run(lease_id: UUID) -> None:
             client.update_flow_run_labels(UUID(flow_run.id), {LEASE_LABEL: label})
 
 
-def _not_completed() -> "FlowRunFilter":
+def _begun_and_not_completed() -> "FlowRunFilter":
     from prefect.client.schemas.filters import (
         FlowRunFilter,
         FlowRunFilterState,
@@ -144,5 +144,7 @@ def _not_completed() -> "FlowRunFilter":
     )
     from prefect.client.schemas.objects import StateType
 
-    kinds = [kind for kind in StateType if kind is not StateType.COMPLETED]
+    # Those of a schedule come first in the order of start times, and can be a hundred.
+    left_out = (StateType.COMPLETED, StateType.SCHEDULED)
+    kinds = [kind for kind in StateType if kind not in left_out]
     return FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=kinds)))

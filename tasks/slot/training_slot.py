@@ -1,5 +1,7 @@
 """One training at a time: a slot that a run takes when its first training task starts.
 
+It keeps the slot until it ends, or until it pauses for a person.
+
 On a Prefect server the slot is a global concurrency limit, so it covers all deployments, workers
 and command lines; its size can be changed there. A run without a server takes a file lock instead,
 which the end of the process releases.
@@ -23,7 +25,7 @@ _current: ContextVar["TrainingSlot | None"] = ContextVar("ferflow_training_slot"
 
 
 class TrainingSlot:
-    """The slot of one flow run: taken once by whichever task trains first, kept until the end."""
+    """The slot of one flow run: taken by whichever task trains first, kept until the release."""
 
     def __init__(self, lock_file: Path | None, announce: "Waiting") -> None:
         """Args: `lock_file` for a run without a server, else None; `announce` shows the wait."""
@@ -107,3 +109,10 @@ def take_training_slot(stage: str) -> None:
     slot = _current.get()
     if slot is not None:
         slot.take(stage)
+
+
+def release_training_slot() -> None:
+    """Called by a flow before it waits for a person; its next training takes the slot again."""
+    slot = _current.get()
+    if slot is not None:
+        slot.release()

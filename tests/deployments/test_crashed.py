@@ -7,10 +7,11 @@ import pytest
 from prefect import flow, task
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
-from prefect.states import Completed, Crashed, Paused, Running
+from prefect.states import AwaitingRetry, Completed, Crashed, Failed, Paused, Pending, Running
 
 from deployments.crashed import mark_crashed_runs, marking_crashed_runs
 from fer_models.processes import PROCESS_LABEL, is_dead, process_tag
+from flows.entry.started import ATTEMPT_LABEL
 
 
 @flow
@@ -84,6 +85,27 @@ def test_what_is_below_a_run_that_its_heartbeats_marked_is_marked() -> None:
         client.set_flow_run_state(run.id, Crashed(), force=True)
         assert mark_crashed_runs() == [child.name]
         assert client.read_task_run(caller.id).state_name == "Crashed"
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_retried_run_is_not_marked_before_its_new_process_has_died() -> None:
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(outer, state=Running())
+
+        def _noted_as_dead() -> None:
+            state = client.read_flow_run(run.id).state
+            assert state is not None
+            labels = {PROCESS_LABEL: _tag_of_a_dead_process(), ATTEMPT_LABEL: str(state.id)}
+            client.update_flow_run_labels(run.id, labels)
+
+        _noted_as_dead()
+        client.set_flow_run_state(run.id, Failed(), force=True)
+        retry: list[State[None]] = [AwaitingRetry(), Pending(), Running(), Running(name="Waiting")]
+        for state in retry:
+            client.set_flow_run_state(run.id, state, force=True)
+            assert mark_crashed_runs() == []
+        _noted_as_dead()
+        assert mark_crashed_runs() == [run.name]
 
 
 @pytest.mark.usefixtures("prefect_server")

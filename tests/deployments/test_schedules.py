@@ -16,7 +16,7 @@ _NAME = "retrain/retrain"
 
 
 def _up(cron: str | None) -> None:
-    deployments = build_deployments(RunRequest(), cron or "0 3 * * 1")
+    deployments = build_deployments(RunRequest(), None if cron == "off" else cron or "0 3 * * 1")
     keep_edits(deployments, is_cron_given=cron is not None)
     for deployment in deployments:
         deployment.apply()
@@ -63,3 +63,18 @@ def test_several_missed_runs_are_caught_up_by_one() -> None:
         assert catch_up(_NAME, []) is None
         runs = [run for run in client.read_flow_runs() if run.name == started]
         assert [set(run.tags) for run in runs] == [{"ferflow", "catch-up"}]
+
+
+def test_nothing_is_caught_up_without_a_schedule_in_force() -> None:
+    _up("0 3 * * 1")
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(_NAME)
+        late = [client.create_flow_run_from_deployment(deployment.id)]
+        [schedule] = deployment.schedules
+        client.update_deployment_schedule(deployment.id, schedule.id, active=False)
+        assert catch_up(_NAME, late) is None  # switched off in the UI
+        _up("off")
+        assert _crons() == []
+        assert catch_up(_NAME, late) is None
+        _up("0 3 * * 1")
+        assert catch_up(_NAME, late) is not None

@@ -22,6 +22,7 @@ from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import PromotionRef
 from fer_models.storage.store import ArtifactStore
 from flows.entry import StartedRun, entry_flow, forceable_run, short_run
+from flows.entry.started import ATTEMPT_LABEL
 from flows.results import Outcome
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -73,6 +74,9 @@ def test_a_run_is_named_and_tagged_and_knows_its_process(tmp_path: Path) -> None
     assert run.name.startswith("entry-test demo · synthetic · ")
     assert run.tags == ["demo", "synthetic", "manual"]
     assert run.labels[PROCESS_LABEL] == process_tag()
+    with get_client(sync_client=True) as client:
+        states = {str(state.id): state.name for state in client.read_flow_run_states(run.id)}
+    assert states[str(run.labels[ATTEMPT_LABEL])] == "Running"
 
 
 def test_a_given_name_is_kept(tmp_path: Path) -> None:

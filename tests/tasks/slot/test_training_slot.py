@@ -1,4 +1,5 @@
 import contextvars
+import datetime as dt
 import subprocess
 import sys
 import threading
@@ -14,14 +15,20 @@ from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.states import Crashed
+from prefect.states import Crashed, Scheduled
 
 from fer_models.processes import process_tag
 from fer_models.progress import Progress, listening
 from tasks.slot import lease
 from tasks.slot import training_slot as module
 from tasks.slot.lease import leased_slot
-from tasks.slot.training_slot import TrainingSlot, Waiting, take_training_slot, training_slot
+from tasks.slot.training_slot import (
+    TrainingSlot,
+    Waiting,
+    release_training_slot,
+    take_training_slot,
+    training_slot,
+)
 
 
 class _Announced(Waiting):
@@ -117,6 +124,25 @@ def test_the_slot_of_a_killed_run_is_free_for_the_next_one(monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("prefect_server")
+def test_many_scheduled_runs_do_not_hide_a_killed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    @flow
+    def run_that_is_killed() -> None:
+        _lease_without_renewal()
+
+    run_that_is_killed()
+    _set_last_run(Crashed())
+    monkeypatch.setattr(lease, "_NUM_RECENT_RUNS", 2)
+    monkeypatch.setattr(lease, "is_dead", lambda tag: tag == process_tag())
+    with get_client(sync_client=True) as client:
+        tomorrow = dt.datetime.now(tz=dt.UTC) + dt.timedelta(days=1)
+        for _ in range(2):
+            client.create_flow_run(run_that_is_killed, state=Scheduled(scheduled_time=tomorrow))
+    assert not _is_slot_free()
+    module.release_slots_of_killed_runs()
+    assert _is_slot_free()
+
+
+@pytest.mark.usefixtures("prefect_server")
 def test_a_slot_that_is_held_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     renewed: list[UUID] = []
     monkeypatch.setattr(lease, "_RENEW_S", 0.05)
@@ -173,6 +199,18 @@ def test_a_task_takes_the_slot_of_its_run_which_ends_with_the_run(tmp_path: Path
         take_training_slot("train")
         assert not _is_free(tmp_path / "lock")
     assert _is_free(tmp_path / "lock")
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_released_slot_is_free_for_others_and_taken_again_by_the_next_training() -> None:
+    release_training_slot()  # outside a run: nothing to release
+    with training_slot(TrainingSlot(None, Waiting())):
+        release_training_slot()  # not taken yet
+        for _ in range(2):
+            take_training_slot("score")
+            assert not _is_slot_free()
+            release_training_slot()
+            assert _is_slot_free()
 
 
 def _is_free(lock_file: Path) -> bool:
