@@ -21,7 +21,7 @@ _OTHER_NAMES = {
 _EMOTION_OF = {
     name: emotion for emotion, others in _OTHER_NAMES.items() for name in (emotion, *others.split())
 }
-_NUMBERED = re.compile(r"\d+\s*[-_. ]+\s*(?=[^\W\d])")
+_NUMBER_IN_FRONT = re.compile(r"^(?P<number>\d+)\s*[-_. ]+\s*(?=[^\W\d])")
 _SEPARATORS = re.compile(r"[\s_]+")
 _MAX_NAME_CHARACTERS = 60
 
@@ -47,8 +47,18 @@ def class_name(text: str) -> str:
         class_name("Very_Bored ")  # "very bored"
     """
     text = unicodedata.normalize("NFC", text).strip().casefold()
-    text = _SEPARATORS.sub(" ", _NUMBERED.sub("", text, count=1)).strip()
+    text = _SEPARATORS.sub(" ", _NUMBER_IN_FRONT.sub("", text)).strip()
     return _EMOTION_OF.get(text, text)
+
+
+def number_in_front(text: str) -> str:
+    """The number that `class_name` leaves out; "" for none.
+
+    Example:
+        number_in_front("06_bored")  # "06"
+    """
+    found = _NUMBER_IN_FRONT.match(unicodedata.normalize("NFC", text).strip().casefold())
+    return found["number"] if found else ""
 
 
 def name_problem(name: str) -> str:

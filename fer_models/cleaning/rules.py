@@ -8,6 +8,7 @@ reported on, never modified.
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fer_models.classes.class_list import ClassList
@@ -136,21 +137,35 @@ def _decide_copies(state: CleaningState, copies: Rows, config: CleaningConfig) -
     labels = state.label[copies]
     known = np.unique(labels[labels != UNLABELLED])
     if len(known) < 2:
-        keep = copies[np.argmax(labels != UNLABELLED)]
-        state.quarantine(copies[copies != keep], EXACT_DUPLICATE, related=int(keep))
+        _keep_one_of(state, copies, labels != UNLABELLED)
         return
     settled = _settled_label(state, copies, config)
     if settled not in known and settled != UNLABELLED and config.relabel_by_votes:
         state.relabel(copies[:1], settled, CONFLICTING_LABEL)
         labels = state.label[copies]
     if settled not in labels:
-        state.quarantine(copies, CONFLICTING_LABEL, suggested_label=settled)
+        rejected = copies[~state.exempt[copies]]
+        state.quarantine(rejected, CONFLICTING_LABEL, suggested_label=settled)
         return
-    keep = copies[np.argmax(labels == settled)]
-    same = np.isin(labels, (settled, UNLABELLED)) & (copies != keep)
-    state.quarantine(copies[same], EXACT_DUPLICATE, related=int(keep))
-    other = (labels != settled) & (labels != UNLABELLED)
-    state.quarantine(copies[other], CONFLICTING_LABEL, related=int(keep), suggested_label=settled)
+    same = np.isin(labels, (settled, UNLABELLED))
+    keep = _keep_one_of(state, copies[same], labels[same] == settled)
+    state.quarantine(copies[~same], CONFLICTING_LABEL, related=keep, suggested_label=settled)
+
+
+def _keep_one_of(state: CleaningState, copies: Rows, is_preferred: npt.NDArray[np.bool_]) -> int:
+    """Quarantine the others as exact copies of the one to keep, and return its row.
+
+    That is the first preferred one, of those that a person keeps if there are any. Without any of
+    these, a copy that a person keeps stays beside it.
+    """
+    exempt = state.exempt[copies]
+    position = int(np.argmax(2 * is_preferred + exempt))
+    is_other = np.arange(len(copies)) != position
+    if not exempt[position]:
+        is_other &= ~exempt
+    keep = int(copies[position])
+    state.quarantine(copies[is_other], EXACT_DUPLICATE, related=keep)
+    return keep
 
 
 def _settled_label(state: CleaningState, copies: Rows, config: CleaningConfig) -> int:
@@ -159,9 +174,10 @@ def _settled_label(state: CleaningState, copies: Rows, config: CleaningConfig) -
     A relative majority is enough for a label that one of the copies has. Another label needs as
     large a share of the votes as relabelling does.
     """
-    exempt = copies[state.exempt[copies]]
-    if len(exempt):
-        return int(state.label[exempt[0]])
+    by_person = state.label[copies[state.exempt[copies]]]
+    by_person = by_person[by_person != UNLABELLED]
+    if len(by_person):
+        return int(by_person[0])
     votes = state.votes(copies).sum(axis=0)
     most = votes.max()
     if most == 0 or (votes == most).sum() > 1:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from fer_models.ingest.files.compression import decompressed
 from fer_models.ingest.files.detection import SourceKind, read_header
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.columns import NAME_COLUMNS, NUMBER_COLUMNS
 from fer_models.ingest.formats.csv_rows import read_rows
 from fer_models.ingest.formats.parquet import seekable
-from fer_models.ingest.layouts.table_rows import read_table
+from fer_models.ingest.layouts.table_rows import TableRows, read_table
 from fer_models.ingest.locate import Source
 
 _MAX_SHOWN = 12
@@ -54,13 +55,18 @@ def _columns(source: Source) -> list[str]:
         with seekable(source.file) as file, pq.ParquetFile(file) as table:
             return [name.lower() for name in table.schema_arrow.names]
     if source.kind is SourceKind.IMAGE_LIST:
-        return read_table(source.path.read_bytes()).columns
+        return _image_list(source).columns
     return []
+
+
+def _image_list(source: Source) -> TableRows:
+    """The table of a list of images, which may be compressed."""
+    return read_table(decompressed(source.path.read_bytes(), source.path.name))
 
 
 def _values(source: Source, names: Sequence[str], column: str) -> list[str]:
     if source.kind is SourceKind.IMAGE_LIST:
-        return [value.strip() for value in read_table(source.path.read_bytes()).values(column)]
+        return [value.strip() for value in _image_list(source).values(column)]
     position = names.index(column)
     if source.kind is SourceKind.PARQUET:
         import pyarrow.parquet as pq
@@ -71,5 +77,7 @@ def _values(source: Source, names: Sequence[str], column: str) -> list[str]:
         return ["" if value is None else str(value).strip() for value in values]
     with source.file.open() as stream:
         separator = read_header(stream).separator
-        rows = read_rows(stream, separator)
-        return [row.fields[position].decode("utf-8", errors="replace") for row in rows]
+        rows = (row.fields for row in read_rows(stream, separator))
+        # A row with too few fields may lack this one.
+        fields = [row[position] if position < len(row) else b"" for row in rows]
+    return [field.decode("utf-8", errors="replace") for field in fields]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fer_models.classes.names import class_name
-from fer_models.dataset.image_format import THUMBNAIL, ImageFormat
+from fer_models.dataset.image_format import THUMBNAIL, ImageFormat, Pixels
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import DataError
 from fer_models.inference.submission.row_ids import column_ids, table_has_labels
@@ -22,6 +22,7 @@ from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.formats.parquet_folder import read_parquet_folder
 from fer_models.ingest.formats.pixel_csv import read_pixel_table
+from fer_models.ingest.image_buffer import image_array
 from fer_models.ingest.layouts.image_folder import (
     Load,
     archive_files,
@@ -50,7 +51,10 @@ class SourceRows:
 
     name: str
     ids: tuple[str, ...]
-    """Values of the column of ids; else row numbers from 0, or paths of pictures."""
+    """Values of the column of ids; else paths of pictures, or row numbers from 0.
+
+    Pictures have row numbers, too, if several rows name the same one.
+    """
     id_name: str
     images: Images
     has_labels: bool
@@ -70,6 +74,11 @@ class _Content:
     paths: Sequence[str]
     """Of the pictures; empty for a table of images."""
     has_labels: bool
+
+    @property
+    def has_unique_paths(self) -> bool:
+        """Whether paths tell the rows apart: several faces of a picture share its path."""
+        return 0 < len(self.paths) == len(set(self.paths))
 
 
 def read_source_rows(
@@ -105,7 +114,7 @@ def read_source_rows(
         raise AssertionError(
             f"{content.num_rows} rows, {len(content.images)} images, {len(ids)} ids"
         )
-    id_name = id_column or (PICTURE if content.paths else ROW_NUMBER)
+    id_name = id_column or (PICTURE if content.has_unique_paths else ROW_NUMBER)
     return SourceRows(source.name, ids, id_name, content.images, content.has_labels)
 
 
@@ -147,19 +156,31 @@ def _pictures(source: Source, findings: Findings, settings: LabelSettings) -> _C
     if findings.faults or not places:
         findings.faults = findings.faults or ["expected pictures, got none; name their folder"]
         return None
-    present = [place for place in places if not place.missing]
+    # The faces of a picture are decoded together, so the rows of a picture have to be neighbours.
+    order = sorted(range(len(places)), key=lambda row: places[row].path)
+    order = [row for row in order if not places[row].missing]
+    present = [places[row] for row in order]
     with Decoder() as decoder:
         decoded = decoded_places(present, load, source.name, settings.image_format, decoder)
-    images, broken = decoded.images, decoded.problems
-    position = 0
+    broken = {order[position]: problem for position, problem in decoded.problems.items()}
     for row, place in enumerate(places):
-        problem = place.missing or broken.get(position, "")
-        position += not place.missing
-        if problem:
+        if problem := place.missing or broken.get(row, ""):
             where = f"{place.where} ({place.path})" if place.where else place.path
             findings.add_bad_row(row, where, [problem], place.path)
+    images = _in_row_order(decoded.images, order, settings.image_format)
     paths = [place.path for place in places]
     return _Content(images, len(places), paths, _have_labels(source, files))
+
+
+def _in_row_order(images: Pixels, order: Sequence[int], image_format: ImageFormat) -> Pixels:
+    """The images sorted by their rows, of which `order` has one for each image."""
+    by_row = sorted(range(len(order)), key=order.__getitem__)
+    if by_row == [*range(len(order))]:
+        return images
+    result = image_array(len(order), image_format)
+    for target, position in enumerate(by_row):
+        result[target] = images[position]
+    return result
 
 
 def _files(source: Source, findings: Findings) -> tuple[Files, Load]:
@@ -198,7 +219,9 @@ def _have_labels(source: Source, files: Files) -> bool:
 def _ids(source: Source, content: _Content, id_column: str, findings: Findings) -> tuple[str, ...]:
     if id_column:
         return column_ids(source, id_column, findings)
-    return tuple(content.paths) or tuple(map(str, range(content.num_rows)))
+    if content.has_unique_paths:
+        return tuple(content.paths)
+    return tuple(map(str, range(content.num_rows)))
 
 
 def _raise_problems(findings: Findings, num_rows: int) -> None:

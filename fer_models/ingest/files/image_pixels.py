@@ -5,6 +5,7 @@ Without NumPy: a worker process that decodes images would import it longer than 
 
 import io
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -243,9 +244,38 @@ def _reason(error: Exception) -> str:
     return "damaged or cut off"
 
 
+class _Silence:
+    """Warnings of the whole process are ignored while any thread asks for it.
+
+    All threads share the list of filters: if each put back what it had found, the last one could
+    put back that of another thread, and warnings would stay off.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_users = 0
+        self._before = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._num_users:
+                self._before = warnings.catch_warnings()
+                self._before.__enter__()
+            self._num_users += 1
+            warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._num_users -= 1
+            if not self._num_users:
+                self._before.__exit__(None, None, None)
+
+
+_silence = _Silence()
+
+
 @contextmanager
 def quiet_decoding() -> Iterator[None]:
     """Silence Pillow's warnings: any damage that matters is an outcome."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _silence:
         yield

@@ -1,12 +1,12 @@
 """Label texts of one source: names of any spelling, or numbers under a known scheme."""
 
 import difflib
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fer_models.classes.mapping import ClassSetting, named_classes
-from fer_models.classes.names import EMOTIONS, class_name, name_problem
+from fer_models.classes.names import EMOTIONS, class_name, name_problem, number_in_front
 from fer_models.classes.schemes import (
     SCHEMES,
     LabelScheme,
@@ -113,12 +113,13 @@ class LabelReader:
         return found
 
     def finish(self, findings: Findings) -> None:
-        """Report numbers that can't be read, once for the whole source, and likely misspellings."""
+        """Report numbers that can't be read, once for the whole source, and doubtful names."""
         for name, meant in self._near_names():
             findings.add_note(
                 f"{name} is a class of its own; if it means {meant}, merge them with "
                 f"data.classes={{{meant}: [{meant}, {name}]}}"
             )
+        findings.notes.extend(self._merged_notes())
         findings.notes.extend(self._scheme_notes())
         if not self._foreign:
             return
@@ -169,6 +170,20 @@ class LabelReader:
             known = SCHEMES[self.proven].title
             return [f"the columns are {known}'s, the numbers are read as data.label_scheme says"]
         return []
+
+    def _merged_notes(self) -> list[str]:
+        """Names of no emotion whose texts differ by the number in front, which does not count."""
+        texts: dict[str, dict[str, str]] = defaultdict(dict)
+        for text, (label, problem) in sorted(self._seen.items()):
+            is_name = number_of(text) is None and label >= 0 and not problem
+            if is_name and self.names[label] not in EMOTIONS:
+                texts[self.names[label]].setdefault(number_in_front(text), text.strip())
+        merged = {name: [*several.values()] for name, several in texts.items() if len(several) > 1}
+        return [
+            f"{' and '.join(several[:_NUM_SHOWN])} are one class, {name}, because a number in "
+            "front does not count; if they are different classes, rename them"
+            for name, several in merged.items()
+        ]
 
     def _near_names(self) -> list[tuple[str, str]]:
         """Names that are no known class, and the emotion that each may be a misspelling of."""

@@ -19,7 +19,7 @@ from fer_models.ingest.image_buffer import joined
 from fer_models.ingest.source_table import SourceTable
 
 _NUMBERED = re.compile(r"(?P<start>.*)-(?P<number>\d{5})-of-(?P<total>\d{5})\.parquet$")
-_WORDS = re.compile(r"[/._-]")
+_WORDS = re.compile(r"[._-]")
 _NUM_SHOWN = 3
 
 
@@ -34,7 +34,8 @@ def read_parquet_folder(
     """Read all parquet files of a folder, one after the other, as one table.
 
     Rows are numbered through all files. Without a column of splits, the split is that which the
-    path of a file names (`data/test-00000-of-00001.parquet`, `default/test/0000.parquet`).
+    path of a file names (`data/test-00000-of-00001.parquet`, `default/test/0000.parquet`): the file
+    name, else the nearest folder that names one.
 
     Args:
         file: the folder.
@@ -116,9 +117,17 @@ def _placed(table: SourceTable, shard: str, start: int) -> SourceTable:
     table.fields["row"] += start
     table.fields["path"] = shard
     if not table.has_usage:
-        splits = {split_of(word) for word in _WORDS.split(shard)} - {UNASSIGNED}
-        table.fields["split"] = splits.pop() if len(splits) == 1 else UNASSIGNED
+        table.fields["split"] = _split_of_path(shard)
     return table
+
+
+def _split_of_path(shard: str) -> str:
+    """The split that the file name, else the nearest folder names; `UNASSIGNED` for several."""
+    for part in reversed(shard.split("/")):
+        splits = {split_of(word) for word in _WORDS.split(part)} - {UNASSIGNED}
+        if splits:
+            return splits.pop() if len(splits) == 1 else UNASSIGNED
+    return UNASSIGNED
 
 
 def _concatenated(

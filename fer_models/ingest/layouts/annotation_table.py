@@ -8,16 +8,13 @@ import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fer_models.classes.names import class_name
-from fer_models.classes.schemes import SCHEMES, number_of
+from fer_models.classes.schemes import SCHEMES
 from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.config import TableConfig
 from fer_models.ingest.files.detection import plain_name
 from fer_models.ingest.files.image_pixels import Box
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.columns import (
-    NAME_COLUMNS,
-    NUMBER_COLUMNS,
     SPLIT_COLUMNS,
     ColumnError,
     check_slice_columns,
@@ -26,6 +23,7 @@ from fer_models.ingest.formats.columns import (
 from fer_models.ingest.formats.fields import split_of
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.layouts.image_paths import AmbiguousPathError, ImageIndex
+from fer_models.ingest.layouts.label_column import label_column
 from fer_models.ingest.layouts.places import (
     NO_BOX,
     NO_IMAGE,
@@ -50,7 +48,8 @@ from fer_models.ingest.layouts.table_rows import (
 
 _BOX_COLUMNS = ("face_x", "face_y", "face_width", "face_height")
 _SPLIT_COLUMNS = (*SPLIT_COLUMNS, "fold", "dataset")
-_NO_FACES = tuple(str(number) for number, name in SCHEMES["affectnet"].names.items() if not name)
+_AFFECTNET = "affectnet"
+_NO_FACES = tuple(str(number) for number, name in SCHEMES[_AFFECTNET].names.items() if not name)
 _SAMPLE = 200
 _NUM_SHOWN = 3
 
@@ -65,6 +64,13 @@ class _Table:
     label: str
     split: str
     """"" if it has no column of splits."""
+    notes: Sequence[str] = ()
+    """On columns that are not read."""
+
+    @property
+    def is_affectnet(self) -> bool:
+        """Whether it is one of AffectNet's lists, by its columns."""
+        return self.path == AFFECTNET_PATH and self.label == "expression"
 
 
 def recognise_named_table(
@@ -140,8 +146,8 @@ def _table(name: str, rows: TableRows, config: TableConfig) -> _Table:
     split = chosen_column(others, config.split, _SPLIT_COLUMNS, "split")
     if split and not config.split and not any(map(split_of, set(rows.values(split)))):
         split = ""  # numbers of folds
-    label = _label_column(rows, [column for column in others if column != split], config)
-    return _Table(name, rows, path, label, split)
+    label, notes = label_column(rows, [column for column in others if column != split], config)
+    return _Table(name, rows, path, label, split, [f"{name}: {note}" for note in notes])
 
 
 def path_column(rows: TableRows, config: TableConfig) -> str:
@@ -165,33 +171,6 @@ def path_column(rows: TableRows, config: TableConfig) -> str:
             f"{', '.join(rows.columns)}"
         )
     return (with_suffix or named)[0]
-
-
-def _label_column(rows: TableRows, columns: Sequence[str], config: TableConfig) -> str:
-    """The column of labels: names before numbers; "" for none.
-
-    Raises:
-        ColumnError: several columns may be the labels, and they differ.
-    """
-    if config.label:
-        return chosen_column(columns, config.label, (), "label")
-    found = [column for column in (*NAME_COLUMNS, *NUMBER_COLUMNS) if column in columns]
-    if not found and not rows.has_header:
-        found = list(columns) if len(columns) == 1 else []
-    named = [column for column in found if not _is_numbered(rows.values(column))]
-    found = named or found
-    if len(found) > 1:
-        meanings = {tuple(map(class_name, rows.values(column))) for column in found}
-        if len(meanings) > 1:
-            raise ColumnError(
-                f"{' and '.join(found)} may both be the labels, and they differ; name one with "
-                f"data.table.label={found[0]}"
-            )
-    return found[0] if found else ""
-
-
-def _is_numbered(texts: Sequence[str]) -> bool:
-    return any(number_of(text) is not None for text in texts)
 
 
 def _splits(table: _Table) -> list[str]:
@@ -218,11 +197,9 @@ def _recognised(tables: Sequence[_Table], files: Files, settings: LabelSettings)
     places = without_repetitions(places)
     listed = {place.path for place in places}
     names = ", ".join(table.name for table in tables)
-    notes = unlisted_note(sum(name not in listed for name in files.images), names)
-    is_affectnet = all(
-        table.path == AFFECTNET_PATH and table.label == "expression" for table in tables
-    )
-    own = SCHEMES["affectnet"] if is_affectnet else None
+    notes = [note for table in tables for note in table.notes]
+    notes += unlisted_note(sum(name not in listed for name in files.images), names)
+    own = SCHEMES[_AFFECTNET] if all(table.is_affectnet for table in tables) else None
     return Recognised(names, places, own, notes, has_columns=True)
 
 
@@ -231,6 +208,7 @@ def _places(table: _Table, index: ImageIndex, settings: LabelSettings) -> list[P
     values, found = rows.values(table.path), _found(table, index)
     labels = rows.values(table.label) if table.label else []
     splits, boxes = _splits(table), _boxes(table, settings)
+    no_faces = _labels_without_face(table, settings)
     kept = [(name, rows.values(name)) for name in settings.slice_columns if name in rows.columns]
     places = []
     for number, (value, path) in enumerate(zip(values, found, strict=True)):
@@ -248,7 +226,7 @@ def _places(table: _Table, index: ImageIndex, settings: LabelSettings) -> list[P
         split = splits[number] or (split_of_folders(path) if not table.split else UNASSIGNED)
         box = boxes[number] if boxes else None
         missing = "" if path else NO_IMAGE
-        if boxes and box is None and not missing and label not in _NO_FACES:
+        if boxes and box is None and not missing and label not in no_faces:
             missing = NO_BOX
         places.append(
             Place(
@@ -272,11 +250,17 @@ def _boxes(table: _Table, settings: LabelSettings) -> list[Box | None]:
     columns = [rows.values(column) for column in _BOX_COLUMNS]
     boxes = [_box(*texts) for texts in zip(*columns, strict=True)]
     labels = rows.values(table.label) if table.label else []
-    # The numbering leaves these images out, and they have no face to cut out.
+    no_faces = _labels_without_face(table, settings)
     return [
-        None if label in _NO_FACES else box
+        None if label in no_faces else box
         for label, box in itertools.zip_longest(labels, boxes, fillvalue=None)
     ]
+
+
+def _labels_without_face(table: _Table, settings: LabelSettings) -> tuple[str, ...]:
+    """The labels that AffectNet's numbering leaves out, whose images have no face to cut out."""
+    has_its_numbers = table.is_affectnet or settings.scheme == _AFFECTNET
+    return _NO_FACES if has_its_numbers else ()
 
 
 def _box(x: str, y: str, width: str, height: str) -> Box | None:

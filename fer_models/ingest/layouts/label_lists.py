@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Sequence
 
-from fer_models.classes.schemes import SCHEMES
+from fer_models.classes.schemes import SCHEMES, number_of
 from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.config import NONE
 from fer_models.ingest.files.image_pixels import Box
@@ -24,6 +24,8 @@ RAFDB_LISTS = ("list_patition_label.txt", "list_partition_label.txt")
 EXPW_LIST = "label.lst"
 _RAFDB_FIELDS, _EXPW_FIELDS = 2, 8
 _NUM_SHOWN = 3
+_Row = tuple[int, Sequence[str]]
+"""The number of a line, and its words."""
 
 
 def label_list_in(names: Sequence[str]) -> str:
@@ -52,19 +54,13 @@ def read_label_list(
     ExpW: `name.jpg face_id top left right bottom confidence label`.
     """
     is_expw = posixpath.basename(name).lower() == EXPW_LIST
-    num_fields = _EXPW_FIELDS if is_expw else _RAFDB_FIELDS
     lines = content.decode("utf-8", errors="replace").splitlines()
     rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
-    wrong = [number for number, row in rows if not _fits(row, num_fields)]
-    if wrong or not rows:
-        shown = ", ".join(map(str, wrong[:_NUM_SHOWN]))
-        what = "an image and its number" if not is_expw else "an image, 6 numbers and its number"
-        findings.add_fault(
-            f"{name}: expected {what} in every line, got another text in {len(wrong)} "
-            f"(line {shown}); copy the list again, or set data.table.path={NONE}"
-            if wrong
-            else f"{name}: the list is empty; copy it again"
-        )
+    fault = _fault(rows, is_expw=is_expw)
+    if not fault and not is_expw and not settings.ignored:
+        fault = _rafdb_fault(rows, settings)
+    if fault:
+        findings.add_fault(f"{name}: {fault}")
         return None
     by_name = _images_by_name(files)
     places = _expw(rows, name, by_name, settings) if is_expw else _rafdb(rows, name, by_name)
@@ -78,7 +74,51 @@ def read_label_list(
         return None
     listed = {place.path for place in places}
     notes = unlisted_note(sum(image not in listed for image in files.images), name)
-    return Recognised(name, places, SCHEMES["expw" if is_expw else "rafdb"], notes)
+    own = None if not is_expw and _beyond_basic(rows) else SCHEMES["expw" if is_expw else "rafdb"]
+    return Recognised(name, places, own, notes)
+
+
+def _fault(rows: Sequence[_Row], *, is_expw: bool) -> str:
+    """Why this is no such list; "" if it is one."""
+    if not rows:
+        return "the list is empty; copy it again"
+    num_fields = _EXPW_FIELDS if is_expw else _RAFDB_FIELDS
+    wrong = [number for number, row in rows if not _fits(row, num_fields)]
+    if not wrong:
+        return ""
+    what = "an image, 6 numbers and its number" if is_expw else "an image and its number"
+    return (
+        f"expected {what} in every line, got another text in {len(wrong)} "
+        f"(line {', '.join(map(str, wrong[:_NUM_SHOWN]))}); copy the list again, or set "
+        f"data.table.path={NONE}"
+    )
+
+
+def _beyond_basic(rows: Sequence[_Row]) -> dict[int, int]:
+    """The numbers that are none of RAF-DB's basic expressions, and the first line of each.
+
+    Its list of compound expressions has the same name, and other meanings of 1..7.
+    """
+    lines: dict[int, int] = {}
+    for line, (_, text) in rows:
+        number = number_of(text)
+        if number is not None and number not in SCHEMES["rafdb"].names:
+            lines.setdefault(number, line)
+    return lines
+
+
+def _rafdb_fault(rows: Sequence[_Row], settings: LabelSettings) -> str:
+    """Why the numbers can't be read; "" for basic ones, or where the user has named them all."""
+    beyond = dict(sorted(_beyond_basic(rows).items()))
+    if all(isinstance(settings.scheme, tuple) and 0 <= n < len(settings.scheme) for n in beyond):
+        return ""
+    shown = [f"{number} (line {line})" for number, line in beyond.items()][:_NUM_SHOWN]
+    return (
+        f"label {', '.join(shown)} occurs: this is none of RAF-DB's basic expressions "
+        f"({SCHEMES['rafdb'].described()}); correct the list, or, if it is that of the compound "
+        "expressions, give the names of its numbers, number 0 first: "
+        "--set data.label_scheme=[unused,first,second,...]"
+    )
 
 
 def _fits(row: Sequence[str], num_fields: int) -> bool:
@@ -100,9 +140,7 @@ def _images_by_name(files: Files) -> dict[str, list[str]]:
     return found
 
 
-def _rafdb(
-    rows: Sequence[tuple[int, Sequence[str]]], name: str, by_name: dict[str, list[str]]
-) -> list[Place]:
+def _rafdb(rows: Sequence[_Row], name: str, by_name: dict[str, list[str]]) -> list[Place]:
     places = []
     is_aligned = any("_aligned." in image for image in by_name)
     for number, (listed, label) in rows:
@@ -115,7 +153,7 @@ def _rafdb(
 
 
 def _expw(
-    rows: Sequence[tuple[int, Sequence[str]]],
+    rows: Sequence[_Row],
     name: str,
     by_name: dict[str, list[str]],
     settings: LabelSettings,

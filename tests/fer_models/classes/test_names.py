@@ -17,6 +17,8 @@ from fer_models.classes.names import EMOTIONS, class_name, class_order, emotion_
         ("surprize", "surprise"),
         ("0_angry", "angry"),
         ("6 Anger", "angry"),
+        ("06_anger", "angry"),
+        ("1-happy", "happy"),
         ("3 - Happy", "happy"),
         ("Very_Bored", "very bored"),
         ("24h", "24h"),
@@ -31,6 +33,12 @@ def test_spellings_of_a_class(text: str, name: str) -> None:
 
 def test_a_number_in_front_decides_nothing() -> None:
     assert class_name("0_happy") == class_name("6_happy") == "happy"
+
+
+def test_a_number_elsewhere_is_a_part_of_the_name() -> None:
+    assert class_name("grade_1_pain") == "grade 1 pain"
+    assert class_name("grade_2_pain") == "grade 2 pain"
+    assert class_name("au 12-left") == "au 12-left"
 
 
 def test_no_emotion_has_two_meanings() -> None:

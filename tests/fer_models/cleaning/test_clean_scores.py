@@ -8,7 +8,7 @@ from fer_models.cleaning.clean import clean_snapshot
 from fer_models.cleaning.config import CleaningConfig
 from fer_models.dataset.snapshot import open_snapshot, open_table, write_snapshot
 from fer_models.errors import DataError
-from fer_models.labels import LABELLED_SOURCE, Expression
+from fer_models.labels import LABELLED_SOURCE, UNLABELLED, Expression
 from fer_models.review.decisions import parse_decisions, publish_decisions
 from fer_models.storage.refs import DecisionsRef, ScoresRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -150,6 +150,39 @@ def test_a_person_resolves_conflicting_copies(store: ArtifactStore) -> None:
     kept = table_of(store, snapshot, decisions=published(store, "hand/000000,keep,"))
     assert kept["action"].tolist() == ["keep", "quarantine", "quarantine"]
     assert kept["reason"].tolist() == ["by_person", "conflicting_label", "conflicting_label"]
+
+
+@pytest.mark.parametrize("decision", ["keep,", "relabel,sad"])
+def test_a_decision_is_kept_although_the_image_has_a_copy(
+    store: ArtifactStore, decision: str
+) -> None:
+    snapshot = snapshot_of(store, [Face("train", SAD, 1), Face("train", SAD, 1)])
+    scores = scores_of(store, snapshot, [0.05, 0.05])
+    decisions = published(store, f"hand/000001,{decision}")
+    table = table_of(store, snapshot, scores=scores, decisions=decisions)
+    assert table["reason"].tolist() == ["exact_duplicate", "by_person"]
+    assert table["related_id"].tolist() == ["hand/000001", ""]
+
+
+def test_a_decision_is_kept_although_a_copy_of_conflicting_ones_has_its_label(
+    store: ArtifactStore,
+) -> None:
+    faces = [Face("train", SAD, 1), Face("train", HAPPY, 1), Face("train", SAD, 1)]
+    snapshot = snapshot_of(store, faces)
+    scores = scores_of(store, snapshot, [0.05, 0.9, 0.05])
+    decisions = published(store, "hand/000002,keep,")
+    table = table_of(store, snapshot, scores=scores, decisions=decisions)
+    assert table["reason"].tolist() == ["exact_duplicate", "conflicting_label", "by_person"]
+
+
+@pytest.mark.parametrize("labels", [(SAD,), (SAD, HAPPY)])
+def test_an_unlabelled_copy_that_a_person_keeps_stays(
+    store: ArtifactStore, labels: tuple[Expression, ...]
+) -> None:
+    faces = [Face("train", UNLABELLED, 1), *(Face("train", label, 1) for label in labels)]
+    decisions = published(store, "hand/000000,keep,")
+    table = table_of(store, snapshot_of(store, faces), decisions=decisions)
+    assert table.loc[0, "reason"] == "by_person"
 
 
 def test_decisions_about_test_images_are_rejected_without_output(

@@ -1,6 +1,8 @@
 """Image files of every mode and size become grey 48 x 48 pixels; damaged ones a message."""
 
 import io
+import threading
+import warnings
 import zlib
 
 import numpy as np
@@ -260,3 +262,24 @@ def test_only_fully_opaque_images_keep_their_values(alpha: int, grey: int) -> No
 def test_the_size_limit_message_contains_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_PIXELS", 100)
     assert "far too large to be a face (48 x 48)" in str(decode_image(image_bytes(GREY)))
+
+
+def test_threads_that_decode_at_the_same_time_leave_the_warnings_as_they_were() -> None:
+    first, second, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def begin_and_end_first() -> None:
+        with module.quiet_decoding():
+            first.set()
+            assert second.wait(60)
+        ended.set()
+
+    before = list(warnings.filters)
+    thread = threading.Thread(target=begin_and_end_first)
+    thread.start()
+    assert first.wait(60)
+    with module.quiet_decoding():
+        second.set()
+        assert ended.wait(60)
+        warnings.warn("ignored: one of the two still decodes", stacklevel=1)
+    thread.join(60)
+    assert warnings.filters == before

@@ -103,6 +103,22 @@ def test_the_split_is_that_of_folders_too(store: ArtifactStore, tmp_path: Path) 
     assert splits == {"train": 6, "validation": 6, "test": 6}
 
 
+def test_the_name_of_a_file_is_nearer_than_its_folders(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    names = {
+        "test_run/train-00000-of-00001.parquet": "train",
+        "test_run/validation-00000-of-00001.parquet": "validation",
+        "train_data/test/0000.parquet": "test",
+        "train_test/0000.parquet": "",
+    }
+    for name in names:
+        (tmp_path / "faces" / name).parent.mkdir(parents=True, exist_ok=True)
+        write(tmp_path / "faces" / name, NAMES)
+    table = ingested(store, tmp_path / "faces").manifest
+    assert dict(zip(table["path"], table["split"], strict=True)) == names
+
+
 def test_images_beside_a_parquet_file_are_a_folder_of_images(
     store: ArtifactStore, tmp_path: Path
 ) -> None:

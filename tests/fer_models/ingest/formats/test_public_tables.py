@@ -196,6 +196,18 @@ def test_a_likely_misspelling_is_stated(tmp_path: Path) -> None:
     assert "data.classes={happy: [happy, happpy]}" in note
 
 
+def test_texts_that_differ_by_the_number_in_front_are_one_class_with_a_note(
+    tmp_path: Path,
+) -> None:
+    texts = ("1_pain", "2_pain", "2_Pain", "grade_1_ache", "grade_2_ache", "0_happy", "6_happy")
+    lines = [f"{name},{pixel_text(IMAGES[0])}" for name in texts]
+    table, findings = read(write_lines(tmp_path / "a.csv", "label,pixels", lines))
+    assert table is not None
+    assert set(names_of(table)) == {"pain", "grade 1 ache", "grade 2 ache", "happy"}
+    [note] = findings.notes
+    assert note.startswith("1_pain and 2_Pain are one class, pain, because a number in front")
+
+
 def test_of_several_sources_one_with_fer2013s_columns_keeps_its_numbers(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.csv", "emotion,pixels", rows("{n},{p}"))
     for several, first in ((False, "neutral"), (True, "angry")):

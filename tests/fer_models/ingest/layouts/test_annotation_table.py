@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fer_models.ingest.config import DataConfig, TableConfig
@@ -74,6 +75,45 @@ def test_two_differing_columns_of_labels_are_ambiguous(tmp_path: Path) -> None:
     [problem] = problems(path)
     assert "emotion and label may both be the labels, and they differ" in problem
     assert labels_of(read(path, {"label": "label"})) == [*NAMES]
+
+
+def test_a_text_column_that_numbers_contradict_is_ambiguous(tmp_path: Path) -> None:
+    kinds = ["photo", "drawing"]
+    rows = [f"images/{i}.png,{i % 3},{kinds[i % 2]}" for i in range(5)]
+    path = folder(tmp_path, "\n".join(["path,emotion,category", *rows]))
+    [problem] = problems(path)
+    assert "emotion and category may both be the labels, and they differ" in problem
+    assert "data.table.label=emotion" in problem
+    found = labels_of(read(path, {"label": "emotion"}, label_scheme="fer2013"))
+    assert found == ["angry", "disgust", "fear", "angry", "disgust"]
+
+
+def test_a_text_column_beside_numbers_is_read_with_a_note(tmp_path: Path) -> None:
+    one = read(folder(tmp_path, table_text("path,emotion,category", "images/{i}.png,{i},{name}")))
+    assert labels_of(one) == [*NAMES]
+    [note] = one.findings.notes
+    assert note.startswith("labels.csv: the labels are those of the column category, not the")
+    assert note.endswith("numbers of emotion, which data.table.label=emotion reads")
+
+
+def test_boxes_are_cut_out_whatever_the_number_of_the_label(tmp_path: Path) -> None:
+    rows = [f"images/{i}.png,{i + 6},8,8,32,32" for i in range(5)]
+    header = "path,label,face_x,face_y,face_width,face_height"
+    path = folder(tmp_path, "\n".join([header, *rows]))
+    names = tuple(f"mood {letter}" for letter in "abcdefghijk")
+    one = read(path, label_scheme=names, image_size_px=32)
+    assert one.table is not None
+    for number, image in enumerate(one.table.images):
+        np.testing.assert_array_equal(image, face(number)[8:40, 8:40])
+
+
+def test_the_numbers_that_affectnets_numbering_leaves_out_need_no_box(tmp_path: Path) -> None:
+    boxes = ["8,8,32,32"] * 4 + ["NULL,NULL,NULL,NULL"]
+    rows = [f"images/{i}.png,{i + 6},{box}" for i, box in enumerate(boxes)]
+    header = "path,label,face_x,face_y,face_width,face_height"
+    one = read(folder(tmp_path, "\n".join([header, *rows])), label_scheme="affectnet")
+    assert one.table is not None
+    assert len(one.table.images) == 5
 
 
 def test_splits_have_any_common_spelling(tmp_path: Path) -> None:

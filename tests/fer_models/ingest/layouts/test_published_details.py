@@ -123,13 +123,30 @@ def test_a_line_that_fits_no_list_is_a_fault(tmp_path: Path) -> None:
     )
 
 
-def test_a_number_beyond_the_numbering_is_a_bad_row(tmp_path: Path) -> None:
+def compound() -> Built:
+    """RAF-DB's compound part: its list has the name of the basic one, and other numbers."""
     built = published.rafdb()
     name = "basic/EmoLabel/list_patition_label.txt"
-    built.files[name] = built.files[name].replace(b"train_00003.jpg 3", b"train_00003.jpg 8")
-    [problem] = problems(tmp_path, built)
-    assert "expected a label of RAF-DB 1..7" in problem
-    assert "got '8'" in problem
+    built.files[name] = built.files[name].replace(b"_00003.jpg 3", b"_00003.jpg 8")
+    return built
+
+
+@pytest.mark.parametrize("scheme", ["", "affectnet", ("unused", "happily surprised")])
+def test_a_list_with_numbers_beyond_rafdbs_basic_ones_is_never_read_as_it(
+    tmp_path: Path, scheme: str | tuple[str, ...]
+) -> None:
+    settings = {"label_scheme": scheme, "quarantine_bad_rows": True}
+    [problem] = problems(tmp_path, compound(), **settings)
+    assert "label 8 (line 5) occurs: this is none of RAF-DB's basic expressions" in problem
+    assert "--set data.label_scheme=[unused,first,second,...]" in problem
+
+
+def test_names_for_the_numbers_of_rafdbs_compound_part_apply(tmp_path: Path) -> None:
+    names = ("unused", *(f"mood {letter}" for letter in "abcdefgh"))
+    one = read(tmp_path, compound(), label_scheme=names)
+    folder = "basic/Image/aligned"
+    assert label_of(one, f"{folder}/train_00001_aligned.jpg") == "mood a"
+    assert label_of(one, f"{folder}/test_00003_aligned.jpg") == "mood h"
 
 
 def test_a_face_with_two_labels_is_a_bad_row(tmp_path: Path) -> None:
