@@ -13,6 +13,7 @@ from fer_models.ensembling.config import METRICS
 from fer_models.ensembling.fitting.methods import restricted, used_members
 from fer_models.ensembling.members import Member
 from fer_models.ensembling.scores import Floats, score
+from fer_models.evaluation.cross_fitted import CROSS_FITTED_FILE, cross_fitted_bytes
 from fer_models.evaluation.predictions import PROBABILITIES_FILE, Predictions, probabilities_bytes
 from fer_models.lineage import lineage
 from fer_models.storage.json_bytes import json_bytes
@@ -47,8 +48,13 @@ def write_ensemble(
     members: Sequence[Member],
     fitted: Combination,
     cross_validated_accuracy: float,
+    cross_fitted_NK: Floats | None = None,
 ) -> WrittenEnsemble:
-    """Write an ensemble, without members of weight 0: they would only cost time."""
+    """Write an ensemble, without members of weight 0: they would only cost time.
+
+    `cross_fitted_NK` are the probabilities that it is compared with other models by, if its rule
+    was fitted to the validation images; see `read_comparable`.
+    """
     used = tuple(members[number] for number in used_members(fitted.rule))
     combination = fitted.model_copy(update={"rule": restricted(fitted.rule)})
     files = combination_files(combination, [member.stored() for member in used])
@@ -63,10 +69,8 @@ def write_ensemble(
         {
             **files,
             PROBABILITIES_FILE: probabilities_bytes(**probabilities),
-            LINEAGE_FILE: json_bytes(
-                {**lineage(snapshot.ref.id, seed), "members": [m.model.id for m in used]},
-                sort_keys=False,
-            ),
+            **_cross_fitted(cross_fitted_NK),
+            LINEAGE_FILE: _lineage(snapshot, seed, used),
         },
         {
             "name": name,
@@ -81,6 +85,17 @@ def write_ensemble(
         kind=ENSEMBLE,
     )
     return WrittenEnsemble(model, combination, used, validation)
+
+
+def _cross_fitted(cross_fitted_NK: Floats | None) -> dict[str, bytes]:
+    return (
+        {} if cross_fitted_NK is None else {CROSS_FITTED_FILE: cross_fitted_bytes(cross_fitted_NK)}
+    )
+
+
+def _lineage(snapshot: DatasetSnapshot, seed: int, members: Sequence[Member]) -> bytes:
+    ids = [member.model.id for member in members]
+    return json_bytes({**lineage(snapshot.ref.id, seed), "members": ids}, sort_keys=False)
 
 
 def _totals(members: Sequence[Member]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ Metric = Literal["accuracy", "log_loss", "macro_f1"]
 METRICS: tuple[Metric, ...] = ("accuracy", "log_loss", "macro_f1")
 METHODS: tuple[Method, ...] = ("soft_vote", "majority_vote", "weighted", "greedy", "stacking")
 """From the simplest to the one with the most fitted numbers: this order settles near ties."""
+UNFITTED_METHODS: frozenset[Method] = frozenset({"soft_vote", "majority_vote"})
+"""Their most probable classes depend on no fitted number: a temperature does not change them."""
 
 
 class EnsembleConfig(FrozenConfig):

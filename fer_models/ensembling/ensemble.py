@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from fer_models.dataset.copies import find_copies
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.ensembling.artifact import LINEAGE_FILE, write_ensemble
-from fer_models.ensembling.config import EnsembleConfig
+from fer_models.ensembling.config import UNFITTED_METHODS, EnsembleConfig
 from fer_models.ensembling.crossfit import Fitting, cross_fit_member, cross_fit_method
 from fer_models.ensembling.images import folded_images
 from fer_models.ensembling.members import Member, read_members
 from fer_models.ensembling.outcome import Outcome, outcome_content
-from fer_models.ensembling.scores import score
+from fer_models.ensembling.scores import Floats, score
 from fer_models.ensembling.selection import Contender, Selection
 from fer_models.evaluation.predictions import read_out_of_fold
 from fer_models.storage.json_bytes import json_bytes
@@ -52,9 +52,16 @@ def ensemble_models(
     selection = Selection(_contenders(fitting, members, config), fitting.chosen_on, config)
     chosen = selection.choose(selection.eligible)
     ensembles = [
-        write_ensemble(store, opened, members, c.fitted.final(), _cross_validated(c, fitting))
-        for c in selection.contenders
-        if not c.is_single
+        write_ensemble(
+            store,
+            opened,
+            members,
+            contender.fitted.final(),
+            _cross_validated(contender, fitting),
+            _cross_fitted(contender, fitting),
+        )
+        for contender in selection.contenders
+        if not contender.is_single
     ]
     refs = [member.model for member in members] + [written.model for written in ensembles]
     outcome = Outcome(members, ensembles, fitting, selection, chosen, config)
@@ -114,3 +121,10 @@ def _contenders(
 def _cross_validated(contender: Contender, fitting: Fitting) -> float:
     labels_N = fitting.chosen_on.labels_N
     return round(score("accuracy", contender.fitted.held_out(), labels_N), 6)
+
+
+def _cross_fitted(contender: Contender, fitting: Fitting) -> Floats | None:
+    """The held-out probabilities of a rule whose answers were fitted to the validation images."""
+    if fitting.choose_on is not None or contender.fitted.method in UNFITTED_METHODS:
+        return None
+    return contender.fitted.held_out()

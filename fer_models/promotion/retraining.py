@@ -16,7 +16,7 @@ from fer_models.promotion.criteria import (
 )
 from fer_models.promotion.new_data import new_data_criterion
 from fer_models.storage.champions import current_champion
-from fer_models.storage.refs import DriftRef, ModelRef, SnapshotRef
+from fer_models.storage.refs import DriftRef, ModelRef, PromotionRef, SnapshotRef
 from fer_models.storage.registry import RegistryEntry
 from fer_models.storage.store import ArtifactStore
 
@@ -74,10 +74,19 @@ def retraining_decision(
     reasons = tuple(one.text for one in criteria if one.fired and not one.part_of)
     # Other data give other models; the same data need another seed.
     same_data = entry is not None and not data.fired
-    shift = entry.number if entry is not None and reasons and same_data else 0
+    shift = _seed_shift(store, entry) if entry is not None and reasons and same_data else 0
     return RetrainingDecision(
         retrain=bool(reasons), reasons=reasons, seed_shift=shift, criteria=criteria
     )
+
+
+def _seed_shift(store: ArtifactStore, entry: RegistryEntry) -> int:
+    """A number that every decision of the gate increases, so that each challenger is a new one.
+
+    Those about other champions count, too: without them, the number could fall back to that of a
+    challenger that was refused or promoted before.
+    """
+    return entry.number + len(store.list_ids(PromotionRef))
 
 
 def _training_snapshot(

@@ -70,7 +70,7 @@ def compare_runs(
     """Compare two runs of a store.
 
     The candidates are compared on the images that both runs have in the split, with the same label,
-    by the probabilities that were stored after training. So neither of them has seen the images in
+    by the probabilities that were stored with them. So neither of them has seen the images in
     training, as far as its run's split keeps them apart.
 
     Args:

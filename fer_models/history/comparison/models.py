@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from fer_models.dataset.copies import find_copies
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import ConfigError, DataError
-from fer_models.evaluation.predictions import (
-    Predictions,
-    held_out_splits,
-    model_ref,
-    read_predictions,
-)
+from fer_models.evaluation.cross_fitted import read_comparable
+from fer_models.evaluation.predictions import Predictions, held_out_splits, model_ref
 from fer_models.history.comparison.common import CommonImages, common_images
 from fer_models.history.comparison.paired import (
+    Ints,
     PairedDifference,
     class_differences,
     paired_difference,
@@ -68,14 +67,20 @@ class ModelComparison(BaseModel):
 class Side:
     """A model with its snapshot and predictions."""
 
+    store: ArtifactStore
     snapshot: DatasetSnapshot
     predictions: dict[str, Predictions]
+
+    @cached_property
+    def groups(self) -> Ints:
+        """The group of copies of every image of the snapshot."""
+        return find_copies(self.store, self.snapshot).group
 
 
 def compare_models(
     store: ArtifactStore, a: ModelRef, b: ModelRef, splits: Sequence[Split] = SPLITS
 ) -> ModelComparison:
-    """Compare model B with model A by the probabilities that were stored after training.
+    """Compare model B with model A by the probabilities that were stored with them.
 
     Args:
         store: holds both.
@@ -124,7 +129,7 @@ def open_side(store: ArtifactStore, model_id: str, snapshot_id: str | None = Non
     trained_on = snapshot_id or str(store.info(model).get("snapshot_id"))
     snapshot = open_snapshot(store, store.ref(SnapshotRef, trained_on))
     splits = held_out_splits(store, model)
-    return Side(snapshot, read_predictions(store, snapshot, model, splits))
+    return Side(store, snapshot, read_comparable(store, snapshot, model, splits))
 
 
 def compare_sides(a: Side, b: Side, split: Split) -> SplitComparison | None:
@@ -142,6 +147,7 @@ def _measured(a: Side, b: Side, split: Split, common: CommonImages) -> SplitComp
     correct_a = a.predictions[split].correct[common.rows_a]
     correct_b = b.predictions[split].correct[common.rows_b]
     labels = a.predictions[split].labels[common.rows_a]
+    groups = a.groups[a.predictions[split].positions[common.rows_a]]
     return SplitComparison(
         split=split,
         common=CommonSet(
@@ -153,6 +159,6 @@ def _measured(a: Side, b: Side, split: Split, common: CommonImages) -> SplitComp
             only_a=common.only_a,
             only_b=common.only_b,
         ),
-        overall=paired_difference(correct_a, correct_b),
-        classes=class_differences(correct_a, correct_b, labels, a.snapshot.classes.names),
+        overall=paired_difference(correct_a, correct_b, groups),
+        classes=class_differences(correct_a, correct_b, labels, a.snapshot.classes.names, groups),
     )

@@ -1,4 +1,7 @@
-"""Two models on the same images: accuracies, McNemar's test, differences with intervals."""
+"""Two models on the same images: accuracies, McNemar's test, differences with intervals.
+
+Copies of an image are not independent: all intervals are over groups of copies. N images.
+"""
 
 from collections.abc import Sequence
 
@@ -6,12 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from fer_models.evaluation.metrics import wilson_interval
+from fer_models.evaluation.intervals import share_interval
 from fer_models.history.leaderboard import Accuracy
-from fer_models.promotion.compare import Bools, compare_paired, difference_interval
+from fer_models.promotion.compare import Bools
+from fer_models.promotion.gate.paired import compare_with_intervals
+
+Ints = npt.NDArray[np.int64]
 
 CONFIDENCE = 0.95
 ALPHA = 0.05
+"""Level of the test and of the intervals of differences."""
 
 
 class PairedDifference(BaseModel):
@@ -29,50 +36,68 @@ class PairedDifference(BaseModel):
     low: float
     high: float
     p_value: float
-    """Two-sided exact p-value of McNemar's test."""
+    """Two-sided exact p-value of McNemar's test, which counts copies as further images."""
 
     @property
     def is_significant(self) -> bool:
-        """Whether chance alone would rarely (less than one time in 20) give such a difference."""
-        return self.p_value < ALPHA
+        """Whether chance alone would rarely (one time in 20) give such a difference.
+
+        As in the promotion gate, McNemar's test and the interval, which counts copies once, must
+        both say so.
+        """
+        return self.p_value <= ALPHA and not self.low <= 0 <= self.high
 
 
-def paired_difference(correct_a: Bools, correct_b: Bools) -> PairedDifference:
-    """Compare which of the same n >= 1 images two models classify correctly (arrays of n).
+def paired_difference(
+    correct_a: Bools, correct_b: Bools, groups_N: Ints | None = None
+) -> PairedDifference:
+    """Compare which of the same N >= 1 images two models classify correctly.
+
+    Args:
+        correct_a: N booleans.
+        correct_b: N booleans.
+        groups_N: number of the group of copies of each image; None if no image has a copy.
 
     Example:
-        paired_difference(predictions_a.correct, predictions_b.correct).difference
+        groups = find_copies(store, snapshot).group[predictions_a.positions]
+        paired_difference(predictions_a.correct, predictions_b.correct, groups).difference
     """
-    compared = compare_paired(correct_b, correct_a)
-    only_a, only_b = compared.only_champion_correct, compared.only_candidate_correct
+    groups_N = np.arange(len(correct_a)) if groups_N is None else groups_N
+    found = compare_with_intervals(correct_b, correct_a, groups_N, ALPHA)
+    counts = found.counts
+    only_a, only_b = counts.only_champion_correct, counts.only_candidate_correct
     both = int((correct_a & correct_b).sum())
-    low, high = difference_interval(only_a, only_b, compared.n, CONFIDENCE)
     return PairedDifference(
-        n=compared.n,
-        a=_accuracy(both + only_a, compared.n),
-        b=_accuracy(both + only_b, compared.n),
+        n=counts.n,
+        a=_accuracy(correct_a, groups_N),
+        b=_accuracy(correct_b, groups_N),
         both_correct=both,
         only_a_correct=only_a,
         only_b_correct=only_b,
-        none_correct=compared.n - both - only_a - only_b,
-        difference=(only_b - only_a) / compared.n,
-        low=low,
-        high=high,
-        p_value=compared.p_value,
+        none_correct=counts.n - both - only_a - only_b,
+        difference=(only_b - only_a) / counts.n,
+        low=found.low,
+        high=found.high,
+        p_value=counts.p_value,
     )
 
 
 def class_differences(
-    correct_a: Bools, correct_b: Bools, labels: npt.NDArray[np.int64], names: Sequence[str]
+    correct_a: Bools,
+    correct_b: Bools,
+    labels: Ints,
+    names: Sequence[str],
+    groups_N: Ints | None = None,
 ) -> dict[str, PairedDifference]:
     """The same for the images of each class that has any: differences of the recall."""
+    groups_N = np.arange(len(labels)) if groups_N is None else groups_N
     return {
-        name: paired_difference(correct_a[labels == number], correct_b[labels == number])
-        for number, name in enumerate(names)
-        if (labels == number).any()
+        name: paired_difference(correct_a[rows], correct_b[rows], groups_N[rows])
+        for name, rows in ((name, labels == number) for number, name in enumerate(names))
+        if rows.any()
     }
 
 
-def _accuracy(num_correct: int, n: int) -> Accuracy:
-    low, high = wilson_interval(num_correct, n, CONFIDENCE)
-    return Accuracy(n=n, accuracy=num_correct / n, low=low, high=high)
+def _accuracy(correct_N: Bools, groups_N: Ints) -> Accuracy:
+    low, high = share_interval(correct_N, groups_N, CONFIDENCE)
+    return Accuracy(n=len(correct_N), accuracy=float(correct_N.mean()), low=low, high=high)

@@ -28,7 +28,8 @@ def verdict(result: RunComparison) -> Verdict:
         return Verdict("warn", "same model", "both runs have the same candidate")
     counts = (
         f"{one.only_b_correct} images only B classifies correctly, {one.only_a_correct} only A "
-        f"(McNemar p = {one.p_value:.3g})"
+        f"(McNemar p = {one.p_value:.3g}; B minus A: {100 * one.low:+.1f} to "
+        f"{100 * one.high:+.1f} points)"
     )
     points = f"{100 * abs(one.difference):.1f} points"
     if not one.is_significant:

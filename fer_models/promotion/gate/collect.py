@@ -11,13 +11,9 @@ from fer_models.dataset.copies import Copies, find_copies
 from fer_models.dataset.near_duplicates import find_near_duplicates
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError
+from fer_models.evaluation.cross_fitted import read_comparable
 from fer_models.evaluation.metrics import probability_problems
-from fer_models.evaluation.predictions import (
-    Predictions,
-    model_ref,
-    read_predictions,
-    selected_model,
-)
+from fer_models.evaluation.predictions import Predictions, model_ref, selected_model
 from fer_models.evaluation.slices import CLASS_COLUMN, slice_properties
 from fer_models.progress import report
 from fer_models.promotion.criteria import champion_problem
@@ -37,6 +33,7 @@ from fer_models.storage.registry import RegistryEntry
 from fer_models.storage.store import ArtifactStore
 
 _MIN_COMPARED_IMAGES = 50
+_VALIDATION = ("validation",)
 _FIRST = "first champion"
 
 
@@ -53,7 +50,7 @@ def collect_evidence(
         DataError: the candidate does not belong to the snapshot, or there are no validation images.
         StoreError: an artifact is missing or damaged; a damaged champion is replaced instead.
     """
-    predictions = read_predictions(store, snapshot, candidate)["validation"]
+    predictions = read_comparable(store, snapshot, candidate, _VALIDATION)["validation"]
     if not len(predictions.labels):
         raise DataError(f"snapshot {snapshot.ref.id} has no validation images; split it first")
     copies = find_copies(store, snapshot)
@@ -88,7 +85,8 @@ def _champion(
     trained_on = store.ref(SnapshotRef, str(store.info(champion).get("snapshot_id")))
     compared = np.ones(len(predictions.labels), dtype=np.bool_)
     if trained_on.id == snapshot.ref.id:
-        correct = read_predictions(store, snapshot, champion)["validation"].correct
+        found = read_comparable(store, snapshot, champion, _VALIDATION)
+        correct = found["validation"].correct
     else:
         correct = _predicted(store, snapshot, champion, predictions)
         # The candidate's own training images, too: only it would profit from these.

@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot, write_snapshot
+from fer_models.dataset.snapshot import (
+    QUARANTINED,
+    DatasetSnapshot,
+    first_of_group,
+    open_snapshot,
+    pixel_sha256,
+    write_snapshot,
+)
 from fer_models.errors import StoreError
 from fer_models.evaluation.predictions import read_predictions
 from fer_models.history.comparison.common import common_images
 from fer_models.history.comparison.compare import compare_runs
+from fer_models.history.comparison.models import compare_models
 from fer_models.history.comparison.page import comparison_page
 from fer_models.history.comparison.paired import paired_difference
 from fer_models.history.comparison.view import common_text, verdict
@@ -19,7 +27,7 @@ from fer_models.labels import CLASS_NAMES
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from tests.fer_models.builders import build_snapshot
+from tests.fer_models.builders import build_model, build_snapshot, draw_probabilities
 from tests.fer_models.history.builders import BuiltRun, build_run
 
 HOUR_S = 3600.0
@@ -87,6 +95,50 @@ def test_without_disagreement_the_interval_still_has_a_width() -> None:
     assert (same.difference, same.p_value) == (0, 1)
     assert same.low < -0.1
     assert same.high > 0.1
+
+
+def test_copies_make_no_difference_significant() -> None:
+    """Ten images of which one is better known to B, each in the set eight times."""
+    a, b = np.zeros(10, dtype=bool), np.arange(10) == 0
+    groups = np.repeat(np.arange(10), 8)
+    copied = paired_difference(np.repeat(a, 8), np.repeat(b, 8), groups)
+    once = paired_difference(a, b)
+    assert copied.p_value < 0.05 < once.p_value
+    assert not copied.is_significant
+    assert (copied.low, copied.high) == pytest.approx((once.low, once.high))
+    assert (copied.b.low, copied.b.high) == pytest.approx((once.b.low, once.b.high))
+    independent = paired_difference(np.repeat(a, 8), np.repeat(b, 8))
+    assert independent.is_significant
+    assert copied.low < 0 < independent.low
+
+
+def test_copies_in_a_split_say_no_more_than_their_originals(store: ArtifactStore) -> None:
+    base = open_snapshot(store, build_snapshot(store, 280, num_leaks=0))
+    test = base.positions("test")[:50]
+    firsts = np.repeat(test[::5], 5)
+    images, labels = np.array(base.images), base.manifest["label"].to_numpy().copy()
+    images[test], labels[test] = images[firsts], labels[firsts]
+    status = base.manifest["status"].to_numpy().copy()
+    status[base.positions("test")[50:]] = QUARANTINED
+    table = base.manifest.assign(label=labels, status=status, pixel_sha256=pixel_sha256(images))
+    table = table.assign(duplicate_group=first_of_group(table["pixel_sha256"]))
+    snapshot = write_snapshot(store, table, images, "split")
+    models = []
+    for seed, skill in enumerate((0.5, 2.5)):
+        probabilities = {
+            "validation": draw_probabilities(labels[base.positions("validation")], skill, seed),
+            "test": np.repeat(draw_probabilities(labels[test[::5]], skill, seed), 5, axis=0),
+        }
+        models.append(build_model(store, snapshot, f"m{seed}", probabilities=probabilities))
+    (found,) = compare_models(store, *models, splits=("test",)).splits
+    correct = [
+        read_predictions(store, open_snapshot(store, snapshot), one)["test"].correct[::5]
+        for one in models
+    ]
+    once = paired_difference(*correct)
+    assert found.overall.n == 5 * once.n == 50
+    assert (found.overall.low, found.overall.high) == pytest.approx((once.low, once.high))
+    assert (found.overall.a.low, found.overall.a.high) == pytest.approx((once.a.low, once.a.high))
 
 
 def test_images_of_two_snapshots_are_matched_one_to_one(store: ArtifactStore) -> None:

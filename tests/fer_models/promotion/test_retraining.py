@@ -8,14 +8,15 @@ import pytest
 
 from fer_models.dataset.snapshot import QUARANTINED, open_snapshot, write_snapshot
 from fer_models.drift.results import RESULT_FILE, Measure
-from fer_models.promotion.config import RetrainingConfig
+from fer_models.promotion.config import PromotionConfig, RetrainingConfig
 from fer_models.promotion.criteria import Criterion
 from fer_models.promotion.new_data import DataChange, data_change
+from fer_models.promotion.promote import promote_candidate
 from fer_models.promotion.retraining import RetrainingDecision, retraining_decision
 from fer_models.storage.refs import DriftRef, ModelRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
-from tests.fer_models.builders import build_snapshot
+from tests.fer_models.builders import build_model, build_snapshot
 
 DAY_S = 86_400
 NAMES = ["no champion", "champion damaged", "new data", "age", "drift", "force"]
@@ -75,7 +76,23 @@ def test_age_new_data_and_force_are_reported_together(store: ArtifactStore) -> N
 
 @pytest.mark.usefixtures("champion")
 def test_the_same_data_get_another_seed(store: ArtifactStore, snapshot: SnapshotRef) -> None:
-    assert _decide(store, snapshot, force=True).seed_shift == 1
+    decision = _decide(store, snapshot, force=True)
+    assert decision.seed_shift > 0
+    assert _decide(store, snapshot, force=True) == decision
+
+
+@pytest.mark.usefixtures("champion")
+def test_every_challenger_of_the_same_data_gets_a_seed_of_its_own(
+    store: ArtifactStore, snapshot: SnapshotRef
+) -> None:
+    """Whether the one before was refused or promoted: the same seed would give it again."""
+    shifts = [_decide(store, snapshot, force=True).seed_shift]
+    for number, (skill, promoted) in enumerate([(1.2, False), (1.3, False), (4.0, True)]):
+        challenger = build_model(store, snapshot, f"challenger-{number}", skill, 20 + number)
+        promotion = promote_candidate(store, snapshot, challenger, PromotionConfig())
+        assert promotion.promoted == promoted
+        shifts.append(_decide(store, snapshot, force=True).seed_shift)
+    assert len(set(shifts)) == len(shifts)
 
 
 @pytest.mark.usefixtures("champion")
@@ -231,7 +248,7 @@ class TestDriftCriterion:
             "300 recent images differ from the champion's data: brightness",
         )
         assert _criterion(decision, "drift: brightness").outcome == "retrain"
-        assert decision.seed_shift == 1
+        assert decision.seed_shift > 0
 
     def test_without_drift_the_measures_are_shown_all_the_same(
         self, store: ArtifactStore, snapshot: SnapshotRef, champion: ModelRef
