@@ -23,7 +23,7 @@ from deployments.inference_server.web.assets import (
 )
 from fer_models.bundles.facts import read_facts
 from fer_models.bundles.names import bundle_of, is_bundle, is_onnx_file
-from fer_models.bundles.shipped import bundle_files, graph_file
+from fer_models.bundles.shipped import bundle_files, graph_file, is_graph_of
 from fer_models.bundles.speed import DEFAULT_SPEED, Speed, views_at
 from fer_models.errors import StoreError
 from fer_models.onnx_files.facts import VIEWS, OnnxFacts
@@ -91,13 +91,15 @@ def write_browser_page(
     views = views_at(speed, facts.views)
     graph = _with_views(loaded, views)
     files[MODEL_FILE] = graph
+    is_file = is_onnx_file(model) or is_bundle(model)
     described = {
         "model": facts.model,
         "classes": list(facts.classes),
         "views": views,
         "calibrated": bool(facts.combination),
         "sha256": hashlib.sha256(graph).hexdigest(),
-        "card": card_sections(model if is_onnx_file(model) else facts.model, store),
+        # An ONNX file names what it was exported from, which may be gone.
+        "card": card_sections(model if is_file else facts.model, store),
     }
     files[FACTS_FILE] = json.dumps(described, indent=1).encode()
     _write(folder, files)
@@ -132,15 +134,15 @@ def _with_views(graph: "ModelProto", views: int) -> bytes:
 
 
 def _graph_beside(model: str) -> Path | None:
-    """The ONNX file of a bundle, unless there is none or it was written from other weights."""
+    """The ONNX file of a bundle, unless there is none or it predicts something else."""
     if not is_bundle(model):
         return None
     _, which = bundle_of(model)
     path = graph_file(which)
     if path is None:
         return None
-    expected = read_facts(bundle_files(which).facts).weights_sha256
-    return path if open_onnx(path).facts.weights_sha256 == expected else None
+    facts = read_facts(bundle_files(which).facts)
+    return path if is_graph_of(open_onnx(path).facts, facts) else None
 
 
 def _page() -> dict[str, bytes]:

@@ -24,9 +24,9 @@ _VIDEO_HINT = "fer_models.predict_video reads it"
 
 
 def is_one(pictures: Any) -> bool:
-    """Whether a call was given one picture: a path, bytes, or an object with pixels."""
-    has_pixels = hasattr(pictures, "shape") or hasattr(pictures, "getbands")
-    return has_pixels or isinstance(pictures, str | os.PathLike | bytes | bytearray | memoryview)
+    """Whether a call was given one picture: a path, bytes, a file, or an object with pixels."""
+    is_object = any(hasattr(pictures, name) for name in ("shape", "getbands", "read"))
+    return is_object or isinstance(pictures, str | os.PathLike | bytes | bytearray | memoryview)
 
 
 def given_picture(value: Any) -> Given:

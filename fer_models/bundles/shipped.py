@@ -15,7 +15,7 @@ from fer_models.bundles.facts import (
 )
 from fer_models.bundles.speed import DEFAULT_SPEED
 from fer_models.errors import StoreError
-from fer_models.onnx_files.facts import ONNX_SUFFIX
+from fer_models.onnx_files.facts import ONNX_SUFFIX, OnnxFacts
 
 _SHIPPED: Traversable = resources.files("fer_models") / "weights"
 WANTED_ACCURACY = 0.71
@@ -121,3 +121,16 @@ def graph_file(which: str | Path) -> Path | None:
     """
     path = Path(str(bundle_files(which).facts)).with_suffix(ONNX_SUFFIX)
     return path if path.is_file() else None
+
+
+def is_graph_of(graph: OnnxFacts, bundle: BundleFacts | EnsembleFacts) -> bool:
+    """Whether an ONNX file predicts as a bundle does: its weights, in float32, with its views."""
+    members = bundle.members if isinstance(bundle, EnsembleFacts) else [bundle]
+    wanted = [one.preprocessing for one in members]
+    return (
+        graph.weights_sha256 == bundle.weights_sha256
+        and graph.precision == "float32"
+        and graph.classes == tuple(bundle.classes)
+        and [one.tta for one in graph.networks] == [one.tta for one in wanted]
+        and all(one.image_format == graph.image_format for one in wanted)
+    )

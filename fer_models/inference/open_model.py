@@ -1,7 +1,7 @@
 """Open a model by the name that a user gives: a bundle, an ONNX file, a stored model.
 
 What onnxruntime can run is opened without torch: ONNX files, and bundles with such a file beside
-them, as all that ferflow ships.
+them that predicts the same, as all that ferflow ships.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fer_models.bundles.facts import BundleFacts, EnsembleFacts, read_facts
 from fer_models.bundles.names import BUNDLED, bundle_of, is_bundle, is_onnx_file
-from fer_models.bundles.shipped import bundle_files, graph_file
+from fer_models.bundles.shipped import bundle_files, graph_file, is_graph_of
 from fer_models.bundles.speed import DEFAULT_SPEED, SPEEDS, Speed, views_at
 from fer_models.bundles.weights_file import read_weights
 from fer_models.errors import StoreError
@@ -116,11 +116,11 @@ def _by_torch(loaded: "LoadedModel") -> ExpressionModel:
 
 
 def _opened_graph(which: str, graph: Path, facts: BundleFacts | EnsembleFacts) -> OnnxModel | None:
-    """The ONNX file beside a bundle; None if it was exported from other weights."""
+    """The ONNX file beside a bundle; None if it predicts something else, such as in int8."""
     for file, sha256 in bundle_files(which).weights(facts):
         read_weights(file, sha256)
     opened = open_onnx(graph)
-    return opened if opened.facts.weights_sha256 == facts.weights_sha256 else None
+    return opened if is_graph_of(opened.facts, facts) else None
 
 
 def stored_model(store: ArtifactStore, text: str) -> ModelRef:

@@ -1,5 +1,6 @@
 """Analyse a video from its beginning to its end, or until it is interrupted."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -77,7 +78,8 @@ def analyse_video(
         if wanted.annotated is not None:
             annotated = stack.enter_context(annotated_video(wanted.annotated, video.frame_rate))
         try:
-            _run(video, model, settings, sinks, annotated, max_seconds)
+            end_s = math.inf if max_seconds is None else max_seconds
+            _run(video, model, settings, sinks, annotated, end_s)
         except KeyboardInterrupt:
             if not summary.num_frames:
                 raise
@@ -91,26 +93,29 @@ def _run(
     settings: VideoSettings,
     sinks: list[Sink],
     annotated: AnnotatedVideo | None,
-    max_seconds: float | None,
+    end_s: float,
 ) -> None:
     last: FramePrediction | None = None
     predictions = predict_frames(video, model, settings, decode_all=annotated is not None)
     for predicted, frames in predictions:
-        if predicted is not None:
-            if max_seconds is not None and predicted.time_s > max_seconds:
-                return
+        is_over = predicted is not None and predicted.time_s > end_s
+        if predicted is not None and not is_over:
             last = predicted
             for sink in sinks:
                 sink(predicted)
             _report(video, predicted)
         if annotated is not None and last is not None:
-            _draw(annotated, frames, tuple(one.face for one in last.faces))
+            _draw(annotated, frames, end_s, tuple(one.face for one in last.faces))
         frames.clear()  # their memory, before the next ones are decoded
+        if is_over:
+            return
 
 
-def _draw(annotated: AnnotatedVideo, frames: list[Frame], faces: tuple[PredictedFace, ...]) -> None:
+def _draw(
+    annotated: AnnotatedVideo, frames: list[Frame], end_s: float, faces: tuple[PredictedFace, ...]
+) -> None:
     for frame in frames:
-        if frame.pixels is not None:
+        if frame.pixels is not None and frame.time_s <= end_s:
             annotated.add(frame.pixels, faces)
 
 

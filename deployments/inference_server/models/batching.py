@@ -61,7 +61,7 @@ class StoppedError(Exception):
     """The server ends; nothing more is predicted."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Job:
     """Pictures to predict, or `call`: other work of the thread that owns the model."""
 
@@ -70,6 +70,11 @@ class _Job:
     faces: FacesMode = "auto"
     call: Callable[[], Any] | None = None
     since_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def size(self) -> int:
+        """Pictures for which it counts in the queue."""
+        return len(self.pictures) if self.call is None else 1
 
 
 class Batcher:
@@ -110,7 +115,7 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Pictures in the queue."""
+        """Pictures in the queue; other work counts as one."""
         return self._waiting
 
     def submit(self, pictures: list[Picture], faces: FacesMode) -> "Future[Answer]":
@@ -120,25 +125,16 @@ class Batcher:
             QueueFullError: too many wait.
             StoppedError: the server ends.
         """
-        job = _Job(Future(), pictures, faces)
-        with self._changed:
-            if self._waiting and self._waiting + len(pictures) > self._max_waiting:
-                wait_s = min(max(self._waiting * self._picture_s, 1.0), _LONGEST_RETRY_S)
-                raise QueueFullError(self._waiting, wait_s)
-            self._append(job)
-            self._waiting += len(pictures)
-        return job.future
+        return self._put(_Job(Future(), pictures, faces))
 
     def run(self, call: Callable[[], Any]) -> "Future[Any]":
         """Let the thread that owns the model call a function between two batches.
 
         Raises:
+            QueueFullError: too many pictures wait.
             StoppedError: the server ends.
         """
-        job = _Job(Future(), call=call)
-        with self._changed:
-            self._append(job)
-        return job.future
+        return self._put(_Job(Future(), call=call))
 
     def __enter__(self) -> Self:
         """Start the thread."""
@@ -157,11 +153,29 @@ class Batcher:
             self._changed.notify_all()
         self._thread.join(_STOP_TIMEOUT_S)
 
-    def _append(self, job: _Job) -> None:
-        if self._is_stopping:
-            raise StoppedError
-        self._jobs.append(job)
-        self._changed.notify_all()
+    def _put(self, job: _Job) -> "Future[Any]":
+        with self._changed:
+            if self._waiting and self._waiting + job.size > self._max_waiting:
+                wait_s = min(max(self._waiting * self._picture_s, 1.0), _LONGEST_RETRY_S)
+                raise QueueFullError(self._waiting, wait_s)
+            if self._is_stopping:
+                raise StoppedError
+            self._jobs.append(job)
+            self._waiting += job.size
+            self._changed.notify_all()
+        job.future.add_done_callback(self._drop_given_up)
+        return job.future
+
+    def _drop_given_up(self, future: "Future[Any]") -> None:
+        """Free the pictures, and the room in the queue, of a request that was cancelled."""
+        if not future.cancelled():
+            return
+        with self._changed:
+            for job in self._jobs:
+                if job.future is future:
+                    self._jobs.remove(job)
+                    self._waiting -= job.size
+                    break
 
     def _work(self) -> None:
         while batch := self._next_batch():
@@ -180,7 +194,7 @@ class Batcher:
                 return []
             first = self._jobs.popleft()
             batch = [first] if first.call else self._gather(first)
-            self._waiting -= sum(len(job.pictures) for job in batch)
+            self._waiting -= sum(job.size for job in batch)
             return batch
 
     def _gather(self, first: _Job) -> list[_Job]:

@@ -1,18 +1,21 @@
 """A model that is ready to serve: loaded, warm, and known to predict."""
 
+import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fer_models.bundles.speed import DEFAULT_SPEED, Speed
-from fer_models.errors import StoreError
+from fer_models.dataset.snapshot import Images
+from fer_models.errors import FerError, StoreError
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.heat.maps import HeatMapper, open_heat_maps
 from fer_models.inference.open_model import open_model
 from fer_models.storage.store import ArtifactStore
 
+_log = logging.getLogger(__name__)
 _TOLERANCE = 1e-3
 
 
@@ -31,6 +34,8 @@ Load = Callable[[str], ServedModel]
 def load_model(name: str, store: ArtifactStore | None, speed: Speed = DEFAULT_SPEED) -> ServedModel:
     """Load a model by its name, and predict one image with it.
 
+    If the unfamiliarity of faces can't be computed, it is unknown while the model is served.
+
     Raises:
         StoreError: the model does not exist, is damaged, or does not predict probabilities.
     """
@@ -43,4 +48,16 @@ def load_model(name: str, store: ArtifactStore | None, speed: Speed = DEFAULT_SP
             f"{model.name}: expected {len(model.classes)} probabilities that sum to 1 for a blank "
             f"image, got {probs_1K.tolist()}; train or export the model again"
         )
-    return ServedModel(model, open_heat_maps(model.name, store), time.time())
+    heat_maps = open_heat_maps(model.name, store)
+    return ServedModel(_with_working_unfamiliarity(model, blank), heat_maps, time.time())
+
+
+def _with_working_unfamiliarity(model: ExpressionModel, blank: Images) -> ExpressionModel:
+    """The model; without unfamiliarity if that fails, such as when its training data are lost."""
+    try:
+        if model.unfamiliarity is not None:
+            model.unfamiliarity(blank)
+    except FerError as error:
+        _log.warning("%s: the unfamiliarity of faces is unknown: %s", model.name, error)
+        return replace(model, unfamiliarity=None)
+    return model

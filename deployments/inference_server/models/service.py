@@ -89,6 +89,7 @@ class InferenceService:
         """Make the heat map of a face, between two batches.
 
         Raises:
+            QueueFullError: too many pictures wait.
             StoppedError: the service ends.
         """
         served = self.current.get()

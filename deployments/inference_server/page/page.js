@@ -188,7 +188,9 @@ async function toggleCamera() {
 }
 
 async function follow() {
-  while (camera.isOn) {
+  const { stream } = camera;
+  const isCurrent = () => camera.stream === stream; // not stopped, nor started again
+  while (isCurrent()) {
     const blob = await camera.frame();
     if (!blob) {
       await pause(100);
@@ -196,11 +198,12 @@ async function follow() {
     }
     try {
       const answer = await engine.predict([{ blob, name: "camera.jpg" }], { mode });
-      if (!camera.isOn) return;
+      if (!isCurrent()) return;
       hideMessage();
       drawFrame(answer);
     } catch (error) {
-      if (camera.isOn) showMessage(error.message);
+      if (!isCurrent()) return;
+      showMessage(error.message);
       await pause(1000 * Math.max(1, error.retryAfter ?? 0));
     }
   }

@@ -222,7 +222,7 @@ def _add_routes(app: FastAPI, views: _Views) -> None:
         openapi_extra=schemas.picture_body(),
     )
     app.add_api_route("/model", views.model, methods=get, responses=schemas.problems())
-    app.add_api_route("/model/card", views.card, methods=get, responses=schemas.problems(422))
+    app.add_api_route("/model/card", views.card, methods=get, responses=schemas.problems())
     app.add_api_route("/health", views.health, methods=get, responses=schemas.problems())
     app.add_api_route("/health/live", views.live, methods=get, responses=schemas.problems())
     app.add_api_route("/health/ready", views.ready, methods=get, responses=schemas.problems(503))

@@ -30,6 +30,7 @@ _HEADERS = {
 _PAGE = "/page/"
 # The page holds no secret and asks for the token itself; probes of a supervisor have none.
 _OPEN = ("/", "/health/live", "/health/ready")
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _OTHER = "other"
 
 
@@ -88,7 +89,9 @@ class Guard:
             self._metrics.rejected.labels(answer.problem.code).inc()
             await answer.response()(scope, receive, send_with_headers)
         finally:
-            method = scope["method"] if path != _OTHER else _OTHER
+            # Clients invent methods, and every label is kept.
+            is_known = path != _OTHER and scope["method"] in _METHODS
+            method = scope["method"] if is_known else _OTHER
             self._metrics.requests.labels(method, path, str(status)).inc()
             self._metrics.request_seconds.labels(path).observe(time.perf_counter() - start_s)
 

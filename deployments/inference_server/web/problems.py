@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from deployments.inference_server.models.batching import QueueFullError, StoppedError
-from fer_models.errors import FerError
+from fer_models.errors import ConfigError, DataError
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 5
@@ -88,7 +88,7 @@ def as_request_error(error: Exception) -> RequestError:
             )
         case HTTPException():
             return _of_status(error)
-        case FerError():
+        case DataError() | ConfigError():
             return unusable(error.message, "correct the input", error.problems)
     _log.exception("a request failed", exc_info=error)
     text = f"the server failed; {_HIDDEN}"
@@ -117,6 +117,7 @@ HANDLED: tuple[type[Exception], ...] = (
     TimeoutError,
     RequestValidationError,
     HTTPException,
-    FerError,
+    DataError,
+    ConfigError,
 )
 """Errors that are the client's, or pass; any other is a fault of the server."""

@@ -2,7 +2,7 @@
 
 import errno
 import glob
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -67,7 +67,7 @@ def find_pictures(paths: Sequence[str], hint: str = "") -> FoundPictures:
     Raises:
         DataError: lists all paths that don't exist or can't be read.
     """
-    found: dict[PictureSource, None] = {}
+    found: dict[Hashable, PictureSource] = {}
     archived: set[tuple[str, str]] = set()
     problems: list[str] = []
     # Only once: standard input, named twice, would be empty the second time.
@@ -75,10 +75,10 @@ def find_pictures(paths: Sequence[str], hint: str = "") -> FoundPictures:
         for source in _sources(path, problems, hint):
             new = _without_known(source, archived)
             if new is not None:
-                found.setdefault(new)
+                found.setdefault(_key(new), new)
     if problems:
         raise DataError("expected pictures, and folders or archives of pictures", problems)
-    return FoundPictures(tuple(found))
+    return FoundPictures(tuple(found.values()))
 
 
 def _sources(named: str, problems: list[str], hint: str) -> Sequence[PictureSource]:
@@ -128,7 +128,7 @@ def _below(folder: str, problems: list[str]) -> Sequence[PictureSource]:
     files = list_files(Path(folder), findings)
     problems += [printable(fault) for fault in findings.faults]
     if not files:
-        return (Picture(folder, problem=_EMPTY_FOLDER),)
+        return (_without(folder, _EMPTY_FOLDER),)
     return [_file(str(Path(folder) / file)) for file in files]
 
 
@@ -146,10 +146,15 @@ def _in_archive(path: str, folder: str, problems: list[str]) -> Sequence[Picture
             f"{printable(path)}: the archive has no {printable(wanted)}; name the archive alone"
         )
         return ()
-    members = tuple(sorted(name for name in inside if is_picture_name(name) or name == wanted))
-    if not members:
-        return (Picture(path, problem=_EMPTY_ARCHIVE),)
-    return (ArchivePictures(path, members),)
+    names = sorted(name for name in inside if is_picture_name(name) or name == wanted)
+    if not names:
+        return (_without(path, _EMPTY_ARCHIVE),)
+    members = tuple(name for name in names if is_utf8(path + name))
+    others = [name for name in names if not is_utf8(path + name)]
+    return [
+        *([ArchivePictures(path, members)] if members else []),
+        *(_without(f"{path}{SEPARATOR}{name}", _NOT_UTF8) for name in others),
+    ]
 
 
 def _without_known(source: PictureSource, known: set[tuple[str, str]]) -> PictureSource | None:
@@ -166,8 +171,18 @@ def _is_inside(name: str, folder: str) -> bool:
     return not folder or name == folder or PurePath(folder) in PurePath(name).parents
 
 
+def _key(source: PictureSource) -> Hashable:
+    """By which a source is known; a picture with pixels has no hash."""
+    return (Picture, source.path) if isinstance(source, Picture) else source
+
+
 def _file(path: str) -> PictureSource:
-    return path if is_utf8(path) else Picture(path, problem=_NOT_UTF8)
+    return path if is_utf8(path) else _without(path, _NOT_UTF8)
+
+
+def _without(path: str, problem: str) -> Picture:
+    """A picture without content, by a name that can be written to any file."""
+    return Picture(path if is_utf8(path) else printable(path), problem=problem)
 
 
 def _exists(path: str) -> bool:

@@ -37,10 +37,12 @@ def picture_of(value: Any, name: str) -> Picture:
     if hasattr(value, "getbands") and hasattr(value, "convert"):
         return _of_pillow(value, name)
     if _is_tensor(value):
-        return Picture(name, pixels=_of_array(_last_channels(value.detach().cpu().numpy()), name))
+        return Picture(name, pixels=_of_tensor(value, name))
     if isinstance(value, np.ndarray):
         return Picture(name, pixels=_of_array(value, name))
-    raise DataError(f"{name}: {_EXPECTED}; got {type(value).__name__}")
+    is_file = hasattr(value, "read")
+    advice = "; pass its content, file.read() of a file that is open as 'rb'" if is_file else ""
+    raise DataError(f"{name}: {_EXPECTED}; got {type(value).__name__}{advice}")
 
 
 def _is_tensor(value: Any) -> bool:
@@ -48,25 +50,33 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _of_pillow(image: "Image", name: str) -> Picture:
-    if image.mode in ("L", "RGB") and not image.getexif():
+    is_plain = not (image.has_transparency_data or image.getexif())
+    if image.mode in ("L", "RGB") and is_plain:
         return Picture(name, pixels=np.asarray(image))
     if image.mode.startswith(("I", "F")):
+        from PIL import ImageOps
+
         # As a file of the same depth would be read.
         stream = io.BytesIO()
-        image.save(stream, "TIFF")
+        ImageOps.exif_transpose(image).save(stream, "TIFF")
         return Picture(name, data=stream.getvalue())
     return Picture(name, pixels=rgb_pixels(image))
 
 
-def _last_channels(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A tensor C x H x W as H x W x C; other shapes as they are."""
-    is_image = values.ndim == 3 and values.shape[0] in (1, 3, 4)
-    return np.moveaxis(values, 0, 2) if is_image else values
+def _of_tensor(tensor: Any, name: str) -> Pixels:
+    """The pixels of a tensor; C x H x W becomes H x W x C, other shapes stay."""
+    # NumPy has no bfloat16; float32 has all of its values.
+    is_short = tensor.is_floating_point() and tensor.element_size() < 4
+    values = (tensor.float() if is_short else tensor).detach().cpu().numpy()
+    if values.ndim == 3 and values.shape[0] in (1, 3, 4):
+        return _of_array(np.moveaxis(values, 0, 2), name, "picture[:3]")
+    return _of_array(values, name)
 
 
-def _of_array(values: npt.NDArray[Any], name: str) -> Pixels:
+def _of_array(values: npt.NDArray[Any], name: str, colours: str = "picture[..., :3]") -> Pixels:
+    """The pixels of H x W or H x W x C; `colours`: how the caller gets RGB of RGBA."""
     flat = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
-    if problem := _shape_problem(flat):
+    if problem := _shape_problem(flat, colours):
         raise DataError(f"{name}: {_EXPECTED}; got the shape {values.shape}{problem}")
     if flat.dtype == np.uint8:
         return np.ascontiguousarray(flat)
@@ -81,13 +91,15 @@ def _of_array(values: npt.NDArray[Any], name: str) -> Pixels:
     )
 
 
-def _shape_problem(values: npt.NDArray[Any]) -> str:
+def _shape_problem(values: npt.NDArray[Any], colours: str) -> str:
     """What is wrong with the shape of an image, with advice; "" if nothing."""
     if values.ndim == 4:
         return "; for several pictures pass a list, list(pictures)"
     if values.ndim == 3 and values.shape[2] != 3:
         if values.shape[0] == 3:
             return "; move the channels to the end, np.moveaxis(picture, 0, 2)"
+        if values.shape[2] == 4:
+            return f", RGBA; pass its colours alone, {colours}"
         return "; for several grey pictures pass a list, list(pictures)"
     if values.ndim not in (2, 3):
         return " "

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import onnxruntime
 import pytest
 
 from deployments.browser_page.write import FACTS_FILE, MODEL_FILE, write_browser_page
-from fer_models.bundles.shipped import graph_file
+from fer_models.bundles.shipped import bundle_files, graph_file
 from fer_models.errors import DataError, StoreError
+from fer_models.inference.export_onnx import write_onnx
 from fer_models.inference.open_model import open_model
 from tests.deployments.browser_page.conftest import FILES
 
@@ -82,6 +84,34 @@ def test_the_file_in_the_page_computes_the_views_of_the_speed(
     [probs_NK] = session.run(None, {"images": images[..., None]})
     expected_NK = open_model(_BUNDLE, speed="fast").predict(images)
     np.testing.assert_allclose(probs_NK, expected_NK, atol=1e-3)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A bundle with 18 views and no ONNX file, in a folder of its own."""
+    facts = Path(str(bundle_files("face_cnn_small").facts))
+    (tmp_path / "bundles").mkdir()
+    shutil.copy(facts.with_suffix(".safetensors"), tmp_path / "bundles")
+    return Path(shutil.copy(facts, tmp_path / "bundles"))
+
+
+def test_a_file_beside_a_bundle_that_predicts_something_else_is_not_used(
+    bundle: Path, small_runtime: Path, tmp_path: Path
+) -> None:
+    write_onnx(str(bundle), bundle.parent, tta="flip")
+    write_browser_page(str(bundle), tmp_path / "public", runtime=small_runtime, speed="best")
+    assert json.loads((tmp_path / "public" / FACTS_FILE).read_text())["views"] == 18
+
+
+def test_a_bundle_has_its_card_wherever_its_file_was_written(
+    bundle: Path, small_runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bundle.parent)
+    write_onnx(bundle.name, Path())
+    monkeypatch.chdir(tmp_path)
+    write_browser_page(str(bundle), tmp_path / "public", runtime=small_runtime)
+    card = json.loads((tmp_path / "public" / FACTS_FILE).read_text())["card"]
+    assert "Model: face_cnn_small, a bundle" in card[0]["blocks"][0]["items"][0]
 
 
 def test_an_earlier_page_is_replaced_and_nothing_else(small_runtime: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Requests that arrive together are predicted together; none waits for ever."""
 
 import threading
+import weakref
 from concurrent.futures import wait
 
 import pytest
@@ -32,6 +33,10 @@ class _Model:
         if "bad" in names:
             raise ValueError("bad")
         return Predicted("model", [PicturePrediction(name, (), "none") for name in names])
+
+
+class _Content(Picture):
+    """A picture that can be watched until its memory is freed."""
 
 
 def _batcher(model: _Model, max_waiting: int = 100, batch_pictures: int = 4) -> Batcher:
@@ -119,6 +124,39 @@ def test_what_was_given_up_is_not_predicted() -> None:
         model.go.set()
         first.result(60)
     assert [names for names, _ in model.batches] == [["a"]]
+
+
+def test_what_was_given_up_leaves_the_queue_at_once() -> None:
+    model = _Model()
+    with _batcher(model, max_waiting=2) as batcher:
+        first = batcher.submit(_pictures("a"), "crop")
+        assert model.busy.wait(60)
+        given_up = [batcher.submit(_pictures("b"), "crop"), batcher.run(lambda: None)]
+        assert batcher.waiting == 2
+        content = weakref.ref(large := _Content("large"))
+        assert given_up[0].cancel()
+        given_up.append(batcher.submit([large], "crop"))
+        del large
+        assert [future.cancel() for future in given_up[1:]] == [True, True]
+        assert batcher.waiting == 0
+        assert content() is None
+        model.go.set()
+        first.result(60)
+    assert batcher.waiting == 0
+
+
+def test_other_work_counts_as_a_picture_in_the_queue() -> None:
+    model = _Model()
+    with _batcher(model, max_waiting=2) as batcher:
+        first = batcher.submit(_pictures("a"), "crop")
+        assert model.busy.wait(60)
+        others = [batcher.run(lambda: 3), batcher.submit(_pictures("b"), "crop")]
+        with pytest.raises(QueueFullError):
+            batcher.run(lambda: 4)
+        model.go.set()
+        assert others[0].result(60) == 3
+        wait([first, *others], 60)
+    assert batcher.waiting == 0
 
 
 def test_other_work_of_the_model_comes_between_batches() -> None:

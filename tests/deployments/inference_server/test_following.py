@@ -88,6 +88,21 @@ def test_an_unreadable_registry_leaves_the_model(
     assert current.get().model.name == "small-0"
 
 
+def test_a_model_is_served_without_unfamiliarity_if_its_training_data_are_damaged(
+    store: ArtifactStore, registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert load_model("small-0", store).model.unfamiliarity is not None
+    for file in Path(store.url.removeprefix("file://"), "datasets").rglob("*.npy"):
+        file.chmod(0o644)
+        file.write_bytes(b"damaged")
+    with InferenceService("small-0", store, ServingConfig()) as service:
+        client = client_of(service)
+        answer = client.post("/predict?faces=crop", files={"pictures": ("a.png", png())})
+        assert answer.status_code == 200, answer.text
+        assert client.get("/model").json()["unfamiliarity"] is False
+    assert "the unfamiliarity of faces is unknown" in caplog.text
+
+
 def test_without_a_champion_the_message_says_what_to_do(store: ArtifactStore) -> None:
     with pytest.raises(StoreError, match="there is no champion yet; run the pipeline"):
         _following(store)

@@ -7,8 +7,14 @@ from starlette.testclient import TestClient
 
 from deployments.inference_server.models.service import InferenceService
 from deployments.inference_server.server import InferenceServer
-from deployments.inference_server.settings import TOKEN_VARIABLE, check_reach, read_token
+from deployments.inference_server.settings import (
+    TOKEN_VARIABLE,
+    ServingConfig,
+    check_reach,
+    read_token,
+)
 from fer_models.errors import ConfigError
+from fer_models.storage.store import ArtifactStore
 from tests.deployments.inference_server.conftest import TOKEN, client_of, png
 
 _FILES = {"pictures": ("a.png", png())}
@@ -44,6 +50,20 @@ def test_the_token_opens_everything(service: InferenceService) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     assert client.post("/predict?faces=crop", files=_FILES, headers=headers).status_code == 200
     assert client.get("/metrics", headers=headers).status_code == 200
+
+
+def test_methods_that_clients_invent_are_counted_together(champions: ArtifactStore) -> None:
+    with InferenceService("small-0", champions, ServingConfig()) as service:
+        client = client_of(service, TOKEN)
+        for method in ("GET", "BREW", "WHEN"):
+            assert client.request(method, "/predict").status_code == 401
+        text = service.metrics.text().decode()
+    counted = [line for line in text.splitlines() if line.startswith("ferflow_requests_total")]
+    path = 'path="/predict",status="401"'
+    assert counted == [
+        f'ferflow_requests_total{{method="GET",{path}}} 1.0',
+        f'ferflow_requests_total{{method="other",{path}}} 2.0',
+    ]
 
 
 def test_a_server_for_other_machines_needs_a_token(

@@ -15,6 +15,7 @@ from deployments.inference_server.settings import ServingConfig
 from deployments.inference_server.web.intake import RateLimit
 from deployments.inference_server.web.problems import RequestError
 from fer_models.dataset.snapshot import Images
+from fer_models.errors import FerError, StoreError
 from fer_models.inference.expression_model import ExpressionModel, Probabilities
 from tests.deployments.inference_server.conftest import client_of, png
 
@@ -161,9 +162,10 @@ def test_the_rate_is_for_each_client_and_comes_back() -> None:
         limit.check("a", now_s=0.5)
 
 
-def test_a_fault_of_the_server_says_nothing_of_its_inside(model: _SlowModel) -> None:
+@pytest.mark.parametrize("kind", [RuntimeError, StoreError, FerError])
+def test_a_fault_of_the_server_says_nothing_of_its_inside(kind: type[Exception]) -> None:
     def fail(images: Images) -> Probabilities:
-        raise RuntimeError("secret place")
+        raise kind("secret place")
 
     broken = ServedModel(ExpressionModel("m", ("a", "b"), fail), None, 0.0)
     with InferenceService("m", None, ServingConfig(), load=lambda _: broken) as service:

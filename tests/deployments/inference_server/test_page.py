@@ -176,6 +176,22 @@ def test_the_camera_is_predicted_until_it_is_stopped(page: Any, server: Inferenc
     assert page.evaluate("document.getElementById('video').srcObject") is None
 
 
+def test_a_camera_that_is_started_again_is_predicted_once(
+    page: Any, server: InferenceServer
+) -> None:
+    _open(page, server)
+    page.evaluate(_HOLD_PREDICTIONS)
+    page.click("#camera")
+    page.wait_for_function("held.length === 1")
+    page.click("#camera")
+    page.click("#camera")
+    page.wait_for_function("held.length === 2")
+    page.evaluate("held.forEach((answer) => answer())")
+    page.wait_for_function("held.length >= 3")
+    page.wait_for_timeout(1000)
+    assert page.evaluate("held.length") == 3
+
+
 def test_answers_of_another_mode_are_discarded(page: Any, server: InferenceServer) -> None:
     _open(page, server)
     page.evaluate(_HOLD_PREDICTIONS)

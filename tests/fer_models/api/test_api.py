@@ -110,6 +110,14 @@ def test_the_advice_about_a_folder_works(folder: Path) -> None:
     assert labels(fer_models.predict([str(folder)], model=MODEL)) == EXPECTED
 
 
+def test_an_open_file_is_refused_and_the_advice_works(folder: Path) -> None:
+    with (folder / "1.png").open("rb") as file:
+        for given in (file, [file]):
+            with pytest.raises(DataError, match=r"pass its content, file\.read\(\)"):
+                fer_models.predict(given, model=MODEL)  # type: ignore[call-overload]
+        assert fer_models.predict(file.read(), model=MODEL)[0].label == EXPECTED[1]
+
+
 def test_all_missing_paths_are_reported_together(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         fer_models.predict(["absent.png", folder, "gone.png"], model=MODEL)

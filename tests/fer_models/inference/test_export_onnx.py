@@ -1,6 +1,8 @@
 """Export of networks and ensembles as ONNX files, compared with torch."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,6 +12,7 @@ from PIL import Image
 from fer_models.combination.rules import MajorityRule
 from fer_models.errors import ConfigError, DataError
 from fer_models.inference.export_onnx import calibration_images, write_onnx
+from fer_models.inference.networks import load_bundled
 from fer_models.inference.open_model import open_model
 from fer_models.models.config import NetworkConfig
 from fer_models.onnx_files.facts import OnnxFacts
@@ -114,3 +117,14 @@ def test_too_few_images_to_calibrate_on_are_refused_before_the_export(tmp_path: 
         Image.fromarray(image).save(tmp_path / f"{number}.png")
     with pytest.raises(DataError, match=r"at least 32 images .*, got 2 from .*; name .* --images"):
         calibration_images("bundled:face_cnn", images=str(tmp_path))
+
+
+@pytest.mark.parametrize("options", [{"tta": "flip"}, {"calibration": random_images(64)}])
+def test_a_file_beside_a_bundle_that_predicts_something_else_is_not_used(
+    exported: Exported, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    bundle = str(shutil.copytree(exported.folder, tmp_path / "bundles") / "small.json")
+    write_onnx(bundle, tmp_path / "bundles", name="small", **options)
+    images = random_images(20)
+    expected = load_bundled(bundle).at_speed("best").predict(images)
+    np.testing.assert_array_equal(open_model(bundle, speed="best").predict(images), expected)

@@ -94,6 +94,17 @@ def test_the_annotated_video_has_all_frames(tmp_path: Path, suffix: str) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", out.name]
 
 
+@pytest.mark.parametrize(("rate", "seconds", "expected"), [(5, 1.5, 38), (0.5, 1.9, 48)])
+def test_the_annotated_video_ends_at_the_last_second(
+    tmp_path: Path, rate: float, seconds: float, expected: int
+) -> None:
+    out = tmp_path / "faces.mp4"
+    settings = VideoSettings(faces="crop", rate=rate)
+    with open_video(str(write_clip(tmp_path / "clip.mp4"))) as video:
+        analyse_video(video, MODEL, settings, VideoOutputs(annotated=out), max_seconds=seconds)
+    assert len(read_clip(out)) == expected
+
+
 def test_only_the_frames_up_to_the_next_analysed_one_are_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,7 +79,8 @@ def test_a_file_name_that_is_not_utf8_has_a_problem(tmp_path: Path) -> None:
     write_picture(tmp_path / os.fsdecode(b"bad\xff.png"), IMAGES[1])
     problems = {picture.path.rpartition("/")[2]: picture.problem for picture in pictures(tmp_path)}
     assert problems["good.png"] == ""
-    assert "UTF-8" in problems["bad\udcff.png"]
+    assert "UTF-8" in problems["bad\\udcff.png"]
+    assert len(pictures(tmp_path, tmp_path)) == 2
 
 
 def test_an_empty_folder_is_reported(tmp_path: Path) -> None:
@@ -130,6 +131,20 @@ def test_archives_are_read_without_unpacking(tmp_path: Path, kind: str) -> None:
     with pytest.raises(DataError, match=r"the archive has no validation; name the archive alone"):
         pictures(f"{path}::validation")
     assert sorted(one.name for one in tmp_path.iterdir()) == [path.name]
+
+
+def test_a_name_in_an_archive_that_is_not_utf8_has_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "faces.tar"
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as tar:
+        for name in ("café.png", "good.png"):
+            info = tarfile.TarInfo(name)
+            info.size = len(encoded(IMAGES[0]))
+            tar.addfile(info, io.BytesIO(encoded(IMAGES[0])))
+    good, bad = pictures(path)
+    assert (good.path, good.problem) == (f"{path}::good.png", "")
+    assert bad.path == f"{path}::caf\\udce9.png"
+    assert "UTF-8" in bad.problem
+    assert len(find_pictures([str(path), str(path)])) == 2
 
 
 def test_pictures_of_an_archive_that_is_named_twice_count_once(
@@ -224,3 +239,10 @@ def test_unreadable_files_have_a_reason(tmp_path: Path) -> None:
 def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a picture")))
     assert [one.data for one in pictures("-", "-")] == [b"a picture"]
+
+
+def test_a_picture_of_a_phone_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO(encoded(IMAGES[0], "AVIF"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
+    [picture] = pictures("-")
+    assert picture.size == (48, 48)

@@ -84,10 +84,46 @@ def test_an_image_of_pillow_is_turned_upright() -> None:
     np.testing.assert_array_equal(pixels, np.rot90(COLOURS, -1))
 
 
+@pytest.mark.parametrize(("mode", "clear"), [("L", 10), ("RGB", (10, 10, 10))])
+def test_a_transparent_colour_of_an_image_is_white_as_in_its_file(mode: str, clear: Any) -> None:
+    values = np.full((48, 48), 200, np.uint8)
+    values[24:] = 10
+    image = Image.fromarray(values).convert(mode)
+    data = saved(image, "PNG", transparency=clear)
+    photo = Picture("", data=data).as_photo()
+    assert not isinstance(photo, str)
+    pixels = picture_of(Image.open(io.BytesIO(data)), "x").pixels
+    np.testing.assert_array_equal(pixels, photo.pixels)
+    assert pixels is not None
+    assert (pixels[24:] == 255).all()
+
+
+def test_an_image_of_16_bits_is_turned_upright() -> None:
+    deep = Image.fromarray(GREY.astype(np.uint16) << 8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.open(io.BytesIO(saved(deep, "PNG", exif=exif)))
+    photo = picture_of(image, "x").as_photo()
+    assert not isinstance(photo, str)
+    np.testing.assert_array_equal(photo.pixels[..., 0], np.rot90(GREY, -1))
+
+
+def test_a_tensor_of_bfloat16_has_the_pixels_that_it_shows() -> None:
+    values = torch.tensor(COLOURS).permute(2, 0, 1).div(255).bfloat16()
+    expected = picture_of(values.float(), "x").pixels
+    np.testing.assert_array_equal(picture_of(values, "x").pixels, expected)
+
+
 @pytest.mark.parametrize(
     ("value", "part"),
     [
         (3, "got int"),
+        (io.BytesIO(b"image"), "got BytesIO; pass its content, file.read() of a file"),
+        (
+            np.zeros((8, 9, 4), np.uint8),
+            "(8, 9, 4), RGBA; pass its colours alone, picture[..., :3]",
+        ),
+        (torch.zeros((4, 8, 9)), "RGBA; pass its colours alone, picture[:3]"),
         (None, "got NoneType"),
         (np.zeros((3, 48, 48)), "move the channels to the end, np.moveaxis(picture, 0, 2)"),
         (np.zeros((5, 48, 48)), "for several grey pictures pass a list, list(pictures)"),
@@ -115,6 +151,10 @@ def test_the_advice_about_shapes_works() -> None:
         picture_of(np.moveaxis(channels_first, 0, 2), "x").pixels, COLOURS
     )
     assert len([picture_of(one, "x") for one in list(np.zeros((2, 8, 8, 3)))]) == 2
+    rgba = np.dstack([COLOURS, GREY])
+    np.testing.assert_array_equal(picture_of(rgba[..., :3], "x").pixels, COLOURS)
+    tensor = torch.tensor(rgba).permute(2, 0, 1)
+    np.testing.assert_array_equal(picture_of(tensor[:3], "x").pixels, COLOURS)
 
 
 @pytest.mark.parametrize("kind", ["HEIC", "AVIF"])
