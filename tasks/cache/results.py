@@ -17,6 +17,7 @@ from fer_models.storage.champions import all_champions, selection_model_id
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ARTIFACT_KINDS, ArtifactRef, PromotionRef
 from fer_models.storage.store import ArtifactStore
+from fer_models.storage.upkeep.results import references_in
 
 _FOLDER = "results"
 _KINDS = {kind.folder: kind for kind in ARTIFACT_KINDS}
@@ -62,8 +63,8 @@ def results_in(store: StoreConfig) -> Iterator[None]:
 
 
 def _check_still_true(store: ArtifactStore, content: bytes) -> None:
-    for values in _references(json.loads(content)):
-        kind = _KINDS[_folder_of(values)]
+    for folder, values in references_in(json.loads(content)):  # raises if it is damaged
+        kind = _KINDS[folder]
         ref: ArtifactRef = kind.model_construct(id=values["id"], url=values["url"])
         if not store.reuse(ref):
             raise StoreError(f"{store.url}: {kind.folder}/{ref.id} is missing or incomplete")
@@ -83,29 +84,3 @@ def _check_verdict(store: ArtifactStore, promotion: PromotionRef) -> None:
     now = {one for entry in entries for one in (entry.model_id, selection_model_id(entry))}
     if not promotion.promoted and promotion.candidate_id in now:
         raise StoreError(f"{store.url}: {promotion.candidate_id} is the champion")
-
-
-def _references(value: Any) -> Iterator[dict[str, Any]]:
-    """The fields of all references in a persisted result, which holds its value as JSON text."""
-    if isinstance(value, str) and value.startswith(("{", "[")):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return
-    if isinstance(value, dict):
-        if _folder_of(value) in _KINDS:
-            yield value
-        for part in value.values():
-            yield from _references(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _references(part)
-
-
-def _folder_of(values: dict[str, Any]) -> str:
-    """The kind of artifact that the fields refer to; "" if they are no reference."""
-    url, artifact_id = values.get("url"), values.get("id")
-    if not isinstance(url, str) or not isinstance(artifact_id, str):
-        return ""
-    before, separator, last = url.rpartition("/")
-    return before.rpartition("/")[2] if separator and last == artifact_id else ""

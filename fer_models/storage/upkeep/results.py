@@ -17,30 +17,34 @@ def artifacts_in(text: str) -> frozenset[str]:
         artifacts_in('{"result": {"id": "a-1", "url": "s3://bucket/models/store/models/a-1"}}')
         # {"models/a-1"}
     """
-    return frozenset(_named(text))
+    return frozenset(f"{folder}/{fields['id']}" for folder, fields in references_in(text))
 
 
-def _named(value: Any) -> Iterator[str]:
-    # A persisted result holds its value as JSON text.
+def references_in(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All references in a cached result: the folder of the artifact, and the fields.
+
+    Args:
+        value: a cached result, or a part of one; it holds its value as JSON text.
+    """
     if isinstance(value, str) and value.startswith(("{", "[")):
         try:
             value = json.loads(value)
         except ValueError:
             return
     if isinstance(value, dict):
-        name = _name_of(value)
-        if name:
-            yield name
+        folder = _folder_of(value)
+        if folder:
+            yield folder, value
     if isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
-            yield from _named(part)
+            yield from references_in(part)
 
 
-def _name_of(fields: dict[str, Any]) -> str:
-    """The artifact that the fields of a reference name; "" if they are no reference."""
+def _folder_of(fields: dict[str, Any]) -> str:
+    """The kind of artifact that the fields refer to; "" if they are no reference."""
     url, artifact_id = fields.get("url"), fields.get("id")
     if not isinstance(url, str) or not isinstance(artifact_id, str):
         return ""
-    before, _, last = url.rpartition("/")
+    before, separator, last = url.rpartition("/")
     folder = before.rpartition("/")[2]
-    return f"{folder}/{last}" if folder in KIND_FOLDERS and last == artifact_id else ""
+    return folder if separator and last == artifact_id and folder in KIND_FOLDERS else ""
