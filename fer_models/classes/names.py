@@ -46,8 +46,7 @@ def class_name(text: str) -> str:
         class_name("6 Anger")  # "angry"
         class_name("Very_Bored ")  # "very bored"
     """
-    text = unicodedata.normalize("NFC", text).strip().casefold()
-    text = _SEPARATORS.sub(" ", _NUMBER_IN_FRONT.sub("", text)).strip()
+    text = _SEPARATORS.sub(" ", _NUMBER_IN_FRONT.sub("", _folded(text))).strip()
     return _EMOTION_OF.get(text, text)
 
 
@@ -57,8 +56,12 @@ def number_in_front(text: str) -> str:
     Example:
         number_in_front("06_bored")  # "06"
     """
-    found = _NUMBER_IN_FRONT.match(unicodedata.normalize("NFC", text).strip().casefold())
+    found = _NUMBER_IN_FRONT.match(_folded(text))
     return found["number"] if found else ""
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip().casefold()
 
 
 def name_problem(name: str) -> str:

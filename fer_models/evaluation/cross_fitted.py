@@ -58,7 +58,8 @@ def read_comparable(
     if problems:
         raise DataError(
             f"{model.url}/{CROSS_FITTED_FILE} does not fit snapshot {snapshot.ref.id}; "
-            "build the ensemble again (ferflow task ensemble --no-cache)",
+            "repair the store (ferflow store check --deep --repair), and build the ensemble again "
+            "(ferflow task ensemble)",
             problems,
         )
     return {**found, _VALIDATION: replace(stored, probs_NK=probs_NK)}

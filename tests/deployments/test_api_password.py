@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,31 +14,24 @@ from deployments.automations import setup
 from deployments.cli import automations, up
 from deployments.cli.doctor import _prefect
 from deployments.server.running import write_facts
-from tests.deployments.processes import Workspace, free_port, running_prefect_server
+from tests.deployments.processes import (
+    Workspace,
+    free_port,
+    healthy_server,
+    running_prefect_server,
+)
 from tests.deployments.test_secrets import local_files
 
 PASSWORD = "planted-0123456789abcdef"
 
 
-class _Healthy(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/api/health" else 404)
-        self.end_headers()
-        self.wfile.write(b"true")
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The configured address of a server that answers, with a password."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Healthy) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = _with_password(f"http://127.0.0.1:{server.server_port}/api")
+    with healthy_server() as plain:
+        address = _with_password(plain)
         monkeypatch.setenv("PREFECT_API_URL", address)
         yield address
-        server.shutdown()
 
 
 def _with_password(address: str) -> str:

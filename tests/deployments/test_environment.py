@@ -1,15 +1,14 @@
 """The environment of ferflow's processes."""
 
 import os
-import threading
 import urllib.request
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from deployments.environment import set_quiet_defaults
 from deployments.server.process import require_answer
 from fer_models.errors import ConfigError
+from tests.deployments.processes import healthy_server
 
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -67,16 +66,5 @@ def test_a_dead_api_is_refused_without_its_password(monkeypatch: pytest.MonkeyPa
 def test_an_api_with_a_password_in_its_address_answers() -> None:
     """The password is Prefect's matter; the health of a server needs none."""
 
-    class Healthy(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/api/health" else 404)
-            self.end_headers()
-            self.wfile.write(b"true")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        require_answer(f"http://me:secret@127.0.0.1:{server.server_port}/api")
-        server.shutdown()
+    with healthy_server() as api:
+        require_answer(api.replace("://", "://me:secret@"))

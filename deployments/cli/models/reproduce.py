@@ -1,7 +1,6 @@
 """`ferflow models reproduce`: train a shipped weight bundle again."""
 
 import shlex
-from collections import defaultdict
 from pathlib import Path
 
 import click
@@ -99,7 +98,7 @@ def reproduce(
     return {**facts, "shipped_accuracy": before}
 
 
-class _Placeholders(defaultdict[str, str]):
+class _Placeholders(dict[str, str]):
     """Names in place of the ids that are not known yet."""
 
     def __missing__(self, key: str) -> str:

@@ -63,6 +63,12 @@ def test_a_champion_that_is_gone_is_a_sentence(store: ArtifactStore) -> None:
     assert "can't be compared" in found.missing
 
 
+def predict_nothing(monkeypatch: pytest.MonkeyPatch, num_images: int) -> None:
+    """A champion of another snapshot finds all classes equally probable."""
+    probs_NK = np.full((num_images, len(CLASS_NAMES)), 1 / len(CLASS_NAMES))
+    monkeypatch.setattr("fer_models.training.predict.predict_model", lambda *_: probs_NK)
+
+
 def test_images_that_the_champion_was_trained_on_are_left_out(
     store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,8 +77,7 @@ def test_images_that_the_champion_was_trained_on_are_left_out(
     champion = build_model(store, other, "old")
     candidate = build_model(store, snapshot.ref, "new")
     predictions = read_predictions(store, snapshot, candidate)["test"]
-    probs_NK = np.full((len(predictions.labels), len(CLASS_NAMES)), 1 / len(CLASS_NAMES))
-    monkeypatch.setattr("fer_models.training.predict.predict_model", lambda *_: probs_NK)
+    predict_nothing(monkeypatch, len(predictions.labels))
     found = compare_with_champion(store, snapshot, predictions, "test", champion.id)
     assert found is not None
     opened = open_snapshot(store, other)
@@ -120,8 +125,7 @@ def test_validation_images_that_a_final_fit_was_trained_on_are_left_out(
     champion = build_final_fit(store, build_model(store, other.ref, "old"))
     candidate = build_model(store, snapshot.ref, "new")
     predictions = read_predictions(store, snapshot, candidate)["test"]
-    probs_NK = np.full((len(predictions.labels), len(CLASS_NAMES)), 1 / len(CLASS_NAMES))
-    monkeypatch.setattr("fer_models.training.predict.predict_model", lambda *_: probs_NK)
+    predict_nothing(monkeypatch, len(predictions.labels))
     found = compare_with_champion(store, snapshot, predictions, "test", champion.id)
     assert found is not None
     table = other.manifest[
