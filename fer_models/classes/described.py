@@ -43,7 +43,8 @@ def _numbering(source: Mapping[str, Any]) -> str:
         return f"numbers read as {SCHEMES[scheme].title}'s ({SCHEMES[scheme].described()})"
     numbers = {text: name for text, name in source["labels"].items() if is_number(text)}
     read = ", ".join(f"{text} {name}" for text, name in sorted(numbers.items()) if name)
-    return f"numbers read by data.label_scheme ({read})"
+    by = "the names in the file" if scheme == "file" else "data.label_scheme"
+    return f"numbers read by {by} ({read})"
 
 
 def _renaming(labels: Mapping[str, str | None]) -> str:

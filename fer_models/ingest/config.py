@@ -14,6 +14,8 @@ from fer_models.synthetic.config import SyntheticConfig
 SYNTHETIC = "synthetic"
 NONE = "none"
 """Value of a setting in `TableConfig` that switches off what would be recognised."""
+BY_TABLE, BY_FOLDERS = "table", "folders"
+"""Values of `TableConfig.split`: the splits that the table's own name, or the folders name."""
 
 
 class TableConfig(FrozenConfig):
@@ -41,7 +43,13 @@ class TableConfig(FrozenConfig):
     split: str = Field(
         default="",
         coerce_numbers_to_str=True,
-        description="Column of the splits. none: ignore it.",
+        description="Column of the splits. none: ignore it. table: the split that the table's own "
+        "name says. folders: those that the folders of the images say.",
+    )
+    header: bool | None = Field(
+        default=None,
+        description="Whether the first line of a text table has the names of its columns. None: "
+        "unless it names an image.",
     )
     crop: bool = Field(
         default=True,

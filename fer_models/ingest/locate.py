@@ -130,8 +130,8 @@ def _locate(named: str, findings: Findings, download: bool) -> Source:
     if is_url(named) and detected.kind is SourceKind.IMAGE_LIST:
         folder = shown.rstrip("/").rpartition("/")[0]
         detected = _fault(
-            "a table of labels is copied without its images; name the folder and the table: "
-            f"--data {folder} --set data.table.path={path.name}"
+            "a table of labels is copied without its images; name the folder of both, "
+            f"{folder}, and the table with data.table.path={path.name}"
         )
     for fault in detected.faults:
         findings.add_fault(fault)

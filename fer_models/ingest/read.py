@@ -4,7 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from fer_models.dataset.image_format import ImageFormat
+from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.decoding.decoder import Decoder
 from fer_models.ingest.files.compression import CompressionError
@@ -13,6 +16,7 @@ from fer_models.ingest.files.image_decoding import convert_all
 from fer_models.ingest.files.streams import SourceFile
 from fer_models.ingest.findings import Findings, raise_if_bad
 from fer_models.ingest.formats.ferplus import join_votes, read_votes
+from fer_models.ingest.formats.fields import split_of_name
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.formats.parquet_folder import read_parquet_folder
@@ -22,6 +26,7 @@ from fer_models.ingest.layouts.image_folder import ImageSource, open_images, rea
 from fer_models.ingest.locate import Source, locate_sources
 from fer_models.ingest.source_table import SourceTable
 from fer_models.ingest.table_settings import check_table_settings
+from fer_models.labels import UNLABELLED
 from fer_models.progress import report
 from fer_models.synthetic.config import SyntheticConfig
 
@@ -81,6 +86,7 @@ def read_sources(config: DataConfig, seed: int, folder: Path | None = None) -> l
             elif source.kind in _READERS or source.stem in opened:
                 table = _read_images(source, opened.get(source.stem), findings, settings, decoder)
             read.append(ReadSource(source, findings, table, image_format))
+    _assign_named_splits(read)
     if config.quarantine_bad_rows or not any(one.findings.bad_rows for one in read):
         _reject_if_empty(read)
     raise_if_bad([one.findings for one in read], config.quarantine_bad_rows)
@@ -116,10 +122,25 @@ def _read_images(
     try:
         if opened is not None:
             return read_images(opened, findings, settings, decoder)
-        return _READERS[source.kind](source.file, findings, settings)
+        table = _READERS[source.kind](source.file, findings, settings)
     except (OSError, CompressionError) as error:
         findings.add_fault(_read_error(error))
         return None
+    if table is not None and (note := _unlabelled_note(table)):
+        findings.add_note(note)
+    return table
+
+
+def _unlabelled_note(table: SourceTable) -> str:
+    """How many images of a table have no label though nothing is wrong with them; "" for none."""
+    fields = table.fields
+    count = int(((fields["label"] == UNLABELLED) & (fields["reason"] == "")).sum())
+    if not count:
+        return ""
+    return (
+        f"{count:,} of {len(fields):,} images have no label: they are kept, but not used for "
+        "training or evaluation"
+    )
 
 
 def _join_votes(source: Source, findings: Findings, read: list[ReadSource]) -> None:
@@ -136,6 +157,28 @@ def _join_votes(source: Source, findings: Findings, read: list[ReadSource]) -> N
         )
     elif votes is not None and previous.table is not None and not previous.findings.faults:
         join_votes(previous.table, previous.source.name, votes, findings)
+
+
+def _assign_named_splits(read: Sequence[ReadSource]) -> None:
+    """Give sources without splits the one that their name says, if the sources have several.
+
+    A single `train` is a data set to split. Beside a `test`, it is not. One without any label,
+    such as the `test.csv` of a challenge, is no test split.
+    """
+    named: list[tuple[ReadSource, pd.DataFrame, str]] = []
+    splits: set[str] = set()
+    for one in read:
+        if one.table is None:
+            continue
+        own = set(one.table.fields["split"]) - {UNASSIGNED}
+        split = split_of_name(one.source.stem)
+        if not own and split and (one.table.fields["label"] != UNLABELLED).any():
+            named.append((one, one.table.fields, split))
+            own = {split}
+        splits |= own
+    for one, fields, split in named if len(splits) > 1 else ():
+        fields["split"] = split
+        one.findings.add_note(f"its images are the {split} split, as its name says")
 
 
 def _read_error(error: OSError | CompressionError) -> str:

@@ -8,7 +8,7 @@ from fer_models.ingest.findings import Findings
 from fer_models.ingest.layouts.image_folder import ImageSource
 from fer_models.ingest.locate import Source
 
-_COLUMNS = ("image", "label", "split", "separator")
+_COLUMNS = ("image", "label", "split", "separator", "header")
 _USED_BY = {
     SourceKind.PIXEL_TABLE: {"label", "split", "separator"},
     SourceKind.PARQUET: {"image", "label", "split"},
@@ -31,8 +31,9 @@ def check_table_settings(
     """
     if any(findings.faults for _, findings in located):
         return  # what they are is not known
-    unused = {name: value for name in ("path", *_COLUMNS) if (value := getattr(config, name))}
-    if unused.get("path", "").lower() == NONE:
+    values = {name: getattr(config, name) for name in ("path", *_COLUMNS)}
+    unused = {name: value for name, value in values.items() if value not in ("", None)}
+    if config.path.lower() == NONE:
         del unused["path"]
     for source, _ in located:
         for name in _used(source, opened.get(source.stem)):

@@ -164,5 +164,5 @@ def _remedy(names: Sequence[str]) -> str:
         return "the header line is missing: insert it as the first line"
     return (
         "name the column of grey values pixels; a list of image files is read with its folder: "
-        "--data FOLDER --set data.table.path=FILE"
+        "name the folder, and the list with data.table.path"
     )

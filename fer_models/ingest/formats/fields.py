@@ -20,6 +20,7 @@ _SPLIT_NAMES = {
 }
 _SPLIT_OF = {name: split for split, names in _SPLIT_NAMES.items() for name in names.split()}
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
+_WORD_ENDS = re.compile(r"[\s._-]+")
 _REASONS = {"id": "bad_id", "emotion": "bad_label", "usage": "bad_split", "votes": "bad_votes"}
 _SHOWN_BYTES = 30
 NUM_TAGGERS = 10
@@ -37,6 +38,16 @@ def split_of(text: str) -> str:
         split_of("train_set")  # "train"
     """
     return _SPLIT_OF.get(_BETWEEN_WORDS.sub("", text.casefold()), UNASSIGNED)
+
+
+def split_of_name(name: str) -> str:
+    """The only split among the words of a file's or folder's name; else `UNASSIGNED`.
+
+    Example:
+        split_of_name("train_labels")  # "train"
+    """
+    splits = {split_of(word) for word in _WORD_ENDS.split(name)} - {UNASSIGNED}
+    return splits.pop() if len(splits) == 1 else UNASSIGNED
 
 
 def parse_usage(text: bytes) -> str:

@@ -73,11 +73,13 @@ class LabelReader:
         proven: the scheme that the source itself proves by its columns or files; "" for none.
         own: names that the source itself gives to its numbers, or the scheme of a published file
             that has no other: before `data.label_scheme`, which is for sources without.
+        missing: texts of images without a label.
     """
 
     settings: LabelSettings
     proven: str = ""
     own: LabelScheme | None = None
+    missing: tuple[str, ...] = ()
     names: list[str] = field(default_factory=list)
     _seen: dict[str, tuple[int, str]] = field(default_factory=dict)
     _texts: Counter[str] = field(default_factory=Counter)
@@ -104,7 +106,7 @@ class LabelReader:
 
     def read(self, text: str) -> tuple[int, str]:
         """Position of the label in `names` (or UNLABELLED, LEFT_OUT), and its problem or ""."""
-        if self.settings.ignored:
+        if self.settings.ignored or text in self.missing:
             return UNLABELLED, ""
         found = self._seen.get(text)
         if found is None:
@@ -151,7 +153,7 @@ class LabelReader:
             if not problem and label != UNLABELLED
         }
         is_numbered = any(number_of(text) is not None for text in mapping)
-        own = next((key for key, scheme in SCHEMES.items() if scheme is self.own), "own")
+        own = next((key for key, scheme in SCHEMES.items() if scheme is self.own), "file")
         chosen = own if self.own else self.settings.scheme or self.proven
         return {
             "scheme": (chosen if isinstance(chosen, str) else "own") if is_numbered else "",

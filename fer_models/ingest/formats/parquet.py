@@ -4,7 +4,6 @@ The library `datasets` stores an image as a struct of bytes and path, a label as
 the names of the classes in the metadata of the schema.
 """
 
-import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from fer_models.classes.names import class_name, name_problem
-from fer_models.classes.schemes import LabelScheme
+from fer_models.dataset.snapshot import UNASSIGNED
 from fer_models.ingest.config import NONE
 from fer_models.ingest.files.image_decoding import PixelImage, decode_image
 from fer_models.ingest.files.image_pixels import quiet_decoding
 from fer_models.ingest.files.streams import SourceFile, decompress_to
 from fer_models.ingest.findings import Findings
+from fer_models.ingest.formats.class_label import own_names, texts_without_label
 from fer_models.ingest.formats.columns import (
     ID,
     LABEL,
@@ -35,6 +34,7 @@ from fer_models.ingest.formats.fields import (
     parse_fields,
     parse_votes,
     reason_of,
+    split_of_name,
     votes_problem,
 )
 from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelSettings
@@ -50,7 +50,7 @@ _ROW_ID = "row"
 _INDEX = "__index_level_0__"
 _PNG = "png"
 _IMAGE_COLUMNS = (_PNG, "image", "img", "jpg", "jpeg", "image_bytes", "bytes")
-_SHARD = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}")
+_SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}")
 _ROWS_PER_BATCH = 512
 _MAX_REASON = 120
 
@@ -77,7 +77,8 @@ def read_parquet_table(
     Columns: the bytes of image files (`png`, `image`); labels, splits and all ten `ferplus_*` if
     there are any. Values of a column `row` must be unique; rows are numbered by their position in
     the file. Numbers mean what the names in the schema say; without names those of `emotion`
-    beside `png` are FER2013's, and others are not read.
+    beside `png` are FER2013's, and others are not read. Where the schema describes the column of
+    labels, -1 and null are images without a label.
 
     Args:
         file: the file.
@@ -106,8 +107,12 @@ def read_parquet_table(
             if columns.ignored:
                 findings.add_note(f"columns ignored: {', '.join(columns.ignored)}")
             proven = "fer2013" if (columns.image, columns.label) == (_PNG, "emotion") else ""
-            labels = LabelReader(settings, proven, _own_names(table.schema_arrow, columns.label))
-            return None if faults else _read_rows(table, columns, file.name, findings, labels)
+            if faults:
+                return None
+            own = own_names(table.schema_arrow, columns.label)
+            missing = texts_without_label(table.schema_arrow, columns.label)
+            labels = LabelReader(settings, proven, own, missing)
+            return _read_rows(table, columns, file.name, findings, labels)
     except (pa.ArrowException, OSError, ValueError) as error:
         first_line = str(error).partition("\n")[0]
         findings.add_fault(
@@ -202,25 +207,13 @@ def _type_faults(schema: "pa.Schema", columns: _Columns) -> list[str]:
     ]
 
 
-def _own_names(schema: "pa.Schema", label: str) -> LabelScheme | None:
-    """The names that the library `datasets` stored for the numbers of a column."""
-    try:
-        stored = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        names = stored["info"]["features"][label]["names"]
-    except (ValueError, LookupError, TypeError):
-        return None
-    if not isinstance(names, list) or any(name_problem(class_name(str(name))) for name in names):
-        return None
-    return LabelScheme("names in the file", dict(enumerate(map(str, names))))
-
-
 def _read_rows(
     table: "pq.ParquetFile", columns: _Columns, name: str, findings: Findings, labels: LabelReader
 ) -> SourceTable:
     wanted = [columns.image, columns.label, columns.split, *columns.votes, *columns.kept.values()]
     wanted = [*dict.fromkeys(filter(None, wanted)), *([_ROW_ID] if columns.has_id else [])]
     shard = _SHARD.match(name)
-    split = shard[1] if shard and not columns.split else ""
+    split = split_of_name(shard[1]) if shard and not columns.split else UNASSIGNED
     total, done = table.metadata.num_rows, 0
     if not total:
         findings.add_fault("expected rows, got none; copy the file again")

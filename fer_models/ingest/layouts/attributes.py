@@ -6,9 +6,9 @@ from dataclasses import replace
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.columns import ColumnError
 from fer_models.ingest.formats.labels import LabelSettings
-from fer_models.ingest.layouts.annotation_table import path_column
 from fer_models.ingest.layouts.image_paths import AmbiguousPathError, ImageIndex
 from fer_models.ingest.layouts.places import Files, Recognised, folder_of
+from fer_models.ingest.layouts.table_columns import path_column
 from fer_models.ingest.layouts.table_rows import TableError, list_candidates, read_table
 
 _Attributes = dict[str, dict[str, str]]

@@ -2,7 +2,8 @@
 
 JAFFE: `KA.AN1.39.tiff` (person, expression and its number, number of the image). KDEF:
 `AF01AFS.JPG` (session, sex, person, expression, angle: S straight, HL, HR half, FL, FR full left or
-right).
+right). KDEF as it is published contains two images whose names are cut off, `AF31V.JPG` and
+`AM31H.JPG`.
 """
 
 import posixpath
@@ -14,6 +15,8 @@ from fer_models.ingest.layouts.places import Files, Place, Recognised, split_of_
 
 _COMMON = {"AN": "angry", "DI": "disgust", "HA": "happy", "NE": "neutral"}
 _COMMON |= {"SA": "sad", "SU": "surprise"}
+_CUT_OFF = re.compile(r"[AB][FM]\d{2}[A-Z]\.\w+", re.IGNORECASE)
+_NUM_SHOWN = 3
 _PATTERNS = {
     "JAFFE": (
         re.compile(r"[A-Z]{2}\.(AN|DI|FE|HA|NE|SA|SU)\d\.\d{1,3}\.\w+"),
@@ -31,14 +34,20 @@ def recognise_file_names(
     settings: LabelSettings,  # noqa: ARG001 - the interface of all layouts
     findings: Findings,  # noqa: ARG001
 ) -> Recognised | None:
-    """JAFFE or KDEF, by the names of all images."""
-    images = files.images
+    """JAFFE or KDEF, by the names of all images; images with cut names are left out and noted."""
+    names = {path: posixpath.basename(path) for path in files.images}
+    cut_off = [path for path, name in names.items() if _CUT_OFF.fullmatch(name)]
+    whole = {path: name for path, name in names.items() if not _CUT_OFF.fullmatch(name)}
     for title, (pattern, meaning) in _PATTERNS.items():
-        if images and all(pattern.fullmatch(posixpath.basename(path)) for path in images):
-            codes = [pattern.sub(r"\1", posixpath.basename(path)).upper() for path in images]
-            places = [
-                Place(path, split_of_folders(path), meaning[code])
-                for path, code in zip(images, codes, strict=True)
-            ]
-            return Recognised(f"{title}'s file names", places, notes=[f"labels by {title}'s names"])
+        if not whole or not all(pattern.fullmatch(name) for name in whole.values()):
+            continue
+        places = [
+            Place(path, split_of_folders(path), meaning[pattern.sub(r"\1", name).upper()])
+            for path, name in whole.items()
+        ]
+        notes = [f"labels by {title}'s names"]
+        if cut_off:
+            shown = ", ".join(cut_off[:_NUM_SHOWN])
+            notes.append(f"{len(cut_off):,} images are not read: their names are cut off ({shown})")
+        return Recognised(f"{title}'s file names", places, notes=notes)
     return None

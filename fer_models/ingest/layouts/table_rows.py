@@ -41,6 +41,8 @@ class TableRows:
     where: list[str]
     """How messages name each row."""
     has_header: bool = True
+    is_text: bool = False
+    """Whether it comes from a text file, whose first line may be a header or not."""
     ragged: list[str] = field(default_factory=list)
     """Rows with another number of columns, as messages name them; they are not in `rows`."""
 
@@ -88,8 +90,14 @@ def _is_parquet_list(content: bytes) -> bool:
     return any(column in columns for column in PATH_COLUMNS)
 
 
-def read_table(content: bytes, separator: str = "") -> TableRows:
+def read_table(content: bytes, separator: str = "", has_header: bool | None = None) -> TableRows:
     """Read a table of any of the formats, recognised by its content.
+
+    Args:
+        content: of the file.
+        separator: of a text table; "" for that of its first line.
+        has_header: whether a text table begins with the names of its columns; None if it does
+            unless its first line has the name of an image.
 
     Raises:
         TableError: it is damaged, or no table.
@@ -98,7 +106,7 @@ def read_table(content: bytes, separator: str = "") -> TableRows:
         return _parquet(content)
     if content.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"["):
         return _json(content)
-    return _text(content, separator)
+    return _text(content, separator, has_header)
 
 
 def names_image(text: str) -> bool:
@@ -106,20 +114,21 @@ def names_image(text: str) -> bool:
     return text.strip().lower().endswith(tuple(IMAGE_SUFFIXES))
 
 
-def _text(content: bytes, separator: str) -> TableRows:
+def _text(content: bytes, separator: str, has_header: bool | None) -> TableRows:
     stream = io.BytesIO(content)
-    header = read_header(stream, separator)
-    columns, first_line = header.names, 2
     first = content[: content.find(b"\n") + 1] or content
+    header = read_header(stream, separator or _affectnet_separator(first))
+    columns, first_line = header.names, 2
     words = first.decode("utf-8", errors="replace").split()
-    if len(columns) == 1 and len(words) > 1 and any(map(names_image, words)):
+    if has_header is None:
+        has_header = not any(map(names_image, words if len(columns) == 1 else columns))
+    if len(columns) == 1 and len(words) > 1 and not has_header:
         return _by_blanks(content, len(words))
-    has_header = not any(map(names_image, columns))
     if not has_header:
         stream.seek(len(_BYTE_ORDER_MARK) if content.startswith(_BYTE_ORDER_MARK) else 0)
         first_line = 1
         columns = _without_header(columns)
-    table = TableRows(columns, [], [], has_header)
+    table = TableRows(columns, [], [], has_header, is_text=True)
     try:
         for row in read_rows(stream, header.separator, first_line):
             if len(row.fields) != len(columns):
@@ -134,13 +143,14 @@ def _text(content: bytes, separator: str) -> TableRows:
 
 def _by_blanks(content: bytes, num_columns: int) -> TableRows:
     """A list without header line whose columns are separated by blanks (`images/1.jpg 3`)."""
-    lines = enumerate(content.decode("utf-8", errors="replace").splitlines(), 1)
+    lines = enumerate(content.decode("utf-8-sig", errors="replace").splitlines(), 1)
     rows = [(f"line {number}", line.split()) for number, line in lines if line.strip()]
     return TableRows(
         [str(number) for number in range(1, num_columns + 1)],
         [row for _, row in rows if len(row) == num_columns],
         [where for where, row in rows if len(row) == num_columns],
         has_header=False,
+        is_text=True,
         ragged=[where for where, row in rows if len(row) != num_columns],
     )
 
@@ -150,6 +160,12 @@ def _without_header(first: Sequence[str]) -> list[str]:
     if len(first) == len(_AFFECTNET) and first[_LANDMARKS].count(";") >= _MIN_LANDMARKS:
         return list(_AFFECTNET)
     return [str(number) for number in range(1, len(first) + 1)]
+
+
+def _affectnet_separator(line: bytes) -> str:
+    """A comma for a row of AffectNet's lists, whose landmarks contain more semicolons."""
+    columns = line.decode("utf-8", errors="replace").split(",")
+    return "," if _without_header(columns) == [*_AFFECTNET] else ""
 
 
 def _json(content: bytes) -> TableRows:

@@ -27,3 +27,11 @@ def test_other_spellings_and_left_out_labels_are_stated_once() -> None:
         "faces: read Suprise as surprise, joy as happy; left out contempt",
         "faces: columns ignored: quality",
     ]
+
+
+def test_numbers_are_read_by_the_names_in_the_file_or_by_the_setting() -> None:
+    labels = {"0": "sad", "1": "happy"}
+    for scheme, by in (("file", "the names in the file"), ("own", "data.label_scheme")):
+        sources = [{"source": "faces", "scheme": scheme, "labels": labels}]
+        [line] = label_lines({"label_sources": sources})
+        assert line == f"faces: numbers read by {by} (0 sad, 1 happy)"

@@ -88,7 +88,7 @@ def test_a_table_of_labels_alone_is_refused_and_read_with_its_folder(
     images = {f"{n}.png": image_bytes(IMAGES[n]) for n in range(4)}
     put_objects(f"{s3_store_url}/faces", {**images, "labels.csv": labels})
     [fault] = _faults(f"{s3_store_url}/faces/labels.csv", download=True)
-    advice = re.search(r"--data (\S+) --set data\.table\.path=(\S+)", fault)
+    advice = re.search(r"folder of both, (\S+), and the table with data\.table\.path=(\S+)", fault)
     assert advice
     config = DataConfig(sources=(advice[1],), table=TableConfig(path=advice[2]))
     assert store.info(ingest_sources(store, config, 0))["num_images"] == 4

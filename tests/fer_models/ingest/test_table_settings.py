@@ -39,11 +39,12 @@ TABLE = b"path,mood\n" + b"".join(
         {"image": "path"},
         {"split": "fold"},
         {"separator": ";"},
+        {"header": False},
     ],
 )
 @pytest.mark.parametrize("form", ["folder", "zip"])
 def test_columns_for_class_folders_are_refused(
-    store: ArtifactStore, tmp_path: Path, setting: dict[str, str], form: str
+    store: ArtifactStore, tmp_path: Path, setting: dict[str, Any], form: str
 ) -> None:
     folder = write_folder(tmp_path / "faces", FACES)
     source = folder if form == "folder" else write_zip(tmp_path / "faces.zip", FACES)

@@ -12,6 +12,7 @@ from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.formats.parquet import read_parquet_table
 from fer_models.ingest.source_table import SourceTable
+from fer_models.labels import UNLABELLED
 from tests.fer_models.ingest.builders import image_bytes, random_images
 
 IMAGES = random_images(6)
@@ -79,8 +80,33 @@ def test_text_labels_and_splits_are_read_and_others_ignored(tmp_path: Path) -> N
 
 
 def test_a_number_beyond_the_names_is_a_bad_row(tmp_path: Path) -> None:
-    _, findings = read(write(tmp_path / "a.parquet", NAMES, label=[0, 1, 2, 3, -1, 0]))
+    _, findings = read(write(tmp_path / "a.parquet", NAMES, label=[0, 1, 2, 3, 9, 0]))
     assert [line.partition(":")[0] for line in findings.lines(with_rows=True)] == [
         "a.parquet, row 3",
         "a.parquet, row 4",
     ]
+
+
+@pytest.mark.parametrize("missing", [-1, None])
+def test_images_without_a_label_have_none(tmp_path: Path, missing: int | None) -> None:
+    labels = [0, missing, 2, missing, 1, 9]
+    table, findings = read(write(tmp_path / "a.parquet", NAMES, label=labels))
+    assert table is not None
+    assert table.fields["label"].tolist() == [0, UNLABELLED, 2, UNLABELLED, 1, UNLABELLED]
+    assert table.fields["reason"].tolist() == ["", "", "", "", "", "bad_label"]
+    [line] = findings.lines(with_rows=True)
+    assert line.startswith("a.parquet, row 5: expected a label")
+
+
+def test_minus_one_is_a_label_like_others_without_a_description(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", None, label=[0, 1, 2, 3, -1, 0])
+    _, findings = read(path, scheme="fer2013")
+    [line] = findings.lines(with_rows=True)
+    assert "row 4" in line
+
+
+@pytest.mark.parametrize(("name", "split"), [("valid", "validation"), ("fer-test", "test")])
+def test_the_split_of_one_file_is_in_its_name(tmp_path: Path, name: str, split: str) -> None:
+    table, _ = read(write(tmp_path / f"{name}-00000-of-00001.parquet", NAMES))
+    assert table is not None
+    assert set(table.fields["split"]) == {split}

@@ -6,12 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.dataset.snapshot import KEPT, DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.ingest import fingerprint_sources, ingest_sources
+from fer_models.labels import UNLABELLED
 from fer_models.storage.store import ArtifactStore
-from tests.fer_models.ingest.builders import image_bytes, random_images, write_folder
+from tests.fer_models.ingest.builders import (
+    image_bytes,
+    pixel_text,
+    random_images,
+    write_fer2013,
+    write_folder,
+    write_lines,
+)
 from tests.fer_models.ingest.formats.test_datasets_parquet import LABELS, NAMES, write
 
 IMAGES = random_images(6)
@@ -137,3 +145,30 @@ def test_the_fingerprint_changes_with_each_file(folder: Path) -> None:
     before = fingerprint_sources(config, 0)
     write(folder / TRAIN[1], NAMES)
     assert fingerprint_sources(config, 0) != before
+
+
+def test_unlabelled_images_are_kept_and_counted_over_all_files(
+    store: ArtifactStore, folder: Path
+) -> None:
+    write(folder / TEST, NAMES, label=[-1] * 6)
+    write(folder / TRAIN[0], NAMES, label=[0, 1, 2, -1, -1, 0])
+    snapshot = ingested(store, folder)
+    table = snapshot.manifest
+    assert table.loc[table["split"] == "test", "label"].tolist() == [UNLABELLED] * 6
+    assert (table["label"] == UNLABELLED).sum() == 8
+    assert set(table["status"]) == {KEPT}
+    [source] = snapshot.info["label_sources"]
+    assert source["scheme"] == "file"
+    assert source["notes"] == [
+        "8 of 18 images have no label: they are kept, but not used for training or evaluation"
+    ]
+
+
+def test_unlabelled_images_are_counted_as_those_of_a_challenge(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    test = write_lines(tmp_path / "test.csv", "pixels", [pixel_text(image) for image in IMAGES])
+    snapshot = ingested(store, write_fer2013(tmp_path / "train.csv", IMAGES), test)
+    [train, unlabelled] = snapshot.info["label_sources"]
+    assert train["notes"] == []
+    assert unlabelled["notes"][0].startswith("6 of 6 images have no label: they are kept")

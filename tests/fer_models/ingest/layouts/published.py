@@ -111,7 +111,18 @@ def affectnet_csv() -> Built:
         built.files[path] = framed(built.pixels[path], left, top)
         lines.append(f"{number}/face{number}.png,{left},{top},48,48,1.5;2.5,{number},0.1,-0.2")
     built.files["training.csv"] = "\n".join(lines).encode()
+    built.files["validation.csv"] = _affectnet_validation(built)
     return built
+
+
+def _affectnet_validation(built: Built) -> bytes:
+    """AffectNet's validation list: no header line, and 68 landmarks, so mostly semicolons."""
+    lines, landmarks = [], ";".join(["1.5;2.5"] * 68)
+    for name, number in AFFECTNET.items():
+        path = f"Manually_Annotated_Images/{number}/other{number}.png"
+        built.add(path, name, "validation")
+        lines.append(f"{number}/other{number}.png,0,0,48,48,{landmarks},{number},0.1,-0.2")
+    return "\n".join(lines).encode()
 
 
 def expw() -> Built:

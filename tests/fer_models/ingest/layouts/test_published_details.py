@@ -227,3 +227,24 @@ def test_file_names_that_contradict_class_folders_ask(tmp_path: Path) -> None:
     [problem] = problems(tmp_path, built)
     assert "sad/AF01HAS.JPG: happy and sad" in problem
     assert "data.table.path" in problem
+
+
+def test_kdefs_images_with_a_cut_name_are_left_out_with_a_note(tmp_path: Path) -> None:
+    built = published.kdef()
+    content = next(iter(built.files.values()))
+    one = read(tmp_path, Built({**built.files, "AF01/AF31V.JPG": content}))
+    assert one.table is not None
+    assert len(one.table.fields) == len(built.files)
+    assert one.table.label_names == (
+        "fear",
+        "angry",
+        "disgust",
+        "happy",
+        "neutral",
+        "sad",
+        "surprise",
+    )
+    assert one.findings.notes == [
+        "labels by KDEF's names",
+        "1 images are not read: their names are cut off (AF01/AF31V.JPG)",
+    ]

@@ -58,3 +58,25 @@ def test_a_table_and_folders_that_differ_are_decided_as_proposed(tmp_path: Path)
     by_folder = labels_of(read(path, {"path": "none"}))
     assert sorted(by_table) == sorted(by_folder)
     assert by_table != by_folder
+
+
+def test_a_first_line_that_is_an_image_is_read_as_proposed(tmp_path: Path) -> None:
+    names = [f"images/{i}.png" for i in range(1, len(NAMES))]  # the first one is missing
+    path = folder(tmp_path, "\n".join(f"images/{i},{n}" for i, n in enumerate(NAMES)), names)
+    [problem] = problems(path, {"path": "labels.csv"})
+    assert "if the first line is an image's, set data.table.header=false" in problem
+    [problem] = problems(path, {"path": "labels.csv", "header": False, "image": 1})
+    assert "row 0 (line 1) (images/0): no such image" in problem
+
+
+def test_a_split_by_name_or_by_folders_is_chosen_as_proposed(tmp_path: Path) -> None:
+    names = [f"{('train', 'test')[i % 2]}/{i}.png" for i in range(len(NAMES))]
+    rows = [f"{path},{NAMES[i]}" for i, path in enumerate(names)]
+    path = folder(tmp_path, "\n".join(["path,label", *rows]), names, name="train_labels.csv")
+    [problem] = problems(path)
+    assert "but 2 of its 5 images are in folders of another split (test/1.png)" in problem
+    assert "data.table.split: folders if the folders are right, table if all of them are" in problem
+    for setting, expected in (("folders", ["test"] * 2 + ["train"] * 3), ("table", ["train"] * 5)):
+        one = read(path, {"split": setting})
+        assert one.table is not None
+        assert one.table.fields["split"].tolist() == expected
