@@ -168,7 +168,7 @@ def _wandb() -> Finding:
     if where.problem:
         return Finding("wandb", "problem", where.problem)
     if where.target == "online":
-        advice = "--set tracking.mode=offline keeps runs here"
+        advice = "`ferflow run --set tracking.mode=offline` keeps runs here"
         return Finding("wandb", "ok", f"runs go online ({where.reason})", advice)
     if where.target == "disabled":
         return Finding("wandb", "note", f"runs are not tracked ({where.reason})")
@@ -185,6 +185,6 @@ def _weights() -> Finding:
         return Finding("weights", "ok", "the hub of timm's pretrained weights is reachable")
     advice = (
         "networks train from random weights; network.pretrained=true needs the hub, or a folder "
-        "with the weights (--weights-dir)"
+        "with the weights (`ferflow run --weights-dir DIR`)"
     )
     return Finding("weights", "note", f"pretrained weights can't be downloaded: {problem}", advice)

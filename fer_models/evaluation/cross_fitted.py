@@ -58,8 +58,7 @@ def read_comparable(
     if problems:
         raise DataError(
             f"{model.url}/{CROSS_FITTED_FILE} does not fit snapshot {snapshot.ref.id}; "
-            "repair the store (ferflow store check --deep --repair), and build the ensemble again "
-            "(ferflow task ensemble)",
+            f"remove {model.url}, and build the ensemble again (`ferflow task ensemble`)",
             problems,
         )
     return {**found, _VALIDATION: replace(stored, probs_NK=probs_NK)}

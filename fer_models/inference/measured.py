@@ -55,6 +55,8 @@ def _held_out(store: ArtifactStore, model: ModelRef) -> tuple[SplitImages, _Mask
     from fer_models.dataset.snapshot import SPLITS, open_snapshot
     from fer_models.evaluation.evaluate import is_leaked
     from fer_models.evaluation.predictions import held_out_splits
+    from fer_models.evaluation.seen.images import exactly_seen
+    from fer_models.evaluation.seen.trainings import trainings_of
 
     ref = store.ref(SnapshotRef, store.info(model)["snapshot_id"])
     if not store.exists(ref):
@@ -63,7 +65,9 @@ def _held_out(store: ArtifactStore, model: ModelRef) -> tuple[SplitImages, _Mask
     splits = held_out_splits(store, model)
     split, trained_on = splits[0], [name for name in SPLITS if name not in splits]
     images = split_images(snapshot, split)
-    unseen = ~is_leaked(snapshot, snapshot.positions(split), trained_on)
+    positions = snapshot.positions(split)
+    seen_N = exactly_seen(store, ref, trainings_of(store, model).found)
+    unseen = ~is_leaked(snapshot, positions, trained_on) & ~seen_N[positions]
     return images, {split: np.ones(len(images), dtype=bool), f"{split}_unseen": unseen}
 
 

@@ -33,9 +33,9 @@ def promote_candidate(
 ) -> PromotionRef:
     """Judge the candidate on validation images, and promote it if it passes.
 
-    The criteria are those of `fer_models.promotion.gate`. Images that the champion was trained on,
-    and near copies of them, are left out of the comparison (it may come from another split of the
-    same data). For the current champion, the decision that promoted it is returned: promoting twice
+    The criteria are those of `fer_models.promotion.gate`. Images that either model was trained on,
+    and near copies of them, are left out of the comparison, unless both were trained on the same
+    images. For the current champion, the decision that promoted it is returned: promoting twice
     changes nothing.
 
     Args:
@@ -223,6 +223,7 @@ def _decision_file(
         "candidate_accuracy_high": high,
         "champion_accuracy": comparison["champion_accuracy"] if comparison else None,
         "comparison": comparison,
+        "notes": list(evidence.all_notes),
         "images_left_out": int((~champion.compared_N).sum()) if champion else 0,
         "settings": config.model_dump(mode="json"),
     }

@@ -199,7 +199,7 @@ def collect(
             store, snapshot, network, read_predictions(store, snapshot, network)[split]
         ),
         versus=compare_with_champion(
-            store, snapshot, predictions[split], split, refs.promotion.champion_id
+            store, snapshot, refs.ensemble.candidate, split, refs.promotion.champion_id
         ),
         card=_card(store, config, rows),
         execution=execution,

@@ -1,26 +1,27 @@
 """The candidate against the champion before it: what each gets right that the other doesn't."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.dataset.snapshot import DatasetSnapshot
 from fer_models.errors import FerError
+from fer_models.evaluation.cross_fitted import read_comparable
 from fer_models.evaluation.predictions import (
     Predictions,
-    final_fit_of,
     model_classes_of,
     model_ref,
-    read_predictions,
     selected_model,
 )
+from fer_models.evaluation.seen.images import seen_by_either
+from fer_models.evaluation.seen.trainings import trainings_of
 from fer_models.reporting.gallery import FaceImage, face_of
-from fer_models.storage.refs import ModelRef, SnapshotRef
+from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
 
 MAX_FACES = 10
-_TRAIN, _VALIDATION = "train", "validation"
+_VALIDATION = "validation"
 
 Mask = npt.NDArray[np.bool_]
 
@@ -32,7 +33,9 @@ class Versus:
     Attributes:
         champion_id, champion: the other model.
         n: compared images.
-        seen: images that were left out, because the champion was trained on them.
+        seen: images that were left out, because one of the two was trained on them or on near
+            copies of them, and the other was not trained on the same images.
+        unknown: sentences about training images of either that are not known.
         both, neither, only_candidate, only_champion: images that they classify correctly.
         won, lost: faces that only the candidate, only the champion classifies correctly.
     """
@@ -48,34 +51,46 @@ class Versus:
     won: list[FaceImage] = field(default_factory=list)
     lost: list[FaceImage] = field(default_factory=list)
     missing: str = ""
+    unknown: tuple[str, ...] = ()
 
 
 def compare_with_champion(
     store: ArtifactStore,
     snapshot: DatasetSnapshot,
-    candidate: Predictions,
+    candidate: ModelRef,
     split: str,
     champion_id: str | None,
 ) -> Versus | None:
-    """Compare the candidate's answers on a split with the champion's.
+    """Compare the candidate's answers on a split of its snapshot with the champion's.
 
-    A champion of another dataset predicts the images now; those that it was trained on are left
-    out. On validation images a final fit is represented by the model that it repeats, because it
-    has learned from them. None if there was no champion.
+    A champion of another dataset predicts the images now. Images that either was trained on are
+    left out, unless both were trained on the same images; see `seen_by_either`. On validation
+    images a final fit is represented by the model that it repeats, because it has learned from
+    them, and an ensemble by the predictions of `read_comparable`. None if there was no champion.
+
+    Raises:
+        DataError: the candidate does not belong to the snapshot.
+        StoreError: the candidate is missing or damaged.
     """
     if champion_id is None:
         return None
+    answers = read_comparable(store, snapshot, candidate, (split,))[split]
     try:
         champion = model_ref(store, champion_id)
         if split == _VALIDATION:
             champion = selected_model(store, champion)
-        probs_NK = _probabilities(store, snapshot, champion, candidate, split)
-        seen = _trained_on(store, snapshot, champion, candidate)
+        probs_NK = _probabilities(store, snapshot, champion, answers, split)
+        pair = trainings_of(store, candidate), trainings_of(store, champion)
+        seen = seen_by_either(store, snapshot, pair, answers.positions, "report")
     except FerError as error:
         return Versus(champion_id, missing=f"The champion can't be compared: {error}.")
     if probs_NK is None:
         return Versus(champion_id, champion.name, missing="The champion has other classes.")
-    return _compared(snapshot, candidate, champion, probs_NK, seen)
+    if seen.all():
+        why = f"All {len(seen):,} {split} images are training images of one of the two models."
+        return Versus(champion_id, champion.name, missing=why)
+    found = _compared(snapshot, answers, champion, probs_NK, seen)
+    return replace(found, unknown=tuple(filter(None, (one.unknown for one in pair))))
 
 
 def _compared(
@@ -128,29 +143,10 @@ def _probabilities(
 ) -> npt.NDArray[np.floating] | None:
     """The champion's probabilities, N x K; None if it has other classes."""
     if store.info(champion).get("snapshot_id") == snapshot.ref.id:
-        return read_predictions(store, snapshot, champion, (split,))[split].probs_NK
+        return read_comparable(store, snapshot, champion, (split,))[split].probs_NK
     if model_classes_of(store, champion).names != snapshot.classes.names:
         return None
     from fer_models.training.predict import predict_model
 
     images = np.ascontiguousarray(snapshot.images[candidate.positions])
     return predict_model(store, champion, images)
-
-
-def _trained_on(
-    store: ArtifactStore, snapshot: DatasetSnapshot, champion: ModelRef, candidate: Predictions
-) -> Mask:
-    """Which images the champion was trained on, by their pixels; N bools.
-
-    A final fit was trained on the validation images of its snapshot, too.
-    """
-    nothing: Mask = np.zeros(len(candidate.positions), dtype=np.bool_)
-    ref = store.ref(SnapshotRef, str(store.info(champion).get("snapshot_id")))
-    if ref.id == snapshot.ref.id or not store.exists(ref):
-        return nothing
-    other = open_snapshot(store, ref)
-    splits = (_TRAIN,) if final_fit_of(store, champion) is None else (_TRAIN, _VALIDATION)
-    positions = np.concatenate([other.positions(one) for one in splits])
-    trained = set(other.manifest["pixel_sha256"].to_numpy()[positions])
-    shas = snapshot.manifest["pixel_sha256"].to_numpy()[candidate.positions]
-    return np.array([sha in trained for sha in shas], dtype=np.bool_)

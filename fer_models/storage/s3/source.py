@@ -49,7 +49,7 @@ class S3Source:
             raise DataError(f"{problem}; correct the URL")
         self.url = f"s3://{self.bucket}" + (f"/{self._prefix}" if self._prefix else "")
         self.name = self.url.rpartition("/")[2]
-        self.connection = S3Connection(self.bucket, "--data")
+        self.connection = S3Connection(self.bucket, "the URL")
         self._is_wanted = is_wanted
 
     def is_folder(self) -> bool:

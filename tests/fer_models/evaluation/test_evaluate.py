@@ -15,6 +15,7 @@ from fer_models.labels import CLASS_NAMES, NUM_CLASSES
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.builders import build_model, build_snapshot, draw_probabilities
+from tests.fer_models.lineages import brightened, moved, with_lineage
 
 CONFIG = EvaluationConfig()
 
@@ -53,6 +54,30 @@ def test_images_also_in_quarantined_training_data_count_as_leaks(store: Artifact
     result = _evaluate(store, snapshot, build_model(store, snapshot))
     assert result.splits["test_without_leaks"].n == result.splits["test"].n - 3
     assert result.splits["test_without_near_copies"].n == result.splits["test"].n - 3
+
+
+@pytest.mark.parametrize("link", ["initial", "imported"])
+def test_images_that_weights_learned_in_an_earlier_training_are_no_unseen_images(
+    store: ArtifactStore, link: str
+) -> None:
+    snapshot = open_snapshot(store, build_snapshot(store, num_leaks=0))
+    learned = snapshot.positions("test")[:13]
+    origin = build_model(store, moved(store, snapshot, learned, "train"), "origin")
+    facts = {"initial": origin.id, "imported": {"snapshot_id": store.info(origin)["snapshot_id"]}}
+    model = with_lineage(store, build_model(store, snapshot.ref), **{link: facts[link]})
+    splits = _evaluate(store, snapshot.ref, model).splits
+    assert splits["test_without_leaks"].n == splits["test"].n - 13
+    assert splits["test_without_near_copies"].n == splits["test"].n - 13
+
+
+def test_near_copies_of_images_of_an_earlier_training_are_left_out(store: ArtifactStore) -> None:
+    before = open_snapshot(store, build_snapshot(store, num_leaks=0))
+    origin = build_model(store, before.ref, "origin")
+    snapshot = brightened(store, before, before.positions("train")[:15], "test")
+    model = with_lineage(store, build_model(store, snapshot.ref), initial=origin.id)
+    splits = _evaluate(store, snapshot.ref, model).splits
+    assert splits["test_without_leaks"].n == splits["test"].n
+    assert splits["test_without_near_copies"].n == splits["test"].n - 15
 
 
 def test_same_model_gives_the_same_evaluation(store: ArtifactStore) -> None:

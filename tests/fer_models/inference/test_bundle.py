@@ -28,9 +28,11 @@ from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.inputs.data import split_images
 from fer_models.training.predict import load_network, predict_probabilities
+from tests.fer_models.builders import build_model
 from tests.fer_models.inference.builders import MEMBER, stored_network
 from tests.fer_models.inference.conftest import Exported
 from tests.fer_models.ingest.builders import random_images
+from tests.fer_models.lineages import moved, with_lineage
 
 
 @pytest.fixture
@@ -112,6 +114,21 @@ def test_accuracies_are_those_of_the_rounded_weights(exported: Exported) -> None
     for name, expected in {"validation": right, "validation_unseen": right[unseen]}.items():
         assert facts.accuracy[name].n == len(expected)
         assert facts.accuracy[name].accuracy == pytest.approx(expected.mean())
+
+
+def test_images_of_an_earlier_training_are_no_unseen_images(store: ArtifactStore) -> None:
+    model = stored_network(store)
+    ref = store.ref(SnapshotRef, store.info(model)["snapshot_id"])
+    snapshot = open_snapshot(store, ref)
+    validation = snapshot.positions("validation")
+    learned = validation[~is_leaked(snapshot, validation)][:9]
+    origin = build_model(store, moved(store, snapshot, learned, "train"), "origin")
+    warm = with_lineage(store, model, initial=origin.id)
+    plain, touched = (
+        write_bundle(store, one, store.local_root / "out").accuracy for one in (model, warm)
+    )
+    assert touched["validation"].n == plain["validation"].n
+    assert touched["validation_unseen"].n == plain["validation_unseen"].n - 9
 
 
 def test_without_its_images_the_recorded_accuracy_is_used(store: ArtifactStore) -> None:

@@ -91,6 +91,10 @@ def test_the_champion_before_is_shown_with_the_faces_that_only_one_gets_right(
     text = Page(render_page(replace(facts, versus=versus), "run")).visible_text
     assert "60 both right 15 only the candidate 5 only the champion 10 both wrong" in text
     assert "on the same 90 test images; 3 more were left out" in text
+    assert "unfair" not in text
+    unsure = replace(versus, unknown=("old-123 was trained elsewhere",))
+    text = Page(render_page(replace(facts, versus=unsure), "run")).visible_text
+    assert "The comparison may be unfair: old-123 was trained elsewhere." in text
     gone = replace(facts, versus=Versus("old-123", missing="It is gone."))
     assert "It is gone. old-123" in Page(render_page(gone, "run")).visible_text
 
