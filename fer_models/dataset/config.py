@@ -24,7 +24,7 @@ class SplittingConfig(FrozenConfig):
     strategy: Literal["source", "stratified"] = Field(
         default="source",
         description="source: keep the source's splits, and draw a missing validation split; "
-        "stratified: draw new splits by class. Copies stay together.",
+        "stratified: draw new splits by class. Exact and near copies stay together in a draw.",
     )
     validation_fraction: float = Field(
         default=0.1, gt=0, lt=0.5, description="Share of the images for validation, if it is drawn."

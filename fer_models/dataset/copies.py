@@ -8,20 +8,21 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fer_models.dataset.config import NEAR_DUPLICATE_SIMILARITY
-from fer_models.dataset.folds import join_groups
-from fer_models.dataset.near_duplicates import NearDuplicates, Positions, find_near_duplicates
+from fer_models.dataset.near_duplicates import (
+    Mask,
+    Positions,
+    find_near_duplicates,
+    group_near_duplicates,
+)
 from fer_models.dataset.similarity_cache import SimilarityCache
-from fer_models.dataset.snapshot import DatasetSnapshot
+from fer_models.dataset.snapshot import DatasetSnapshot, first_of_group
 from fer_models.source_hash import source_hash
 from fer_models.storage.json_bytes import json_key
 from fer_models.storage.refs import CopiesRef
 from fer_models.storage.store import ArtifactStore
-
-Mask = npt.NDArray[np.bool_]
 
 _FILE = "copies.parquet"
 _ENTRY = "fer_models.dataset.copies"
@@ -47,9 +48,10 @@ class Copies:
 def find_copies(store: ArtifactStore, snapshot: DatasetSnapshot) -> Copies:
     """The copies in a split snapshot, searched once and stored.
 
-    Near duplicates are those of `find_near_duplicates` at a similarity of 0.95, whatever cleaning
-    was set to, so that figures of runs with different settings can be compared. Quarantined
-    training images count, too: whether a network saw them depends on the cleaning policy.
+    Near duplicates are those at a similarity of 0.95 (`fer_models.dataset.near_duplicates`),
+    whatever cleaning was set to, so that figures of runs with different settings can be compared.
+    Quarantined training images count, too: whether a network saw them depends on the cleaning
+    policy.
 
     Raises:
         StoreError: the store can't be read or written.
@@ -77,27 +79,41 @@ def search_copies(snapshot: DatasetSnapshot) -> Copies:
     cache = SimilarityCache(pixels)
     train, held_out = np.flatnonzero(first & in_training), np.flatnonzero(first & ~in_training)
     # Training images first are always originals, so no held-out copy of them is overlooked.
-    found = _search(snapshot, train, held_out, cache)
-    within = _search(snapshot, train[:0], np.concatenate([train, held_out]), cache)
-    copied = set(pixels.iloc[found.copies[np.isin(found.originals, train)]])
-    names = join_groups(
-        pixels,
-        np.concatenate([found.copies, within.copies]),
-        np.concatenate([found.originals, within.originals]),
+    found = find_near_duplicates(
+        snapshot.thumbnails, train, held_out, NEAR_DUPLICATE_SIMILARITY, "copies", cache
     )
+    copied = set(pixels.iloc[found.copies[np.isin(found.originals, train)]])
+    groups = group_copies(snapshot, np.arange(len(pixels)), "copies", cache)
     return Copies(
-        group=pd.factorize(names)[0].astype(np.int64),
+        group=pd.factorize(groups)[0].astype(np.int64),
         in_training=in_training,
         near_training=in_training | pixels.isin(copied).to_numpy(),
     )
 
 
-def _search(
-    snapshot: DatasetSnapshot, held_out: Positions, others: Positions, cache: SimilarityCache
-) -> NearDuplicates:
-    return find_near_duplicates(
-        snapshot.thumbnails, held_out, others, NEAR_DUPLICATE_SIMILARITY, "copies", cache
+def group_copies(
+    snapshot: DatasetSnapshot, rows: Positions, stage: str, cache: SimilarityCache | None = None
+) -> Positions:
+    """Group exact and near duplicates, of any split and status; a chain of copies is one group.
+
+    Args:
+        snapshot: any snapshot.
+        rows: n rows of it; the others are ignored.
+        stage: stage of the progress events.
+        cache: see `group_near_duplicates`.
+
+    Returns:
+        For each of the n rows the index (0..n-1) of the first one in its group.
+
+    Example:
+        groups = group_copies(snapshot, snapshot.positions("train"), "split")
+    """
+    first = first_of_group(snapshot.manifest["pixel_sha256"].iloc[rows])
+    unique, number = np.unique(first, return_inverse=True)
+    groups = group_near_duplicates(
+        snapshot.thumbnails, rows[unique], NEAR_DUPLICATE_SIMILARITY, stage, cache
     )
+    return unique[groups][number]
 
 
 def _read(store: ArtifactStore, ref: CopiesRef) -> Copies:

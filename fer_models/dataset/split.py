@@ -1,7 +1,8 @@
 """Splitting: assign each image to train, validation or test, and keep copies together."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 
 from fer_models.classes.class_list import ClassList
 from fer_models.dataset.config import SplittingConfig
+from fer_models.dataset.copies import group_copies
+from fer_models.dataset.near_duplicates import Positions
 from fer_models.dataset.snapshot import (
     JUDGED,
     KEPT,
@@ -33,6 +36,8 @@ _FRACTIONS = (
 _TRIED_FRACTIONS = (0.1, 0.2, 0.05, 0.3, 0.4)
 Splits = npt.NDArray[np.object_]
 Mask = npt.NDArray[np.bool_]
+Groups = Callable[[], Positions]
+"""The group of copies of each of N images, searched only if a split is drawn."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ def split_snapshot(
     is drawn from training, and a source without any splits gets all three. A source with other
     splits but no test split gets none, because nothing is taken from official training data for
     it. Strategy `stratified` ignores the source's splits. Draws are stratified by class and keep
-    images with equal pixels together.
+    exact and near copies together, quarantined ones included, whatever cleaning was set to: no
+    drawn split has a copy in another one.
 
     Cleaning has judged an image without a split as a training image. If it is drawn for validation
     or test, a quarantine because of its label score, face score or votes ends: without the images
@@ -71,11 +77,16 @@ def split_snapshot(
         StoreError: the snapshot is missing or damaged, or the store can't be written.
     """
     opened = open_snapshot(store, snapshot)
-    manifest, assigned = _split(opened.manifest, config, seed)
+
+    @cache
+    def groups() -> Positions:
+        return group_copies(opened, np.arange(len(opened.manifest)), "split")
+
+    manifest, assigned = _split(opened.manifest, groups, config, seed)
     if problems := _problems(manifest, assigned, opened.classes):
         raise DataError(
             f"snapshot {snapshot.id[:12]} can't be split for training and evaluation; add the "
-            f"missing images{_advice(opened.manifest, config, seed, opened.classes)}",
+            f"missing images{_advice(opened.manifest, groups, config, seed, opened.classes)}",
             problems,
         )
     return write_snapshot(
@@ -92,14 +103,16 @@ def split_snapshot(
 def draw_groups(
     manifest: pd.DataFrame, rows: Mask, fraction: float, rng: np.random.Generator
 ) -> Mask:
-    """Draw about `fraction` of the kept, labelled images of each class, in whole duplicate groups.
+    """Draw about `fraction` of the kept, labelled images of each class, in whole groups of copies.
+
+    A group counts as the class of its first kept, labelled image.
 
     Example:
         is_train = (manifest["split"] == "train").to_numpy()
         drawn = draw_groups(manifest, is_train, 0.1, np.random.default_rng(0))
 
     Args:
-        manifest: N rows.
+        manifest: N rows; those with the same `duplicate_group` stay together.
         rows: the candidates (N booleans). A group with members elsewhere is not drawn.
         fraction: 0..1 of the kept, labelled images among `rows`.
         rng: the only source of randomness.
@@ -126,19 +139,21 @@ def draw_groups(
 
 
 def _assign(
-    manifest: pd.DataFrame, config: SplittingConfig, rng: np.random.Generator
+    manifest: pd.DataFrame, groups: Groups, config: SplittingConfig, rng: np.random.Generator
 ) -> _Assignment:
     splits = manifest["split"].to_numpy(dtype=object).copy()
     drawable = (manifest["source"] != LABELLED_SOURCE).to_numpy()
     if config.strategy == "stratified" or (splits[drawable] == UNASSIGNED).all():
-        return _draw_all(manifest, splits, drawable, config, rng)
+        grouped = manifest.assign(duplicate_group=groups())
+        return _draw_all(grouped, splits, drawable, config, rng)
     unassigned = splits == UNASSIGNED
     splits[unassigned] = "train"
     notes = {"unassigned_put_into_train": int(unassigned.sum())}
     if (splits == "validation").any():
         return _Assignment(splits, notes=notes)
     rows = (splits == "train") & drawable
-    drawn = draw_groups(manifest, rows, config.validation_fraction, rng)
+    grouped = manifest.assign(duplicate_group=groups())
+    drawn = draw_groups(grouped, rows, config.validation_fraction, rng)
     splits[drawn] = "validation"
     return _Assignment(splits, drawn=("validation",), notes=notes)
 
@@ -175,10 +190,10 @@ def _groups(manifest: pd.DataFrame, rows: Mask) -> pd.DataFrame:
 
 
 def _split(
-    manifest: pd.DataFrame, config: SplittingConfig, seed: int
+    manifest: pd.DataFrame, groups: Groups, config: SplittingConfig, seed: int
 ) -> tuple[pd.DataFrame, _Assignment]:
     """The manifest with its splits, and how they came about."""
-    assigned = _assign(manifest, config, np.random.default_rng(seed))
+    assigned = _assign(manifest, groups, config, np.random.default_rng(seed))
     manifest = manifest.assign(split=pd.Series(assigned.splits, dtype="str"))
     if assigned.restored is not None:
         manifest.loc[assigned.restored, ["status", "reason"]] = KEPT, ""
@@ -204,14 +219,20 @@ def _problems(manifest: pd.DataFrame, assigned: _Assignment, classes: ClassList)
     return problems
 
 
-def _advice(manifest: pd.DataFrame, config: SplittingConfig, seed: int, classes: ClassList) -> str:
+def _advice(
+    manifest: pd.DataFrame,
+    groups: Groups,
+    config: SplittingConfig,
+    seed: int,
+    classes: ClassList,
+) -> str:
     """Settings with which these images can be split; "" if there are none."""
     for changes in _alternatives(config):
         try:
             changed = SplittingConfig.model_validate({**config.model_dump(), **changes})
         except ValueError:  # no images left for training
             continue
-        if not _problems(*_split(manifest, changed, seed), classes):
+        if not _problems(*_split(manifest, groups, changed, seed), classes):
             settings = " and ".join(f"splitting.{name}={value}" for name, value in changes.items())
             return f", or set {settings}"
     return ""

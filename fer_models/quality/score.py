@@ -12,7 +12,8 @@ import pandas as pd
 
 from fer_models.classes.class_list import ClassList
 from fer_models.dataset.config import NEAR_DUPLICATE_SIMILARITY
-from fer_models.dataset.folds import Integers, assign_folds, join_groups
+from fer_models.dataset.copies import group_copies
+from fer_models.dataset.folds import Integers, assign_folds
 from fer_models.dataset.near_duplicates import find_near_duplicates
 from fer_models.dataset.similarity_cache import SimilarityCache
 from fer_models.dataset.snapshot import KEPT, DatasetSnapshot, open_snapshot
@@ -156,14 +157,8 @@ def _check_fold_sizes(snapshot: DatasetSnapshot, rows: Integers, config: Scoring
 def _group_names(snapshot: DatasetSnapshot, rows: Integers, cache: SimilarityCache) -> pd.Series:
     """Group name of each row; exact copies and near duplicates share one."""
     names = snapshot.manifest["pixel_sha256"].iloc[rows].reset_index(drop=True)
-    unique = np.flatnonzero(~names.duplicated().to_numpy())
-    no_held_out = np.empty(0, dtype=np.int64)
-    found = find_near_duplicates(
-        snapshot.thumbnails, no_held_out, rows[unique], NEAR_DUPLICATE_SIMILARITY, "score", cache
-    )
-    position = np.full(len(snapshot.manifest), -1, dtype=np.int64)
-    position[rows] = np.arange(len(rows))
-    return join_groups(names, position[found.copies], position[found.originals])
+    # The smallest hash is a name that does not depend on the order of the images.
+    return names.groupby(group_copies(snapshot, rows, "score", cache)).transform("min")
 
 
 def _align_for_cleaning(snapshot: DatasetSnapshot, cache: SimilarityCache) -> None:

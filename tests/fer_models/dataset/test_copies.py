@@ -69,6 +69,18 @@ def test_a_held_out_copy_of_a_training_copy_is_found(store: ArtifactStore, faces
     assert len(set(copies.group[[0, 40, 41]].tolist())) == 1
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_chain_of_copies_in_one_split_is_one_group(
+    store: ArtifactStore, faces: Images, split: str
+) -> None:
+    """The middle one is a copy of the first, and the last one a copy of the middle one only."""
+    crop, twice = _moved(faces[:1], 2), _moved(faces[:1], 5)
+    splits = [split, *(["train", "test"] * 20)[:39], split, split]
+    copies = search_copies(_snapshot(store, np.concatenate([faces, crop, twice]), splits))
+    assert copies.group[[0, 40, 41]].tolist() == [0, 0, 0]
+    assert len(set(copies.group.tolist())) == 40
+
+
 def test_quarantined_training_images_count_and_held_out_copies_share_a_group(
     store: ArtifactStore, faces: Images
 ) -> None:

@@ -1,11 +1,16 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from scipy.cluster.hierarchy import DisjointSet
 
-from fer_models.dataset.near_duplicates import find_near_duplicates
-from fer_models.dataset.snapshot import Images
+from fer_models.dataset.near_duplicates import find_near_duplicates, group_near_duplicates
+from fer_models.dataset.similarity_cache import SimilarityCache
+from fer_models.dataset.snapshot import Images, pixel_sha256
 from fer_models.synthetic.generate import NEAR_DUPLICATE, SyntheticFaces
+from tests.fer_models.dataset.near_duplicate_reference import pair_similarity
 
 
 def all_rows(count: int) -> np.ndarray:
@@ -89,3 +94,63 @@ def test_results_do_not_depend_on_block_sizes(
     assert whole.copies.size > 0
     for field in ("copies", "originals", "similarity", "mirrored"):
         assert getattr(whole, field).tolist() == getattr(parts, field).tolist()
+
+
+def _reference_groups(images: Images, min_similarity: float) -> list[list[int]]:
+    """Connected by pairs that are similar in either direction, found pair by pair."""
+    groups = DisjointSet(range(len(images)))
+    for first in range(len(images)):
+        for second in range(len(images)):
+            values = (pair_similarity(images[first], images[second], m) for m in (False, True))
+            if first != second and max(values) >= min_similarity:
+                groups.merge(first, second)
+    return sorted(sorted(group) for group in groups.subsets())
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.9, 1))
+def test_groups_are_all_images_that_near_duplicates_connect(
+    seed: int, min_similarity: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    images = _family(rng)[:14]
+    expected = _reference_groups(images, min_similarity)
+    for order in (all_rows(14), rng.permutation(14)):
+        first = group_near_duplicates(images, order, min_similarity)
+        assert (first <= all_rows(14)).all()
+        assert (first[first] == first).all()
+        groups = [sorted(order[first == one].tolist()) for one in np.unique(first)]
+        assert sorted(groups) == expected
+
+
+def test_a_pair_that_is_similar_in_one_direction_is_one_group() -> None:
+    photo = _photos(np.random.default_rng(5), 1)[0]
+    enlarged = np.asarray(Image.fromarray(photo).resize((53, 53)))[2:50, 3:51]
+    there, back = pair_similarity(photo, enlarged, False), pair_similarity(enlarged, photo, False)
+    assert there != back
+    images = np.stack([photo, enlarged])
+    for order in ([0, 1], [1, 0]):
+        groups = group_near_duplicates(images, np.array(order), (there + back) / 2)
+        assert groups.tolist() == [0, 0]
+    assert group_near_duplicates(images, all_rows(2), max(there, back) + 1e-9).tolist() == [0, 1]
+
+
+def test_groups_do_not_depend_on_block_sizes(
+    synthetic: SyntheticFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, rows = synthetic.images[:300], all_rows(300)
+    whole = group_near_duplicates(images, rows, 0.9)
+    monkeypatch.setattr("fer_models.dataset.near_duplicates._SIGNATURE_BLOCK", 37)
+    assert len(np.unique(whole)) < 300
+    assert group_near_duplicates(images, rows, 0.9).tolist() == whole.tolist()
+
+
+def test_pairs_within_a_group_are_not_aligned() -> None:
+    """Otherwise the frames of a long video would take minutes."""
+    photos = _photos(np.random.default_rng(8), 2)
+    noise = np.random.default_rng(9).integers(-4, 5, (60, *photos[0].shape))
+    frames = np.clip(photos[all_rows(60) % 2] + noise, 0, 255).astype(np.uint8)
+    cache = SimilarityCache(pd.Series(pixel_sha256(frames)))
+    groups = group_near_duplicates(frames, all_rows(60), 0.95, cache=cache)
+    assert groups.tolist() == [0, 1] * 30
+    assert len(cache) == 58  # of 870 pairs

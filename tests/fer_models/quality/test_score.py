@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from fer_models.cleaning.clean import clean_snapshot
 from fer_models.cleaning.config import CleaningConfig
@@ -125,3 +126,22 @@ def test_folds_need_enough_labelled_training_images(
     with pytest.raises(DataError, match=r"set scoring\.enabled=false") as caught:
         _folds(snapshot, config, 0, cache)
     assert problem in caught.value.problems
+
+
+def test_a_chain_of_near_copies_shares_a_fold(store: ArtifactStore) -> None:
+    """The middle image is a copy of the first, and the last one a copy of the middle one only."""
+    from fer_models.dataset.similarity_cache import SimilarityCache
+    from fer_models.quality.score import _folds
+
+    faces = [Face("train", 3, row) for row in range(13)]
+    cells = np.random.default_rng(0).integers(0, 255, (13, 5, 5)).astype(np.uint8)
+    images = np.stack([np.asarray(Image.fromarray(one).resize((48, 48), 3)) for one in cells])
+    for row, pixels in ((11, 2), (12, 5)):
+        images[row] = np.pad(images[0], ((0, 0), (pixels, 0)), mode="edge")[:, :48]
+    snapshot = open_snapshot(store, snapshot_of(store, faces, images))
+    cache = SimilarityCache(pd.Series(snapshot.manifest["pixel_sha256"]))
+    config = TINY.model_copy(update={"folds": 5})
+    for seed in range(3):
+        folds = _folds(snapshot, config, seed, cache)[0]
+        assert len(set(folds[[0, 11, 12]].tolist())) == 1
+        assert sorted(np.bincount(folds).tolist()) in ([2, 2, 2, 2, 5], [2, 2, 2, 3, 4])
