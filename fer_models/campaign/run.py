@@ -172,7 +172,10 @@ class CampaignRun:
             self._say(f"{name}: {summary(result)}")
         elif one.process.returncode == OUT_OF_TIME or self._remaining_s() < 0:
             self._outcome.left.append(name)
-            self._say(f"{name}: out of time; its checkpoint is kept in {self._options.work}")
+            work = self._options.work
+            self._say(
+                f"{name}: out of time; a call with --work {work} goes on after its last epoch"
+            )
         else:
             reason = _reason(self._workplace.log(one.task))
             self._outcome.failed[name] = reason

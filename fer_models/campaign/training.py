@@ -15,14 +15,21 @@ import numpy.typing as npt
 
 from fer_models.campaign.config import CampaignPlan
 from fer_models.campaign.plan import Task
-from fer_models.campaign.result import LABELS, VIEWS, ResultsFolder, Score, TrainingResult
+from fer_models.campaign.result import (
+    LABELS,
+    VIEWS,
+    ResultsFolder,
+    Score,
+    TrainingResult,
+    write_text,
+)
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
-from fer_models.errors import ConfigError, FerError
+from fer_models.errors import ConfigError, FerError, StoreError
 from fer_models.evaluation.evaluate import is_leaked
 from fer_models.evaluation.predictions import model_ref
 from fer_models.lineage import machine_text
 from fer_models.models.summary import summarize
-from fer_models.progress import Progress, listening
+from fer_models.progress import Progress, listening, report
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
@@ -63,6 +70,10 @@ class Workplace:
         """Checkpoints and the predictions of teachers."""
         return self.folder / "cache"
 
+    def unmeasured(self, key: str) -> Path:
+        """Names the stored network of a training until its result is written."""
+        return self.folder / "unmeasured" / key
+
     def log(self, task: Task) -> Path:
         """What a training printed."""
         return self.folder / "logs" / f"{task.name.replace(', ', '-').replace(' ', '-')}.log"
@@ -72,6 +83,8 @@ def train_task(
     workplace: Workplace, plan: CampaignPlan, task: Task, snapshot: SnapshotRef, deadline_s: float
 ) -> TrainingResult:
     """Train one network and write its result.
+
+    A call that was killed after the last epoch, while it predicted, is continued without training.
 
     Args:
         workplace: where snapshot, results and checkpoints are.
@@ -85,16 +98,33 @@ def train_task(
         ConfigError: a teacher is not trained, or the settings do not fit.
         TrainingError: the loss is not finite, or memory runs out.
     """
-    store = workplace.store
+    store, key = workplace.store, task.key(plan, snapshot.id)
     with listening(_stopping_at(deadline_s)):
-        model = _trained(workplace, plan, task, snapshot)
+        model = _unmeasured(workplace, key) or _trained(workplace, plan, task, snapshot)
+    unmeasured = workplace.unmeasured(key)
+    unmeasured.parent.mkdir(parents=True, exist_ok=True)
+    write_text(unmeasured, model.id)  # the checkpoint is gone
     opened = open_snapshot(store, snapshot)
     probs = {} if task.is_final else _probabilities(store, model, opened)
     scores = {tta: _score(opened, one) for tta, one in probs.items()}
-    result = _result(store, task, task.key(plan, snapshot.id), model, scores)
+    result = _result(store, task, key, model, scores)
     labels = opened.labels(opened.positions("validation")).astype(np.int16)
     workplace.results.write(result, {**probs, LABELS: labels} if probs else {})
+    unmeasured.unlink()
     return result
+
+
+def _unmeasured(workplace: Workplace, key: str) -> ModelRef | None:
+    """The whole network that an earlier call stored and did not measure."""
+    store = workplace.store
+    try:
+        model = model_ref(store, workplace.unmeasured(key).read_text(encoding="utf-8"))
+    except (OSError, StoreError):
+        return None
+    if not store.is_whole(model):
+        return None
+    report("train", 0, note=f"{model.id}: trained before; measuring it")
+    return model
 
 
 def _trained(
@@ -124,12 +154,15 @@ def _model_of(
 
 
 def _stopping_at(deadline_s: float) -> Callable[[Progress], None]:
-    """A listener that ends the training after an epoch: too late, or without its parent."""
+    """A listener that ends the training after an epoch: too late, or without its parent.
+
+    Predictions after the last epoch go on.
+    """
     parent = os.getppid()
 
     def on_progress(progress: Progress) -> None:
         print(f"{progress.amount} {progress.note}", flush=True)  # noqa: T201 - the log
-        in_training = progress.stage == "train" and progress.done > 0
+        in_training = progress.stage == "train" and progress.unit == "epochs" and progress.done > 0
         if in_training and progress.done < progress.total and _must_stop(deadline_s, parent):
             raise OutOfTimeError(f"stopped after epoch {progress.done:.0f}")
 

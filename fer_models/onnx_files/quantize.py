@@ -8,6 +8,7 @@ two products of 8 bits in a number of 16 bits, which would overflow without noti
 documentation recommends `reduce_range` for them. Others compute as fast, by the same kernels.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ MIN_IMAGES = 32
 _BATCH = 32
 _WITH_WARNINGS, _ERRORS_ONLY = 2, 3
 _QUANTISED = ("Conv", "Gemm", "MatMul", "Add", "Relu", "Clip", "MaxPool")
+_RESIZE = re.compile(r"network\d*/(rows|columns)(\.float32)?")
+"""Names of the matrices that resize the images to a network's input."""
 
 
 def quantize_onnx(source: Path, target: Path, images: Images) -> None:
@@ -89,7 +92,9 @@ def _nodes(path: Path) -> list[str]:
     return [
         node.name
         for node in nodes
-        if node.op_type in _QUANTISED and node.name.startswith("network")
+        if node.op_type in _QUANTISED
+        and node.name.startswith("network")
+        and not any(map(_RESIZE.fullmatch, node.input))
     ]
 
 

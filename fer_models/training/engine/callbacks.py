@@ -49,7 +49,7 @@ class CheckpointCallback(Checkpoint):
             patience: epochs without improvement before training stops; 0: never.
             on_step: called every 50 steps with the scores since the last call.
             num_resizing_epochs: first epochs, on smaller images, that are never the best.
-            checkpoint_every_s: minimum seconds between two checkpoints.
+            checkpoint_every_s: minimum seconds between two checkpoints; the last epoch has one.
         """
         self.curve: list[EpochResult] = []
         self.best: EpochResult | None = None
@@ -108,8 +108,8 @@ class CheckpointCallback(Checkpoint):
         if full_size and (self.best is None or result.score > self.best.score):
             self.best = result
             self.best_weights = copied_weights(self._validated_network(pl_module))
-        self._save_checkpoint(trainer)
         self._stop_if_exhausted(trainer)
+        self._save_checkpoint(trainer)
         self._on_epoch(result)
 
     @property
@@ -166,10 +166,13 @@ class CheckpointCallback(Checkpoint):
     def _save_checkpoint(self, trainer: pl.Trainer) -> None:
         """Replace the checkpoint file, unless the last write was too recent.
 
+        After the last epoch it always is: predictions follow, which may be interrupted, too.
         On a full disk the training goes on with the last complete checkpoint.
         """
         checkpoint = self._checkpoint
-        if checkpoint is None or time.monotonic() - self._saved_s < self._checkpoint_every_s:
+        is_last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        is_due = is_last or time.monotonic() - self._saved_s >= self._checkpoint_every_s
+        if checkpoint is None or not is_due:
             return
         partial = checkpoint.with_suffix(".part")
         try:

@@ -1,7 +1,7 @@
 """Muon: momentum with orthogonalised updates, for convolution kernels.
 
 Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers"; kernels are kept at a fixed norm
-as in airbench94_muon.
+as in airbench94_muon, but only those whose norm the next layer removes.
 
 Why not a library: torch's Muon takes 2-D weights only; timm's does not rescale kernels to a fixed
 norm, runs the iteration kernel by kernel (slow on a GPU) and rounds differently (fused products,
@@ -10,6 +10,8 @@ AdamW, which also can't share one optimiser state with the kernels.
 """
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -23,14 +25,23 @@ _NUM_ITERATIONS = 3
 _EPSILON = 1e-7
 _BETAS = (0.9, 0.999)
 _ADAM_EPSILON = 1e-8
+# The maximum and the mean of scaled values are scaled alike.
+_POOLING = (
+    nn.Identity,
+    nn.MaxPool2d,
+    nn.AvgPool2d,
+    nn.AdaptiveMaxPool2d,
+    nn.AdaptiveAvgPool2d,
+)
 
 
 class Muon(torch.optim.Optimizer):
     """Orthogonalised Nesterov momentum for kernels, AdamW for all other weights.
 
     A kernel's update has about the same size in every direction, whatever the gradient, so rare
-    directions are learned as fast as common ones. Kernels are rescaled to norm
-    sqrt(output channels) in each step and need no weight decay.
+    directions are learned as fast as common ones. Kernels that a normalisation follows are rescaled
+    to norm sqrt(output channels) in each step, which changes no output of the network. Kernels
+    have no weight decay.
     """
 
     def __init__(
@@ -41,10 +52,16 @@ class Muon(torch.optim.Optimizer):
         learning_rate: float,
         other_learning_rate: float,
         momentum: float,
+        normalized: AbstractSet[Tensor],
     ) -> None:
-        """Optimise `kernels` with Muon and `others`, groups with a `weight_decay`, with AdamW."""
+        """Optimise `kernels` with Muon and `others`, groups with a `weight_decay`, with AdamW.
+
+        Those of the kernels that are `normalized` are rescaled, see `normalized_kernels`.
+        """
+        kernels = list(kernels)
+        rescaled = [kernel in normalized for kernel in kernels]
         groups = [
-            {"params": list(kernels), "orthogonal": True, "lr": learning_rate},
+            {"params": kernels, "orthogonal": True, "rescaled": rescaled, "lr": learning_rate},
             *({"orthogonal": False, "lr": other_learning_rate, **group} for group in others),
         ]
         groups = [group for group in groups if group["params"]]
@@ -86,8 +103,11 @@ class Muon(torch.optim.Optimizer):
             if matrices[0].is_cuda
             else [orthogonalize(matrix) for matrix in matrices]
         )
+        flags = zip(group["params"], group["rescaled"], strict=True)
+        rescaled = {one for one, is_rescaled in flags if is_rescaled}
         for one, update in zip(weights, orthogonal, strict=True):
-            one.mul_(len(one) ** 0.5 / (one.norm() + _EPSILON))
+            if one in rescaled:
+                one.mul_(len(one) ** 0.5 / (one.norm() + _EPSILON))
             one.add_(update.view_as(one), alpha=-group["lr"])
 
     def _adamw_step(
@@ -156,3 +176,31 @@ def _newton_schulz(x: Tensor) -> Tensor:
 def is_conv_kernel(weights: nn.Parameter) -> bool:
     """Whether these are convolution kernels over more than one input channel."""
     return weights.ndim == 4 and weights.shape[1] > 1
+
+
+def normalized_kernels(network: nn.Module) -> set[Tensor]:
+    """The kernels whose norm means nothing: a normalisation directly follows the convolution.
+
+    What follows is read from the order of the layers in the module that holds them. Of a last
+    layer, or before one that is neither pooling nor a normalisation, a kernel is not normalised.
+    """
+    normalized: set[Tensor] = set()
+    others: set[Tensor] = set()
+    for module in network.modules():
+        layers = [layer for layer in module.children() if not isinstance(layer, _POOLING)]
+        for layer, following in zip_longest(layers, layers[1:]):
+            if isinstance(layer, nn.Conv2d):
+                is_normalized = _removes_scale(following, has_bias=layer.bias is not None)
+                (normalized if is_normalized else others).add(layer.weight)
+    return normalized - others
+
+
+def _removes_scale(layer: nn.Module | None, *, has_bias: bool) -> bool:
+    """Whether the scale of a kernel before a layer changes nothing while the network trains.
+
+    Statistics of single channels remove a bias of the convolution; those of several channels don't,
+    and then the kernel's scale beside the bias matters.
+    """
+    if isinstance(layer, nn.modules.batchnorm._NormBase):  # noqa: SLF001 - batch and instance norm
+        return True
+    return isinstance(layer, nn.GroupNorm | nn.LayerNorm) and not has_bias

@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from fer_models.training.config import TrainingConfig
-from fer_models.training.optim.muon import Muon, is_conv_kernel
+from fer_models.training.optim.muon import Muon, is_conv_kernel, normalized_kernels
 
 _START_FACTOR = 0.04
 _END_FACTOR = 1e-4
@@ -63,6 +63,7 @@ def build_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.O
             learning_rate=config.learning_rate,
             other_learning_rate=config.other_learning_rate,
             momentum=config.momentum,
+            normalized=normalized_kernels(network),
         )
     groups = _decay_groups(parameters, config.weight_decay)
     if config.optimizer == "sgd":

@@ -71,6 +71,33 @@ def test_with_a_checkpoint_interval_the_last_one_written_is_resumed(
     assert model.id == trained.model.id
 
 
+@pytest.mark.parametrize("patience", [0, 1])
+def test_a_training_interrupted_while_it_predicts_trains_no_epoch_again(
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, patience: int
+) -> None:
+    """Its last epoch has a checkpoint, however short ago the one before was written."""
+    changes = {"checkpoint_every_s": 3600.0, "patience": patience, "learning_rate": 1e-9}
+    member = MEMBER.model_copy(update={"training": MEMBER.training.model_copy(update=changes)})
+    snapshot = write_faces(store)
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise InterruptedHereError
+
+    events: list[Progress] = []
+    with monkeypatch.context() as patch, listening(events.append):
+        patch.setattr("fer_models.training.artifact.predict_probabilities", interrupt)
+        with pytest.raises(InterruptedHereError):
+            train_member(store, snapshot, member, 3, UNTRACKED)
+    num_epochs = len([p for p in events if "loss" in p.note])
+    assert (num_epochs < MEMBER.training.epochs) == bool(patience)
+    events.clear()
+    with listening(events.append):
+        train_member(store, snapshot, member, 3, UNTRACKED)
+    notes = [p.note for p in events]
+    assert [note for note in notes if "loss" in note] == []
+    assert f"small: resumed after epoch {num_epochs}" in notes
+
+
 def test_a_damaged_checkpoint_is_not_resumed(
     store: ArtifactStore, trained: Trained, cache_folder: Path
 ) -> None:

@@ -3,10 +3,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from fer_models.models.config import NetworkConfig
+from fer_models.models.factory import build_network
 from fer_models.training.config import TrainingConfig
 from fer_models.training.optim.muon import (
     Muon,
     is_conv_kernel,
+    normalized_kernels,
     orthogonalize,
     orthogonalize_batched,
 )
@@ -59,11 +62,12 @@ def test_singular_vectors_are_kept() -> None:
     assert change > 0.97
 
 
-def test_kernels_keep_their_norm_and_other_weights_follow_torchs_adamw() -> None:
+def test_normalized_kernels_keep_their_norm_and_other_weights_follow_torchs_adamw() -> None:
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 4, 2))
+    norm = nn.BatchNorm2d(8, affine=False)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), norm, nn.Flatten(), nn.Linear(8 * 4, 2))
     twin = nn.Linear(8 * 4, 2)
-    twin.load_state_dict(network[2].state_dict())
+    twin.load_state_dict(network[3].state_dict())
     config = TrainingConfig(
         optimizer="muon",
         learning_rate=0.01,
@@ -81,16 +85,78 @@ def test_kernels_keep_their_norm_and_other_weights_follow_torchs_adamw() -> None
         lr=0.004,
     )
     for _ in range(3):
-        features = network[:2](torch.randn(5, 3, 4, 4))
+        features = network[:3](torch.randn(5, 3, 4, 4))
         optimizer.zero_grad()
-        network[2](features).square().sum().backward()
+        network[3](features).square().sum().backward()
         plain.zero_grad()
         twin(features.detach()).square().sum().backward()
         optimizer.step()
         plain.step()
-    torch.testing.assert_close(network[2].weight, twin.weight)
-    torch.testing.assert_close(network[2].bias, twin.bias)
+    torch.testing.assert_close(network[3].weight, twin.weight)
+    torch.testing.assert_close(network[3].bias, twin.bias)
     assert float(network[0].weight.detach().norm()) == pytest.approx(8**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("norm", [nn.ReLU(), nn.GroupNorm(2, 8), None])
+def test_a_tiny_step_does_not_change_the_norm_of_a_kernel_that_has_a_meaning(
+    norm: nn.Module | None,
+) -> None:
+    """Pretrained weights of networks without batch normalisation would be lost.
+
+    After a group norm the size of the kernel beside that of its bias has a meaning.
+    """
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 8, 3), *([norm] if norm else []), nn.Flatten()]
+    network = nn.Sequential(*layers)
+    before = network[0].weight.detach().clone()
+    optimizer = build_optimizer(network, TrainingConfig(optimizer="muon", learning_rate=1e-6))
+    network(torch.randn(5, 3, 4, 4)).square().sum().backward()
+    optimizer.step()
+    torch.testing.assert_close(network[0].weight.detach(), before, atol=1e-5, rtol=0)
+    assert not torch.equal(network[0].weight, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "num_normalized", "num_kernels"),
+    [
+        ("compact_cnn", 6, 6),
+        ("face_cnn", 9, 9),
+        ("scratch_cnn", 0, 2),
+        ("resnet10t", 12, 13),  # the last one of its stem is in another module than what follows
+        ("densenet121", 58, 119),
+        ("convnext_atto", 0, 27),
+    ],
+)
+def test_the_scale_of_a_normalized_kernel_changes_nothing(
+    name: str, num_normalized: int, num_kernels: int
+) -> None:
+    torch.manual_seed(0)
+    network = build_network(NetworkConfig(name=name, image_size_px=64, dropout=0), 7)
+    network.double().train()
+    channels = next(network.parameters()).shape[1]
+    images = torch.randn(2, channels, 64, 64, dtype=torch.double)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
+            module.eps = 1e-12
+            nn.init.uniform_(module.weight, 0.5, 1.5)  # some are zero, which hides what is before
+    kernels = [one for one in network.parameters() if is_conv_kernel(one)]
+    normalized = normalized_kernels(network).intersection(kernels)
+    assert (len(normalized), len(kernels)) == (num_normalized, num_kernels)
+    with torch.no_grad():
+        logits = network(images)
+        for number, kernel in enumerate(normalized):
+            kernel.mul_(2 + number % 3)
+        torch.testing.assert_close(network(images), logits, atol=1e-7, rtol=1e-6)
+
+
+def test_attention_in_a_network_with_batch_normalisation_is_not_rescaled() -> None:
+    network = build_network(NetworkConfig(name="face_cnn", squeeze_excitation=True), 7)
+    kernels = {name for name, one in network.named_parameters() if is_conv_kernel(one)}
+    normalized = normalized_kernels(network)
+    rescaled = {name for name, one in network.named_parameters() if one in normalized}
+    attention = {name for name in kernels if ".weights." in name}
+    assert attention
+    assert rescaled & kernels == kernels - attention
 
 
 def test_one_channel_stems_and_matrices_are_not_conv_kernels() -> None:
