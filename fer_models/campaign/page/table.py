@@ -24,7 +24,12 @@ _HEADER = (
 )
 
 
-def results_table(plan: CampaignPlan, measured: Measured, folder: ResultsFolder) -> str:
+_MEAN = _HEADER.index("mean of its networks")
+
+
+def results_table(
+    plan: CampaignPlan, measured: Measured, folder: ResultsFolder, earlier: str = ""
+) -> str:
     """A row for each experiment that has results, in the order of the plan.
 
     Accuracies are means over the seeds with the lowest and highest; see `differences` for those
@@ -34,9 +39,12 @@ def results_table(plan: CampaignPlan, measured: Measured, folder: ResultsFolder)
         plan: questions and baselines.
         measured: of any number of seeds.
         folder: holds their predictions, for the mean of several networks.
+        earlier: the table before; its means stay where the predictions of the same trainings are
+            not in the folder.
     """
     against = differences(plan, measured)
     rows = [_row(name, own, against.get(name), folder) for name, own in measured.items()]
+    _keep_means(rows, earlier)
     lines = [_line(_HEADER), _line(["---"] * len(_HEADER)), *map(_line, rows)]
     questions = [f"* `{one.name}`: {one.question}" for one in plan.experiments if one.question]
     return "\n".join([*lines, "", *questions])
@@ -61,6 +69,15 @@ def _row(
         _against(difference),
         f"{np.mean([one.train_seconds for one in own]):.0f}",
     ]
+
+
+def _keep_means(rows: Sequence[list[str]], earlier: str) -> None:
+    """Fill the means that are missing from the rows of an earlier table with the same scores."""
+    scored = slice(_HEADER.index("seeds"), _MEAN)
+    before = [line.strip("| ").split(" | ") for line in earlier.splitlines() if "`" in line]
+    known = {(one[0], *one[scored]): one[_MEAN] for one in before if len(one) == len(_HEADER)}
+    for row in rows:
+        row[_MEAN] = row[_MEAN] or known.get((row[0], *row[scored]), "")
 
 
 def _unseen(result: TrainingResult) -> float:

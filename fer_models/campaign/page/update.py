@@ -53,9 +53,9 @@ def update_page(
     """
     begin, end = marks(plan.name)
     before, rest = check_page(page, plan.name).split(begin, 1)
-    after = rest.split(end, 1)[1]
+    earlier, after = rest.split(end, 1)
     measured = measured_by(plan, results)
-    parts = [begin, results_table(plan, measured, folder), end]
+    parts = [begin, results_table(plan, measured, folder, earlier), end]
     if (png := differences_png(plan, measured)) is not None:
         image = page.parent / _IMAGES / f"campaign-{plan.name}.png"
         image.parent.mkdir(exist_ok=True)

@@ -44,3 +44,20 @@ def test_networks_of_an_experiment_are_averaged(tmp_path: Path) -> None:
         folder.write(one, {"affine": np.array(probs, dtype=np.float16), LABELS: labels})
     # Right for all four; the first network alone for three, the second for two.
     assert cells(table(trained, folder), "base")[9] == "100.0 %"
+
+
+def test_a_mean_stays_where_the_predictions_of_the_same_trainings_are_elsewhere(
+    tmp_path: Path,
+) -> None:
+    folder, empty = ResultsFolder(tmp_path / "all"), ResultsFolder(tmp_path / "none")
+    trained = results("base", [700, 710])
+    for one in trained:
+        probs = np.array([[0.9, 0.1], [0.2, 0.8]], dtype=np.float16)
+        folder.write(one, {"affine": probs, LABELS: np.array([0, 0], dtype=np.int16)})
+    before = table(trained, folder)
+    assert cells(before, "base")[9] == "50.0 %"
+    again = results_table(PLAN, measured_by(PLAN, trained), empty, before)
+    assert again == before
+    others = results("base", [700, 720])
+    later = results_table(PLAN, measured_by(PLAN, others), empty, before)
+    assert cells(later, "base")[9] == ""
