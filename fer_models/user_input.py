@@ -19,6 +19,20 @@ def user_path(text: str) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111 - see above
 
 
+def given_text(name: str, value: object) -> str:
+    """The text of an argument that is a text or a path.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else value
+    if isinstance(text, str):
+        return text
+    raise ConfigError(
+        f"{name}: expected a text or a path, got {value!r:.100}; pass a `str` or a `Path`"
+    )
+
+
 def printable(text: str) -> str:
     """The text with control and non-printable characters escaped, such as in file names."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -96,7 +96,7 @@ def write_browser_page(
         "model": facts.model,
         "classes": list(facts.classes),
         "views": views,
-        "calibrated": bool(facts.combination),
+        "calibrated": facts.temperature_at(views) is not None,
         "sha256": hashlib.sha256(graph).hexdigest(),
         # An ONNX file names what it was exported from, which may be gone.
         "card": card_sections(model if is_file else facts.model, store),

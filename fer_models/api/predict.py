@@ -15,7 +15,7 @@ from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.open_model import open_model
 from fer_models.inference.picture import Picture
 from fer_models.inference.predict_pictures import predict_pictures
-from fer_models.user_input import check_choice
+from fer_models.user_input import check_choice, given_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,14 +116,14 @@ def load_model(
         store: folder or URL of the store of a stored model; by default `.ferflow/store`.
 
     Raises:
-        ConfigError: `speed` is none of those.
+        ConfigError: `speed` is none of those, or `name` or `store` no text and no path.
         StoreError: the model does not exist or is damaged.
 
     Example:
         model = fer_models.load_model("champion", store="s3://bucket/prefix")
         fer_models.predict("photo.jpg", model=model)
     """
-    text = os.fspath(name)
+    text = given_text("name", name)
     if text.partition(":")[0] == BUNDLED:
         return _shipped(text, speed)
     if not needs_store(text):

@@ -12,7 +12,7 @@ from fer_models.inference.open_model import open_model
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.registry import CHAMPION
 from fer_models.storage.store import ArtifactStore
-from fer_models.user_input import user_path
+from fer_models.user_input import given_text, user_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,9 +78,10 @@ class Store:
         """A model by its id, the beginning of an id, or `champion`; for `speed` see `load_model`.
 
         Raises:
+            ConfigError: `name` is no text, or `speed` none of those.
             StoreError: the model does not exist or is damaged.
         """
-        return open_model(name, self.artifacts, speed)
+        return open_model(given_text("name", name), self.artifacts, speed)
 
 
 _RUN_COLUMNS = (
@@ -96,12 +97,13 @@ def open_store(url: str | os.PathLike[str] | None = None) -> Store:
         url: folder, file:// URL or s3://bucket/prefix; by default `.ferflow/store`.
 
     Raises:
+        ConfigError: `url` is no text and no path.
         StoreError: there is no such folder, or the URL is not supported.
 
     Example:
         fer_models.open_store("s3://bucket/prefix").runs
     """
-    text = StoreConfig().url if url is None else os.fspath(url)
+    text = StoreConfig().url if url is None else given_text("store", url)
     if _URL not in text:
         text = str(user_path(text))
     store = ArtifactStore(StoreConfig(url=text))

@@ -25,10 +25,12 @@ from fer_models.bundles.weights_file import Shapes, misfits, read_weights, weigh
 from fer_models.combination.stored import Combination
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import StoreError
+from fer_models.evaluation.temperature import at_temperature
 from fer_models.models.config import NetworkConfig
 from fer_models.models.factory import build_empty_network
 from fer_models.models.shapes import state_shapes
 from fer_models.training.inputs.data import Preprocessing, Probabilities
+from fer_models.training.inputs.tta import NUM_VIEWS
 from fer_models.training.predict import predict_probabilities
 
 
@@ -40,8 +42,10 @@ class Bundle(NamedTuple):
     facts: BundleFacts
 
     def predict(self, images: Images) -> Probabilities:
-        """Probabilities N x K of uint8 images N x 48 x 48."""
-        return predict_probabilities(self.network, self.preprocessing, images)
+        """Probabilities N x K of uint8 images N x 48 x 48, at the temperature of the bundle."""
+        probs_NK = predict_probabilities(self.network, self.preprocessing, images)
+        temperature = self.facts.temperatures.get(NUM_VIEWS[self.preprocessing.get("tta", "none")])
+        return at_temperature(probs_NK, temperature)
 
 
 class EnsembleBundle(NamedTuple):

@@ -68,6 +68,9 @@ class SpeedFacts(FrozenConfig):
     """Of a face, over all networks and views."""
     accuracy: dict[str, MeasuredAccuracy] = Field(default_factory=dict)
     """By evaluation set."""
+    temperature: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Of a single network: what calibrates its probabilities at this speed, fitted to validation
+    images. None: not calibrated, or the combination of an ensemble does it."""
     faces_per_s: float | None = Field(default=None, gt=0)
     """In batches, on `machine`; None: not measured."""
     machine: str = ""
@@ -155,6 +158,12 @@ class BundleFacts(CommonFacts):
     def class_orders(self) -> list[list[str]]:
         """All class orders, which must be the same."""
         return [self.classes, self.preprocessing.classes]
+
+    @property
+    def temperatures(self) -> dict[int, float]:
+        """By number of views: what calibrates the probabilities. Empty: nothing."""
+        known = {one.views: one.temperature for one in self.speeds.values()}
+        return {views: found for views, found in known.items() if found is not None}
 
 
 class WeightsFile(FrozenConfig):

@@ -126,10 +126,12 @@ def graph_file(which: str | Path) -> Path | None:
 def is_graph_of(graph: OnnxFacts, bundle: BundleFacts | EnsembleFacts) -> bool:
     """Whether an ONNX file predicts as a bundle does: its weights, in float32, with its views."""
     members = bundle.members if isinstance(bundle, EnsembleFacts) else [bundle]
+    temperatures = {} if isinstance(bundle, EnsembleFacts) else bundle.temperatures
     wanted = [one.preprocessing for one in members]
     return (
         graph.weights_sha256 == bundle.weights_sha256
         and graph.precision == "float32"
+        and graph.temperatures == temperatures
         and graph.classes == tuple(bundle.classes)
         and [one.tta for one in graph.networks] == [one.tta for one in wanted]
         and all(one.image_format == graph.image_format for one in wanted)

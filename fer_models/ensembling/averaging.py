@@ -26,7 +26,7 @@ from fer_models.lineage import lineage
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ENSEMBLE, NETWORK, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.artifact import predict_splits, prediction_files, validation_accuracy
+from fer_models.training.artifact import predict_splits, prediction_files, validation_facts
 from fer_models.training.config import MemberConfig
 from fer_models.training.initial import why_not_initial
 from fer_models.training.predict import load_network
@@ -125,7 +125,7 @@ def _write(
             "snapshot_id": snapshot.ref.id,
             "seed": seed,
             "parameters": infos[0]["parameters"],
-            "validation_accuracy": validation_accuracy(snapshot, validation_NK),
+            **validation_facts(network, preprocessing, snapshot, validation_NK),
             "train_seconds": sum(float(info["train_seconds"]) for info in infos),
             **of_base,
         },

@@ -10,6 +10,11 @@ from fer_models.evaluation.metrics import Floats, Ints, check_predictions
 
 SMALLEST_PROBABILITY = 1e-7
 """Probabilities are clipped here before their logarithm; float32 rows sum to 1 within as much."""
+TEMPERATURES = "temperatures"
+"""In the metadata of a network: what calibrates its probabilities, by number of views."""
+MIN_IMAGES = 100
+MIN_ERRORS = 10
+"""Misclassified images; without any, the best temperature would make every answer certain."""
 _COLDEST, _HOTTEST = 0.05, 20.0
 _DECIMALS = 4
 
@@ -44,6 +49,17 @@ def fit_temperature(probs_NK: Floats, labels_N: Ints) -> float:
     return round(float(np.exp(found.x)), _DECIMALS)
 
 
+def reliable_temperature(probs_NK: Floats, labels_N: Ints) -> float | None:
+    """The temperature that fits these probabilities to the labels, see `fit_temperature`.
+
+    None for fewer than 100 images, or fewer than 10 that are misclassified.
+    """
+    num_errors = int((probs_NK.argmax(axis=1) != labels_N).sum())
+    if len(labels_N) < MIN_IMAGES or num_errors < MIN_ERRORS:
+        return None
+    return fit_temperature(probs_NK, labels_N)
+
+
 def apply_temperature(probs_NK: Floats, temperature: float) -> npt.NDArray[np.float64]:
     """Probabilities at a temperature: powers 1/T, normalised; T = 1 changes nothing.
 
@@ -59,6 +75,15 @@ def apply_temperature(probs_NK: Floats, temperature: float) -> npt.NDArray[np.fl
     powers_NK = np.exp(scaled_NK - scaled_NK.max(axis=1, keepdims=True))
     probabilities: npt.NDArray[np.float64] = powers_NK / powers_NK.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def at_temperature(
+    probs_NK: npt.NDArray[np.float32], temperature: float | None
+) -> npt.NDArray[np.float32]:
+    """Probabilities at a temperature, float32; None: as they are."""
+    if temperature is None:
+        return probs_NK
+    return apply_temperature(probs_NK, temperature).astype(np.float32)
 
 
 def _log(probs_NK: Floats) -> npt.NDArray[np.float64]:

@@ -71,11 +71,11 @@ def write_bundle(
     The weights of an ensemble are one file for each network, `<name>-1.safetensors`; those that are
     in the folder already, in another bundle, are not written again.
 
-    The accuracies are measured with the half-precision weights on the validation images;
-    `validation_unseen` excludes exact duplicates of training images. If the images are no longer
-    in the store, the accuracy from the training is used. A final fit has learned from the
-    validation images: it is measured on the test images, if there are any, and the network that it
-    repeats on the validation images.
+    Accuracies, and the temperature of a network at each speed, are measured with the half-precision
+    weights on the validation images; `validation_unseen` excludes exact duplicates of training
+    images. If the images are no longer in the store, the accuracy from the training is used, and
+    nothing is calibrated. A final fit has learned from the validation images: it is measured on the
+    test images, if there are any, and the network that it repeats on the validation images.
 
     Args:
         store: contains the model and its training snapshot.
@@ -186,11 +186,13 @@ def _measured(store: ArtifactStore, model: ModelRef, tta: TTA | None) -> dict[Sp
 def _with_those_before(
     speeds: Mapping[Speed, SpeedFacts], before: Mapping[Speed, SpeedFacts]
 ) -> dict[Speed, SpeedFacts]:
-    """The speeds of a final fit, with the accuracies of the model that it repeats."""
-    return {
-        speed: one.model_copy(update={"accuracy": {**before[speed].accuracy, **one.accuracy}})
-        for speed, one in speeds.items()
-    }
+    """The speeds of a final fit, with accuracies and temperatures of the model that it repeats."""
+    found = {}
+    for speed, one in speeds.items():
+        accuracy = {**before[speed].accuracy, **one.accuracy}
+        update = {"accuracy": accuracy, "temperature": before[speed].temperature}
+        found[speed] = one.model_copy(update=update)
+    return found
 
 
 def _facts(
@@ -233,5 +235,5 @@ def _check_size(model: ModelRef, num_bytes: int) -> None:
         raise StoreError(
             f"{model.url}: expected a network of at most {MAX_BYTES / 1e6:.0f} MB in half "
             f"precision, got {num_bytes / 1e6:.1f} MB; export a smaller one, or predict from the "
-            f"store with --model {model.id}"
+            f"store (`ferflow predict --model {model.id}`)"
         )

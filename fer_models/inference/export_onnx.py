@@ -182,6 +182,7 @@ def _facts(source: LoadedModel) -> OnnxFacts:
         networks=tuple(networks),
         combination="" if combination is None else combination.rule.kind,
         temperature=1.0 if combination is None else combination.temperature,
+        temperatures=dict(source.temperatures),
         weights_sha256=source.weights_sha256,
         accuracy={key: AccuracyFacts(**one.model_dump()) for key, one in source.accuracy.items()},
         final_fit_of=source.final_fit_of,

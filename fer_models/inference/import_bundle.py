@@ -26,7 +26,12 @@ from fer_models.models.factory import count_parameters
 from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import ENSEMBLE, NETWORK, ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.artifact import predict_splits, prediction_files, validation_accuracy
+from fer_models.training.artifact import (
+    predict_splits,
+    prediction_files,
+    validation_accuracy,
+    validation_facts,
+)
 from fer_models.training.config import MemberConfig
 from fer_models.training.inputs.data import Probabilities
 
@@ -102,8 +107,11 @@ def _write_network(
     probabilities = predict_splits(
         bundle.network, bundle.preprocessing, snapshot, _SPLITS, ("import", facts.name)
     )
-    parameters = count_parameters(bundle.network)
-    return _put(store, snapshot, model, files, facts, probabilities, parameters, _lineage(source))
+    measured = validation_facts(
+        bundle.network, bundle.preprocessing, snapshot, probabilities["validation"]
+    )
+    measured["parameters"] = count_parameters(bundle.network)
+    return _put(store, snapshot, model, files, facts, probabilities, measured, _lineage(source))
 
 
 def _write_ensemble(
@@ -120,9 +128,12 @@ def _write_ensemble(
         for split in _SPLITS
     }
     model = _reference(store, snapshot, facts.name, files, ENSEMBLE)
-    parameters = sum(count_parameters(network) for network, _ in bundle.members)
+    measured = {
+        "validation_accuracy": validation_accuracy(snapshot, probabilities["validation"]),
+        "parameters": sum(count_parameters(network) for network, _ in bundle.members),
+    }
     found = _lineage(facts) | {"members": [one.id for one in networks]}
-    return _put(store, snapshot, model, files, facts, probabilities, parameters, found)
+    return _put(store, snapshot, model, files, facts, probabilities, measured, found)
 
 
 def _reference(
@@ -144,7 +155,7 @@ def _put(
     files: Mapping[str, bytes],
     facts: CommonFacts,
     probabilities: Mapping[str, Probabilities],
-    parameters: int,
+    measured: Mapping[str, Any],
     lineage: Mapping[str, Any],
 ) -> ModelRef:
     return store.put(
@@ -160,9 +171,8 @@ def _put(
             "kind": model.kind,
             "snapshot_id": snapshot.ref.id,
             "seed": facts.seed,
-            "parameters": parameters,
-            "validation_accuracy": validation_accuracy(snapshot, probabilities["validation"]),
             "train_seconds": facts.train_seconds,
+            **measured,
         },
         name=model.name,
         kind=model.kind,

@@ -1,15 +1,18 @@
-"""Accuracy and cost of a model at each speed.
+"""Accuracy, temperature and cost of a model at each speed.
 
 N images, K classes.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fer_models.bundles.facts import MeasuredAccuracy, SpeedFacts
 from fer_models.bundles.speed import SPEEDS, Speed, views_at
+from fer_models.evaluation.temperature import reliable_temperature
 from fer_models.inference.networks import LoadedModel
 from fer_models.models.config import NetworkConfig
 from fer_models.models.summary import summarize
@@ -26,6 +29,9 @@ def measured_speeds(
     store: ArtifactStore, model: ModelRef, loaded: LoadedModel, networks: Sequence[NetworkConfig]
 ) -> dict[Speed, SpeedFacts]:
     """Measure a model on its held-out images at each speed.
+
+    The temperature of a single network is fitted to the validation images, never to those of the
+    test.
 
     Args:
         store: contains the snapshot that the model was trained on; without it no accuracy is
@@ -44,8 +50,8 @@ def measured_speeds(
             for config, views in zip(networks, each, strict=True)
         )
         if cost not in by_views:
-            accuracy = {} if held_out is None else _accuracy(loaded.at_speed(speed), *held_out)
-            by_views[cost] = SpeedFacts(views=max(each), multiply_adds=cost, accuracy=accuracy)
+            found = {} if held_out is None else _measured(loaded.at_speed(speed), *held_out)
+            by_views[cost] = SpeedFacts(views=max(each), multiply_adds=cost, **found)
         speeds[speed] = by_views[cost]
     return speeds
 
@@ -71,12 +77,20 @@ def _held_out(store: ArtifactStore, model: ModelRef) -> tuple[SplitImages, _Mask
     return images, {split: np.ones(len(images), dtype=bool), f"{split}_unseen": unseen}
 
 
-def _accuracy(
-    loaded: LoadedModel, images: SplitImages, sets: _Masks
-) -> dict[str, MeasuredAccuracy]:
-    report("export", 0, len(images), "images", f"measuring accuracy on the {next(iter(sets))} set")
-    correct = loaded.predict(images.images).argmax(1) == images.labels
+def _measured(loaded: LoadedModel, images: SplitImages, sets: _Masks) -> dict[str, Any]:
+    """Accuracy by evaluation set, and the temperature of a single network."""
+    split = next(iter(sets))
+    report("export", 0, len(images), "images", f"measuring accuracy on the {split} set")
+    probs_NK = replace(loaded, temperatures={}).predict(images.images)
     report("export", len(images), len(images), "images")
+    is_fitted = split == "validation" and loaded.combination is None
+    return {
+        "accuracy": _accuracy(probs_NK.argmax(1) == images.labels, sets),
+        "temperature": reliable_temperature(probs_NK, images.labels) if is_fitted else None,
+    }
+
+
+def _accuracy(correct: npt.NDArray[np.bool_], sets: _Masks) -> dict[str, MeasuredAccuracy]:
     return {
         name: MeasuredAccuracy(accuracy=float(np.mean(correct[mask])), n=int(mask.sum()))
         for name, mask in sets.items()

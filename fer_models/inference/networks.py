@@ -4,7 +4,7 @@ N images, K classes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,7 +20,9 @@ from fer_models.combination.stored import (
 )
 from fer_models.dataset.image_format import ImageFormat, recorded_format
 from fer_models.dataset.snapshot import Images
+from fer_models.evaluation.temperature import at_temperature
 from fer_models.inference.familiar_faces import Familiarity, stored_familiarity
+from fer_models.inference.temperature import stored_temperatures
 from fer_models.onnx_files.write import Part
 from fer_models.storage.refs import ENSEMBLE, ModelRef
 from fer_models.storage.store import ArtifactStore
@@ -48,6 +50,8 @@ class LoadedModel:
     familiarity: Familiarity
     final_fit_of: str = ""
     """Of a final fit: the model that it repeats, and that was measured on the validation images."""
+    temperatures: Mapping[int, float] = field(default_factory=dict)
+    """Of a single network: what calibrates its probabilities, by number of views."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -59,11 +63,18 @@ class LoadedModel:
         """Of the images that `predict` takes."""
         return recorded_format(self.parts[0].preprocessing)
 
+    @property
+    def temperature(self) -> float | None:
+        """What calibrates the probabilities, fitted to validation images; None: nothing does."""
+        if self.combination is not None:
+            return self.combination.temperature
+        return self.temperatures.get(NUM_VIEWS[self.parts[0].tta])
+
     def predict(self, images: Images) -> Probabilities:
-        """Probabilities N x K of uint8 images of the model's format."""
+        """Probabilities N x K of uint8 images of the model's format, at its temperature."""
         probs = [predict_probabilities(*part, images) for part in self.parts]
         if self.combination is None:
-            return probs[0]
+            return at_temperature(probs[0], self.temperature)
         return self.combination.predict(np.stack(probs))
 
     def with_tta(self, tta: TTA) -> "LoadedModel":
@@ -94,10 +105,11 @@ def load_bundled(model: str) -> LoadedModel:
     if isinstance(bundle, Bundle):
         parts = [Part(bundle.network, bundle.preprocessing)]
         names, combination = [bundle.facts.member.name], None
+        temperatures = bundle.facts.temperatures
     else:
         parts = [Part(*member) for member in bundle.members]
         names = [member.member.name for member in bundle.facts.members]
-        combination = bundle.combination
+        combination, temperatures = bundle.combination, {}
     return LoadedModel(
         facts.name,
         full_name,
@@ -108,6 +120,7 @@ def load_bundled(model: str) -> LoadedModel:
         facts.accuracy,
         lambda: facts.familiarity,
         facts.final_fit_of,
+        temperatures,
     )
 
 
@@ -121,8 +134,17 @@ def load_stored(store: ArtifactStore, model: ModelRef) -> LoadedModel:
     accuracy = recorded_accuracy(store, model)
     if model.kind != ENSEMBLE:
         part, sha256 = Part(*load_network(store, model)), weights_sha256(store, model)
-        names = [model.name]
-        return LoadedModel(model.id, model.id, [part], names, None, sha256, accuracy, familiarity)
+        return LoadedModel(
+            model.id,
+            model.id,
+            [part],
+            [model.name],
+            None,
+            sha256,
+            accuracy,
+            familiarity,
+            temperatures=stored_temperatures(store, model),
+        )
     combination, members = read_combination(store, model)
     refs = [member_ref(store, member.model_id, member.name) for member in members]
     parts = [Part(*load_network(store, ref)) for ref in refs]

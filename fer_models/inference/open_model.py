@@ -13,7 +13,7 @@ from fer_models.bundles.shipped import bundle_files, graph_file, is_graph_of
 from fer_models.bundles.speed import DEFAULT_SPEED, SPEEDS, Speed, views_at
 from fer_models.bundles.weights_file import read_weights
 from fer_models.errors import StoreError
-from fer_models.inference.expression_model import ExpressionModel
+from fer_models.inference.expression_model import ExpressionModel, checking_predictor
 from fer_models.inference.familiar_faces import later_unfamiliarity, recorded_unfamiliarity
 from fer_models.onnx_files.session import OnnxModel, open_onnx
 from fer_models.storage.champions import is_champion_alias, named_champion
@@ -93,14 +93,14 @@ def open_stored(
 
 
 def _by_onnxruntime(name: str, model: OnnxModel, speed: Speed, familiarity: str) -> ExpressionModel:
-    views = views_at(speed, model.facts.views)
+    views, target = views_at(speed, model.facts.views), model.facts.target
     return ExpressionModel(
         name=name,
         classes=model.facts.classes,
-        predict=lambda images: model.predict(images, views),
-        image_format=model.facts.target,
+        predict=checking_predictor(lambda images: model.predict(images, views), target, name),
+        image_format=target,
         unfamiliarity=recorded_unfamiliarity(familiarity, name),
-        is_calibrated=bool(model.facts.combination),
+        temperature=model.facts.temperature_at(views),
     )
 
 
@@ -108,10 +108,10 @@ def _by_torch(loaded: "LoadedModel") -> ExpressionModel:
     return ExpressionModel(
         name=loaded.full_name,
         classes=loaded.classes,
-        predict=loaded.predict,
+        predict=checking_predictor(loaded.predict, loaded.image_format, loaded.full_name),
         image_format=loaded.image_format,
         unfamiliarity=later_unfamiliarity(loaded.familiarity, loaded.full_name),
-        is_calibrated=loaded.combination is not None,
+        temperature=loaded.temperature,
     )
 
 

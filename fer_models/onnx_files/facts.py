@@ -58,6 +58,9 @@ class OnnxFacts(FrozenConfig):
     """How several networks are combined: `mean`, `majority` or `stacking`."""
     temperature: float = 1.0
     """By which the probabilities of the combination are calibrated; 1: not at all."""
+    temperatures: dict[int, float] = Field(default_factory=dict)
+    """Of a single network: what calibrates its probabilities, by number of views. With other
+    numbers of views they are not calibrated."""
     weights_sha256: str
     """Of the file of weights that it was exported from."""
     accuracy: dict[str, AccuracyFacts] = Field(default_factory=dict)
@@ -72,6 +75,10 @@ class OnnxFacts(FrozenConfig):
     """The version that wrote the file."""
     familiarity: str = ""
     """How unlike the training's faces an image looks, see `FaceFamiliarity`; empty if unknown."""
+
+    def temperature_at(self, views: int) -> float | None:
+        """What calibrates the probabilities with so many views; None: nothing does."""
+        return self.temperature if self.combination else self.temperatures.get(views)
 
     @property
     def target(self) -> ImageFormat:

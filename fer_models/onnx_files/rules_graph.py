@@ -1,9 +1,9 @@
-"""Graph of a combination of several networks, as `combination` computes it.
+"""Graph of a combination of several networks as `combination` computes it, and of temperatures.
 
 M members, N images, K classes; probabilities are 0..1. float32, where `combination` has float64.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ from fer_models.combination.rules import (
 )
 from fer_models.combination.stored import Combination
 from fer_models.evaluation.temperature import SMALLEST_PROBABILITY as SMALLEST_SCALED
-from fer_models.onnx_files.graph import ONNX_FLOAT, GraphBuilder
+from fer_models.onnx_files.graph import ONNX_FLOAT, Constant, GraphBuilder
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -33,7 +33,27 @@ def combined(
         probabilities = _majority(graph, members, num_classes)
     else:
         probabilities = _stacking(graph, members, rule)
+    if combination.temperature == 1:
+        return graph.op("Cast", probabilities, to=ONNX_FLOAT)
     return _at_temperature(graph, probabilities, combination.temperature)
+
+
+def calibrated(
+    graph: GraphBuilder,
+    probabilities: "ir.Value",
+    views: "ir.Value",
+    temperatures: Mapping[int, float],
+) -> "ir.Value":
+    """Probabilities N x K of a single network, at the temperature of its number of views.
+
+    With other numbers of views they stay as they are.
+    """
+    if not temperatures:
+        return probabilities
+    chosen: ir.Value | Constant = [1.0]
+    for number, temperature in temperatures.items():
+        chosen = graph.op("Where", graph.op("Equal", views, [number]), [temperature], chosen)
+    return _at_temperature(graph, probabilities, chosen)
 
 
 def _mean(
@@ -63,9 +83,7 @@ def _stacking(graph: GraphBuilder, members: "Sequence[ir.Value]", rule: Stacking
 
 
 def _at_temperature(
-    graph: GraphBuilder, probabilities: "ir.Value", temperature: float
+    graph: GraphBuilder, probabilities: "ir.Value", temperature: "ir.Value | Constant"
 ) -> "ir.Value":
-    if temperature == 1:
-        return graph.op("Cast", probabilities, to=ONNX_FLOAT)
     logs = graph.op("Log", graph.op("Max", probabilities, SMALLEST_SCALED))
-    return graph.op("Softmax", graph.op("Div", logs, float(temperature)), axis=1)
+    return graph.op("Softmax", graph.op("Div", logs, temperature), axis=1)

@@ -21,7 +21,7 @@ from fer_models.onnx_files.facts import IMAGES, METADATA_KEY, PROBABILITIES, VIE
 from fer_models.onnx_files.graph import OPSET, GraphBuilder
 from fer_models.onnx_files.network_graph import NETWORK, network_graph
 from fer_models.onnx_files.pixels_graph import pixels_of
-from fer_models.onnx_files.rules_graph import combined
+from fer_models.onnx_files.rules_graph import calibrated, combined
 from fer_models.onnx_files.views_graph import stacked_views
 from fer_models.training.inputs.data import Preprocessing
 
@@ -63,16 +63,18 @@ def onnx_model(
     images = _value(IMAGES, ir.DataType.UINT8, ["N", "H", "W", "C"])
     views = _value(VIEWS, ir.DataType.INT64, [1])
     views.const_value = ir.tensor(np.array([facts.views], dtype=np.int64), name=VIEWS)
+    asked = graph.op("Max", graph.op("Min", views, [facts.views]), [1])
     pixels = pixels_of(graph, images, facts.target)
     scaled = graph.op("Div", pixels, _WHITE)
     members = [""] if combination is None else [f"{number}." for number in range(len(parts))]
     found = [
-        _predicted(graph, scaled, views, part, member)
+        _predicted(graph, scaled, asked, part, member)
         for part, member in zip(parts, members, strict=True)
     ]
-    probabilities = (
-        found[0] if combination is None else combined(graph, found, combination, len(facts.classes))
-    )
+    if combination is None:
+        probabilities = calibrated(graph, found[0], asked, facts.temperatures)
+    else:
+        probabilities = combined(graph, found, combination, len(facts.classes))
     output = graph.op("Identity", probabilities)
     output.name = PROBABILITIES
     output.type = ir.TensorType(ir.DataType.FLOAT)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_models.dataset.image_format import to_thumbnails
-from fer_models.dataset.snapshot import Images, open_snapshot
-from fer_models.drift.confidence import fit_temperature, scale_probabilities
+from fer_models.dataset.snapshot import Images
 from fer_models.drift.embedding import embed, largest_network
-from fer_models.errors import ConfigError, FerError
-from fer_models.evaluation.predictions import networks_of, read_predictions, selected_model
+from fer_models.errors import ConfigError
+from fer_models.evaluation.predictions import networks_of
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.selection.config import Measure
 from fer_models.selection.uncertainty import (
@@ -28,12 +27,13 @@ from fer_models.training.predict import predict_model
 
 @dataclass(frozen=True)
 class Judgement:
-    """Probabilities after temperature scaling, and how unsure the model is by `by`."""
+    """Probabilities at the model's temperature, if it has one, and how unsure it is by `by`."""
 
     probs_NK: Floats
     uncertainty_N: Floats
     by: Measure
     temperature: float
+    """1: the probabilities are not calibrated."""
 
 
 def judge(
@@ -64,14 +64,13 @@ def judge(
             f"disagreement needs an ensemble of stored networks, {model.name} is none; choose "
             "margin or entropy"
         )
-    temperature = 1.0 if ref is None else _temperature(store, ref)
-    probs_NK = scale_probabilities(model.predict(images).astype(np.float64), temperature)
+    probs_NK = model.predict(images).astype(np.float64)
     if by == "disagreement":
         of_members = [predict_model(store, member, images) for member in members]
         uncertainty_N = disagreement(np.stack(of_members).astype(np.float64))
     else:
         uncertainty_N = (entropy if by == "entropy" else margin_uncertainty)(probs_NK)
-    return Judgement(probs_NK, uncertainty_N, by, temperature)
+    return Judgement(probs_NK, uncertainty_N, by, model.temperature or 1.0)
 
 
 def features(store: ArtifactStore, ref: ModelRef | None, images: Images) -> Floats:
@@ -85,18 +84,6 @@ def features(store: ArtifactStore, ref: ModelRef | None, images: Images) -> Floa
     spread = found_ND.std(axis=0)
     scaled: Floats = (found_ND - found_ND.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     return scaled
-
-
-def _temperature(store: ArtifactStore, ref: ModelRef) -> float:
-    """Fitted on the validation images (see `fit_temperature`); 1 if they are not in the store."""
-    try:
-        snapshot = open_snapshot(store, snapshot_of(store, ref))
-        validation = read_predictions(store, snapshot, selected_model(store, ref))["validation"]
-    except FerError:
-        return 1.0
-    if not len(validation.labels):
-        return 1.0
-    return fit_temperature(validation.probs_NK, validation.labels)
 
 
 def snapshot_of(store: ArtifactStore, ref: ModelRef) -> SnapshotRef:

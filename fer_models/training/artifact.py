@@ -19,6 +19,7 @@ from fer_models.evaluation.predictions import (
     final_name,
     probabilities_bytes,
 )
+from fer_models.evaluation.temperature import TEMPERATURES, reliable_temperature
 from fer_models.lineage import lineage
 from fer_models.models.factory import count_parameters
 from fer_models.progress import report
@@ -27,14 +28,16 @@ from fer_models.storage.json_bytes import json_bytes
 from fer_models.storage.refs import NETWORK, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.checkpoint_dir import member_identity, with_portable_network
-from fer_models.training.config import MemberConfig
+from fer_models.training.config import TTA, MemberConfig
 from fer_models.training.engine.callbacks import copied_weights
 from fer_models.training.engine.fit import TrainedNetwork
 from fer_models.training.engine.results import EpochResult
 from fer_models.training.inputs.data import Preprocessing, Probabilities, split_images
+from fer_models.training.inputs.tta import NUM_VIEWS
 from fer_models.training.predict import predict_probabilities
 
 _ID_LENGTH = 12
+_FEWER_VIEWS: tuple[TTA, ...] = ("none", "flip")
 TRAINING_KEY = "training_key"
 """In the metadata of a final fit: a hash of everything that it depends on."""
 FOLDS = "folds"
@@ -133,7 +136,13 @@ def write_model(
         "snapshot_id": snapshot.ref.id,
         "seed": seed,
         "parameters": count_parameters(trained.network),
-        "validation_accuracy": validation_accuracy(snapshot, validation),
+        **validation_facts(
+            trained.network,
+            trained.preprocessing,
+            snapshot,
+            validation,
+            member.training.threads,
+        ),
         "train_seconds": trained.train_seconds,
         "best_epoch": trained.best.epoch,
     }
@@ -203,6 +212,42 @@ def predict_splits(
             ),
         )
     return predicted
+
+
+def validation_facts(
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    snapshot: DatasetSnapshot,
+    validation_NK: Probabilities | None,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """The metadata that the validation images give: accuracy, and temperatures by number of views.
+
+    Args:
+        network: is predicted with once more for each smaller number of views that a user may
+            choose (see `fer_models.bundles.speed`).
+        preprocessing: its views are those of `validation_NK`.
+        snapshot: split.
+        validation_NK: the probabilities of the validation images; None for a final fit.
+        threads: see `predict_probabilities`.
+    """
+    facts: dict[str, Any] = {"validation_accuracy": validation_accuracy(snapshot, validation_NK)}
+    if validation_NK is None:
+        return facts
+    validation = split_images(snapshot, "validation")
+    own_views = NUM_VIEWS[preprocessing.get("tta", "none")]
+    probs_by_views = {own_views: validation_NK}
+    for tta in _FEWER_VIEWS:
+        if NUM_VIEWS[tta] < own_views:
+            fewer: Preprocessing = {**preprocessing, "tta": tta}
+            found = predict_probabilities(network, fewer, validation.images, threads=threads)
+            probs_by_views[NUM_VIEWS[tta]] = found
+    temperatures = {
+        str(views): reliable_temperature(probs_NK.astype(np.float64), validation.labels)
+        for views, probs_NK in sorted(probs_by_views.items())
+    }
+    known = {views: found for views, found in temperatures.items() if found is not None}
+    return facts | {TEMPERATURES: known}
 
 
 def validation_accuracy(

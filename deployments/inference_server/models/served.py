@@ -10,6 +10,7 @@ import numpy as np
 from fer_models.bundles.speed import DEFAULT_SPEED, Speed
 from fer_models.dataset.snapshot import Images
 from fer_models.errors import FerError, StoreError
+from fer_models.faces.familiarity import MIN_FACES
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.heat.maps import HeatMapper, open_heat_maps
 from fer_models.inference.open_model import open_model
@@ -17,6 +18,8 @@ from fer_models.storage.store import ArtifactStore
 
 _log = logging.getLogger(__name__)
 _TOLERANCE = 1e-3
+_UNKNOWN = "%s: the unfamiliarity of faces is unknown: %s"
+_NO_FACES = f"its training images are gone, or fewer than {MIN_FACES}"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ Load = Callable[[str], ServedModel]
 def load_model(name: str, store: ArtifactStore | None, speed: Speed = DEFAULT_SPEED) -> ServedModel:
     """Load a model by its name, and predict one image with it.
 
-    If the unfamiliarity of faces can't be computed, it is unknown while the model is served.
+    If the unfamiliarity of faces can't be computed, the served model has none.
 
     Raises:
         StoreError: the model does not exist, is damaged, or does not predict probabilities.
@@ -54,10 +57,12 @@ def load_model(name: str, store: ArtifactStore | None, speed: Speed = DEFAULT_SP
 
 def _with_working_unfamiliarity(model: ExpressionModel, blank: Images) -> ExpressionModel:
     """The model; without unfamiliarity if that fails, such as when its training data are lost."""
+    if model.unfamiliarity is None:
+        return model
     try:
-        if model.unfamiliarity is not None:
-            model.unfamiliarity(blank)
+        if not np.isnan(model.unfamiliarity(blank)).all():
+            return model
+        _log.info(_UNKNOWN, model.name, _NO_FACES)
     except FerError as error:
-        _log.warning("%s: the unfamiliarity of faces is unknown: %s", model.name, error)
-        return replace(model, unfamiliarity=None)
-    return model
+        _log.warning(_UNKNOWN, model.name, error)
+    return replace(model, unfamiliarity=None)

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query
+from fastapi import Depends, FastAPI, Query
+from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -204,6 +205,7 @@ _RETRY = {"Retry-After": "1"}
 
 def _add_routes(app: FastAPI, views: _Views) -> None:
     get, upload = ["GET"], schemas.problems(*_UPLOAD)
+    known_only = [Depends(_refuse_unknown_parameters)]
     app.add_api_route("/", views.index, methods=get, include_in_schema=False)
     app.add_api_route("/page/{name}", views.asset, methods=get, include_in_schema=False)
     app.add_api_route(
@@ -212,6 +214,7 @@ def _add_routes(app: FastAPI, views: _Views) -> None:
         methods=["POST"],
         response_model=schemas.Predictions,
         responses=upload,
+        dependencies=known_only,
         openapi_extra=schemas.picture_body(),
     )
     app.add_api_route(
@@ -219,6 +222,7 @@ def _add_routes(app: FastAPI, views: _Views) -> None:
         views.explain,
         methods=["POST"],
         responses=upload,
+        dependencies=known_only,
         openapi_extra=schemas.picture_body(),
     )
     app.add_api_route("/model", views.model, methods=get, responses=schemas.problems())
@@ -233,6 +237,15 @@ def _add_routes(app: FastAPI, views: _Views) -> None:
         response_class=Response,
         responses={**schemas.problems(), 200: {"content": {"text/plain": {}}}},
     )
+
+
+async def _refuse_unknown_parameters(request: Request) -> None:
+    """A misspelt parameter would silently be its default."""
+    known = [one.alias for one in request.scope["route"].dependant.query_params]
+    problem = f"expected one of {', '.join(known)}, got an unknown parameter"
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        raise RequestValidationError([{"loc": ("query", one), "msg": problem} for one in unknown])
 
 
 def _answer(answer: Answer, total_s: float) -> dict[str, Any]:

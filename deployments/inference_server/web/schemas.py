@@ -107,8 +107,8 @@ class ModelAnswer(BaseModel):
     heat_maps: bool = Field(description="Whether `POST /explain` works.")
     unfamiliarity: bool = Field(description="Whether faces unlike the training data are flagged.")
     calibrated: bool = Field(
-        description="Whether the probabilities are scaled by a temperature fitted on validation "
-        "images, as those of ensembles; those of a single network are not."
+        description="Whether the probabilities are scaled by a temperature that was fitted to "
+        "validation images."
     )
     faces: str = Field(description="What pictures show, where a request does not say.")
 

@@ -13,6 +13,7 @@ from deployments.inference_server.models.served import ServedModel, load_model
 from deployments.inference_server.models.service import InferenceService
 from deployments.inference_server.settings import ServingConfig
 from fer_models.errors import StoreError
+from fer_models.faces import familiarity
 from fer_models.storage.registry import Registry
 from fer_models.storage.store import ArtifactStore
 from tests.deployments.inference_server.conftest import client_of, png
@@ -89,8 +90,12 @@ def test_an_unreadable_registry_leaves_the_model(
 
 
 def test_a_model_is_served_without_unfamiliarity_if_its_training_data_are_damaged(
-    store: ArtifactStore, registry: Registry, caplog: pytest.LogCaptureFixture
+    store: ArtifactStore,
+    registry: Registry,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(familiarity, "MIN_FACES", 100)
     assert load_model("small-0", store).model.unfamiliarity is not None
     for file in Path(store.url.removeprefix("file://"), "datasets").rglob("*.npy"):
         file.chmod(0o644)
@@ -101,6 +106,20 @@ def test_a_model_is_served_without_unfamiliarity_if_its_training_data_are_damage
         assert answer.status_code == 200, answer.text
         assert client.get("/model").json()["unfamiliarity"] is False
     assert "the unfamiliarity of faces is unknown" in caplog.text
+
+
+def test_a_model_of_too_few_training_images_says_that_it_knows_no_unfamiliarity(
+    store: ArtifactStore, registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level(logging.INFO),
+        InferenceService("small-0", store, ServingConfig()) as service,
+    ):
+        client = client_of(service)
+        answer = client.post("/predict?faces=crop", files={"pictures": ("a.png", png())}).json()
+        assert answer["pictures"][0]["faces"][0]["unfamiliarity"] is None
+        assert client.get("/model").json()["unfamiliarity"] is False
+    assert "fewer than 500" in caplog.text
 
 
 def test_without_a_champion_the_message_says_what_to_do(store: ArtifactStore) -> None:

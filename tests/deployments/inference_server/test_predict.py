@@ -161,6 +161,21 @@ def test_an_unknown_mode_is_explained(client: TestClient) -> None:
     assert "query.faces" in answer.json()["problems"][0]
 
 
+@pytest.mark.parametrize(
+    ("address", "known"), [("/predict", "faces"), ("/explain", "label, box, landmarks")]
+)
+def test_unknown_parameters_are_refused_and_all_named(
+    client: TestClient, address: str, known: str
+) -> None:
+    files = {"pictures": ("a.png", png())}
+    answer = client.post(f"{address}?face=crop&bogus=1", files=files)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unusable_input")
+    assert answer.json()["problems"] == [
+        f"query.face: expected one of {known}, got an unknown parameter",
+        f"query.bogus: expected one of {known}, got an unknown parameter",
+    ]
+
+
 def test_the_heat_map_of_a_crop_covers_the_picture(client: TestClient) -> None:
     answer = client.post("/explain?label=happy", files={"pictures": ("a.png", png())})
     assert answer.status_code == 200, answer.text

@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,6 +135,56 @@ def test_a_shipped_model_is_loaded_once() -> None:
     predicted = fer_models.predict(IMAGES[0], faces="crop", model="bundled:face_cnn")
     expected = model.predict(IMAGES[:1])[0]
     np.testing.assert_allclose(list(predicted[0].probabilities.values()), expected, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> ExpressionModel:
+    """A model that torch runs."""
+    artifacts = ArtifactStore(StoreConfig(url=str(tmp_path_factory.mktemp("api") / "store")))
+    return fer_models.load_model(stored_network(artifacts).id, store=artifacts.url)
+
+
+@pytest.mark.parametrize(
+    ("images", "got"),
+    [
+        (IMAGES / 255, r"float64 of shape \(4, 48, 48\)"),
+        (IMAGES.astype(np.int64) + 300, r"int64 of shape \(4, 48, 48\)"),
+        (IMAGES[:, :24, :24], r"uint8 of shape \(4, 24, 24\)"),
+        (IMAGES[0], r"uint8 of shape \(48, 48\)"),
+        (np.stack([IMAGES] * 4, axis=-1), r"uint8 of shape \(4, 48, 48, 4\)"),
+        (list(IMAGES), "list"),
+    ],
+)
+def test_a_model_refuses_images_that_are_not_of_its_format(
+    stored: ExpressionModel, images: Any, got: str
+) -> None:
+    for model in (fer_models.load_model("bundled:face_cnn"), stored):
+        with pytest.raises(DataError, match=f"expected uint8 images N x 48 x 48, got {got}"):
+            model.predict(images)
+        assert model.predict(IMAGES[:0]).shape == (0, 7)
+
+
+def test_the_advice_about_images_that_are_not_of_the_format_works(stored: ExpressionModel) -> None:
+    for model in (fer_models.load_model("bundled:face_cnn"), stored):
+        with pytest.raises(DataError, match=r"list\(pictures\), model=model, faces=\"crop\"\)"):
+            model.predict(IMAGES[:, :24, :24] / 255)  # type: ignore[arg-type]
+        given = list(IMAGES[:, :24, :24] / 255)
+        predicted = fer_models.predict(given, model=model, faces="crop")
+        assert [len(one) for one in predicted] == [1] * 4
+        with pytest.raises(DataError, match=r"one image as image\[None\]"):
+            model.predict(IMAGES[0])
+        assert model.predict(IMAGES[0][None]).shape == (1, 7)
+
+
+@pytest.mark.parametrize("given", [7, None, b"bundled"])
+def test_a_name_or_store_that_is_no_text_is_refused(given: Any) -> None:
+    with pytest.raises(ConfigError, match=f"name: expected a text or a path, got {given!r}"):
+        fer_models.load_model(given)
+    with pytest.raises(ConfigError, match="name: expected a text or a path"):
+        fer_models.predict(IMAGES[0], model=given)
+    if given is not None:
+        with pytest.raises(ConfigError, match="store: expected a text or a path"):
+            fer_models.open_store(given)
 
 
 def test_a_store_is_shown_as_data_frames(tmp_path: Path) -> None:

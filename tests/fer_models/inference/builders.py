@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save
+from torch import nn
 
 from fer_models.combination.rules import MeanRule, Rule
 from fer_models.combination.stored import (
@@ -26,7 +27,12 @@ from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.training.config import MemberConfig
 from fer_models.training.engine.callbacks import copied_weights
-from fer_models.training.inputs.data import preprocessing_for, split_images
+from fer_models.training.inputs.data import (
+    Preprocessing,
+    SplitImages,
+    preprocessing_for,
+    split_images,
+)
 from fer_models.training.predict import predict_probabilities
 from tests.fer_models.training.faces import write_faces
 
@@ -34,10 +40,19 @@ MEMBER = MemberConfig(name="small", network=NetworkConfig(width=0.25))
 
 
 def stored_network(
-    store: ArtifactStore, seed: int = 0, member: MemberConfig = MEMBER, scale: float = 1.0
+    store: ArtifactStore,
+    seed: int = 0,
+    member: MemberConfig = MEMBER,
+    scale: float = 1.0,
+    num_validation: int = 42,
+    *,
+    has_learned: bool = False,
 ) -> ModelRef:
-    """An untrained network, stored as by a training; its weights are multiplied by `scale`."""
-    ref = write_faces(store)
+    """An untrained network, stored as by a training; its weights are multiplied by `scale`.
+
+    If it `has_learned` it is often right, see `fit_head`.
+    """
+    ref = write_faces(store, num_validation=num_validation)
     snapshot = open_snapshot(store, ref)
     parts = {split: split_images(snapshot, split) for split in ("train", "validation", "test")}
     with torch.random.fork_rng(devices=[]):
@@ -47,6 +62,8 @@ def stored_network(
         for weight in network.parameters():
             weight.mul_(scale)
     preprocessing = preprocessing_for(member.network, parts["train"].images)
+    if has_learned:
+        fit_head(network, preprocessing, parts["train"])
     if member.tta != "none":
         preprocessing["tta"] = member.tta
     probabilities = {
@@ -71,6 +88,27 @@ def stored_network(
         "train_seconds": 1.5,
     }
     return store.put(ModelRef, f"{member.name}-{seed}", files, info, name=member.name)
+
+
+def fit_head(
+    network: nn.Module, preprocessing: Preprocessing, train: SplitImages, num_features: int = 3
+) -> None:
+    """Fit the last layer of compact_cnn to some of its features: too few to be always right."""
+    head = network.get_submodule("head")
+    linear = head.get_submodule("3")
+    assert isinstance(linear, nn.Linear)
+    found: list[torch.Tensor] = []
+    hook = linear.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+    predict_probabilities(network, preprocessing, train.images)
+    hook.remove()
+    features_NF = torch.cat(found)[:, :num_features]
+    scaled_NF = (features_NF - features_NF.mean(0)) / features_NF.std(0)
+    targets_NK = nn.functional.one_hot(torch.from_numpy(train.labels).long(), linear.out_features)
+    weights_FK = torch.linalg.lstsq(scaled_NF, 8 * (targets_NK.float() - 1 / 7)).solution
+    with torch.no_grad():
+        linear.weight.zero_()
+        linear.weight[:, :num_features] = (weights_FK / features_NF.std(0)[:, None]).T
+        linear.bias.copy_(-linear.weight[:, :num_features] @ features_NF.mean(0))
 
 
 def imported_network(store: ArtifactStore, model: ModelRef) -> ModelRef:

@@ -17,7 +17,7 @@ from fer_models.batch.predict import predict_batches
 from fer_models.dataset.image_format import ImageFormat
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, DataError, FerError
-from fer_models.inference.open_model import open_stored
+from fer_models.inference.open_model import open_bundle, open_stored
 from fer_models.selection.choose import Selection, choose_faces
 from fer_models.selection.config import SelectionConfig
 from fer_models.selection.diversity import choose_diverse
@@ -143,7 +143,9 @@ def test_stored_predictions_and_bundles_can_be_used(
     facts = choose_faces(store, ["predictions:1d"], config=SelectionConfig(count=4)).facts
     assert (facts["chosen"], facts["candidates"]) == (4, 30)
     bundled = choose_faces(store, [str(folder)], "bundled", SelectionConfig(count=4))
-    assert (bundled.facts["by"], bundled.facts["temperature"]) == ("margin", 1.0)
+    temperature = open_bundle("bundled").temperature
+    assert (bundled.facts["by"], bundled.facts["temperature"]) == ("margin", temperature)
+    assert temperature is not None
 
 
 def test_judged_faces_stay_known_to_a_model_with_another_image_format(

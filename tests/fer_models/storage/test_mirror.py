@@ -124,7 +124,9 @@ def test_a_missing_source_is_reported_with_what_there_is(url: str) -> None:
     for ask in (source.is_folder, source.objects):
         with pytest.raises(DataError, match=r"no object or folder .* contains faces-old/, faces/;"):
             ask()
-    with pytest.raises(StoreError, match=r"bucket 'absent-bucket' does not exist .*correct the URL"):
+    with pytest.raises(
+        StoreError, match=r"bucket 'absent-bucket' does not exist .*correct the URL"
+    ):
         S3Source("s3://absent-bucket/x").is_folder()
 
 

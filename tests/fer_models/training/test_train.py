@@ -12,10 +12,12 @@ from sklearn.metrics import accuracy_score
 
 from fer_models.dataset.snapshot import open_snapshot
 from fer_models.errors import ConfigError, DataError, TrainingError
+from fer_models.evaluation.temperature import fit_temperature
 from fer_models.labels import CLASS_NAMES
 from fer_models.progress import listening
 from fer_models.storage.store import ArtifactStore
-from fer_models.training.config import MemberConfig
+from fer_models.training.config import TTA, MemberConfig
+from fer_models.training.predict import load_network, predict_probabilities
 from fer_models.training.train import train_member
 from fer_models.tuning.space import apply_setting
 from tests.fer_models.training.conftest import MEMBER, UNTRACKED, Trained
@@ -70,6 +72,23 @@ def test_training_improves_and_keeps_the_best_epoch(trained: Trained) -> None:
     assert info["best_epoch"] == ranked["epoch"].iloc[0]
     assert info["validation_accuracy"] == pytest.approx(ranked["validation_accuracy"].iloc[0])
     assert info["validation_accuracy"] > 0.3
+
+
+def test_the_temperature_of_each_number_of_views_is_stored(store: ArtifactStore) -> None:
+    ref = write_faces(store, num_validation=119)
+    member = with_training(epochs=1).model_copy(update={"tta": "affine"})
+    model = train_member(store, ref, member, 0, tracking=UNTRACKED)
+    found = store.info(model)["temperatures"]
+    assert set(found) == {"1", "2", "18"}
+    snapshot = open_snapshot(store, ref)
+    positions = snapshot.positions("validation")
+    images, labels = np.asarray(snapshot.images[positions]), snapshot.labels(positions)
+    network, preprocessing = load_network(store, model)
+    views: tuple[tuple[str, TTA], ...] = (("1", "none"), ("2", "flip"), ("18", "affine"))
+    for number, tta in views:
+        probs_NK = predict_probabilities(network, {**preprocessing, "tta": tta}, images)
+        expected = fit_temperature(probs_NK.astype(np.float64), labels)
+        assert found[number] == pytest.approx(expected, rel=0.01)
 
 
 def test_a_handler_of_sigterm_stays_in_force_during_the_training(
