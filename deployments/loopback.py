@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Iterable
 
@@ -11,6 +12,9 @@ LOOPBACK = "127.0.0.1"
 LOOPBACK_NAMES = (LOOPBACK, "localhost", "[::1]")
 AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
 HOSTS_VARIABLE = "FERFLOW_HOSTS"
+# With underscores, which container networks have in names.
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII | re.IGNORECASE)
+_LONGEST_NAME = 253
 
 
 def configured_auth() -> str | None:
@@ -63,6 +67,30 @@ def check_exposure(host: str, auth: str | None, risk: str) -> None:
             f"--host {host}: {risk}; set a password with {AUTH_VARIABLE}=user:password, or use "
             f"--host {LOOPBACK}"
         )
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Check that a Host header can have each of these names (`--name`).
+
+    Raises:
+        ConfigError: lists all names that are no host names.
+    """
+    wrong = [name for name in names if not _is_host_name(name)]
+    if wrong:
+        raise ConfigError(
+            "--name: expected host names such as fer.example.org (ASCII, without scheme, port and "
+            f"path; IPv6 addresses in brackets), got {', '.join(map(repr, wrong))}; correct them"
+        )
+
+
+def _is_host_name(name: str) -> bool:
+    if name.startswith("[") and name.endswith("]"):
+        try:
+            return bool(ipaddress.IPv6Address(name[1:-1]))
+        except ValueError:
+            return False
+    labels = name.removesuffix(".").split(".")
+    return len(name) <= _LONGEST_NAME and all(map(_LABEL.fullmatch, labels))
 
 
 def requested_name(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -2,8 +2,10 @@
 
 import importlib
 import importlib.util
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -86,6 +88,14 @@ def check_packages() -> None:
             )
 
 
+def _print_json(error: click.ClickException) -> None:
+    from fer_models.redaction import without_credentials
+
+    message = without_credentials(error.format_message())
+    problem = {"error": message, "problems": [], "kind": type(error).__name__}
+    click.echo(json.dumps(problem, sort_keys=True))
+
+
 class _LazyGroup(click.Group):
     """Imports the module of a command when the command is used."""
 
@@ -101,6 +111,16 @@ class _LazyGroup(click.Group):
         module = importlib.import_module(_COMMANDS[cmd_name][0])
         command: click.Command = module.command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; with `--json`, an error in its arguments is JSON as well."""
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            if as_json:
+                _print_json(error)
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""

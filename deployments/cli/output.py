@@ -4,13 +4,15 @@ import functools
 import inspect
 import json
 import os
+import select
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 import click
 
@@ -40,9 +42,12 @@ def reporting_command(function: Callable[P, Produced]) -> Callable[P, None]:
         with _stdout_for(as_json), ended_by_sigterm(), ignored_signals_sent_again():
             produced, code = _outcome(lambda: function(*args, **kwargs), verbose)
         code = int(produced.pop("exit_code", code))
-        if as_json:
-            click.echo(json.dumps(produced, sort_keys=True))
-        sys.stdout.flush()
+        try:
+            if as_json:
+                click.echo(json.dumps(produced, sort_keys=True))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _end_unread()
         raise SystemExit(code)
 
     decorated = click.option("--verbose", is_flag=True, help="Show library logs and tracebacks.")(
@@ -70,9 +75,26 @@ def _outcome(call: Callable[[], Produced], verbose: bool) -> tuple[Produced, int
         click.echo(f"{what}; run the same command again to resume", err=True)
         return {"error": what, "problems": [], "kind": type(error).__name__}, code
     except Exception as error:  # noqa: BLE001 - last resort: report it in one line
+        if isinstance(error, BrokenPipeError) and _is_unread():
+            _end_unread()
         name = type(error).__name__
         _say_error(f"{name}: {error} (run with --verbose for the traceback)", verbose)
         return {"error": str(error), "problems": [], "kind": name}, 1
+
+
+def _is_unread() -> bool:
+    """Whether the pipe of the command's stdout is closed, as by `| head -1`."""
+    poll = select.poll()
+    poll.register(_json_stdout.get() or 1, 0)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+
+
+def _end_unread() -> NoReturn:
+    """End without a message, with the exit code of a tool that SIGPIPE ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # what is still in the buffer of stdout is written there at exit
+    os.close(nowhere)
+    raise SystemExit(128 + signal.SIGPIPE)
 
 
 def _say_error(text: str, verbose: bool) -> None:
@@ -118,7 +140,10 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number == 0)
     for row in rows:
         table.add_row(*map(escape, row))
-    Console().print(table)
+    console = Console()
+    with console.capture() as printed:
+        console.print(table)
+    click.echo(printed.get(), nl=False)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:

@@ -39,9 +39,10 @@ def command(store_url: str | None, host: str, port: int, names: tuple[str, ...])
     ferflow pages --store s3://bucket/prefix
     PREFECT_SERVER_API_AUTH_STRING=me:secret ferflow pages --host 0.0.0.0 --name fer.example.org
     """  # noqa: D301 - click keeps the lines of a paragraph that starts with \b
-    from deployments.loopback import configured_auth
+    from deployments.loopback import check_names, configured_auth
     from deployments.pages.server import PageServer
 
+    check_names(names)
     store = open_store(store_url)
     server = PageServer(store.config, host=host, port=port, auth=configured_auth(), names=names)
     with stop_signal() as stop, server:

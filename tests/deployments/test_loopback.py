@@ -1,16 +1,20 @@
 """Names of servers, who reaches them, and the Host header: the same for Prefect and the pages."""
 
 import asyncio
+import json
 import socket
 from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from starlette.responses import PlainTextResponse
 
+from deployments.cli import main
 from deployments.loopback import (
     accepted_names,
     check_exposure,
+    check_names,
     host_name,
     is_loopback,
     reachable,
@@ -21,6 +25,35 @@ from deployments.server.guard import HostGuard
 from deployments.server.process import start_lasting_server
 from fer_models.errors import ConfigError
 from tests.deployments.processes import free_port
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("bad name!", "", "http://fer.example.org", "fer.example.org:80", "fer.example.org/x"),
+        *("-a.org", "a-.org", "a..org", "a.org\n", "::1", "[::x]", "m\u00fcnchen.de", "a" * 64),
+    ],
+)
+def test_a_name_that_no_host_header_can_have_is_refused_with_all_others(name: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        check_names(["fer.example.org", name, "a b"])
+    assert "expected host names such as fer.example.org" in refused.value.message
+    assert f"got {name!r}, 'a b'; correct them" in refused.value.message
+
+
+def test_host_names_and_addresses_are_accepted() -> None:
+    check_names(["fer.example.org", "Fer-1.Local.", "my_service", "10.0.0.1", "[::1]", "xn--p1ai"])
+
+
+@pytest.mark.parametrize("command", ["serve", "pages"])
+def test_a_server_refuses_names_that_are_no_host_names_before_it_starts(
+    command: str, tmp_path: Path
+) -> None:
+    arguments = [command, "--name", "bad name!", "--store", str(tmp_path / "store"), "--json"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2, result.output
+    assert "got 'bad name!'" in json.loads(result.stdout)["error"]
+    assert "loading" not in result.stderr
 
 
 @pytest.mark.parametrize(

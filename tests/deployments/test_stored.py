@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from deployments.cli import main
 from deployments.inference_server.models.card import card_sections
@@ -145,6 +146,27 @@ def test_a_dataset_is_shown_by_the_beginning_of_its_id(store: ArtifactStore) -> 
     output = ferflow(store, "datasets", "show", clean.id).output
     assert f"source of  {split.id}" in output
     assert "near duplicate" in output
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_rows_that_ingest_left_out_are_counted(store: ArtifactStore, tmp_path: Path) -> None:
+    for number in range(8):
+        path = tmp_path / "faces" / ("happy", "sad")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (48, 48), 20 * number).save(path)
+    path.write_bytes(b"")
+    options = ("--data", str(tmp_path / "faces"), "--set", "data.quarantine_bad_rows=true")
+    ingest = ferflow(store, "task", "ingest", *options)
+    assert ingest.exit_code == 0, ingest.output
+    [dataset] = answer(store, "datasets", "list")["datasets"]
+    assert dataset["rejected"] == 1
+    shown = ferflow(store, "datasets", "show", dataset["id"]).output
+    for output in (ingest.output, shown):
+        assert (
+            "rejected  1 (rows and files that can't be read, listed in rejected.parquet)" in output
+        )
+    path.unlink()
+    assert "rejected" not in ferflow(store, "task", "ingest", *options).output
 
 
 @pytest.mark.parametrize(

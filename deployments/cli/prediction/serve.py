@@ -20,7 +20,7 @@ from deployments.inference_server.settings import (
     check_reach,
     read_token,
 )
-from deployments.loopback import LOOPBACK
+from deployments.loopback import LOOPBACK, check_names
 from fer_models.bundles.speed import DEFAULT_SPEED, SPEEDS, Speed
 from fer_models.errors import ConfigError
 from fer_models.faces.found import FacesMode
@@ -123,6 +123,7 @@ def command(
     config = _config({name: value for name, value in limits.items() if value is not None})
     token = read_token(token_file)
     check_reach(host, token)
+    check_names(names)
     _log_to_stderr(verbose)
     click.echo(f"loading {model_name} ...", err=True)
     from deployments.inference_server.models.service import InferenceService
