@@ -35,7 +35,7 @@ def _champion_compared_with(parameters: Mapping[str, Any]) -> str:
 
 
 def _publish(promotion: PromotionRef, parameters: Parameters) -> None:
-    verdict = "promoted" if promotion.promoted else "not promoted"
+    verdict = promotion.verdict
     name = parameters["candidate"].name
     decision = markdown_link("decision", f"{promotion.url}/{DECISION_FILE}")
     publish_markdown("promotion", f"**{name}**: {promotion.reason}\n\n{decision}", verdict)

@@ -112,8 +112,7 @@ def summary_text(
 
 
 def _verdict(candidate: ModelRef, promotion: PromotionRef) -> str:
-    verdict = "promoted to champion" if promotion.promoted else "not promoted"
-    text = f"# {cell(candidate.name)}: {verdict}\n\n{cell(promotion.reason)}"
+    text = f"# {cell(candidate.name)}: {promotion.verdict}\n\n{cell(promotion.reason)}"
     if promotion.final_fit_id is None:
         return text
     final = cell(promotion.final_fit_id)

@@ -127,7 +127,7 @@ def record_of(
         artifacts=artifacts_of(store, refs),
         config=settings,
         headline=headline_of(store, refs),
-        promoted=promotion.promoted if promotion else None,
+        promoted=promotion.promoted if promotion and promotion.judged else None,
         host=platform.node(),
         hardware=machine_text(machine()),
         steps=tuple(steps),

@@ -26,7 +26,7 @@ _TRAIN = "train-"
 # Fields of a reference that are in the metadata of its artifact.
 _FIELDS: dict[type[ArtifactRef], tuple[str, ...]] = {
     ValidationRef: ("passed", "num_errors", "num_warnings"),
-    PromotionRef: ("promoted", "candidate_id", "champion_id", "reason", "final_fit_id"),
+    PromotionRef: ("promoted", "candidate_id", "champion_id", "reason", "final_fit_id", "judged"),
 }
 
 

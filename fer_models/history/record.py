@@ -75,7 +75,7 @@ class RunRecord(BaseModel):
     artifacts: RunArtifacts = RunArtifacts()
     config: dict[str, Any] = Field(default={}, description="All settings.")
     headline: Headline | None = None
-    promoted: bool | None = Field(default=None, description="None if nothing was decided.")
+    promoted: bool | None = Field(default=None, description="None if the gate judged nothing.")
     host: str = ""
     hardware: str = ""
     revision: str = Field(default="", description="Version and git revision of ferflow.")

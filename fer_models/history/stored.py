@@ -58,6 +58,8 @@ class StoredDataset(BaseModel):
     """Kept images by split."""
     reasons: dict[str, int]
     """Quarantined images by reason."""
+    rejected: int
+    """Rows and files without a usable image that ingest left out; 0 for later steps."""
     runs: tuple[str, ...]
     models: tuple[str, ...]
     made_s: float | None
@@ -125,6 +127,7 @@ def stored_datasets(store: ArtifactStore) -> tuple[list[StoredDataset], list[str
             classes=info["kept_class_counts"],
             splits=_ordered(info["split_counts"]),
             reasons=info["reasons"],
+            rejected=info.get("rejected", 0),
             runs=_users(runs, snapshot_id),
             models=tuple(
                 sorted(m for m, about in models.items() if about.get("snapshot_id") == snapshot_id)

@@ -20,7 +20,7 @@ from fer_models.storage.store import ArtifactStore
 
 DECISION_FILE = "decision.json"
 NO_CHAMPION = "none"
-_SUMMARY = ("promoted", "candidate_id", "champion_id", "reason", "final_fit_id")
+_SUMMARY = ("promoted", "candidate_id", "champion_id", "reason", "final_fit_id", "judged")
 
 
 def promote_candidate(
@@ -36,7 +36,7 @@ def promote_candidate(
     The criteria are those of `fer_models.promotion.gate`. Images that either model was trained on,
     and near copies of them, are left out of the comparison, unless both were trained on the same
     images. For the current champion, the decision that promoted it is returned: promoting twice
-    changes nothing.
+    changes nothing. A champion that was set by hand has none; its criteria are not judged.
 
     Args:
         store: holds the models and the registry.
@@ -163,9 +163,12 @@ def _existing_promotion(
             return _promotion_ref(
                 store, ref.id, candidate.id, decision["champion_id"], decision["reason"], final_id
             )
+    how = "by hand" if decision_id is None else "by a decision that is not stored any more"
     decision = {
         "promoted": True,
-        "reason": f"already the champion: {entry.reason}",
+        "judged": False,
+        "reason": f"the candidate is the champion already ({how}: {entry.reason}); criteria not "
+        "judged",
         "snapshot_id": entry.details.get("snapshot_id"),
         "candidate_id": candidate.id,
         "champion_id": entry.previous_id,
@@ -241,4 +244,5 @@ def _write_decision(store: ArtifactStore, decision: dict[str, Any]) -> Promotion
         champion_id=decision["champion_id"],
         reason=decision["reason"],
         final_fit_id=decision.get("final_fit_id"),
+        judged=decision.get("judged", True),
     )

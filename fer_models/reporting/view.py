@@ -128,6 +128,9 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
 
 def _verdict(facts: RunFacts) -> dict[str, str]:
     name = facts.candidate.metrics.model_name
+    if not facts.refs.promotion.judged:
+        label = facts.refs.promotion.verdict
+        return {"kind": "pass", "title": f"{name} is the champion already", "label": label}
     if facts.refs.promotion.promoted:
         return {"kind": "pass", "title": f"{name} is the champion", "label": "promoted"}
     return {"kind": "fail", "title": f"{name} was not promoted", "label": "not promoted"}

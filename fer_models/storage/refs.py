@@ -121,6 +121,15 @@ class PromotionRef(ArtifactRef):
     reason: str
     final_fit_id: str | None = None
     """The candidate's final fit, if that one was promoted."""
+    judged: bool = True
+    """False: the candidate was the champion already, and no criterion was judged."""
+
+    @property
+    def verdict(self) -> str:
+        """The decision in a few words."""
+        if not self.judged:
+            return "champion already"
+        return "promoted to champion" if self.promoted else "not promoted"
 
     @property
     def champion_now(self) -> str | None:

@@ -11,11 +11,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deployments.cli import main
+from deployments.cli.run import _summary
 from deployments.cli.run import command as run_command
 from deployments.cli.runs.open import can_open
 from deployments.cli.runs.repeat import repeat_options
+from fer_models.history.outputs import output_of
 from fer_models.history.record import RunRecord
+from fer_models.promotion.by_hand import roll_back
 from fer_models.storage.config import StoreConfig
+from fer_models.storage.refs import PromotionRef
+from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
 from flows.recipes import load_config, recipe_names
@@ -73,6 +78,27 @@ def test_the_list_can_be_narrowed(stored: Stored) -> None:
     wrong = ferflow(stored.store, "runs", "list", "--recipe", "fer2013")
     assert wrong.exit_code == 2
     assert "no run of this recipe; the runs are of demo" in wrong.output
+
+
+def test_a_run_whose_candidate_was_the_champion_already_is_not_listed_as_promoted(
+    tmp_path: Path,
+) -> None:
+    store = ArtifactStore(StoreConfig(url=str(tmp_path)))
+    first = build_run(store, name="first")
+    candidate = first.outcome.trained.ensemble.candidate
+    Registry(store).set(CHAMPION, first.models[0].id, "another one")
+    roll_back(store, "back", "somebody", to=1)
+    again = build_run(store, name="again", started_s=START_S + HOUR_S)
+    assert again.outcome.trained.ensemble.candidate == candidate
+    listed = answer(store, "runs", "list", "--promoted")["runs"]
+    assert [run["name"] for run in listed] == ["first"]
+    shown = answer(store, "runs", "show", "again")
+    assert (shown["state"], shown["promoted"]) == ("completed", None)
+    assert "champion already (by hand: back); criteria not judged" in shown["message"]
+    promotion = again.outcome.promotion
+    assert output_of(store, again.record, "promote", PromotionRef) == promotion
+    assert _summary(store, again.outcome)["verdict"] == "champion already"
+    assert _summary(store, first.outcome)["verdict"] == "promoted to champion"
 
 
 def test_a_run_is_shown_in_full(stored: Stored) -> None:

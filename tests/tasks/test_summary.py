@@ -2,6 +2,7 @@
 
 import pytest
 
+from fer_models.promotion.by_hand import promote_by_hand, roll_back
 from fer_models.reporting.collect import RunRefs
 from fer_models.storage.store import ArtifactStore
 from tasks.artifacts.links import PAGES_VARIABLE
@@ -33,3 +34,15 @@ def test_a_run_links_its_comparison_with_the_run_before(
     link = f"(http://127.0.0.1:4201/compare/{second.record.id}/next)"
     assert f"- [Compare with the run before, second]{link}" in _summary(store, first, "next")
     assert "Compare with" not in _summary(store, first, "")
+
+
+def test_a_candidate_that_a_person_made_the_champion_was_not_promoted_by_the_run(
+    store: ArtifactStore,
+) -> None:
+    first = build_run(store, recorded=False)
+    promote_by_hand(store, first.models[0], "try", "somebody")
+    roll_back(store, "back", "somebody", to=1)
+    again = build_run(store, recorded=False, reported=True)
+    text = _summary(store, again, "")
+    assert "champion already\n\nthe candidate is the champion already (by hand: back)" in text
+    assert "promoted to champion" not in text

@@ -154,6 +154,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
         "champion": promotion.champion_now,
         "final_fit": promotion.final_fit_id,
         "promoted": promotion.promoted,
+        "verdict": promotion.verdict,
         "reason": promotion.reason,
         "url": promotion.url,
     }

@@ -135,14 +135,19 @@ def _versus(result: PairedResult, config: PromotionConfig) -> str:
 
 
 def _grounds(criteria: Sequence[GateCriterion]) -> str:
-    """Why it was promoted: the reason for the change, and what did not get worse."""
+    """Why it was promoted: the reason for the change, what did not get worse, and what chance did.
+
+    What chance explains is named, since the figure alone is beyond its limit.
+    """
     found = {criterion.name: criterion for criterion in criteria}
     if WORTH not in found:
-        return f"{found['accuracy'].limit}; {found['class floor'].text}"
-    texts = [found[CLASS_LOSS].text] if found[CLASS_LOSS].judged else []
-    if not found[BETTER].passed:
-        texts = [found[NOT_WORSE].text, found[WORTH].text, *texts]
-    return "; ".join(texts)
+        texts = [found["accuracy"].limit, found["class floor"].text]
+    else:
+        texts = [found[CLASS_LOSS].text] if found[CLASS_LOSS].judged else []
+        if not found[BETTER].passed:
+            texts = [found[NOT_WORSE].text, found[WORTH].text, *texts]
+    by_chance = [criterion.text for criterion in criteria if criterion.by_chance]
+    return "; ".join(dict.fromkeys([*texts, *by_chance]))
 
 
 def _objections(criteria: Sequence[GateCriterion]) -> str:

@@ -192,6 +192,7 @@ def _losses(
         figure=f"{worst.name} {signed_points(-worst.loss)}",
         limit=requirement,
         passed=not too_much,
+        by_chance=worst.loss > limit and not too_much,
         text=text,
         value=-worst.loss,
         high=worst.high,

@@ -19,6 +19,8 @@ class GateCriterion(BaseModel):
     """The finding as a part of a sentence."""
     judged: bool = True
     """False: it is switched off, not needed, or there is nothing to judge by; it blocks nothing."""
+    by_chance: bool = False
+    """Passed although the figure is beyond the limit: chance explains that."""
     part_of: str = ""
     """The criterion that sums this one up; only that one can block a promotion."""
     value: float | None = None

@@ -207,7 +207,9 @@ def test_the_model_that_was_selected_is_compared(
     Registry(store).set(CHAMPION, final.id, "trained on all data", details)
     better = build_model(store, snapshot, "better", 3.0, 2)
     again = promote_candidate(store, snapshot, champion, CONFIG)
-    assert again.reason == "already the champion: trained on all data"
+    assert again.reason == (
+        "the candidate is the champion already (by hand: trained on all data); criteria not judged"
+    )
     promotion = promote_candidate(store, snapshot, better, CONFIG)
     assert promotion.promoted
     assert promotion.champion_id == final.id
@@ -222,6 +224,7 @@ def test_promoting_the_champion_again_changes_nothing(
     entries = len(Registry(store).history())
     strict = PromotionConfig(min_accuracy=1.0)
     assert promote_candidate(store, snapshot, better, strict) == first
+    assert (first.judged, first.verdict) == (True, "promoted to champion")
     assert len(Registry(store).history()) == entries
 
 
@@ -232,7 +235,12 @@ def test_champion_set_by_hand_is_confirmed(
     Registry(store).set(CHAMPION, other.id, "rolled back by a person")
     first = promote_candidate(store, snapshot, other, CONFIG)
     assert first.promoted
-    assert "rolled back by a person" in first.reason
+    assert first.reason == (
+        "the candidate is the champion already (by hand: rolled back by a person); criteria not "
+        "judged"
+    )
+    assert (first.judged, first.verdict) == (False, "champion already")
+    assert store.info(first)["judged"] is False
     assert first.champion_id == champion.id
     assert promote_candidate(store, snapshot, other, CONFIG) == first
 

@@ -16,6 +16,7 @@ from fer_models.labels import CLASS_NAMES
 from fer_models.promotion.config import PromotionConfig
 from fer_models.promotion.promote import promote_candidate
 from fer_models.storage.config import StoreConfig
+from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
 from flows.pipeline_config import PipelineConfig
 from tests.fer_models.builders import build_model, build_snapshot, build_validation
@@ -142,6 +143,22 @@ def test_a_rejected_candidate_and_failed_checks_are_shown(store: ArtifactStore) 
     assert "below min_accuracy 1" in page.visible_text
     assert page.visible_text.count("✕ error") == 2
     assert page.visible_text.count("! warning") == 1
+
+
+def test_a_candidate_that_a_person_made_the_champion_was_not_judged(store: ArtifactStore) -> None:
+    run = make_run(store)
+    champion = run.ensemble.candidate
+    Registry(store).set(CHAMPION, champion.id, "back")
+    strict = PromotionConfig(min_accuracy=1.0)
+    promotion = promote_candidate(store, run.snapshot, champion, strict)
+    page = Page(
+        store.read_file(replace(run, promotion=promotion).write(store), "report.html").decode()
+    )
+    assert f"{champion.name} is the champion already" in page.visible_text
+    assert "✓ champion already" in page.visible_text
+    reason = "The candidate is the champion already (by hand: back); criteria not judged."
+    assert reason in page.visible_text
+    assert "promoted" not in page.visible_text
 
 
 def test_user_text_is_escaped(store: ArtifactStore) -> None:

@@ -72,6 +72,8 @@ def test_few_images_of_a_calibrated_model_do_not_block_it() -> None:
     above = [one for one in found if one.value > CONFIG.max_calibration_error]  # type: ignore[operator]
     assert len(above) > 10
     assert sum(one.blocks for one in found) <= 4
+    explained = [one for one in above if one.passed]
+    assert all("is above max_calibration_error 15 %, which chance" in one.text for one in explained)
 
 
 def test_one_image_can_be_judged() -> None:

@@ -148,10 +148,32 @@ def test_a_class_that_is_never_recognised_blocks_unless_it_has_few_images() -> N
         correct: Bools = labels != 1
         return decide(evidence_of(labels, correct, None), CONFIG)
 
-    assert never(6).promoted
+    few = never(6)
+    assert few.promoted
+    named = "disgust (0 of 6 images) is below min_class_recall 10 %, which chance explains"
+    assert few.reason.endswith(f"at least 30 %; {named}")
+    assert row(few, "class floor").text == named
+    assert row(few, "class floor").limit == "no class demonstrably below 10 %"
     large = never(60)
     assert not large.promoted
     assert "below min_class_recall 10 %: disgust (0 of 60 images)" in large.reason
+
+
+def test_a_class_below_the_floor_by_chance_is_named_beside_the_comparison_with_the_champion() -> (
+    None
+):
+    labels: Ints = np.concatenate(
+        [np.full(2, 1), np.full(3, 5), np.where(np.arange(600) % 2, 3, 0)]
+    )
+    correct, champion = labels >= 0, labels >= 0
+    correct[:5], champion[:100] = False, False
+    decision = decide(evidence_of(labels, correct, champion), CONFIG)
+    assert row(decision, "better").passed
+    assert decision.promoted
+    assert (
+        "; disgust (0 of 2 images), surprise (0 of 3 images) are below min_class_recall 10 %, "
+        "which chance explains" in decision.reason
+    )
 
 
 def test_a_lost_class_blocks_a_candidate_that_is_better_on_the_whole() -> None:
