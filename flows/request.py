@@ -95,7 +95,11 @@ class RunRequest(FrozenConfig):
         Example:
             RunRequest(recipe="demo", seed=1).command()  # "ferflow run --recipe demo --seed 1"
         """
-        words = ["ferflow", "run", "--recipe", self.recipe]
+        return shlex.join(["ferflow", "run", *self.options()])
+
+    def options(self) -> list[str]:
+        """The options of that command, which `ferflow up` also has."""
+        words = ["--recipe", self.recipe]
         for source in self.data:
             words += ["--data", source]
         if self.seed is not None:
@@ -104,7 +108,7 @@ class RunRequest(FrozenConfig):
             words += ["--set", override]
         if self.store:
             words += ["--store", self.store]
-        return shlex.join(words)
+        return words
 
     def parameters(self) -> dict[str, Any]:
         """The request as the parameters of a flow."""

@@ -8,7 +8,14 @@ from deployments.cli.latest import find_snapshot
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced, print_facts, print_table
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.runs.texts import NOTHING, count_text, moment, short_id, warn
+from deployments.cli.runs.texts import (
+    NOTHING,
+    count_text,
+    moment,
+    rejected_facts,
+    short_id,
+    warn,
+)
 from fer_models.storage.refs import SnapshotRef
 
 if TYPE_CHECKING:
@@ -88,6 +95,7 @@ def _show(dataset: "StoredDataset", children: list[str]) -> None:
             "derived from": dataset.parent or NOTHING,
             "source of": ", ".join(children) or NOTHING,
             "images": f"{dataset.images:,} ({dataset.kept:,} kept)",
+            **rejected_facts(dataset.rejected),
             "splits": _pairs(dataset.splits, ", "),
             "since (UTC)": moment(dataset.made_s),
             "runs": ", ".join(dataset.runs) or NOTHING,

@@ -140,10 +140,26 @@ def _weights_overrides(
         if member.network.pretrained and member.network.name not in OWN_NAMES
     ]
     if not pretrained:
-        raise ConfigError(
-            f"--weights-dir {weights_dir}: expected a member with network.pretrained=true, but all "
-            f"of {', '.join(member.name for member in members)} train from scratch; add "
-            "--set members.NUMBER.network.pretrained=true, or omit the option"
-        )
+        raise ConfigError(f"--weights-dir {weights_dir}: {_no_use_for_weights(members)}")
     folder = json.dumps(absolute_path(weights_dir))
     return tuple(f"members.{number}.network.weights_dir={folder}" for number in pretrained)
+
+
+def _no_use_for_weights(members: tuple[MemberConfig, ...]) -> str:
+    """What is expected of the members, none of which starts from timm's or dlib's weights."""
+    if any(member.network.pretrained for member in members):
+        starts = [
+            f"{member.name} (from "
+            f"{'weights that ship with ferflow' if member.network.pretrained else 'scratch'})"
+            for member in members
+        ]
+        return (
+            "expected a member that starts from timm's or dlib's weights, got "
+            f"{', '.join(starts)}; omit the option"
+        )
+    return (
+        "expected a member with network.pretrained=true, but all "
+        f"of {', '.join(member.name for member in members)} train from scratch; add "
+        "--set members.NUMBER.network.pretrained=true for a network of timm or dlib, or omit the "
+        "option"
+    )

@@ -3,9 +3,6 @@
 import atexit
 import importlib
 import os
-import shlex
-import shutil
-import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -18,6 +15,7 @@ from deployments.cli.options import config_options, request_from, weights_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.review.labels import apply_decisions, labels_option
+from deployments.cli.runs.next_command import next_command
 from deployments.environment import set_quiet_defaults
 from deployments.interrupted import ending_as_cancelled
 from deployments.server.home import API_VARIABLE, configured_api, use_project_home
@@ -82,7 +80,7 @@ def command(
     produced["report_file"] = str(local_report(store, outcome.run))
     exploration = outcome.trained.prepared.exploration
     produced["exploration_file"] = str(local_report(store, exploration))
-    _show(produced, config)
+    _show(produced, config, next_command(request, options["store_url"]))
     return produced
 
 
@@ -217,6 +215,7 @@ def _summary(store: ArtifactStore, outcome: "Outcome") -> Produced:
         "champion": promotion.champion_now,
         "final_fit": promotion.final_fit_id,
         "promoted": promotion.promoted,
+        "verdict": promotion.verdict,
         "reason": promotion.reason,
         "run": outcome.run.id,
         "report": outcome.run.report_url,
@@ -244,7 +243,7 @@ def _model_facts(store: ArtifactStore, evaluation: "EvaluationRef") -> Produced:
     }
 
 
-def _show(produced: Produced, config: PipelineConfig) -> None:
+def _show(produced: Produced, config: PipelineConfig, proposed: str) -> None:
     rows = []
     for model in produced["models"]:
         mark = " ★" if model["id"] == produced["candidate"] else ""
@@ -263,17 +262,16 @@ def _show(produced: Produced, config: PipelineConfig) -> None:
         ["model", "parameters", "validation", "test"],
         rows,
     )
-    verdict = "promoted to champion" if produced["promoted"] else "not promoted"
     done, cached = len(produced["executed_tasks"]), len(produced["cached_tasks"])
     print_facts(
         {
-            "candidate": f"{produced['candidate']}: {verdict}",
+            "candidate": f"{produced['candidate']}: {produced['verdict']}",
             "reason": produced["reason"],
             "champion": str(produced["champion"]),
             "report": produced["report_file"],
             "data": produced["exploration_file"],
             "tasks": f"{done} executed, {cached} from the cache, {produced['seconds']} s",
-            "next": _next_command(config),
+            "next": proposed,
         }
     )
 
@@ -283,19 +281,3 @@ def _interval(split: dict[str, Any] | None) -> str:
         return "-"
     low, high = 100 * split["accuracy_low"], 100 * split["accuracy_high"]
     return f"{100 * split['accuracy']:.1f} [{low:.1f}, {high:.1f}] n={split['n']}"
-
-
-def _next_command(config: PipelineConfig) -> str:
-    program = _program()
-    if config.name == "demo":
-        return f"{program} run --data fer2013.csv --recipe fer2013   (or {program} up, for the UI)"
-    return f"{program} up   (Prefect UI and scheduled retraining)"
-
-
-def _program() -> str:
-    """The command to run ferflow: its name if it is on the PATH, else its file."""
-    if shutil.which("ferflow"):
-        return "ferflow"
-    script = Path(sys.executable).parent / "ferflow"
-    is_below = script.is_relative_to(Path.cwd())
-    return str(script.relative_to(Path.cwd())) if is_below else shlex.quote(str(script))

@@ -56,7 +56,8 @@ MANIFEST_DTYPES: dict[str, str] = {
     "status": "str",
     "reason": "str",
 }
-_KEPT_INFO = ("label_sources", "image_format")
+CHOSEN_FIT = "fit"
+_KEPT_INFO = ("label_sources", "image_format", CHOSEN_FIT)
 _MANIFEST_FILE = "manifest.parquet"
 _FORMAT = b"ferflow-snapshot-1\n"
 
@@ -132,7 +133,7 @@ def write_snapshot(
         step: the step that produced it (`ingest`, `clean`, `split`).
         parent: the snapshot it was derived from.
         tables: additional tables (`truth`, `decisions`) by name; part of the id.
-        info: additional metadata, not part of the id.
+        info: additional metadata; of it, only `fit` is part of the id (also the parent's).
         classes: what the labels number; None: the parent's classes, or FER2013's seven.
         thumbnails: `to_thumbnails(images)`, if that is known already.
         pixel_files: `files_of(images, thumbnails)`, if they exist already.
@@ -143,12 +144,14 @@ def write_snapshot(
     assert table["label"].max() < len(classes)
     tables = tables or {}
     pixels = {} if parent else pixel_files or files_of(images, thumbnails)
+    inherited = _inherited(store, parent)
+    fit = {**inherited, **(info or {})}.get(CHOSEN_FIT, "")
     with hashed_meanwhile(pixels.values()):
-        sha = snapshot_sha(table, images, step, tables, classes)
+        sha = snapshot_sha(table, images, step, tables, classes, fit)
     facts = {
         "step": step,
         "parent": parent.id if parent else None,
-        **_inherited(store, parent),
+        **inherited,
         "classes": classes.info(),
         **summarise(table, classes),
         **(info or {}),
@@ -204,13 +207,15 @@ def snapshot_sha(
     step: str,
     tables: Mapping[str, pd.DataFrame],
     classes: ClassList = FER2013_CLASSES,
+    fit: str = "",
 ) -> str:
     """Sha256 over the values of the manifest and the tables, the pixels and the step (40 hex).
 
     The pixels of images that are not their own thumbnails count by `pixel_sha256` in the manifest.
-    FER2013's seven classes add nothing to it, other classes their names and merges.
+    FER2013's seven classes add nothing to it, other classes their names and merges. A `fit` that
+    was chosen counts, too: square images do not show it.
     """
-    digest = hashlib.sha256(_FORMAT + step.encode())
+    digest = hashlib.sha256(_FORMAT + step.encode() + fit.encode())
     if classes != FER2013_CLASSES:
         digest.update(json_bytes(classes.info()))
     for column, dtype in MANIFEST_DTYPES.items():

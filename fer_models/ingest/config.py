@@ -100,9 +100,11 @@ class DataConfig(FrozenConfig):
         "48 for FER2013.",
     )
     channels: Literal[1, 3] = Field(default=1, description="1 stores grey images, 3 RGB.")
-    fit: Fit = Field(
-        default="crop",
-        description="Images that are not square: crop to the centre, pad with grey, or stretch.",
+    fit: Fit | None = Field(
+        default=None,
+        description="Images that are not square: crop to the centre, pad with grey, or stretch. "
+        "None: crop, but stretch if image_size_px isn't set and all that were measured for it are "
+        "square.",
     )
     faces: Literal["none", "detect"] = Field(
         default="none",

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fer_models.dataset.image_format import MAX_SIZE_PX, THUMBNAIL_PX, ImageFormat
+from fer_models.dataset.image_format import MAX_SIZE_PX, THUMBNAIL_PX, Fit, ImageFormat
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.decoding.tasks import Content, ImageFile
 from fer_models.ingest.files.compression import CompressionError
@@ -21,6 +21,7 @@ from fer_models.ingest.layouts.image_folder import ImageSource
 from fer_models.ingest.locate import Source
 
 _NUM_SAMPLED = 200
+_DEFAULT_FIT: Fit = "crop"
 Size = tuple[int, int]
 
 
@@ -34,7 +35,8 @@ def choose_format(
 
     Without `data.image_size_px` it is the median of the shorter sides of up to 200 faces a source,
     from 48 to 224; for the published FER2013 and synthetic faces that is 48.
-    `data.fit` counts only if one of those is not square. With the setting nothing is sampled.
+    Without `data.fit`, images are stretched if all of those are square, else cropped.
+    With `data.image_size_px` nothing is sampled, and images are cropped.
 
     Args:
         config: the settings.
@@ -43,13 +45,14 @@ def choose_format(
         settings: what the user says of the labels.
     """
     if config.image_size_px:
-        return ImageFormat(config.image_size_px, config.channels, config.fit)
+        return ImageFormat(config.image_size_px, config.channels, config.fit or _DEFAULT_FIT)
     sizes = [
         size
         for source in sources
         for size in sampled_sizes(source, opened.get(source.stem), settings)
     ]
-    fit = config.fit if any(width != height for width, height in sizes) else "stretch"
+    are_square = all(width == height for width, height in sizes)
+    fit = config.fit or ("stretch" if are_square else _DEFAULT_FIT)
     return ImageFormat(_median(sizes), config.channels, fit)
 
 

@@ -17,6 +17,7 @@ from fer_models.classes.mapping import ClassMapping, map_classes
 from fer_models.dataset.columns import COLUMNS_TABLE, IMAGE_ID
 from fer_models.dataset.image_format import THUMBNAIL
 from fer_models.dataset.snapshot import (
+    CHOSEN_FIT,
     KEPT,
     MANIFEST_DTYPES,
     NO_VOTE,
@@ -104,6 +105,8 @@ def ingest_sources(
         report("ingest", len(images), len(images), "images", line)
     if not image_format.is_plain:
         info["image_format"] = asdict(image_format)
+    if config.fit:
+        info[CHOSEN_FIT] = config.fit
     return write_snapshot(
         store,
         manifest,
@@ -152,13 +155,8 @@ def _found_names(read: Sequence[ReadSource]) -> Counter[str]:
         if one.table is not None:
             labels = one.table.fields["label"].to_numpy()
             counts = np.bincount(labels[labels >= 0], minlength=len(one.table.label_names))
-            found.update(
-                {
-                    name: int(count)
-                    for name, count in zip(one.table.label_names, counts, strict=True)
-                    if count
-                }
-            )
+            named = zip(one.table.label_names, counts, strict=True)
+            found.update({name: int(count) for name, count in named if count})
     return found
 
 

@@ -51,7 +51,8 @@ def _validated(settings: dict[str, Any], recipe: str, problems: list[str]) -> Pi
     try:
         config = PipelineConfig.model_validate(settings)
     except ValidationError as error:
-        problems = [*problems, *(_explain(item) for item in error.errors())]
+        found = error.errors()
+        problems = [*problems, *(_explain(item) for item in found if not _follows(item))]
     if problems:
         raise ConfigError(f"invalid configuration (recipe {recipe}):", problems)
     return config
@@ -98,6 +99,11 @@ def _completed(settings: dict[str, Any]) -> dict[str, Any]:
         return PipelineConfig.model_validate(settings).model_dump(mode="json")
     except ValidationError:
         return settings  # validated again after all assignments
+
+
+def _follows(item: Any) -> bool:
+    """Whether a list counts as too short only because its items are invalid, which is listed."""
+    return bool(item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"])
 
 
 def _explain(item: Any) -> str:

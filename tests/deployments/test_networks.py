@@ -132,6 +132,14 @@ def test_weights_dir_without_a_pretrained_member_is_told() -> None:
         config_from({**_OPTIONS, "assignments": (), "weights_dir": "weights"})
 
 
+def test_weights_dir_is_not_for_members_that_start_from_shipped_weights() -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_from({**_OPTIONS, "recipe": "folder-quick", "assignments": (), "weights_dir": "w"})
+    assert "face_cnn (from weights that ship with ferflow)" in caught.value.message
+    assert "omit the option" in caught.value.message
+    assert "--set" not in caught.value.message
+
+
 def test_settings_that_a_recipe_leaves_out_can_be_assigned() -> None:
     config = load_config("fer2013", ["members.2.network.pretrained=true"])
     assert config.members[2].network.pretrained

@@ -92,6 +92,15 @@ def test_a_recipe_that_is_not_a_mapping_is_rejected(tmp_path: Path, text: str) -
         load_config(str(path))
 
 
+def test_a_wrong_member_is_the_only_problem() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config("fer2013-single", ["members.0.training.epochs=-3"])
+    [problem] = caught.value.problems
+    assert problem.startswith("members.0.training.epochs: ")
+    with pytest.raises(ConfigError, match=r"members: .* at least 1 item"):
+        load_config("demo", ["members=[]"])
+
+
 def test_an_unknown_key_in_a_recipe_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "typo.yaml"
     path.write_text("tunning: {enabled: false}\n")

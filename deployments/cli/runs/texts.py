@@ -58,6 +58,16 @@ def accuracy_text(measured: Measured | None, *, with_n: bool = True) -> str:
     return f"{100 * measured.accuracy:.1f} {interval}" + (f" n={measured.n}" if with_n else "")
 
 
+def rejected_facts(num_rejected: int) -> dict[str, str]:
+    """The line about what ingest left out of a snapshot; none if that is nothing."""
+    if not num_rejected:
+        return {}
+    return {
+        "rejected": f"{num_rejected:,} (rows and files that can't be read, listed in "
+        "rejected.parquet)"
+    }
+
+
 def short_id(artifact_id: str | None) -> str:
     """The beginning of an id, enough to name the artifact; `-` for none."""
     return artifact_id[:SHORT_ID] if artifact_id else NOTHING

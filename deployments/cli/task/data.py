@@ -10,6 +10,7 @@ from deployments.cli.output import Produced, print_facts, print_table, progress_
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.outputs import run_option
 from deployments.cli.review.labels import apply_decisions, labels_option
+from deployments.cli.runs.texts import rejected_facts
 from deployments.cli.task.step import Step, number, short, snapshot_option
 from fer_models.classes.described import label_lines
 from fer_models.errors import GateError
@@ -208,6 +209,7 @@ def _report_snapshot(store: ArtifactStore, step: str, snapshot: SnapshotRef) -> 
         {
             "snapshot": snapshot.id,
             "images": f"{info['num_images']} ({info['kept']} kept)",
+            **rejected_facts(info.get("rejected", 0)),
             "splits": ", ".join(f"{name} {count}" for name, count in info["split_counts"].items()),
             "url": snapshot.url,
         }

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fer_models.dataset.image_format import ImageFormat
-from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
+from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot, write_snapshot
 from fer_models.ingest import image_buffer
 from fer_models.ingest.config import DataConfig
 from fer_models.ingest.image_buffer import ImageBuffer, compacted, image_array, joined
@@ -93,6 +93,29 @@ def test_an_image_that_is_not_square_is_fitted_as_set(
         assert image[30, 0] == image[30, 30] == 200
 
 
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_the_fit_that_is_set_also_counts_for_square_images(
+    store: ArtifactStore, tmp_path: Path, fit: str
+) -> None:
+    folder = colour_folder(tmp_path / "faces", [(96, 96)] * 4)
+    assert ingested(store, folder).image_format.fit == "stretch"
+    snapshot = ingested(store, folder, fit=fit)
+    assert snapshot.image_format.fit == fit
+    derived = [
+        write_snapshot(store, one.manifest, one.images, "clean", one.ref)
+        for one in (ingested(store, folder), snapshot)
+    ]
+    assert [open_snapshot(store, ref).image_format.fit for ref in derived] == ["stretch", fit]
+
+
+def test_images_that_are_not_square_are_cropped_by_default(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    folder = colour_folder(tmp_path / "faces", [(96, 96), (96, 120)] * 2)
+    assert ingested(store, folder).image_format.fit == "crop"
+    assert ingested(store, folder, image_size_px=48).image_format.fit == "crop"
+
+
 def test_a_layout_is_recognised_once_an_ingest(
     store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,12 +152,13 @@ def test_sources_of_different_sizes_get_one(store: ArtifactStore, tmp_path: Path
 
 def test_the_format_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     source = str(write_fer2013(tmp_path / "fer2013.csv", random_images(12)))
-    settings: list[dict[str, object]] = [{}, {"channels": 3}, {"image_size_px": 64}, {"fit": "pad"}]
+    settings: list[dict[str, object]] = [{}, {"channels": 3}, {"image_size_px": 64}]
+    settings += [{"fit": "pad"}, {"fit": "crop"}]
     keys = {
         fingerprint_sources(DataConfig.model_validate({"sources": [source], **one}), 0)
         for one in settings
     }
-    assert len(keys) == 4
+    assert len(keys) == 5
 
 
 def test_many_images_go_through_a_file_and_stay_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
