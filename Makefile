@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export RAY_USAGE_STATS_ENABLED ?= 0
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion bench-predict docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve bench-faces bench-fer bench-origin soak fuzz clean-venv
+.PHONY: help setup run test coverage test-all bench-data bench-ingest bench-train bench-gpu bench-promotion bench-predict bench-calibration docs-pictures check audit format lock campaign-pack campaign campaign-merge bench-serve bench-faces bench-fer bench-origin soak fuzz clean-venv
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ bench-promotion: $(STAMP)  ## How often the gate promotes what is better, equal 
 
 bench-predict: $(STAMP)  ## Faces/s and start-up of prediction, torch and onnxruntime (ARGS='--images TABLE')
 	@$(PY) -m tests.benchmarks.bench_predict $(ARGS)
+
+bench-calibration: $(STAMP)  ## How well the probabilities of shipped networks fit (ARGS='--images TABLE')
+	@$(PY) -m tests.benchmarks.bench_calibration $(ARGS)
 
 bench-faces: $(STAMP)  ## How well faces are found, cut out and told from other pictures (ARGS='--images TABLE')
 	@$(PY) -m tests.benchmarks.bench_faces $(ARGS)

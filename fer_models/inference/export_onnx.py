@@ -83,6 +83,8 @@ def write_onnx(
     if tta is not None:
         source = source.with_tta(tta)
     facts = _facts(source)
+    if not with_weights:  # the bundle has it, and lies in the same folder
+        facts = facts.model_copy(update={"familiarity": ""})
     report("export", 0, len(source.parts), "networks", f"exporting {source.full_name}")
     built = onnx_model(source.parts, source.combination, facts)
     report("export", len(source.parts), len(source.parts), "networks")

@@ -44,9 +44,10 @@ def import_bundle(store: ArtifactStore, name: str, snapshot: SnapshotRef) -> Mod
     """Store the model of a bundle, with its predictions for a snapshot's held-out images.
 
     It can then be compared, combined and promoted. The networks of an ensemble are stored, too,
-    each as a model of its own. Unless they were trained on that snapshot, their training images are
-    not known here: if some of the held-out images were among them, the accuracy is too good. A
-    final fit is refused: it has learned from the validation images of its data.
+    each as a model of its own. If held-out images were among their training images, the validation
+    accuracy is too good; the sets of unseen images leave these out if the snapshot that the bundle
+    names is in the store. A final fit is refused: it has learned from the validation images of its
+    data.
 
     Args:
         store: contains the snapshot, receives the model.

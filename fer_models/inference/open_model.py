@@ -7,7 +7,7 @@ them that predicts the same, as all that ferflow ships.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_models.bundles.facts import BundleFacts, EnsembleFacts, read_facts
+from fer_models.bundles.facts import FACTS_SUFFIX, BundleFacts, EnsembleFacts, read_facts
 from fer_models.bundles.names import BUNDLED, bundle_of, is_bundle, is_onnx_file
 from fer_models.bundles.shipped import bundle_files, graph_file, is_graph_of
 from fer_models.bundles.speed import DEFAULT_SPEED, SPEEDS, Speed, views_at
@@ -50,7 +50,8 @@ def open_model(
     check_choice("speed", speed, SPEEDS)
     if is_onnx_file(name):
         opened = open_onnx(Path(name))
-        return _by_onnxruntime(name, opened, speed, opened.facts.familiarity)
+        familiarity = opened.facts.familiarity or _familiarity_beside(Path(name), opened)
+        return _by_onnxruntime(name, opened, speed, familiarity)
     if is_bundle(name):
         return open_bundle(name, speed)
     if store is None:
@@ -121,6 +122,16 @@ def _opened_graph(which: str, graph: Path, facts: BundleFacts | EnsembleFacts) -
         read_weights(file, sha256)
     opened = open_onnx(graph)
     return opened if is_graph_of(opened.facts, facts) else None
+
+
+def _familiarity_beside(path: Path, opened: OnnxModel) -> str:
+    """That of the bundle of the same name in the folder; "" if the file is not its graph."""
+    beside = path.with_suffix(FACTS_SUFFIX)
+    try:
+        facts = read_facts(beside) if beside.is_file() else None
+    except StoreError:  # some other file
+        return ""
+    return facts.familiarity if facts is not None and is_graph_of(opened.facts, facts) else ""
 
 
 def stored_model(store: ArtifactStore, text: str) -> ModelRef:

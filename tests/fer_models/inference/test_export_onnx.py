@@ -9,6 +9,7 @@ import onnx
 import pytest
 from PIL import Image
 
+import fer_models
 from fer_models.combination.rules import MajorityRule
 from fer_models.errors import ConfigError, DataError
 from fer_models.inference.export_onnx import calibration_images, write_onnx
@@ -24,6 +25,8 @@ from fer_models.training.predict import load_network, predict_model, predict_pro
 from tests.fer_models.inference.builders import stored_ensemble, stored_network
 from tests.fer_models.inference.conftest import Exported
 from tests.fer_models.ingest.builders import random_images
+
+WEIGHTS = Path(fer_models.__file__).parent / "weights"
 
 
 def test_a_stored_network_predicts_the_same_as_an_onnx_file(
@@ -128,3 +131,20 @@ def test_a_file_beside_a_bundle_that_predicts_something_else_is_not_used(
     images = random_images(20)
     expected = load_bundled(bundle).at_speed("best").predict(images)
     np.testing.assert_array_equal(open_model(bundle, speed="best").predict(images), expected)
+
+
+def test_a_file_without_weights_takes_the_measure_of_unfamiliarity_from_its_bundle(
+    tmp_path: Path,
+) -> None:
+    folder = Path(shutil.copytree(WEIGHTS, tmp_path / "weights", ignore=_all_but_the_small_one))
+    path, facts = write_onnx(str(folder / "face_cnn_small.json"), folder, with_weights=False)
+    assert facts.familiarity == ""
+    unfamiliarity = open_model(str(path)).unfamiliarity
+    assert unfamiliarity is not None
+    assert np.isfinite(unfamiliarity(random_images(3))).all()
+    (folder / "face_cnn_small.json").write_text("{}")
+    assert open_model(str(path)).unfamiliarity is None
+
+
+def _all_but_the_small_one(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if not name.startswith("face_cnn_small.")]
