@@ -28,16 +28,17 @@ def stored_temperatures(store: ArtifactStore, network: ModelRef) -> dict[int, fl
     Raises:
         StoreError: the network is missing or damaged.
     """
-    snapshot = store.ref(SnapshotRef, store.info(network)["snapshot_id"])
-    views = NUM_VIEWS[model_preprocessing(store, network).get("tta", "none")]
+    info = store.info(network)
     try:
         selected = selected_model(store, network)
         recorded = store.info(selected).get(TEMPERATURES)
         if recorded is not None:
             return {int(number): float(found) for number, found in recorded.items()}
-        found = read_predictions(store, open_snapshot(store, snapshot), selected, ("validation",))
+        snapshot = open_snapshot(store, store.ref(SnapshotRef, info["snapshot_id"]))
+        validation = read_predictions(store, snapshot, selected, ("validation",))["validation"]
     except FerError:
         return {}
-    validation = found["validation"]
     temperature = reliable_temperature(validation.probs_NK, validation.labels)
-    return {} if temperature is None else {views: temperature}
+    if temperature is None:
+        return {}
+    return {NUM_VIEWS[model_preprocessing(store, network).get("tta", "none")]: temperature}

@@ -177,11 +177,8 @@ class TestEnsembleOfAnotherSnapshot:
         candidate = build_model(store, later.ref, "candidate")
         _, found = judged(store, later, candidate, stacking)
         cross_fitted = self.answers(store, snapshot, stacking, read_comparable)
-        assert (
-            cross_fitted.mean()
-            < fitted.argmax(axis=1).__eq__(snapshot.labels(snapshot.positions("validation"))).mean()
-            - 0.03
-        )
+        labels = snapshot.labels(snapshot.positions("validation"))
+        assert cross_fitted.mean() < (fitted.argmax(axis=1) == labels).mean() - 0.03
         np.testing.assert_array_equal(found.correct_N, cross_fitted)
         assert found.compared_N.all()
         assert found.notes == ()
