@@ -18,7 +18,9 @@ class ValidationConfig(FrozenConfig):
         "classes without images.",
     )
     min_images_per_split: int = Field(
-        default=50, ge=1, description="Minimum images per non-empty split; fewer is an error."
+        default=50,
+        ge=1,
+        description="Minimum labelled images per split that has any; fewer is an error.",
     )
     max_class_imbalance: float = Field(
         default=10.0,

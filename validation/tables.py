@@ -57,7 +57,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "test": _OF_KEPT,
     "splits": ("name", "images"),
     "classes": ("name", "images", "splits_without"),
-    "summary": ("name", "images", "labelled", "train", "needs_train", "imbalance"),
+    "summary": (
+        *("name", "images", "labelled", "train", "needs_train", "imbalance"),
+        "splits_without_labels",
+    ),
     "drift": ("name", "distance", "chance", "detail", "drift"),
 }
 
@@ -122,7 +125,8 @@ def _with_relations(kept: pd.DataFrame) -> pd.DataFrame:
 
 
 def _splits(kept: pd.DataFrame) -> pd.DataFrame:
-    counts = kept["split"].value_counts()
+    """One row per split with labelled images, which alone are used."""
+    counts = kept.loc[kept["label"] >= 0, "split"].value_counts()
     present = [name for name in SPLITS if counts.get(name, 0)]
     return pd.DataFrame(
         {
@@ -152,6 +156,8 @@ def _summary(images: pd.DataFrame, kept: pd.DataFrame, classes: ClassList) -> pd
     labels = _training_labels(kept, len(classes)).to_numpy(dtype=np.int64)
     counts = np.bincount(labels, minlength=len(classes))
     present = counts[counts > 0]
+    labelled = set(kept.loc[kept["label"] >= 0, "split"])
+    unlabelled = [name for name in SPLITS if name in set(kept["split"]) - labelled]
     return pd.DataFrame(
         {
             "name": ["all images"],
@@ -160,6 +166,7 @@ def _summary(images: pd.DataFrame, kept: pd.DataFrame, classes: ClassList) -> pd
             "train": [int((kept["split"] == "train").sum())],
             "needs_train": [int((kept["split"] != UNASSIGNED).any())],
             "imbalance": [float(present.max() / present.min()) if len(present) else 1.0],
+            "splits_without_labels": [", ".join(unlabelled) or "none"],
         }
     )
 

@@ -213,7 +213,7 @@ def snapshot_sha(
 
     The pixels of images that are not their own thumbnails count by `pixel_sha256` in the manifest.
     FER2013's seven classes add nothing to it, other classes their names and merges. A `fit` that
-    was chosen counts, too: square images do not show it.
+    was chosen, or that a chosen size implies, counts, too: square images do not show it.
     """
     digest = hashlib.sha256(_FORMAT + step.encode() + fit.encode())
     if classes != FER2013_CLASSES:

@@ -105,8 +105,8 @@ def ingest_sources(
         report("ingest", len(images), len(images), "images", line)
     if not image_format.is_plain:
         info["image_format"] = asdict(image_format)
-    if config.fit:
-        info[CHOSEN_FIT] = config.fit
+    if config.fit or config.image_size_px:  # a size implies to crop, also where all are square
+        info[CHOSEN_FIT] = image_format.fit
     return write_snapshot(
         store,
         manifest,

@@ -24,7 +24,7 @@ from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.image_sizes import choose_format
 from fer_models.ingest.layouts.image_folder import ImageSource, open_images, read_images
 from fer_models.ingest.locate import Source, locate_sources
-from fer_models.ingest.source_table import SourceTable
+from fer_models.ingest.source_table import SourceTable, unlabelled_note
 from fer_models.ingest.table_settings import check_table_settings
 from fer_models.labels import UNLABELLED
 from fer_models.progress import report
@@ -133,14 +133,7 @@ def _read_images(
 
 def _unlabelled_note(table: SourceTable) -> str:
     """How many images of a table have no label though nothing is wrong with them; "" for none."""
-    fields = table.fields
-    count = int(((fields["label"] == UNLABELLED) & (fields["reason"] == "")).sum())
-    if not count:
-        return ""
-    return (
-        f"{count:,} of {len(fields):,} images have no label: they are kept, but not used for "
-        "training or evaluation"
-    )
+    return unlabelled_note(len(table.rows_without_label()), len(table.fields))
 
 
 def _join_votes(source: Source, findings: Findings, read: list[ReadSource]) -> None:

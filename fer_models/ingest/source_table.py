@@ -48,6 +48,22 @@ class SourceTable:
     label_facts: Mapping[str, Any] = field(default_factory=dict)
     """See `LabelReader.facts`."""
 
+    def rows_without_label(self) -> list[int]:
+        """The rows, by their numbers in the source, without a label though nothing is wrong."""
+        fields = self.fields
+        rows = fields.loc[(fields["label"] == UNLABELLED) & (fields["reason"] == ""), "row"]
+        return [int(row) for row in rows]
+
+
+def unlabelled_note(count: int, total: int) -> str:
+    """How many of a source's images have no label, and what that means; "" for none."""
+    if not count:
+        return ""
+    return (
+        f"{count:,} of {total:,} images have no label: they are kept, but not used for training or "
+        "evaluation"
+    )
+
 
 @dataclass
 class TableBuilder:

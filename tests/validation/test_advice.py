@@ -141,7 +141,11 @@ def no_labels(draft: Draft) -> None:
         (grey(128), {}, {"blank_image_share": [BAD]}),
         (grey(0, 4), {"min_std": 0}, {"dark_image_share": [BAD]}),
         (grey(252, 4), {"min_std": 0}, {"bright_image_share": [BAD]}),
-        (no_labels, {"max_unlabelled_fraction": 0.1}, {"unlabelled_share": [UNLABELLED]}),
+        (
+            no_labels,
+            {"max_unlabelled_fraction": 0.1},
+            {"unlabelled_share": [UNLABELLED], "split_sizes": [MIN_PER_SPLIT]},
+        ),
     ],
 )
 def test_each_advised_setting_changes_the_verdict(
@@ -190,7 +194,11 @@ def lost_class(draft: Draft) -> None:
         (many_copies, {"copy_share_drift": SHARE[:1]}),
         (
             no_labels,
-            {"unlabelled_share_drift": SHARE, "unlabelled_share_strong_drift": SHARE[1:]},
+            {
+                "unlabelled_share_drift": SHARE,
+                "unlabelled_share_strong_drift": SHARE[1:],
+                "split_sizes": [MIN_PER_SPLIT],
+            },
         ),
         (
             lost_class,

@@ -231,8 +231,30 @@ def test_unlabelled_images_fail_the_label_checks() -> None:
     draft = valid_draft()
     draft.table["label"] = -1
     results = _results(draft, ValidationConfig(max_unlabelled_fraction=0.5))
-    assert _failed(results) == {"labels_present", "unlabelled_share", "images_per_class"}
+    assert _failed(results) == {
+        *("labels_present", "unlabelled_share", "images_per_class", "splits_labelled"),
+    }
     assert "fraction 1)" in results["unlabelled_share"].observed
+
+
+def test_a_split_without_labels_is_a_warning_of_its_own() -> None:
+    draft = valid_draft()
+    draft.table.loc[draft.table["split"] == "test", "label"] = -1
+    results = _results(draft)
+    assert _failed(results) == {"splits_labelled"}
+    assert results["splits_labelled"].severity == "warning"
+    assert results["splits_labelled"].observed == "test"
+    assert results["split_sizes"].observed == "train 210, validation 70"
+
+
+def test_unlabelled_images_do_not_make_a_split_large_enough() -> None:
+    draft = valid_draft()
+    labelled = [row for label in range(7) for row in draft.rows("test", label)[:7]]
+    others = draft.table.index[draft.table["split"] == "test"].difference(labelled)
+    draft.set("label", [int(row) for row in others], -1)
+    results = _results(draft)
+    assert _failed(results) == {"split_sizes"}
+    assert results["split_sizes"].observed == "test 49"
 
 
 def test_images_without_splits_are_checked_as_a_whole() -> None:

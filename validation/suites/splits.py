@@ -1,4 +1,4 @@
-"""Splits: known names, a training split wherever splits are given, and none too small."""
+"""Splits: known names, a training split wherever splits are given, labels, and none too small."""
 
 from fer_models.dataset.snapshot import SPLITS, UNASSIGNED
 from validation.checks import Check
@@ -39,12 +39,25 @@ def checks(config: ValidationConfig) -> list[Check]:
             "error",
             "splits",
             gxe.ExpectColumnValuesToBeBetween(column="images", min_value=minimum),
-            f"at least {minimum} images in each split that has any",
+            f"at least {minimum} labelled images in each split that has any",
             "add images, or lower validation.min_images_per_split",
             "validation.min_images_per_split",
         ),
+        _splits_labelled(),
         _splits_assigned(),
     ]
+
+
+def _splits_labelled() -> Check:
+    return Check(
+        "splits_labelled",
+        TOPIC,
+        "warning",
+        "summary",
+        gxe.ExpectColumnValuesToBeInSet(column="splits_without_labels", value_set=["none"]),
+        "no split whose images are all unlabelled",
+        "it is not used; add the labels to train or evaluate on it",
+    )
 
 
 def _splits_assigned() -> Check:

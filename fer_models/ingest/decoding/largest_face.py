@@ -31,7 +31,7 @@ def decode_largest_face(data: bytes, target: ImageFormat) -> PixelImage | str:
     photo = decode_photo(data)
     if isinstance(photo, str):
         return photo
-    [found] = _finder()([photo.pixels])
+    [found] = _finder()([photo.pixels], photo.scale)
     return cut_face(photo.pixels, found[0], target) if found else _NO_FACE
 
 

@@ -9,7 +9,7 @@ from fer_models.classes.schemes import LabelScheme
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MISSING = ("-1", "None")
+_MISSING = ("None",)
 
 
 def own_names(schema: "pa.Schema", column: str) -> LabelScheme | None:
@@ -21,10 +21,10 @@ def own_names(schema: "pa.Schema", column: str) -> LabelScheme | None:
 
 
 def texts_without_label(schema: "pa.Schema", column: str) -> tuple[str, ...]:
-    """The values, as texts, of images without a label: -1 and null, but only of a `ClassLabel`.
+    """The values, as texts, of images without a label besides -1: null, if it is a `ClassLabel`.
 
-    Elsewhere -1 may be a class, or a mistake. Source: `datasets.ClassLabel`, "use -1 for missing
-    labels", as in the test split of a challenge.
+    Elsewhere null may be a mistake. `LabelReader` reads -1 as no label in every source. Source of
+    that: `datasets.ClassLabel`, "use -1 for missing labels", as in the test split of a challenge.
     """
     import pyarrow.types as types
 

@@ -24,6 +24,7 @@ from fer_models.labels import UNLABELLED
 
 LEFT_OUT = -2
 """Label of an image that the scheme leaves out, such as AffectNet's "no face"."""
+_NO_LABEL = ("-1", "-1.0")
 _SHOWN_CHARACTERS = 30
 _NUM_SHOWN = 12
 _MIN_SIMILARITY = 0.75
@@ -73,7 +74,7 @@ class LabelReader:
         proven: the scheme that the source itself proves by its columns or files; "" for none.
         own: names that the source itself gives to its numbers, or the scheme of a published file
             that has no other: before `data.label_scheme`, which is for sources without.
-        missing: texts of images without a label.
+        missing: texts of images without a label, besides -1, which no numbering has.
     """
 
     settings: LabelSettings
@@ -106,7 +107,7 @@ class LabelReader:
 
     def read(self, text: str) -> tuple[int, str]:
         """Position of the label in `names` (or UNLABELLED, LEFT_OUT), and its problem or ""."""
-        if self.settings.ignored or text in self.missing:
+        if self.settings.ignored or text.strip() in (*_NO_LABEL, *self.missing):
             return UNLABELLED, ""
         found = self._seen.get(text)
         if found is None:

@@ -77,8 +77,8 @@ def read_parquet_table(
     Columns: the bytes of image files (`png`, `image`); labels, splits and all ten `ferplus_*` if
     there are any. Values of a column `row` must be unique; rows are numbered by their position in
     the file. Numbers mean what the names in the schema say; without names those of `emotion`
-    beside `png` are FER2013's, and others are not read. Where the schema describes the column of
-    labels, -1 and null are images without a label.
+    beside `png` are FER2013's, and others are not read. An image with -1 has no label, nor has one
+    with null where the schema describes the column of labels.
 
     Args:
         file: the file.

@@ -9,6 +9,7 @@ right). KDEF as it is published contains two images whose names are cut off, `AF
 import posixpath
 import re
 
+from fer_models.classes.names import emotion_of
 from fer_models.ingest.findings import Findings
 from fer_models.ingest.formats.labels import LabelSettings
 from fer_models.ingest.layouts.places import Files, Place, Recognised, split_of_folders
@@ -16,6 +17,7 @@ from fer_models.ingest.layouts.places import Files, Place, Recognised, split_of_
 _COMMON = {"AN": "angry", "DI": "disgust", "HA": "happy", "NE": "neutral"}
 _COMMON |= {"SA": "sad", "SU": "surprise"}
 _CUT_OFF = re.compile(r"[AB][FM]\d{2}[A-Z]\.\w+", re.IGNORECASE)
+_BETWEEN_WORDS = re.compile(r"[\W\d_]+")
 _NUM_SHOWN = 3
 _PATTERNS = {
     "JAFFE": (
@@ -27,6 +29,17 @@ _PATTERNS = {
         {**_COMMON, "AF": "fear"},
     ),
 }
+
+
+def emotion_in_name(path: str) -> str:
+    """The only basic emotion among the words of a file's name; "" for none or several.
+
+    Example:
+        emotion_in_name("S005/S005_happy_3.png")  # "happy"
+    """
+    stem = posixpath.splitext(posixpath.basename(path))[0]
+    emotions = {emotion_of(word) for word in _BETWEEN_WORDS.split(stem)} - {""}
+    return emotions.pop() if len(emotions) == 1 else ""
 
 
 def recognise_file_names(

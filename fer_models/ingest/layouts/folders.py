@@ -21,14 +21,18 @@ Parts = tuple[str, ...]
 Grouped = Mapping[Parts, Sequence[str]]
 """Files by the folders that they are in; the work is one of folders, not of files."""
 _MAX_DEPTH = 12
+_NO_CLASS_FOLDERS = (
+    "images lie directly in it, not in class folders: they have no label, and are kept, but not "
+    "used for training or evaluation"
+)
 
 
 @dataclass(frozen=True)
 class FolderLabel:
-    """Split of an image, and the text of its label."""
+    """Split of an image, and the text of its label; None for an unlabelled image."""
 
     split: str
-    label: str
+    label: str | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ def folder_labels(
 ) -> dict[str, FolderLabel]:
     """Split and label of each file in a class folder; misplaced images become faults.
 
+    Images directly in a test folder, without class folders, have no label, which is noted.
+
     Args:
         files: relative POSIX paths.
         findings: receives the faults of the layout.
@@ -68,6 +74,7 @@ def folder_labels(
         findings.add_fault(doubt)
         return {}
     with_images = _image_folders(grouped, images, layout, labels.settings)
+    unlabelled = _unlabelled_test(images, layout)
     found: dict[str, FolderLabel] = {}
     misplaced: dict[str, list[str]] = {}
     for folders, everything in grouped.items():
@@ -75,6 +82,9 @@ def folder_labels(
         # Else there may be a README, or notes beside the class folders.
         paths = everything if is_class else images.get(folders, ())
         label = _folder_label(folders, layout, labels) if paths else ""
+        if folders in unlabelled:
+            label = FolderLabel("test", None)
+            findings.add_note(f"{'/'.join(folders)}/: {len(paths):,} {_NO_CLASS_FOLDERS}")
         if isinstance(label, FolderLabel):
             found |= dict.fromkeys(filter(is_utf8, paths), label)
             paths = [path for path in paths if path not in found]
@@ -122,6 +132,16 @@ def _layout(images: Grouped, settings: LabelSettings) -> Layout:
 def _class_path(folders: Parts, layout: Layout) -> Parts:
     """Folders down to the class folder."""
     return folders[: len(layout.root) + layout.class_level + 1]
+
+
+def _unlabelled_test(images: Grouped, layout: Layout) -> set[Parts]:
+    """Test folders without class folders beside others with them, as in a challenge (SFEW)."""
+    depth = len(layout.root) + 1
+    with_classes = {parts[:depth] for parts in images if len(parts) > depth}
+    if layout.split_level != 0 or not with_classes:
+        return set()
+    flat = {parts for parts in images if len(parts) == depth} - with_classes
+    return {parts for parts in flat if split_of(parts[-1]) == "test"}
 
 
 def _image_folders(

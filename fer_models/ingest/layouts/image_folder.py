@@ -25,7 +25,7 @@ from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelS
 from fer_models.ingest.image_buffer import compacted
 from fer_models.ingest.layouts.places import Files, Place, Recognised
 from fer_models.ingest.layouts.recognise import recognise
-from fer_models.ingest.source_table import NO_VOTES, SourceTable, TableBuilder
+from fer_models.ingest.source_table import NO_VOTES, SourceTable, TableBuilder, unlabelled_note
 from fer_models.labels import UNLABELLED
 
 _HEAD_BYTES = 1 << 16
@@ -115,7 +115,13 @@ def read_images(
     target = settings.image_format
     whole: Part = "largest face" if settings.finds_faces else None
     decoded = decoded_places(places, source.load, source.name, target, decoder, whole)
-    return labels.named(_table(places, read, decoded, findings))
+    table = _table(places, read, decoded, findings)
+    if not settings.ignored:
+        # A layout counts those that it knows to have none.
+        said = [row for row in table.rows_without_label() if places[row].label is not None]
+        if note := unlabelled_note(len(said), len(table.fields)):
+            findings.add_note(note)
+    return labels.named(table)
 
 
 def listed_images(path: Path, settings: LabelSettings) -> list[str]:

@@ -18,6 +18,7 @@ from fer_models.ingest.layouts.places import (
     unlisted_note,
     without_repetitions,
 )
+from fer_models.labels import UNLABELLED
 
 RAFDB_LISTS = ("list_patition_label.txt", "list_partition_label.txt")
 """As published, with its misspelling, and as others write it."""
@@ -99,10 +100,11 @@ def _beyond_basic(rows: Sequence[_Row]) -> dict[int, int]:
 
     Its list of compound expressions has the same name, and other meanings of 1..7.
     """
+    known = {UNLABELLED, *SCHEMES["rafdb"].names}
     lines: dict[int, int] = {}
     for line, (_, text) in rows:
         number = number_of(text)
-        if number is not None and number not in SCHEMES["rafdb"].names:
+        if number is not None and number not in known:
             lines.setdefault(number, line)
     return lines
 

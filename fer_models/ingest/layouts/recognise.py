@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from fer_models.classes.mapping import MIN_CLASSES
 from fer_models.classes.names import class_name
+from fer_models.classes.schemes import is_number
 from fer_models.ingest.config import NONE
 from fer_models.ingest.files.archive import Member
 from fer_models.ingest.files.compression import decompressed, decompressed_head
@@ -17,7 +19,7 @@ from fer_models.ingest.layouts.annotation_table import (
 )
 from fer_models.ingest.layouts.attributes import with_attributes
 from fer_models.ingest.layouts.ferplus_images import recognise_ferplus, vote_lists_in
-from fer_models.ingest.layouts.file_names import recognise_file_names
+from fer_models.ingest.layouts.file_names import emotion_in_name, recognise_file_names
 from fer_models.ingest.layouts.folders import FolderLabel, folder_labels, recognise_folders
 from fer_models.ingest.layouts.label_lists import (
     label_list_in,
@@ -31,6 +33,8 @@ from fer_models.user_input import user_path
 # Those with files of their own first: their labels are certain.
 _BY_FILES: tuple[Recogniser, ...] = (recognise_ferplus, recognise_label_list, recognise_affectnet)
 _BY_CONTENT: tuple[Recogniser, ...] = (recognise_tables, recognise_file_names)
+_NUM_SHOWN = 5
+_MOST = 0.5
 
 
 def recognise(files: Files, settings: LabelSettings, findings: Findings) -> Recognised | None:
@@ -64,7 +68,8 @@ def _layout_of(files: Files, settings: LabelSettings, findings: Findings) -> Rec
             return None
         if found:
             return _unless_folders_differ(found, files, settings, findings)
-    return recognise_folders(files, settings, findings)
+    by_folders = recognise_folders(files, settings, findings)
+    return _unless_people(by_folders, settings, findings) if by_folders else None
 
 
 def label_files(members: Sequence[Member]) -> list[str]:
@@ -112,13 +117,44 @@ def _named(
     return recognise_named_table(files, settings, findings, name, content)
 
 
+def _unknown_classes(found: Recognised, settings: LabelSettings) -> list[str]:
+    """The names of the class folders if none of them is known, nor a number; else none."""
+    labels = sorted({place.label for place in found.places if place.label is not None})
+    is_known = any(is_number(text) or settings.is_known(class_name(text)) for text in labels)
+    return [] if is_known or len(labels) < MIN_CLASSES else labels
+
+
+def _unless_people(
+    found: Recognised, settings: LabelSettings, findings: Findings
+) -> Recognised | None:
+    """Class folders; unknown ones may be people, and are if the names of files are emotions."""
+    if not (names := _unknown_classes(found, settings)):
+        return found
+    shown = ", ".join(names[:_NUM_SHOWN]) + (", ..." if len(names) > _NUM_SHOWN else "")
+    none_known = f"none of the {len(names)} class folders has the name of an emotion ({shown})"
+    emotions = {place.path: emotion_in_name(place.path) for place in found.places}
+    named = [path for path, emotion in emotions.items() if emotion]
+    if len({emotions[path] for path in named}) > 1 and len(named) > len(emotions) * _MOST:
+        findings.add_fault(
+            f"{none_known}, but file names have, such as {named[0]}: if the folders are people, "
+            "list the images in a csv file (path,label) and name it with data.table.path; if they "
+            f"are the classes, set data.table.path={NONE}"
+        )
+        return None
+    note = (
+        f"{none_known}: each is a class of its own; if they are people or sessions, list the "
+        "images in a csv file (path,label) and name it with data.table.path"
+    )
+    return replace(found, notes=[*found.notes, note])
+
+
 def _unless_folders_differ(
     found: Recognised, files: Files, settings: LabelSettings, findings: Findings
 ) -> Recognised | None:
     """A layout by tables or file names, after comparing it with folders that are classes, too."""
     scratch = Findings(findings.source)
     folders = folder_labels(files.names, scratch, LabelReader(settings))
-    texts = {one.label for one in folders.values()}
+    texts = {one.label for one in folders.values() if one.label is not None}
     if scratch.faults or not all(settings.is_known(class_name(text)) for text in texts):
         return found
     reason = _why_unusable(found, len(folders), settings, findings)
@@ -160,10 +196,11 @@ def _differing(
     labels = LabelReader(settings, own=found.own)
     differing = []
     for place in found.places:
-        if place.label is None or place.missing or place.path not in folders:
+        folder = folders.get(place.path)
+        if place.label is None or place.missing or folder is None or folder.label is None:
             continue
         number, _ = labels.read(place.label)
-        by_folder = class_name(folders[place.path].label)
+        by_folder = class_name(folder.label)
         if number >= 0 and labels.names[number] != by_folder:
             differing.append(f"{place.path}: {labels.names[number]} and {by_folder}")
     return differing

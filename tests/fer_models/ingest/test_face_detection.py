@@ -1,14 +1,19 @@
 """With data.faces=detect, photos are cut to their largest face."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fer_models.dataset.image_format import THUMBNAIL
 from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import DataError
+from fer_models.faces.finder import face_finder
+from fer_models.faces.settings import FaceSettings
 from fer_models.ingest.config import DataConfig
+from fer_models.ingest.decoding import largest_face
 from fer_models.ingest.ingest import ingest_sources
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.store import ArtifactStore
@@ -54,3 +59,17 @@ def test_photos_without_a_face_are_problems_with_advice(photos: Path) -> None:
 def test_the_setting_makes_another_snapshot(photos: Path) -> None:
     one, other = (ingested(photos, faces=faces) for faces in ("detect", "none"))
     assert not np.array_equal(one.images[0], other.images[0])
+
+
+def test_the_smallest_face_is_in_pixels_of_the_photo_before_it_is_reduced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture = Image.new("RGB", (4104, 1200), (128, 128, 128))
+    picture.paste(Image.fromarray(photo((60, 60, 96))))  # found as a face of 86 pixels
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    for smallest_px, is_found in ((80, True), (100, False)):
+        finder = face_finder(FaceSettings(min_size_px=smallest_px))
+        monkeypatch.setattr(largest_face, "_finder", lambda finder=finder: finder)
+        face = largest_face.decode_largest_face(content.getvalue(), THUMBNAIL)
+        assert isinstance(face, np.ndarray) == is_found

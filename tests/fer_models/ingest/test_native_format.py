@@ -108,6 +108,21 @@ def test_the_fit_that_is_set_also_counts_for_square_images(
     assert [open_snapshot(store, ref).image_format.fit for ref in derived] == ["stretch", fit]
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_size_that_is_set_crops_whatever_was_ingested_before(
+    store: ArtifactStore, tmp_path: Path, *, is_first: bool
+) -> None:
+    table = write_fer2013(tmp_path / "fer2013.csv", random_images(12))
+    sizes = (48, None) if is_first else (None, 48)
+    snapshots = {size: ingested(store, table, image_size_px=size) for size in sizes}
+    assert {size: one.image_format.fit for size, one in snapshots.items()} == {
+        48: "crop",
+        None: "stretch",
+    }
+    np.testing.assert_array_equal(snapshots[48].images, snapshots[None].images)
+    assert snapshots[48].ref.id == ingested(store, table, image_size_px=48, fit="crop").ref.id
+
+
 def test_images_that_are_not_square_are_cropped_by_default(
     store: ArtifactStore, tmp_path: Path
 ) -> None:

@@ -98,11 +98,14 @@ def test_images_without_a_label_have_none(tmp_path: Path, missing: int | None) -
     assert line.startswith("a.parquet, row 5: expected a label")
 
 
-def test_minus_one_is_a_label_like_others_without_a_description(tmp_path: Path) -> None:
+def test_minus_one_is_no_label_without_a_description_either(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", None, label=[0, 1, 2, 3, -1, 0])
-    _, findings = read(path, scheme="fer2013")
-    [line] = findings.lines(with_rows=True)
-    assert "row 4" in line
+    table, findings = read(path, scheme="fer2013")
+    assert findings.lines(with_rows=True) == []
+    assert table is not None
+    assert table.fields["label"].tolist() == [0, 1, 2, 3, UNLABELLED, 0]
+    _, findings = read(path)  # the other numbers still need a scheme
+    assert "the labels are numbers (0, 1, 2, 3)" in findings.faults[0]
 
 
 @pytest.mark.parametrize(("name", "split"), [("valid", "validation"), ("fer-test", "test")])

@@ -12,6 +12,7 @@ from fer_models.ingest.formats.fields import (
     votes_problem,
 )
 from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader
+from fer_models.labels import UNLABELLED
 
 VOTES = [b"1"] * 10
 
@@ -26,12 +27,18 @@ def test_numbers_and_names_are_labels(text: bytes, label: int) -> None:
     assert (parsed.label, parsed.problems) == (label, {})
 
 
-@pytest.mark.parametrize("text", [b"8", b"-1", b"6.5", b"", b"six", b"=cmd|", b"\xff"])
+@pytest.mark.parametrize("text", [b"8", b"-2", b"6.5", b"", b"six", b"=cmd|", b"\xff"])
 def test_other_labels_are_problems(text: bytes) -> None:
     parsed = parsed_fields({"emotion": text})
     assert parsed.label == -1
     assert list(parsed.problems) == ["emotion"]
     assert "expected an emotion 0..6 (0 angry, 1 disgust" in parsed.problems["emotion"]
+
+
+@pytest.mark.parametrize("text", [b"-1", b"-1.0", b" -1"])
+def test_minus_one_is_no_label(text: bytes) -> None:
+    parsed = parsed_fields({"emotion": text})
+    assert (parsed.label, parsed.problems) == (UNLABELLED, {})
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_quotes_byte_order_mark_and_carriage_returns_are_accepted(tmp_path: Path
         (f"0,{PIXELS.replace(' ', ' 1.5 ', 1)},Training", "got '1.5' as pixel 1"),
         ("0,,Training", "got none"),
         (f"9,{PIXELS},Training", "expected an emotion 0..6"),
-        (f"-1,{PIXELS},Training", "got '-1'"),
+        (f"-2,{PIXELS},Training", "got '-2'"),
         (f"glad,{PIXELS},Training", "3 happy"),
         (f",{PIXELS},Training", "expected an emotion"),
         (f"0,{PIXELS},Public", "expected Usage Training or PublicTest or PrivateTest"),

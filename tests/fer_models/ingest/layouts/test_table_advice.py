@@ -60,6 +60,19 @@ def test_a_table_and_folders_that_differ_are_decided_as_proposed(tmp_path: Path)
     assert by_table != by_folder
 
 
+def test_folders_of_people_are_read_by_a_table_or_as_classes_as_proposed(tmp_path: Path) -> None:
+    names = [f"person{i % 2}/{name}_{i}.png" for i, name in enumerate(NAMES)]
+    path = write_folder(tmp_path / "faces", {name: image_bytes(face(0)) for name in names})
+    [problem] = problems(path)
+    assert "list the images in a csv file (path,label) and name it with data.table.path" in problem
+    assert "if they are the classes, set data.table.path=none" in problem
+    table = tmp_path / "mine.csv"
+    rows = (f"{path},{name}" for path, name in zip(names, NAMES, strict=True))
+    table.write_text("\n".join(["path,label", *rows]))
+    assert sorted(labels_of(read(path, {"path": str(table)}))) == sorted(NAMES)
+    assert set(labels_of(read(path, {"path": "none"}))) == {"person0", "person1"}
+
+
 def test_a_first_line_that_is_an_image_is_read_as_proposed(tmp_path: Path) -> None:
     names = [f"images/{i}.png" for i in range(1, len(NAMES))]  # the first one is missing
     path = folder(tmp_path, "\n".join(f"images/{i},{n}" for i, n in enumerate(NAMES)), names)
