@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from deployments.pages.files import NotServedError
 from fer_models.errors import RunNotFoundError
@@ -10,6 +9,7 @@ from fer_models.history.comparison.compare import compare_runs
 from fer_models.history.comparison.page import comparison_page, moment
 from fer_models.history.record import RunRecord
 from fer_models.history.runs import find_run, list_runs
+from fer_models.reporting.view import percent
 from fer_models.storage.store import ArtifactStore
 
 COMPARE = "compare"
@@ -102,8 +102,11 @@ def _row(run: RunRecord, before: str) -> RunRow:
 
 
 def _result(run: RunRecord) -> str:
-    one: Any = run.headline
-    return f"{one.accuracy:.4f} on {one.n:,} {one.split} images" if one else ""
+    one = run.headline
+    if one is None:
+        return ""
+    interval = f"{100 * one.low:.1f} to {percent(one.high)}"
+    return f"{percent(one.accuracy)} of {one.n:,} {one.split} images ({interval})"
 
 
 def _badge(run: RunRecord) -> tuple[str, str]:

@@ -8,11 +8,12 @@ from typing import Any
 
 from deployments.pages.files import CONTENT_TYPES, Files, NotServedError, is_shown
 from deployments.pages.history import MOST_RUNS, run_rows
+from deployments.pages.models import MODELS, champion_rows, facts_of_model, models_page
+from deployments.pages.render import render
 from fer_models.errors import StoreError
-from fer_models.plotting.page import page_environment
+from fer_models.reporting.view import percent
 from fer_models.storage.refs import ARTIFACT_KINDS
 
-_PACKAGE = "deployments.pages"
 _NEWEST = 10
 _MOST = 500
 _TITLES = {
@@ -47,30 +48,39 @@ class Row:
 
 
 def front_page(files: Files) -> str:
-    """The newest runs, their reports, explorations, validations and reviews."""
+    """The champions, the newest runs, and their reports, explorations, validations and reviews."""
     sections = [_section(files, folder, _NEWEST) for folder in _TITLES]
     others = [kind.folder for kind in ARTIFACT_KINDS if kind.folder not in _TITLES]
     runs = run_rows(files.store, _NEWEST)
-    return _render(
-        "front.html.j2", store=files.store.url, runs=runs, sections=sections, others=others
+    return render(
+        "front.html.j2",
+        store=files.store.url,
+        champions=champion_rows(files.store),
+        runs=runs,
+        sections=sections,
+        others=others,
     )
 
 
 def history_page(files: Files) -> str:
     """All runs, newest first."""
-    return _render("history.html.j2", store=files.store.url, runs=run_rows(files.store, MOST_RUNS))
+    return render("history.html.j2", store=files.store.url, runs=run_rows(files.store, MOST_RUNS))
 
 
 def list_page(files: Files, folder: str) -> str:
-    """The artifacts of a kind, newest first."""
-    return _render("list.html.j2", store=files.store.url, section=_section(files, folder, _MOST))
+    """The artifacts of a kind, newest first; models with what they reach."""
+    if folder == MODELS:
+        return models_page(files)
+    return render("list.html.j2", store=files.store.url, section=_section(files, folder, _MOST))
 
 
 def artifact_page(files: Files, folder: str, artifact_id: str) -> str:
-    """The files of an artifact, and its metadata."""
+    """The files of an artifact, and its metadata; of a model also all that is known about it."""
     artifact = files.artifact(folder, artifact_id)
-    return _render(
-        "artifact.html.j2",
+    facts = facts_of_model(files, artifact_id) if folder == MODELS else None
+    return render(
+        "artifact.html.j2" if facts is None else "model.html.j2",
+        **(facts or {}),
         folder=folder,
         id=artifact_id,
         url=f"{files.store.url}/{folder}/{artifact_id}",
@@ -85,7 +95,7 @@ def artifact_page(files: Files, folder: str, artifact_id: str) -> str:
 
 def message_page(title: str, message: str) -> str:
     """A page with one message, such as an error."""
-    return _render("message.html.j2", title=title, message=message)
+    return render("message.html.j2", title=title, message=message)
 
 
 def _section(files: Files, folder: str, most: int) -> dict[str, Any]:
@@ -122,13 +132,14 @@ def _facts(info: Mapping[str, Any]) -> str:
     numbers = {key: info[key] for key in _COUNTS if isinstance(info.get(key), int)}
     parts += [f"{count:,} {_COUNTS[key]}" for key, count in numbers.items()]
     shares = {key: info[key] for key in _SHARES if isinstance(info.get(key), float)}
-    parts += [f"{key.replace('_', ' ')} {share:.4f}" for key, share in shares.items()]
+    parts += [f"{key.replace('_', ' ')} {percent(share)}" for key, share in shares.items()]
     return ", ".join(parts)
 
 
 def _badge(info: Mapping[str, Any]) -> tuple[str, str] | None:
     if "promoted" in info:
-        return ("pass", "promoted") if info["promoted"] else ("warn", "not promoted")
+        usual = "promoted" if info["promoted"] else "not promoted"
+        return ("pass" if info["promoted"] else "warn"), str(info.get("verdict", usual))
     if "passed" in info:
         return ("pass", "passed") if info["passed"] else ("fail", "rejected")
     return None
@@ -136,7 +147,3 @@ def _badge(info: Mapping[str, Any]) -> tuple[str, str] | None:
 
 def _size(num_bytes: int) -> str:
     return f"{num_bytes:,} bytes" if num_bytes < 10_000 else f"{num_bytes / 1000:,.0f} kB"
-
-
-def _render(template: str, **context: Any) -> str:
-    return page_environment(_PACKAGE).get_template(template).render(**context)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from fer_models.dataset.snapshot import SPLITS
-from fer_models.evaluation.results import VALIDATION
+from fer_models.evaluation.results import TEST, VALIDATION
 from fer_models.history.leaderboard import Accuracy
 from fer_models.history.reading import infos, read_each
 from fer_models.history.record import RunRecord
@@ -37,6 +37,10 @@ class StoredModel(BaseModel):
     validation_accuracy: float | None
     validation: Accuracy | None
     """With its interval; None for a model that was not evaluated."""
+    test: Accuracy | None
+    """Likewise; None also without test images."""
+    cross_validated_accuracy: float | None
+    """Of an ensemble on validation images that its weights were not fitted on."""
     role: str
     """`champion`, `previous` (the champion before) or empty."""
     runs: tuple[str, ...]
@@ -78,10 +82,16 @@ def stored_models(store: ArtifactStore) -> tuple[list[StoredModel], list[str]]:
     known, warnings = infos(store, ModelRef)
     networks = _networks(store, [m for m, info in known.items() if info.get("kind") == NETWORK])
     evaluations, more = infos(store, EvaluationRef)
+    times = store.written_times(EvaluationRef)
+    # Of several evaluations of a model, the newest counts.
+    ordered = sorted(evaluations, key=lambda evaluation: times.get(evaluation, 0.0))
     measured = {
-        info["model_id"]: Accuracy(**info[VALIDATION])
-        for info in evaluations.values()
-        if VALIDATION in info
+        split: {
+            info["model_id"]: Accuracy(**info[split])
+            for info in map(evaluations.__getitem__, ordered)
+            if split in info
+        }
+        for split in (VALIDATION, TEST)
     }
     runs, roles = list_runs(store).runs, _roles(store)
     found = [
@@ -94,7 +104,9 @@ def stored_models(store: ArtifactStore) -> tuple[list[StoredModel], list[str]]:
             snapshot=info.get("snapshot_id"),
             seed=info.get("seed"),
             validation_accuracy=info.get("validation_accuracy"),
-            validation=measured.get(model_id),
+            validation=measured[VALIDATION].get(model_id),
+            test=measured[TEST].get(model_id),
+            cross_validated_accuracy=info.get("cross_validated_accuracy"),
             role=roles.get(model_id, ""),
             runs=_users(runs, model_id),
             made_s=_made_s(store, runs, ModelRef, model_id),

@@ -130,6 +130,7 @@ def _info(facts: RunFacts) -> dict[str, Any]:
         "snapshot_id": facts.snapshot.ref.id,
         "candidate_id": facts.candidate.metrics.model_id,
         "promoted": facts.refs.promotion.promoted,
+        "verdict": facts.refs.promotion.verdict,
         "accuracy": headline.accuracy,
         "n": headline.n,
     }

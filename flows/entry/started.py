@@ -16,17 +16,21 @@ from fer_models.lineage import machine
 from fer_models.processes import PROCESS_LABEL, process_tag
 from fer_models.reporting.collect import RunRefs
 from fer_models.reporting.execution import Execution
+from fer_models.storage.refs import PromotionRef
 from fer_models.tracking.mode import destination
 from flows.entry.names import data_label, data_of, is_generated, run_title, tags_of
-from flows.entry.states import NOT_PROMOTED_STATE, NOTHING_TO_DO_STATE, PROMOTED_STATE
+from flows.entry.states import (
+    CHAMPION_ALREADY_STATE,
+    NOT_PROMOTED_STATE,
+    NOTHING_TO_DO_STATE,
+    PROMOTED_STATE,
+)
 from flows.pipeline_config import PipelineConfig
 from flows.request import RunRequest
 from flows.results import Outcome
 from tasks.execution import RunningExecution
 from tasks.summary import publish_configuration, publish_summary, publish_tracking_problem
 
-PROMOTED = "promoted"
-NOT_PROMOTED = "not-promoted"
 ATTEMPT_LABEL = "ferflow.attempt"
 """Label of a flow run: id of the state in which its process wrote `PROCESS_LABEL`.
 
@@ -157,12 +161,12 @@ class StartedRun:
         self._final = Completed(name=NOTHING_TO_DO_STATE, message=why)
 
     def judged(self, outcome: Outcome) -> Outcome:
-        """Tag the run by the verdict; one without a new champion ends in a state of its own."""
+        """Tag the run by the verdict, and end it in the verdict's state."""
         promotion = outcome.promotion
-        self.tag([PROMOTED if promotion.promoted else NOT_PROMOTED])
+        verdict = _verdict_state(promotion)
+        self.tag([verdict.lower().replace(" ", "-")])
         self._summarise(outcome)
-        name = PROMOTED_STATE if promotion.promoted else NOT_PROMOTED_STATE
-        self._final = Completed(name=name, message=promotion.reason)
+        self._final = Completed(name=verdict, message=promotion.reason)
         return outcome
 
     def _summarise(self, outcome: Outcome) -> None:
@@ -179,3 +183,9 @@ class StartedRun:
         if self._final is None:
             return None
         return Completed(name=self._final.name, message=self._final.message, data=result)
+
+
+def _verdict_state(promotion: PromotionRef) -> str:
+    if not promotion.judged:
+        return CHAMPION_ALREADY_STATE
+    return PROMOTED_STATE if promotion.promoted else NOT_PROMOTED_STATE

@@ -1,8 +1,11 @@
 """Charts of models: accuracy, learning curves."""
 
+import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fer_models.evaluation.results import TEST, VALIDATION, SplitMetrics
 from fer_models.plotting.svg import (
@@ -53,19 +56,21 @@ def accuracy_chart(rows: tuple[ModelRow, ...]) -> str:
     )
 
 
-def curves_chart(rows: list[ModelRow]) -> str:
-    """Loss and accuracy by epoch, up to eight members; validation solid, training dashed."""
+def curves_chart(curves: Mapping[str, pd.DataFrame]) -> str:
+    """Loss and accuracy by epoch; validation solid, training dashed.
+
+    Args:
+        curves: training curve by name of a model; up to eight are drawn.
+    """
 
     def plot(figure: Any) -> None:
         panels = figure.subplots(1, 2)
         for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
-            for number, row in enumerate(rows[:NUM_SERIES_COLOURS]):
-                assert row.curve is not None
-                epochs, colour = row.curve["epoch"], series_colour(number)
-                name = row.metrics.model_name if quantity == "loss" else None
+            for number, (name, curve) in enumerate(shown.items()):
+                epochs, colour = curve["epoch"], series_colour(number)
                 axes.plot(
                     epochs,
-                    row.curve[f"train_{quantity}"],
+                    curve[f"train_{quantity}"],
                     color=colour,
                     linestyle=(0, (3, 2)),
                     linewidth=1.1,
@@ -73,9 +78,9 @@ def curves_chart(rows: list[ModelRow]) -> str:
                 )
                 axes.plot(
                     epochs,
-                    row.curve[f"validation_{quantity}"],
+                    curve[f"validation_{quantity}"],
                     color=colour,
-                    label=name,
+                    label=name if quantity == "loss" else None,
                     marker="o",
                     markersize=3,
                 )
@@ -86,6 +91,7 @@ def curves_chart(rows: list[ModelRow]) -> str:
         percent_axis(panels[1].yaxis)
         figure.legend(loc="outside upper left", ncols=4)
 
+    shown = dict(itertools.islice(curves.items(), NUM_SERIES_COLOURS))
     return render_svg("curves", "Loss and accuracy by epoch", (FULL_WIDTH_IN, 3.6), plot)
 
 

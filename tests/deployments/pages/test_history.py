@@ -21,6 +21,11 @@ def test_two_runs_are_compared_from_the_front_page(store: ArtifactStore) -> None
             assert f'href="/compare/{a.id}/{b.id}"' in listed.text
             assert f'href="/runs/{b.artifacts.report}/"' in listed.text
             assert "first &lt;b&gt;" in listed.text
+            one = b.headline
+            assert one is not None
+            interval = f"({100 * one.low:.1f} to {100 * one.high:.1f}\u202f%)"
+            about = f"{100 * one.accuracy:.1f}\u202f% of {one.n} {one.split} images {interval}"
+            assert about in listed.text
         for names in (f"{a.id}/{b.id}", "latest~1/latest"):
             page = get(server.url, f"/compare/{names}")
             assert page.status == 200

@@ -111,7 +111,7 @@ def test_the_front_page_shows_what_there_is_and_escapes_it(url: str) -> None:
     page = get(url, "/")
     assert page.headers["Cache-Control"] == "no-cache"
     assert 'href="/runs/run1/"' in page.text
-    assert f"demo &lt;b&gt;, snapshot {'s' * 12}, accuracy 0.7123" in page.text
+    assert f"demo &lt;b&gt;, snapshot {'s' * 12}, accuracy 71.2\u202f%" in page.text
     assert "promoted" in page.text
     assert "2 errors" in page.text
     assert "rejected" in page.text

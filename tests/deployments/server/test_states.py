@@ -43,7 +43,7 @@ def _names(*names: str, headers: dict[str, str] = _BROWSER) -> list[str]:
 
 
 def test_a_verdict_is_listed_with_completed_runs_and_a_waiting_run_with_running_ones() -> None:
-    verdicts = ["Promoted", "Not promoted", "Nothing to do", "Skipped"]
+    verdicts = ["Promoted", "Not promoted", "Champion already", "Nothing to do", "Skipped"]
     assert _names("Completed", "Failed") == ["Completed", "Failed", *verdicts]
     assert _names("Running") == ["Running", "Waiting for another training"]
     assert _names("Failed", "Scheduled") == ["Failed", "Scheduled"]

@@ -38,10 +38,11 @@ def judged(run: StartedRun) -> Outcome:
     promotion = PromotionRef(
         id="p",
         url="u",
-        promoted=run.config.seed == 1,
+        promoted=run.config.seed != 2,
         candidate_id="c",
         champion_id=None,
         reason="why",
+        judged=run.config.seed != 3,
     )
     run._summarise = lambda _: None  # type: ignore[method-assign] # these have no artifacts
     return run.judged(Outcome.model_construct(trained=None, promotion=promotion, run=None))
@@ -85,7 +86,12 @@ def test_a_given_name_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "name", "tag"), [(1, "Promoted", "promoted"), (2, "Not promoted", "not-promoted")]
+    ("seed", "name", "tag"),
+    [
+        (1, "Promoted", "promoted"),
+        (2, "Not promoted", "not-promoted"),
+        (3, "Champion already", "champion-already"),
+    ],
 )
 def test_the_final_state_and_a_tag_tell_the_verdict(
     tmp_path: Path, seed: int, name: str, tag: str
