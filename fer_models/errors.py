@@ -47,7 +47,11 @@ class StoreError(FerError):
     exit_code = 2
 
 
-class RunNotFoundError(StoreError):
+class NotFoundError(StoreError):
+    """Nothing, or more than one thing, matches a name that was asked for."""
+
+
+class RunNotFoundError(NotFoundError):
     """No run of the store, or more than one, matches what was asked for."""
 
 

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 
-from fer_models.errors import FerError, StoreError
+from fer_models.errors import FerError, NotFoundError, StoreError
 from fer_models.progress import listening, report
 from tasks.cache.key import KeyExtra, stage_key
 from tasks.completion import FROM_CACHE, Publish, completion_hook
@@ -122,6 +122,8 @@ def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bo
     """Whether a retry may succeed: not after bad input, a gate's rejection or a bug."""
     try:
         state.result(raise_on_failure=True)
+    except NotFoundError:
+        return False
     except StoreError as error:
         return not isinstance(error.__cause__, FileNotFoundError | PermissionError)
     except FerError:

@@ -14,7 +14,7 @@ from fer_models.bundles.facts import (
     read_facts,
 )
 from fer_models.bundles.speed import DEFAULT_SPEED
-from fer_models.errors import StoreError
+from fer_models.errors import NotFoundError, StoreError
 from fer_models.onnx_files.facts import ONNX_SUFFIX, OnnxFacts
 
 _SHIPPED: Traversable = resources.files("fer_models") / "weights"
@@ -99,14 +99,14 @@ def bundle_files(which: str | Path) -> BundleFiles:
     """The files of a shipped bundle by its name, or of any bundle by one of its two files.
 
     Raises:
-        StoreError: no bundle of that name is shipped.
+        NotFoundError: no bundle of that name is shipped.
     """
     if isinstance(which, Path) or which.endswith((FACTS_SUFFIX, WEIGHTS_SUFFIX)):
         path = Path(which)
         return BundleFiles(path.parent, path.stem)
     names = bundled_names()
     if which not in names:
-        raise StoreError(
+        raise NotFoundError(
             f"expected a shipped bundle ({', '.join(names) or 'there are none'}), got {which!r}; "
             "choose one of them, or give the path of a bundle's .json file"
         )
@@ -117,7 +117,7 @@ def graph_file(which: str | Path) -> Path | None:
     """The ONNX file beside a bundle; None without one.
 
     Raises:
-        StoreError: no bundle of that name is shipped.
+        NotFoundError: no bundle of that name is shipped.
     """
     path = Path(str(bundle_files(which).facts)).with_suffix(ONNX_SUFFIX)
     return path if path.is_file() else None

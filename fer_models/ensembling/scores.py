@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from fer_models.ensembling.config import Metric
 from fer_models.evaluation.bootstrap import GroupBootstrap, percentile_interval
+from fer_models.evaluation.intervals import share_interval
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -23,7 +24,7 @@ _SMALLEST_PROBABILITY = 1e-15
 
 
 class Score(NamedTuple):
-    """A score, and the ends of its bootstrap interval at `CONFIDENCE`."""
+    """A score, and the ends of its interval at `CONFIDENCE`."""
 
     value: float
     low: float
@@ -92,16 +93,24 @@ class Resampled:
         bootstrap: GroupBootstrap,
     ) -> None:
         """Score all candidates on all images and on every replicate."""
-        self._metric = metric
+        self._metric, self._groups_N = metric, bootstrap.groups_N
         columns_ANC = [columns(metric, probs_NK, labels_N) for probs_NK in probs_ANK]
+        self._hits_AN = [one[:, 0] > 0 for one in columns_ANC] if metric == "accuracy" else []
         self.values_A = np.array([score_of(metric, one.sum(axis=0)) for one in columns_ANC])
         sums_BC = bootstrap.sums(np.concatenate(columns_ANC, axis=1))
         split_ABC = np.split(sums_BC, len(columns_ANC), axis=1)
         self.values_AB = np.stack([score_of(metric, one) for one in split_ABC])
 
     def score(self, number: int) -> Score:
-        """The score of a candidate with its interval, rounded."""
-        low, high = percentile_interval(self.values_AB[number], CONFIDENCE)
+        """The score of a candidate with its interval, rounded.
+
+        The interval of an accuracy is that of the evaluation (`share_interval`); a model has one
+        for its accuracy, wherever it is shown. Those of the other metrics are bootstrapped.
+        """
+        if self._metric == "accuracy":
+            low, high = share_interval(self._hits_AN[number], self._groups_N, CONFIDENCE)
+        else:
+            low, high = percentile_interval(self.values_AB[number], CONFIDENCE)
         return Score(*(round(float(v), _DECIMALS) for v in (self.values_A[number], low, high)))
 
     def gain(self, new: int, old: int) -> tuple[float, float]:

@@ -42,10 +42,11 @@ class GroupBootstrap:
         if len(groups_N) == 0:
             raise DataError("expected at least one image to resample, got none")
         _, codes = np.unique(groups_N, return_inverse=True)
-        self._codes = codes.astype(np.int64)
-        self.num_groups = int(self._codes.max()) + 1
-        self._order = np.argsort(self._codes, kind="stable")
-        self._starts = np.searchsorted(self._codes[self._order], np.arange(self.num_groups))
+        self.groups_N: Ints = codes.astype(np.int64)
+        """The groups as numbers 0..G-1."""
+        self.num_groups = int(self.groups_N.max()) + 1
+        self._order = np.argsort(self.groups_N, kind="stable")
+        self._starts = np.searchsorted(self.groups_N[self._order], np.arange(self.num_groups))
         rng = np.random.default_rng(seed)
         self._counts_BG = np.empty((replicates, self.num_groups), dtype=np.uint8)
         for counts_G in self._counts_BG:
@@ -68,7 +69,7 @@ class GroupBootstrap:
 
     def counts(self) -> npt.NDArray[np.float32]:
         """How often each image is drawn in every replicate, B x N."""
-        return self._counts_BG[:, self._codes].astype(np.float32)
+        return self._counts_BG[:, self.groups_N].astype(np.float32)
 
 
 def percentile_interval(values_B: Floats, confidence: float) -> tuple[float, float]:

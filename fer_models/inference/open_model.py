@@ -12,7 +12,7 @@ from fer_models.bundles.names import BUNDLED, bundle_of, is_bundle, is_onnx_file
 from fer_models.bundles.shipped import bundle_files, graph_file, is_graph_of
 from fer_models.bundles.speed import DEFAULT_SPEED, SPEEDS, Speed, views_at
 from fer_models.bundles.weights_file import read_weights
-from fer_models.errors import StoreError
+from fer_models.errors import NotFoundError, StoreError
 from fer_models.inference.expression_model import ExpressionModel, checking_predictor
 from fer_models.inference.familiar_faces import later_unfamiliarity, recorded_unfamiliarity
 from fer_models.onnx_files.session import OnnxModel, open_onnx
@@ -55,7 +55,7 @@ def open_model(
     if is_bundle(name):
         return open_bundle(name, speed)
     if store is None:
-        raise StoreError(
+        raise NotFoundError(
             f"model {name!r}: expected a bundle ({BUNDLED}, {BUNDLED}:NAME, or its .json file), an "
             "ONNX file, or a store to look in; pass a store"
         )
@@ -138,15 +138,17 @@ def stored_model(store: ArtifactStore, text: str) -> ModelRef:
     """The stored model of an id, the beginning of an id, or `champion`.
 
     Raises:
-        StoreError: no model matches, or more than one does.
+        NotFoundError: no model matches, or more than one does.
     """
     if not text.strip():
-        raise StoreError("expected the id of a model, got an empty text; pass an id or `champion`")
+        raise NotFoundError(
+            "expected the id of a model, got an empty text; pass an id or `champion`"
+        )
     if not is_champion_alias(text):
         return find_model(store, text)
     entry = named_champion(store, text)
     if entry is None:
-        raise StoreError(
+        raise NotFoundError(
             f"{store.url}: there is no champion yet; run the pipeline, pass a model's id, or check "
             "--store"
         )
@@ -157,7 +159,7 @@ def find_model(store: ArtifactStore, text: str) -> ModelRef:
     """The model whose id starts with `text`; a full URL works as well.
 
     Raises:
-        StoreError: no model matches, or more than one does.
+        NotFoundError: no model matches, or more than one does.
     """
     from fer_models.evaluation.predictions import model_ref
 

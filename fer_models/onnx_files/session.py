@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from fer_models.errors import StoreError
+from fer_models.errors import NotFoundError, StoreError
 from fer_models.onnx_files.facts import IMAGES, METADATA_KEY, PROBABILITIES, VIEWS, OnnxFacts
 from fer_models.processes import num_cores
 
@@ -67,7 +67,9 @@ def open_onnx(path: Path, threads: int | None = None) -> OnnxModel:
         model.predict(images, views=2)  # uint8 N x 48 x 48 -> N x K
     """
     if not path.is_file():
-        raise StoreError(f"{path}: expected an ONNX file, got nothing or a folder; check the path")
+        raise NotFoundError(
+            f"{path}: expected an ONNX file, got nothing or a folder; check the path"
+        )
     session = _session(path, threads or num_cores())
     return OnnxModel(_facts(path, session), session)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_models.classes.described import source_lines
+from fer_models.ensembling.scores import CONFIDENCE
 from fer_models.evaluation.command import evaluation_command
 from fer_models.evaluation.metrics import ReliabilityBins, reliability_bins
 from fer_models.evaluation.results import (
@@ -85,7 +86,8 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "is_cross_validated": all(row.cross_validated for row in facts.rows),
         "candidate": facts.candidate,
         "headline": headline,
-        "confidence_text": f"{round(100 * facts.config.evaluation.confidence, 1):g}",
+        "confidence_text": _level(facts.config.evaluation.confidence),
+        "cross_validated_confidence": _level(CONFIDENCE),
         "split": TEST if facts.has_test else VALIDATION,
         "has_test": facts.has_test,
         "splits": {"validation": VALIDATION, "test": TEST, "unique": _unique(facts)},
@@ -124,6 +126,11 @@ def page_context(facts: RunFacts) -> dict[str, Any]:
         "heat": facts.heat,
         "config_json": facts.config.model_dump_json(indent=2),
     }
+
+
+def _level(confidence: float) -> str:
+    """The level of an interval in percent, without the sign."""
+    return f"{round(100 * confidence, 1):g}"
 
 
 def _verdict(facts: RunFacts) -> dict[str, str]:
@@ -216,9 +223,9 @@ def _charts(facts: RunFacts) -> dict[str, str]:
         rendered["cost"] = ensemble_charts.cost_chart(panel.points)
     if panel is not None and panel.gains:
         rendered["gains"] = ensemble_charts.gains_chart(panel.gains, panel.gain_metric)
-    curve_rows = [row for row in facts.rows if row.curve is not None]
-    if curve_rows:
-        rendered["curves"] = model_charts.curves_chart(curve_rows)
+    curves_of = {row.metrics.model_name: row.curve for row in facts.rows if row.curve is not None}
+    if curves_of:
+        rendered["curves"] = model_charts.curves_chart(curves_of)
     if facts.trials:
         figures = search_charts(facts.trials, facts.config.tuning.search_space)
         rendered |= {figure.name: figure.svg for figure in figures}

@@ -2,7 +2,7 @@
 
 import os
 
-from fer_models.errors import StoreError
+from fer_models.errors import NotFoundError
 from fer_models.storage.refs import ArtifactRef, ModelRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.user_input import user_path
@@ -14,7 +14,7 @@ def find_id(store: ArtifactStore, ref_type: type[ArtifactRef], text: str) -> str
     """The id that starts with `text`; a full URL of an artifact of this store works as well.
 
     Raises:
-        StoreError: `text` is empty or of another place, no id matches, or more than one does.
+        NotFoundError: `text` is empty or of another place, no id matches, or more than one does.
     """
     prefix = _id_part(store, ref_type, text)
     ids = store.list_ids(ref_type)
@@ -28,7 +28,7 @@ def find_id(store: ArtifactStore, ref_type: type[ArtifactRef], text: str) -> str
             else f"no id starts with {prefix!r}"
         )
         available = ", ".join((matches or ids)[:_MAX_SHOWN]) or "none"
-        raise StoreError(f"{store.url}/{ref_type.folder}: {found}; available: {available}")
+        raise NotFoundError(f"{store.url}/{ref_type.folder}: {found}; available: {available}")
     return matches[0]
 
 
@@ -40,7 +40,7 @@ def _id_part(store: ArtifactStore, ref_type: type[ArtifactRef], text: str) -> st
     url = f"{store.url}/{ref_type.folder}"
     got = repr(text) if prefix else f"{text!r}, which names none"
     bundle = "; if it is a bundle, name its .json file" if issubclass(ref_type, ModelRef) else ""
-    raise StoreError(
+    raise NotFoundError(
         f"{url}: expected an id, its beginning, or {url}/ID, got {got}; pass an id of this store, "
         f"or the store that it is in (--store){bundle if prefix else ''}"
     )

@@ -5,7 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
+    FlowRunFilter,
+    FlowRunFilterId,
+)
 from prefect.client.schemas.objects import FlowRun
 
 from fer_models.errors import ConfigError
@@ -80,6 +85,28 @@ def test_the_training_data_may_be_away(store: ArtifactStore, incoming: Path) -> 
 def test_a_run_without_pictures_is_refused(store: ArtifactStore) -> None:
     with pytest.raises(ConfigError, match="expected folders of pictures"):
         predict_batch(store=store.url)
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("net-nope", "no id starts with 'net-nope'"),
+        ("champion", "there is no champion yet"),
+        ("bundled:nope", "expected a shipped bundle"),
+    ],
+)
+def test_a_model_that_does_not_exist_is_refused_without_a_retry(
+    store: ArtifactStore, incoming: Path, model: str, reason: str
+) -> None:
+    stored_network(store)
+    run, message = _run(store, incoming, f"prediction.model={model}")
+    assert run.state_name == "Failed"
+    assert reason in message
+    with get_client(sync_client=True) as client:
+        only = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+        [task] = client.read_task_runs(flow_run_filter=only)
+    assert (task.state_name, task.run_count) == ("Failed", 1)
 
 
 def test_the_parameters_become_settings(tmp_path: Path) -> None:

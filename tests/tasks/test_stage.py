@@ -4,7 +4,7 @@ import pytest
 from prefect import flow
 
 from fer_models.cleaning.config import CleaningConfig
-from fer_models.errors import DataError, StoreError
+from fer_models.errors import DataError, NotFoundError, StoreError
 from fer_models.progress import Progress, listening
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import SnapshotRef
@@ -62,6 +62,7 @@ def _store_error(cause: Exception) -> StoreError:
         (_store_error(FileNotFoundError(2, "no such file")), 1),
         (_store_error(ConnectionError("no answer")), 2),
         (StoreError("no answer"), 2),
+        (NotFoundError("no id starts with 'nope'"), 1),
         (OSError(5, "input/output error"), 2),
         (ConnectionResetError("connection reset"), 2),
     ],

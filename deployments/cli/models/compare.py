@@ -53,6 +53,9 @@ def _verdict(part: "SplitComparison") -> str:
         verdict = "no difference beyond chance"
     left_out = common.only_a + common.only_b + common.relabelled
     rest = f"; {left_out:,} images that differ between the datasets left out" if left_out else ""
+    if common.seen:
+        rest += f"; {common.seen:,} that one of them was trained on left out"
+    rest += "".join(f"; {sentence}" for sentence in part.unknown)
     return (
         f"{verdict}: {100 * one.difference:+.1f} points [{100 * one.low:+.1f}, "
         f"{100 * one.high:+.1f}], McNemar p = {one.p_value:.2g}, n={one.n:,}; only A is right on "

@@ -3,6 +3,7 @@
 N images of the snapshot, P positions in it.
 """
 
+import hashlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -16,12 +17,16 @@ from fer_models.dataset.near_duplicates import find_near_duplicates
 from fer_models.dataset.snapshot import KEPT, DatasetSnapshot, Images, open_snapshot, open_table
 from fer_models.evaluation.seen.trainings import Training, Trainings
 from fer_models.labels import UNLABELLED
-from fer_models.storage.refs import SnapshotRef
+from fer_models.source_hash import source_hash
+from fer_models.storage.json_bytes import json_bytes, json_key
+from fer_models.storage.refs import CopiesRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 _PIXELS, _IMAGE_ID = "pixel_sha256", "image_id"
+_FILE = "near_copies_of_gone.json"
+_ENTRY = "fer_models.evaluation.seen.images"
 
 
 def exactly_seen(
@@ -53,7 +58,8 @@ def seen_with_near_copies(
 ) -> Mask:
     """Which images at P positions of a snapshot were trained on, or have a near copy that was.
 
-    Near copies are those of `find_copies`. Images that this snapshot no longer has count as well.
+    Near copies are those of `find_copies`. Images that this snapshot no longer has count as well;
+    the search for their copies is stored, too.
 
     Args:
         store: holds the snapshots; trainings whose snapshot it lacks are skipped.
@@ -66,7 +72,7 @@ def seen_with_near_copies(
         P bools.
 
     Raises:
-        StoreError: a snapshot is damaged.
+        StoreError: a snapshot is damaged, or the store can't be written.
 
     Example:
         test = snapshot.positions("test")
@@ -81,8 +87,7 @@ def seen_with_near_copies(
     for training in found:
         rest = np.flatnonzero(~seen_P)
         if training.snapshot_id != snapshot.ref.id and len(rest):
-            gone = _gone(store, snapshot, training)
-            seen_P[rest] = _copies_of(gone, snapshot.thumbnails[positions[rest]], stage)
+            seen_P[rest] = _near_gone(store, snapshot, training, positions[rest], stage)
     return seen_P
 
 
@@ -98,7 +103,7 @@ def seen_by_either(
     Exact and near copies count alike. None, if both models have learned from the same images.
 
     Raises:
-        StoreError: a snapshot is damaged.
+        StoreError: a snapshot is damaged, or the store can't be written.
     """
     first, second = pair
     if first.is_same(second):
@@ -119,6 +124,25 @@ def _key(store: ArtifactStore, first: SnapshotRef, second: SnapshotRef) -> str:
 def _learned(manifest: pd.DataFrame, training: Training) -> "pd.Series[bool]":
     usable = (manifest["status"] == KEPT) & (manifest["label"] != UNLABELLED)
     return usable & manifest["split"].isin(training.splits)
+
+
+def _near_gone(
+    store: ArtifactStore, snapshot: DatasetSnapshot, training: Training, rows_R: Ints, stage: str
+) -> Mask:
+    """Which of R rows are near copies of what the snapshot lacks; searched once and stored."""
+    facts = {
+        "snapshot_id": snapshot.ref.id,
+        "trained_on": training.snapshot_id,
+        "splits": list(training.splits),
+        "rows_sha256": hashlib.sha256(rows_R.astype("<i8").tobytes()).hexdigest(),
+    }
+    ref = store.ref(CopiesRef, json_key([facts, source_hash(_ENTRY)]))
+    if store.reuse(ref):
+        return np.isin(rows_R, store.read_json(ref, _FILE))
+    gone = _gone(store, snapshot, training)
+    is_copy_R = _copies_of(gone, snapshot.thumbnails[rows_R], stage)
+    store.put(CopiesRef, ref.id, {_FILE: json_bytes(rows_R[is_copy_R].tolist())}, facts)
+    return is_copy_R
 
 
 def _gone(store: ArtifactStore, snapshot: DatasetSnapshot, training: Training) -> Images:

@@ -60,6 +60,8 @@ class RunComparison(BaseModel):
     overall: PairedDifference | None
     """The candidates on the common images of the split; None if they can't be compared."""
     classes: dict[str, PairedDifference]
+    unknown: tuple[str, ...]
+    """Sentences about training images that are not known, and may be among those compared."""
     problem: str
     """Why the candidates can't be compared; empty if they can."""
 
@@ -70,8 +72,8 @@ def compare_runs(
     """Compare two runs of a store.
 
     The candidates are compared on the images that both runs have in the split, with the same label,
-    by the probabilities that were stored with them. So neither of them has seen the images in
-    training, as far as its run's split keeps them apart.
+    by the probabilities that were stored with them. Images that either was trained on, or a near
+    copy of them, are left out, unless both were trained on the same images.
 
     Args:
         store: holds the artifacts of both.
@@ -106,6 +108,7 @@ def compare_runs(
         common=found.common if found else None,
         overall=found.overall if found else None,
         classes=found.classes if found else {},
+        unknown=found.unknown if found else (),
         problem=problem,
     )
 

@@ -12,6 +12,8 @@ from fer_models.dataset.snapshot import DatasetSnapshot, open_snapshot
 from fer_models.errors import ConfigError, DataError
 from fer_models.evaluation.cross_fitted import read_comparable
 from fer_models.evaluation.predictions import Predictions, held_out_splits, model_ref
+from fer_models.evaluation.seen.images import Mask, seen_by_either
+from fer_models.evaluation.seen.trainings import Trainings, trainings_of
 from fer_models.history.comparison.common import CommonImages, common_images
 from fer_models.history.comparison.paired import (
     Ints,
@@ -37,6 +39,8 @@ class CommonSet(BaseModel):
     relabelled: int
     only_a: int
     only_b: int
+    seen: int
+    """Common images that are left out, because one model was trained on them or on near copies."""
 
     @property
     def is_complete(self) -> bool:
@@ -52,6 +56,8 @@ class SplitComparison(BaseModel):
     common: CommonSet
     overall: PairedDifference
     classes: dict[str, PairedDifference]
+    unknown: tuple[str, ...]
+    """Sentences about training images that are not known, and may be among those compared."""
 
 
 class ModelComparison(BaseModel):
@@ -68,6 +74,7 @@ class Side:
     """A model with its snapshot and predictions."""
 
     store: ArtifactStore
+    model: ModelRef
     snapshot: DatasetSnapshot
     predictions: dict[str, Predictions]
 
@@ -76,11 +83,19 @@ class Side:
         """The group of copies of every image of the snapshot."""
         return find_copies(self.store, self.snapshot).group
 
+    @cached_property
+    def trainings(self) -> Trainings:
+        """All that the weights of the model were trained on."""
+        return trainings_of(self.store, self.model)
+
 
 def compare_models(
     store: ArtifactStore, a: ModelRef, b: ModelRef, splits: Sequence[Split] = SPLITS
 ) -> ModelComparison:
     """Compare model B with model A by the probabilities that were stored with them.
+
+    Images that either was trained on, or a near copy of them, are left out, unless both were
+    trained on the same images; see `seen_by_either`.
 
     Args:
         store: holds both.
@@ -90,7 +105,8 @@ def compare_models(
 
     Raises:
         ConfigError: both are the same model.
-        DataError: the classes differ, or no image is in a split of both.
+        DataError: the classes differ, or no image that neither was trained on is in a split of
+            both.
         StoreError: an artifact is missing or damaged.
 
     Example:
@@ -113,8 +129,8 @@ def compare_models(
 def no_common_images(noun: str, splits: Sequence[Split]) -> str:
     """Why two models or runs can't be compared."""
     return (
-        f"the {noun} have no image with the same label in common in {' or '.join(splits)}: their "
-        "accuracies are of different images and can't be compared"
+        f"the {noun} have no image with the same label in common in {' or '.join(splits)} that "
+        "neither was trained on: their accuracies are of different images and can't be compared"
     )
 
 
@@ -129,25 +145,32 @@ def open_side(store: ArtifactStore, model_id: str, snapshot_id: str | None = Non
     trained_on = snapshot_id or str(store.info(model).get("snapshot_id"))
     snapshot = open_snapshot(store, store.ref(SnapshotRef, trained_on))
     splits = held_out_splits(store, model)
-    return Side(store, snapshot, read_comparable(store, snapshot, model, splits))
+    return Side(store, model, snapshot, read_comparable(store, snapshot, model, splits))
 
 
 def compare_sides(a: Side, b: Side, split: Split) -> SplitComparison | None:
     """The comparison on the images that both have in a split.
 
-    None if there are none, or if one of them was trained on that split (a final fit).
+    None if there are none, or if one of them was trained on that split (a final fit) or, in
+    another training, on all of these images.
     """
     if split not in a.predictions or split not in b.predictions:
         return None
     common = common_images(a.snapshot, b.snapshot, split)
-    return _measured(a, b, split, common) if len(common.rows_a) else None
+    positions = a.predictions[split].positions[common.rows_a]
+    pair = a.trainings, b.trainings
+    seen_N = seen_by_either(a.store, a.snapshot, pair, positions, "compare")
+    return None if seen_N.all() else _measured(a, b, split, common, seen_N)
 
 
-def _measured(a: Side, b: Side, split: Split, common: CommonImages) -> SplitComparison:
-    correct_a = a.predictions[split].correct[common.rows_a]
-    correct_b = b.predictions[split].correct[common.rows_b]
-    labels = a.predictions[split].labels[common.rows_a]
-    groups = a.groups[a.predictions[split].positions[common.rows_a]]
+def _measured(
+    a: Side, b: Side, split: Split, common: CommonImages, seen_N: Mask
+) -> SplitComparison:
+    rows_a, rows_b = common.rows_a[~seen_N], common.rows_b[~seen_N]
+    correct_a = a.predictions[split].correct[rows_a]
+    correct_b = b.predictions[split].correct[rows_b]
+    labels = a.predictions[split].labels[rows_a]
+    groups = a.groups[a.predictions[split].positions[rows_a]]
     return SplitComparison(
         split=split,
         common=CommonSet(
@@ -158,7 +181,9 @@ def _measured(a: Side, b: Side, split: Split, common: CommonImages) -> SplitComp
             relabelled=common.relabelled,
             only_a=common.only_a,
             only_b=common.only_b,
+            seen=int(seen_N.sum()),
         ),
         overall=paired_difference(correct_a, correct_b, groups),
         classes=class_differences(correct_a, correct_b, labels, a.snapshot.classes.names, groups),
+        unknown=tuple(filter(None, (a.trainings.unknown, b.trainings.unknown))),
     )

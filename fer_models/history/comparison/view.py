@@ -47,18 +47,22 @@ def common_text(result: RunComparison) -> str:
     common = result.common
     if common is None:
         return "none"
-    if common.same_snapshot:
-        return f"all {common.n} {result.split} images; both runs have the same snapshot"
-    parts = [f"{common.n} {result.split} images that both runs have"]
-    if common.by_pixels:
-        parts.append(f"{common.by_pixels} of them matched by pixels under another id")
     left_out = {
         "only in A": common.only_a,
         "only in B": common.only_b,
         "with another label": common.relabelled,
+        "that a candidate was trained on": common.seen,
     }
     gone = [f"{count} {where}" for where, count in left_out.items() if count]
-    parts.append(f"left out: {', '.join(gone)}" if gone else "none left out")
+    rest = [f"left out: {', '.join(gone)}"] if gone else []
+    if common.same_snapshot:
+        some = f"{common.n} of {common.n + common.seen}" if common.seen else f"all {common.n}"
+        parts = [f"{some} {result.split} images"]
+        return "; ".join([*parts, "both runs have the same snapshot", *rest, *result.unknown])
+    parts = [f"{common.n} {result.split} images that both runs have"]
+    if common.by_pixels:
+        parts.append(f"{common.by_pixels} of them matched by pixels under another id")
+    parts += [*(rest or ["none left out"]), *result.unknown]
     return f"the snapshots differ: {'; '.join(parts)}"
 
 

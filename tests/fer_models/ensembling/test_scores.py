@@ -5,9 +5,10 @@ import pytest
 from scipy.stats import bootstrap
 
 from fer_models.ensembling.config import METRICS, Metric
-from fer_models.ensembling.scores import Resampled, columns, score
+from fer_models.ensembling.scores import CONFIDENCE, Resampled, columns, score
 from fer_models.evaluation import metrics
 from fer_models.evaluation.bootstrap import GroupBootstrap
+from fer_models.evaluation.intervals import share_of
 from tests.fer_models.ensembling.simulated import draw_members
 
 
@@ -41,6 +42,19 @@ def test_intervals_of_scores_and_gains_agree_with_scipy() -> None:
         assert mine.high == pytest.approx(reference.confidence_interval.high, abs=0.006)
         if mine == found.gain_score(0, 1):
             assert found.gain(0, 1)[1] == pytest.approx(reference.standard_error, rel=0.1)
+
+
+def test_an_accuracy_has_the_interval_of_the_evaluation() -> None:
+    rng = np.random.default_rng(5)
+    probs_MNK, labels_N = draw_members(rng, 120, (1.8, 9.0))
+    groups_N = rng.integers(90, size=120)
+    probs_MNK[1] = np.eye(probs_MNK.shape[2])[labels_N]  # all right: a bootstrap has no spread
+    found = Resampled("accuracy", list(probs_MNK), labels_N, GroupBootstrap(groups_N))
+    for number, probs_NK in enumerate(probs_MNK):
+        share = share_of(probs_NK.argmax(axis=1) == labels_N, groups_N, CONFIDENCE)
+        assert share is not None
+        assert found.score(number) == pytest.approx((share.value, share.low, share.high), abs=1e-6)
+    assert found.score(1).low < 1
 
 
 def test_a_lower_loss_is_a_gain() -> None:

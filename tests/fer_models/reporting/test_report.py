@@ -11,10 +11,11 @@ from fer_models.ensembling.config import EnsembleConfig
 from fer_models.ensembling.ensemble import ensemble_models
 from fer_models.errors import DataError
 from fer_models.evaluation.config import EvaluationConfig
-from fer_models.evaluation.evaluate import evaluate_model
+from fer_models.evaluation.evaluate import evaluate_model, read_evaluation
 from fer_models.labels import CLASS_NAMES
 from fer_models.promotion.config import PromotionConfig
 from fer_models.promotion.promote import promote_candidate
+from fer_models.reporting.view import interval, percent
 from fer_models.storage.config import StoreConfig
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
@@ -62,6 +63,29 @@ def test_page_names_models_verdict_and_figures(shared: Shared, page: "Page") -> 
     lead = f"It classifies {100 * test['accuracy']:.1f} % of {test['n']} test faces correctly"
     assert lead in page.visible_text
     assert f"n = {test['n']}" in page.visible_text
+
+
+def test_an_accuracy_has_one_interval_on_the_whole_page(shared: Shared, page: "Page") -> None:
+    store, run, _ = shared
+    by_id = {one.model_id: read_evaluation(store, one) for one in run.evaluations}
+    for candidate in store.read_json(run.ensemble, "ensemble.json")["candidates"]:
+        if candidate["method"] is None:
+            scores = by_id[candidate["model_id"]].splits["validation"]
+            crossed = candidate["cross_validated"]["accuracy"]
+            assert crossed["value"] == pytest.approx(scores.accuracy, abs=1e-6)
+            ends = (crossed["low"], crossed["high"])
+            assert ends == pytest.approx(scores.intervals["accuracy"], abs=1e-6)
+            shown = f"{percent(scores.accuracy)} {interval(scores)}".replace("\u202f", " ")
+            assert f"{candidate['name']} member {shown}" in page.visible_text
+    assert "Below each accuracy: its 95 % confidence interval. Models" in page.visible_text
+
+
+def test_page_names_the_levels_of_intervals_if_they_differ(shared: Shared) -> None:
+    store, run, _ = shared
+    config = PipelineConfig(evaluation=EvaluationConfig(confidence=0.9))
+    page = Page(store.read_file(run.write(store, config), "report.html").decode())
+    expected = "its 90 % confidence interval (cross-validated: 95 %). Models"
+    assert expected in page.visible_text
 
 
 def test_charts_take_their_colours_from_the_page(page: "Page") -> None:
@@ -151,9 +175,9 @@ def test_a_candidate_that_a_person_made_the_champion_was_not_judged(store: Artif
     Registry(store).set(CHAMPION, champion.id, "back")
     strict = PromotionConfig(min_accuracy=1.0)
     promotion = promote_candidate(store, run.snapshot, champion, strict)
-    page = Page(
-        store.read_file(replace(run, promotion=promotion).write(store), "report.html").decode()
-    )
+    report = replace(run, promotion=promotion).write(store)
+    assert store.info(report)["verdict"] == "champion already"
+    page = Page(store.read_file(report, "report.html").decode())
     assert f"{champion.name} is the champion already" in page.visible_text
     assert "✓ champion already" in page.visible_text
     reason = "The candidate is the champion already (by hand: back); criteria not judged."

@@ -1,10 +1,12 @@
 """Which images of a snapshot were trained on."""
 
 import numpy as np
+import numpy.typing as npt
 
 from fer_models.dataset.snapshot import open_snapshot, pixel_sha256, write_snapshot
 from fer_models.evaluation.seen.images import exactly_seen, seen_with_near_copies
 from fer_models.evaluation.seen.trainings import Training
+from fer_models.progress import Progress, listening
 from fer_models.storage.store import ArtifactStore
 from tests.fer_models.builders import build_snapshot
 from tests.fer_models.lineages import brightened, moved
@@ -55,3 +57,28 @@ def test_near_copies_count_also_of_images_that_are_gone(store: ArtifactStore) ->
     assert not exactly_seen(store, after.ref, trainings)[rows].any()
     seen = seen_with_near_copies(store, after, trainings, rows, "test")
     np.testing.assert_array_equal(rows[seen], learned)
+
+
+def test_near_copies_of_images_that_are_gone_are_searched_once(store: ArtifactStore) -> None:
+    before = open_snapshot(store, build_snapshot(store, num_leaks=0))
+    learned = before.positions("train")[:15]
+    after = brightened(store, before, learned, "test")
+    trained = Training(before.ref.id, TRAIN)
+    rows = after.positions("test")
+
+    def search(training: Training, positions: npt.NDArray[np.int64]) -> tuple[list[int], int]:
+        events: list[Progress] = []
+        with listening(events.append):
+            seen = seen_with_near_copies(store, after, {training}, positions, "seen-test")
+        return positions[seen].tolist(), sum(event.stage == "seen-test" for event in events)
+
+    found, num_events = search(trained, rows)
+    assert found == learned.tolist()
+    assert num_events > 0
+    assert search(trained, rows) == (found, 0)
+    fewer, num_events = search(trained, rows[::2])
+    assert fewer == [row for row in rows[::2] if row in found]
+    assert num_events > 0
+    both, num_events = search(Training(before.ref.id, ("train", "validation")), rows)
+    assert both == found
+    assert num_events > 0
