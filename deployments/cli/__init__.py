@@ -3,7 +3,8 @@
 import importlib
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,16 @@ def _print_json(error: click.ClickException) -> None:
     click.echo(json.dumps(problem, sort_keys=True))
 
 
+@contextmanager
+def _errors_as_json(is_wanted: bool) -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        if is_wanted:
+            _print_json(error)
+        raise
+
+
 class _LazyGroup(click.Group):
     """Imports the module of a command when the command is used."""
 
@@ -112,15 +123,21 @@ class _LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read what stands before the command; with `--json`, an error there is JSON as well."""
+        with _errors_as_json("--json" in args):
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; with `--json`, an error in its arguments is JSON as well."""
-        as_json = "--json" in ctx.args
-        try:
+        with _errors_as_json("--json" in ctx.args):
             return super().invoke(ctx)
-        except click.ClickException as error:
-            if as_json:
-                _print_json(error)
-            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""

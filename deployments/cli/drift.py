@@ -5,7 +5,13 @@ from typing import Any
 import click
 
 from deployments.cli.latest import local_report
-from deployments.cli.options import config_from, config_options
+from deployments.cli.options import (
+    DATA_AS_ARGUMENTS,
+    config_from,
+    picture_options,
+    refuse,
+    without_effect,
+)
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
@@ -18,7 +24,7 @@ _DRIFT_EXIT_CODE = 3
 
 @click.command(name="drift")
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
-@config_options
+@picture_options
 @click.option("--fail", is_flag=True, help="Exit with code 3 if drift is found.")
 @click.option(
     "--emit",
@@ -39,6 +45,7 @@ def command(paths: tuple[str, ...], fail: bool, emit_event: bool, **options: Any
     ferflow drift crops.zip --fail --set retraining.drift.min_images=500
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     set_quiet_defaults()
+    refuse(without_effect(["sources"], DATA_AS_ARGUMENTS))
     config = config_from(options)
     wanted = paths or config.retraining.recent_images
     if not wanted:

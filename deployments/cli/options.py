@@ -1,7 +1,7 @@
 """Options shared by several commands, and the configuration they result in."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -17,9 +17,23 @@ from flows.request import STORE_VARIABLE, RunRequest, absolute_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+DATA_AS_ARGUMENTS = "this command takes pictures as PATH...; name them without the option"
+
 
 def config_options(function: F) -> F:
     """Add `--recipe`, `--data`, `--store`, `--seed` and `--set`."""
+    return _with_options(function)
+
+
+def picture_options(function: F) -> F:
+    """As `config_options`, for commands that take pictures as arguments: no `--data` in the help.
+
+    A command line with it is to be refused with `DATA_AS_ARGUMENTS`.
+    """
+    return _with_options(function, hidden_data=True)
+
+
+def _with_options(function: F, *, hidden_data: bool = False) -> F:
     options = [
         click.option(
             "--recipe",
@@ -32,6 +46,7 @@ def config_options(function: F) -> F:
             "sources",
             multiple=True,
             metavar="PATH",
+            hidden=hidden_data,
             help="Table, archive or folder of images, also s3://..., or 'synthetic'; repeatable.",
         ),
         store_option,
@@ -91,6 +106,43 @@ def notify_option(function: F) -> F:
         help="Block of Prefect that is notified of failed runs, drift and new champions, such as "
         "slack-webhook/team.",
     )(function)
+
+
+def is_given(parameter: str) -> bool:
+    """Whether an option or argument stands on the command line; the environment does not count."""
+    context = click.get_current_context(silent=True)
+    source = context.get_parameter_source(parameter) if context else None
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def without_effect(parameters: Sequence[str], advice: str) -> list[str]:
+    """A problem that names the options that were given in vain; none if none was given.
+
+    Args:
+        parameters: names of the parameters that have no effect in this call.
+        advice: what they belong to, and what to do.
+
+    Example:
+        without_effect(["fps"], "only for a video; pass --video FILE, or omit it")
+        # ["--fps: only for a video; pass --video FILE, or omit it"]
+    """
+    context = click.get_current_context(silent=True)
+    known = context.command.params if context else []
+    given = [one for one in known if one.name in parameters and is_given(one.name)]
+    names = [max(one.opts, key=len) for one in given]
+    return [f"{', '.join(names)}: {advice}"] if names else []
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Refuse a command line that has problems.
+
+    Raises:
+        ConfigError: lists all problems.
+    """
+    if len(problems) == 1:
+        raise ConfigError(problems[0])
+    if problems:
+        raise ConfigError("these options don't go together; nothing was done", problems)
 
 
 def request_from(options: Mapping[str, Any]) -> RunRequest:

@@ -12,7 +12,13 @@ from typing import Any
 import click
 
 from deployments.background import in_background
-from deployments.cli.options import config_options, notify_option, request_from
+from deployments.cli.options import (
+    config_options,
+    notify_option,
+    refuse,
+    request_from,
+    without_effect,
+)
 from deployments.cli.output import Produced, announce
 from deployments.cli.output import reporting_command as reporting
 from deployments.environment import set_quiet_defaults
@@ -89,6 +95,9 @@ def command(
     PREFECT_HOME says otherwise.
     """
     set_quiet_defaults()
+    if configured_api():
+        advice = "PREFECT_API_URL names the Prefect server, so none is started; unset it, or omit"
+        refuse(without_effect(["port"], f"{advice} the option"))
     request = request_from(options)
     config = request.resolve("--set")
     store = ArtifactStore(config.store)

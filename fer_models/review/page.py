@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from fer_models.dataset.snapshot import open_snapshot, open_table
-from fer_models.errors import DataError, FerError
+from fer_models.errors import DataError
 from fer_models.labels import CLASS_NAMES, VOTE_COLUMNS
+from fer_models.output_file import write_output
 from fer_models.plotting.page import page_environment
 from fer_models.progress import report
 from fer_models.review.config import DEFAULT_LIMIT
@@ -84,13 +85,7 @@ def write_review_page(
     """
     text, facts = _render(store, snapshot, current_decisions(store), limit, command)
     data = text.encode()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise FerError(
-            f"{path}: can't write the page ({error.strerror}); choose another --out"
-        ) from error
+    write_output(path, data)
     return facts | {"bytes": len(data), "path": str(path.absolute())}
 
 

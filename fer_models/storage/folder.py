@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class FolderBackend:
             )
         self.root = root.absolute()
         self.url = f"file://{self.root.as_posix().rstrip('/')}"
+        self._made: set[Path] = set()
 
     def size(self, key: str) -> int | None:
         """See `Backend`."""
@@ -116,9 +118,10 @@ class FolderBackend:
             self._remove_empty((self.root / key).parent)
 
     def remove_folder(self, key: str) -> None:
-        """See `Backend`."""
+        """See `Backend`. Folders that this object made are removed too if they are then empty."""
         with self._store_errors(), suppress(FileNotFoundError):
             shutil.rmtree(self.root / key)
+            self._remove_empty((self.root / key).parent, only_made=True)
 
     def arrow_folder(self, key: str) -> tuple[str, Any]:
         """See `Backend`."""
@@ -154,9 +157,13 @@ class FolderBackend:
                 found[key] = StoredObject(status.st_size, status.st_mtime)
         return found
 
-    def _remove_empty(self, folder: Path) -> None:
-        """Remove a folder and those above it while they are empty, except those at the top."""
-        while len(folder.relative_to(self.root).parts) > 1:
+    def _remove_empty(self, folder: Path, *, only_made: bool = False) -> None:
+        """Remove a folder and those above it while they are empty.
+
+        Those at the top, the root and what is above it only if this object made them: a command
+        that fails leaves no store behind that was not there before.
+        """
+        while folder in self._made or not (only_made or self._is_top(folder)):
             try:
                 folder.rmdir()
             except FileNotFoundError:
@@ -166,6 +173,9 @@ class FolderBackend:
                     raise
                 return
             folder = folder.parent
+
+    def _is_top(self, folder: Path) -> bool:
+        return folder == self.root or folder.parent == self.root or folder in self.root.parents
 
     def _temporary(self, key: str, content: Path | bytes | Buffers) -> Path:
         temporary = self._reserved(self.root / key)
@@ -193,11 +203,11 @@ class FolderBackend:
         linked.replace(temporary)
         return True
 
-    @staticmethod
-    def _reserved(target: Path) -> Path:
+    def _reserved(self, target: Path) -> Path:
         """An empty temporary file beside a target; whoever removes empty folders spares its one."""
         temporary = target.with_name(f".{uuid.uuid4().hex}")
         for attempt in range(_ATTEMPTS):
+            self._made.update(takewhile(lambda folder: not folder.exists(), target.parents))
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 temporary.touch()

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from fer_models.errors import ConfigError
-from fer_models.inference.results.files import append_csv, replacing, safe_path
+from fer_models.inference.results.files import append_csv, safe_path
 from fer_models.inference.results.table import BOX_COLUMNS
+from fer_models.output_file import replacing
 from fer_models.video.predict_video import FramePrediction, TrackedFace
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from fer_models.errors import ConfigError, FerError
 from fer_models.inference.picture import Pixels, PredictedFace
 from fer_models.inference.results.drawing import draw_faces
-from fer_models.inference.results.files import replacing
+from fer_models.output_file import replacing
 
 if TYPE_CHECKING:
     import cv2

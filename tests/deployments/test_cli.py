@@ -89,6 +89,24 @@ def test_bad_input_is_one_message_and_exit_code_2(
     assert answer["kind"].endswith("Error")
 
 
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("--bogus run --json", "No such option"),
+        ("--json", "No such option"),
+        ("nonsense --json", "No such command"),
+        ("run --bogus --json", "No such option"),
+        ("task train --json --seed x", "Invalid value"),
+    ],
+)
+def test_a_usage_error_is_json_wherever_it_stands(line: str, problem: str) -> None:
+    result = _ferflow(*line.split())
+    assert result.exit_code == 2
+    [answer] = result.stdout.splitlines()
+    assert problem in json.loads(answer)["error"]
+    assert problem in result.stderr
+
+
 def test_verbose_shows_the_traceback(tmp_path: Path) -> None:
     done = _process("run", "--recipe", "dmeo", "--verbose", cwd=tmp_path)
     assert done.returncode == 2

@@ -200,6 +200,14 @@ def test_formula_like_names_are_defused_and_kept(
     assert Path(row["path"]).is_file()
 
 
+def test_missing_folders_of_outputs_are_created(place: Place, tmp_path: Path) -> None:
+    out, copies = tmp_path / "new" / "a" / "out.csv", tmp_path / "new" / "b" / "copies"
+    arguments = ("--model", str(place.bundle), "--out", str(out), "--annotate", str(copies))
+    done = ferflow("predict", str(place.faces), *arguments)
+    assert done.exit_code == 0, done.output
+    assert len(rows(out)) == len(list(copies.iterdir())) == len(IMAGES)
+
+
 def test_export_tells_files_and_accuracy(place: Place, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     arguments = ("models", "export", "champion", str(folder), "--store", place.store.url)
@@ -224,13 +232,15 @@ def test_export_tells_files_and_accuracy(place: Place, tmp_path: Path) -> None:
         (("{faces}", "--out", "{root}"), ["it is a folder"]),
         (("{faces}", "--out", "out.xlsx"), ["out.xlsx", ".parquet", "--format"]),
         (("{faces}", "--annotate", "{faces}"), ["expected a new or empty folder"]),
-        (("{faces}", "--annotate", "no/where/else"), ["no/where does not exist"]),
+        (("{faces}", "--annotate", "{root}/notes.txt/x"), ["notes.txt is a file, not a folder"]),
         (("*.nothing", "http://host/a.jpg"), ["no file matches", "download it"]),
-        (("{faces}", "--out", "no/where/out.csv"), ["the folder", "no/where does not exist"]),
+        (("{faces}", "--out", "{root}/notes.txt/a/b.csv"), ["notes.txt is a file, not a folder"]),
+        (("{root}/empty", "--out", "{root}/new/out.csv"), ["none of the pictures"]),
+        (("{root}/notes.txt", "--annotate", "{root}/new/copies"), ["none of the pictures"]),
         (("{faces}", "--out", "{faces}/0.png"), ["the file name is that of a picture"]),
         (("{root}/empty",), ["none of the pictures", "the folder contains no pictures"]),
         (("{root}/notes.txt",), ["none of the pictures", "notes.txt"]),
-        (("absent.png", "--out", "a/b.csv", "--model", "x.json"), ["3 problems", "x.json"]),
+        (("absent.png", "--out", "{root}", "--model", "x.json"), ["3 problems", "x.json"]),
         (("{faces}", "--model", "no.safetensors"), ["no.json", "in the same folder"]),
         (("{faces}", "--model", "bundled:"), ["expected a shipped bundle"]),
         (("{faces}", "--model", "bundled:best"), ["there are none", "'best'"]),

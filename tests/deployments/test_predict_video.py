@@ -55,7 +55,10 @@ def test_without_files_the_faces_are_listed(clip: str) -> None:
         (("--video", "{clip}", "photo.jpg"), ["pass only one of them"]),
         (("--fps", "3", "{clip}"), ["--fps: only for a video; pass --video FILE"]),
         (("{clip}",), ["a video, not a picture; `ferflow predict --video FILE` reads it"]),
-        (("--video", "absent.mp4", "--out", "a/b.csv"), ["2 problems", "absent.mp4", "a/b.csv"]),
+        (
+            ("--video", "absent.mp4", "--out", "{clip}/b.csv"),
+            ["2 problems", "absent.mp4", "/b.csv"],
+        ),
         (("--video", "{clip}", "--out", "faces.parquet"), ["ends with .csv or .jsonl"]),
         (("--video", "{clip}", "--annotate", "faces.gif"), ["ends with .mp4, .webm"]),
         (("--video", "98"), ["camera 98: expected a camera of this number"]),

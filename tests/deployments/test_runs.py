@@ -139,7 +139,8 @@ def test_a_run_is_shown_in_full(stored: Stored) -> None:
         (("runs", "open", "latest~9"), "there is no run latest~9"),
         (("runs", "compare", "baseline", "nobody"), "no run has the name 'nobody'"),
         (("runs", "compare", "baseline", "latest~1"), "are the same run"),
-        (("runs", "compare", "baseline", "latest", "--out", "no/where.html"), "create it first"),
+        (("runs", "compare", "baseline", "latest", "--out", "cmp.txt"), "not end with .html or"),
+        (("runs", "compare", "baseline", "latest", "--out", "/dev/null/a.html"), "is a file, not"),
     ],
 )
 def test_a_wrong_run_is_refused_and_the_runs_are_listed(
@@ -153,7 +154,7 @@ def test_a_wrong_run_is_refused_and_the_runs_are_listed(
 
 
 def test_two_runs_are_compared_as_table_json_and_page(stored: Stored, tmp_path: Path) -> None:
-    out = tmp_path / "compare.html"
+    out = tmp_path / "new" / "compare.html"
     result = answer(stored.store, "runs", "compare", "baseline", "latest", "--out", str(out))
     assert result["settings"] == [{"path": "seed", "before": 0, "after": 1}]
     assert result["overall"]["difference"] < 0

@@ -265,3 +265,13 @@ def test_the_scores_of_ensembles_fit_on_a_terminal(
     assert all("[0." in line for line in table[1:])
     headings = [cell.strip() for cell in table[0].strip("┃").split("┃")]
     assert headings == ["model", "accuracy", "log loss", "M multiply-adds"]
+
+
+@pytest.mark.parametrize("line", ["clean", "train", "ingest --data absent.csv", "report"])
+def test_a_step_that_fails_leaves_no_store_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["task", *line.split(), "--store", "typo/x"])
+    assert result.exit_code == 2, result.output
+    assert not list(tmp_path.iterdir())

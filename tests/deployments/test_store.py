@@ -1,14 +1,17 @@
-"""`ferflow store check`: what it prints, its exit codes, its repair."""
+"""`ferflow store`: what it prints, its exit codes, repair and collection."""
 
 import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from deployments.cli.store.group import command
+from fer_models.storage.config import StoreConfig
 from fer_models.storage.refs import DecisionsRef, ModelRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION, Registry
 from fer_models.storage.store import ArtifactStore
@@ -170,3 +173,29 @@ def test_size_by_kind_and_by_run(store: ArtifactStore) -> None:
     assert code == 0
     assert "datasets" in text
     assert "20260101T000000Z-abcdef" in text
+
+
+@pytest.mark.parametrize("line", ["check", "check --deep --repair", "size", "gc", "gc --delete"])
+@pytest.mark.parametrize("name", ["typo/x", "empty", "file"])
+def test_where_no_store_is_none_is_checked_and_none_is_created(
+    tmp_path: Path, line: str, name: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    got = {"empty": "an empty folder", "file": "a file", "typo/x": "no such folder"}[name]
+    url = str(tmp_path / name)
+    result = CliRunner().invoke(command, [*line.split(), "--store", url, "--json"])
+    assert result.exit_code == 2, result.output
+    error = json.loads(result.stdout.splitlines()[-1])["error"]
+    assert f"{url}: expected a store, got {got}; check --store" in error
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["empty", "file"]
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize("line", ["check", "size", "gc --delete"])
+def test_an_empty_prefix_is_no_store(s3_store_url: str, line: str) -> None:
+    store = ArtifactStore(StoreConfig(url=f"{s3_store_url}/typo"))
+    result = CliRunner().invoke(command, [*line.split(), "--store", store.url])
+    assert result.exit_code == 2, result.output
+    assert "typo: expected a store, got nothing below this prefix" in result.stderr
+    assert not store.list_keys("")

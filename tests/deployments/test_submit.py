@@ -204,8 +204,8 @@ def test_unreadable_pictures_are_named(place: Place, tmp_path: Path) -> None:
     ("arguments", "parts"),
     [
         (
-            ("--data", "absent.csv", "--out", "no/x.csv", "--model", "no.json", "--id-column", "i"),
-            ["absent.csv", "no.json", "no does not exist", "the format kaggle has no ids"],
+            ("--data", "absent.csv", "--out", "{test}/x", "--model", "no.json", "--id-column", "i"),
+            ["absent.csv", "no.json", "is a file, not a folder", "the format kaggle has no ids"],
         ),
         (("--format", "labels", "--label-scheme", "rafdb"), ["names instead of numbers"]),
         (("--out", "{test}"), ["this is the file of --data"]),

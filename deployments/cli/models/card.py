@@ -8,8 +8,8 @@ import click
 from deployments.cli.options import open_store, store_option
 from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
-from fer_models.errors import StoreError
 from fer_models.inference.open_model import stored_model
+from fer_models.output_file import check_output, write_output
 
 if TYPE_CHECKING:
     from fer_models.storage.refs import ModelRef
@@ -33,13 +33,14 @@ def card(model_id: str, out: Path | None, store_url: str | None) -> Produced:
     Its texts about use, licence and terms of the data are those of the last run that has the model
     (`ferflow run --set model_card.license=...`, see docs/report.md).
     """
+    target = None if out is None else check_output(out)
     store = open_store(store_url)
     model = stored_model(store, model_id)
     text = card_text(store, model)
-    if out is None:
+    if target is None:
         click.echo(text, nl=False)
     else:
-        write_card(out, text)
+        write_output(target, text)
         click.echo(str(out))
     return {"model": model.id, "file": str(out) if out else None, "card": text}
 
@@ -58,18 +59,3 @@ def card_text(store: "ArtifactStore", model: "ModelRef") -> str:
 
     facts = card_facts(store, model, EvaluationConfig())
     return markdown(model_card(facts, card_config_of_model(store, model.id)))
-
-
-def write_card(path: Path, text: str) -> None:
-    """Write a card to a file.
-
-    Raises:
-        StoreError: the file can't be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise StoreError(
-            f"{path}: can't write the model card ({error.strerror}); choose another --out"
-        ) from error

@@ -3,7 +3,7 @@
 import click
 
 from deployments.cli.models.texts import changed_facts
-from deployments.cli.options import open_store, store_option
+from deployments.cli.options import open_store, refuse, store_option, without_effect
 from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
 from fer_models.inference.open_model import find_model
@@ -59,6 +59,8 @@ def rollback(to: int | None, alias: str, reason: str, store_url: str | None) -> 
     ferflow models rollback --reason "wrong for dark faces"
     ferflow models rollback --to 3 --reason "the last one of May"
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
+    if to is not None:
+        refuse(without_effect(["alias"], "the entry of --to says which champion; omit it"))
     from fer_models.promotion.by_hand import current_user, roll_back
 
     return _say(roll_back(open_store(store_url), reason, current_user(), to, alias))

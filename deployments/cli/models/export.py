@@ -6,13 +6,14 @@ from typing import Any, get_args
 
 import click
 
-from deployments.cli.models.card import card_text, write_card
-from deployments.cli.options import open_store, store_option
+from deployments.cli.models.card import card_text
+from deployments.cli.options import open_store, refuse, store_option, without_effect
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
 from fer_models.bundles.names import is_bundle
-from fer_models.errors import ConfigError, FerError
+from fer_models.errors import FerError
 from fer_models.inference.open_model import stored_model
+from fer_models.output_file import write_output
 from fer_models.progress import warn
 from fer_models.storage.refs import ModelRef
 from fer_models.storage.store import ArtifactStore
@@ -75,11 +76,7 @@ def export(
     With --onnx, MODEL_ID may also be `bundled`, `bundled:NAME` or a bundle's file. The ONNX file
     takes pictures of any size and needs no other file; torch is not needed to run it.
     """
-    _check_options(as_onnx, without_weights, int8, images)
-    if is_bundle(model_id) and not as_onnx:
-        raise ConfigError(
-            f"{model_id}: expected a stored model, got a bundle; add --onnx to export an ONNX file"
-        )
+    _check_options(model_id, as_onnx, without_weights, int8)
     if as_onnx:
         options = {"name": name, "tta": tta, "with_weights": not without_weights}
         return _export_onnx(model_id, folder, store_url, options, (int8, images))
@@ -121,16 +118,24 @@ def _final_note(final_fit_of: str) -> dict[str, str]:
     return {"note": f"a final fit; its accuracy on validation images is that of {final_fit_of}"}
 
 
-def _check_options(as_onnx: bool, without_weights: bool, int8: bool, images: str | None) -> None:
+def _check_options(model: str, as_onnx: bool, without_weights: bool, int8: bool) -> None:
     problems = []
-    if not as_onnx and (without_weights or int8):
-        problems.append("--without-weights and --int8 are for ONNX files; add --onnx")
+    if is_bundle(model) and not as_onnx:
+        problems.append(
+            f"{model}: expected a stored model, got a bundle; add --onnx to export an ONNX file"
+        )
+    if as_onnx:
+        advice = "recorded in a bundle only, not with --onnx; omit it"
+        problems += without_effect(["training_command"], advice)
+    else:
+        advice = "only with --onnx; add it, or omit the option"
+        problems += without_effect(["without_weights", "int8"], advice)
     if int8 and without_weights:
         problems.append("--int8 and --without-weights: the weights of an int8 file are its own")
-    if images is not None and not int8:
-        problems.append("--images is for the calibration of int8; add --int8")
-    if problems:
-        raise ConfigError("; ".join(problems))
+    if not int8:
+        advice = "for the calibration of --int8; add that, or omit the option"
+        problems += without_effect(["images"], advice)
+    refuse(problems)
 
 
 def _export_onnx(
@@ -176,5 +181,5 @@ def _written_card(store: ArtifactStore, model: ModelRef, path: Path) -> list[Pat
     except FerError as error:
         warn("export", f"no model card: {error.message}")
         return []
-    write_card(path, text)
+    write_output(path, text)
     return [path]

@@ -4,12 +4,17 @@ from typing import Any
 
 import click
 
-from deployments.cli.options import min_face_option, store_option
+from deployments.cli.options import (
+    is_given,
+    min_face_option,
+    refuse,
+    store_option,
+    without_effect,
+)
 from deployments.cli.output import Produced
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.prediction.predictor import BUNDLED
+from deployments.cli.prediction.predictor import BUNDLED, search_problems
 from deployments.environment import set_quiet_defaults
-from fer_models.errors import ConfigError
 
 _ONLY_FOR_VIDEO = ("fps", "smooth", "seconds")
 
@@ -107,10 +112,20 @@ def command(paths: tuple[str, ...], video: str | None, **options: Any) -> Produc
 def _check(paths: tuple[str, ...], video: str | None, options: dict[str, Any]) -> None:
     if video is None and not paths:
         raise click.UsageError("Missing argument 'PATH...' (or --video FILE).")
+    problems = []
     if video is not None and paths:
-        raise ConfigError(
+        problems.append(
             f"--video {video} and PATH {paths[0]}: pass only one of them; call the command twice"
         )
-    given = [f"--{name}" for name in _ONLY_FOR_VIDEO if options[name] is not None]
-    if video is None and given:
-        raise ConfigError(f"{', '.join(given)}: only for a video; pass --video FILE, or omit it")
+    if is_given("run_text") and is_given("model_name"):
+        problems.append(
+            f"--run {options['run_text']} and --model {options['model_name']}: pass only one of "
+            "them"
+        )
+    if video is None:
+        advice = "only for a video; pass --video FILE, or omit it"
+        problems += without_effect(_ONLY_FOR_VIDEO, advice)
+    if options["out"] is None:
+        advice = "only with --out FILE; add it, or omit the option"
+        problems += without_effect(["file_format"], advice)
+    refuse([*problems, *search_problems(options["faces"])])

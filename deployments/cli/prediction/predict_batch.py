@@ -6,9 +6,17 @@ from typing import Any, get_args
 
 import click
 
-from deployments.cli.options import config_options, min_face_option, request_from
+from deployments.cli.options import (
+    DATA_AS_ARGUMENTS,
+    min_face_option,
+    picture_options,
+    refuse,
+    request_from,
+    without_effect,
+)
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
+from deployments.cli.prediction.predictor import search_problems
 from deployments.environment import set_quiet_defaults
 from fer_models.faces.found import FacesMode
 from fer_models.storage.store import ArtifactStore
@@ -30,7 +38,7 @@ from flows.request import absolute_path
 )
 @min_face_option
 @click.option("--redo", is_flag=True, help="Predict again what only other models have predicted.")
-@config_options
+@picture_options
 @reporting
 def command(
     paths: tuple[str, ...],
@@ -52,6 +60,13 @@ def command(
     ferflow predict-batch s3://bucket/incoming --store s3://bucket/fer --json
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
     set_quiet_defaults()
+    refuse(
+        [
+            *without_effect(["sources"], DATA_AS_ARGUMENTS),
+            *without_effect(["seed"], "nothing is random in a prediction; omit it"),
+            *search_problems(faces),
+        ]
+    )
     given = {"model": model, "faces": faces, "min_face_px": min_face_px, "redo": redo or None}
     options["assignments"] = (*options["assignments"], *_assignments(paths, given))
     config = request_from(options).resolve("--set")

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deployments.cli.options import open_store
-from fer_models.errors import ConfigError, DataError, FerError, StoreError
+from deployments.cli.options import open_store, without_effect
+from fer_models.errors import DataError, FerError, StoreError
 from fer_models.faces.settings import DEFAULT_FACES, FaceSettings
 
 if TYPE_CHECKING:
@@ -19,12 +19,10 @@ def candidate_of(run_text: str | None, model_name: str, store_url: str | None) -
     """The candidate of the run, if one is named; else the model of `--model`.
 
     Raises:
-        FerError: both are named, or the run has no candidate.
+        FerError: the run is unknown, or has no candidate.
     """
     if run_text is None:
         return model_name
-    if model_name != BUNDLED:
-        raise ConfigError(f"--run {run_text} and --model {model_name}: pass only one of them")
     from fer_models.history.runs import find_run
 
     run = find_run(open_store(store_url), run_text)
@@ -51,11 +49,19 @@ def open_named(options: Mapping[str, Any]) -> "ExpressionModel":
     """The model of `--model` or `--run`, in the store of `--store`.
 
     Raises:
-        FerError: both are named, or the model does not exist or is damaged.
+        FerError: the model does not exist or is damaged, or the run has none.
     """
     store_url = options["store_url"]
     name = candidate_of(options["run_text"], options["model_name"], store_url)
     return open_predictor(name, store_url, options["speed"])
+
+
+def search_problems(faces: str | None) -> list[str]:
+    """What is wrong with the options of the search for faces, given `--faces`."""
+    if faces != "crop":
+        return []
+    advice = "no face is searched for with --faces crop; choose --faces detect or auto, or omit it"
+    return without_effect(["min_face_px"], advice)
 
 
 def face_settings(options: Mapping[str, Any]) -> FaceSettings:

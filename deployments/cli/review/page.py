@@ -8,18 +8,22 @@ from typing import get_args
 import click
 
 from deployments.cli.latest import find_snapshot
-from deployments.cli.options import open_store, store_option
+from deployments.cli.options import open_store, refuse, store_option, without_effect
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.outputs import Outputs, run_option
 from deployments.cli.review.unlabelled import write_unlabelled
 from deployments.cli.task.step import snapshot_option
-from fer_models.errors import ConfigError
+from fer_models.output_file import HTML_SUFFIXES, check_output
 from fer_models.review.config import DEFAULT_LIMIT
 from fer_models.selection.config import DEFAULT_COUNT, Measure
 from fer_models.storage.latest import recall_if_any
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
+
+_OF_PAGE = ("out", "open_it")
+_OF_STORED = ("snapshot_id", "run_text", "limit")
+_OF_UNLABELLED = ("unlabelled", "model", "count", "by", "label_studio", "local_files")
 
 
 @click.command(name="review")
@@ -114,6 +118,7 @@ def command(
     ferflow review --unlabelled /data/incoming --count 100 --open
     ferflow task ingest --data fer2013.csv --decisions decisions-0123456789ab.csv
     """  # noqa: D301 - click's marker for preformatted text
+    refuse(_problems(snapshot_id, bool(unlabelled), label_studio, history))
     store = open_store(store_url)
     if history:
         return _history(store)
@@ -122,11 +127,10 @@ def command(
         facts = write_unlabelled(
             store, unlabelled, model, settings, out, store_url, label_studio, local_files
         )
-        if open_it and label_studio is None:
+        if open_it:
             click.launch(facts["path"])
         return facts
-    if label_studio is not None or local_files is not None:
-        raise ConfigError("--label-studio and --local-files need --unlabelled PATH; name the faces")
+    target = check_output(out, HTML_SUFFIXES)
     outputs = Outputs(store, run_text)
     snapshot = (
         find_snapshot(store, snapshot_id) if snapshot_id else outputs.recall("clean", SnapshotRef)
@@ -135,11 +139,38 @@ def command(
 
     clean = shlex.join([*CLEAN_COMMAND.split(), *_clean_options(store, snapshot, store_url)])
     with progress_display():
-        facts = write_review_page(store, snapshot, out, limit, clean)
+        facts = write_review_page(store, snapshot, target, limit, clean)
     if open_it:
         click.launch(facts["path"])
     _show(facts, clean)
     return facts
+
+
+def _problems(
+    snapshot_id: str | None, unlabelled: bool, label_studio: Path | None, history: bool
+) -> list[str]:
+    """What is wrong with the combination of options."""
+    if history:
+        advice = "--history only lists the versions of decisions; omit one of them"
+        return without_effect(_OF_PAGE + _OF_STORED + _OF_UNLABELLED, advice)
+    if not unlabelled:
+        problems = without_effect(
+            _OF_UNLABELLED, "only with --unlabelled PATH; name the faces, or omit the option"
+        )
+        if snapshot_id is not None:
+            problems += without_effect(["run_text"], "--snapshot names the images; pass only one")
+        return problems
+    problems = without_effect(
+        _OF_STORED, "for the images of a snapshot, not with --unlabelled; omit one of them"
+    )
+    if label_studio is None:
+        problems += without_effect(
+            ["local_files"], "only with --label-studio DIR; name the folder, or omit the option"
+        )
+    else:
+        advice = "--label-studio writes tasks instead of the page; omit one of them"
+        problems += without_effect(_OF_PAGE, advice)
+    return problems
 
 
 def _clean_options(store: ArtifactStore, snapshot: SnapshotRef, store_url: str | None) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployments.cli.output import Produced, print_facts, progress_display
-from fer_models.errors import ConfigError, FerError
+from fer_models.output_file import HTML_SUFFIXES, check_output, write_output
 from fer_models.storage.store import ArtifactStore
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ def write_unlabelled(
     Raises:
         FerError: the input is wrong, or a file can't be written.
     """
-    if local_files is not None and label_studio is None:
-        raise ConfigError("--local-files belongs to --label-studio DIR; name the folder, too")
+    if label_studio is None:
+        check_output(out, HTML_SUFFIXES)
+    else:
+        check_output(label_studio / TASKS_FILE)
     from fer_models.selection.choose import choose_faces
     from fer_models.selection.config import SelectionConfig
 
@@ -52,7 +54,7 @@ def _write_page(store: ArtifactStore, selection: "Selection", out: Path, command
     from fer_models.selection.page import page_of
 
     text = page_of(store, selection.ref, command)
-    _write(out, text)
+    write_output(check_output(out), text)
     return {"path": str(out.absolute()), "file": saved_name(selection.ref.id)}
 
 
@@ -63,19 +65,9 @@ def _write_tasks(
     from fer_models.storage.json_bytes import json_bytes
 
     tasks = tasks_of(store, selection.ref, local_files)
-    _write(folder / TASKS_FILE, json_bytes(tasks, sort_keys=False).decode())
-    _write(folder / CONFIG_FILE, labeling_config(selection.facts["classes"]))
+    write_output(folder / TASKS_FILE, json_bytes(tasks, sort_keys=False))
+    write_output(folder / CONFIG_FILE, labeling_config(selection.facts["classes"]))
     return {"path": str(folder.absolute()), "tasks": len(tasks), "file": "EXPORT.json"}
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FerError(
-            f"{path}: can't write the file ({error.strerror}); choose another"
-        ) from error
 
 
 def _show(facts: Produced, command: str) -> None:

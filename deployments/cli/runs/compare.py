@@ -10,6 +10,7 @@ from deployments.cli.output import Produced, print_facts, print_table
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.runs.texts import accuracy_text, short_id, value_text
 from fer_models.errors import ConfigError
+from fer_models.output_file import HTML_SUFFIXES, check_output, write_output
 
 if TYPE_CHECKING:
     from fer_models.history.comparison.compare import RunComparison
@@ -44,10 +45,7 @@ def compare(
     ferflow runs compare latest~1 latest
     ferflow runs compare baseline 20261128T05 --out compare.html
     """  # noqa: D301 - click's marker for a paragraph that keeps its line breaks
-    if out is not None and not out.absolute().parent.is_dir():
-        raise ConfigError(
-            f"--out {out}: there is no folder {out.absolute().parent}; create it first"
-        )
+    target = None if out is None else check_output(out, HTML_SUFFIXES)
     from fer_models.history.comparison.compare import compare_runs
     from fer_models.history.runs import find_run
 
@@ -60,12 +58,12 @@ def compare(
     result = compare_runs(store, a, b, split)
     _show(result)
     produced = result.model_dump(mode="json", exclude={"a": {"config"}, "b": {"config"}})
-    if out is not None:
+    if target is not None:
         from fer_models.history.comparison.page import comparison_page
 
-        out.write_text(comparison_page(store, result), encoding="utf-8")
-        click.echo(f"page  {out.absolute()}")
-        produced["out"] = str(out.absolute())
+        write_output(target, comparison_page(store, result))
+        click.echo(f"page  {target}")
+        produced["out"] = str(target)
     return produced
 
 

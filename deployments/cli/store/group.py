@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployments.cli.options import open_store, store_option
+from deployments.cli.options import store_option
 from deployments.cli.output import Produced, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.runs.texts import count_text, short_id
+from deployments.cli.store.existing import existing_store, refuse_empty
 from deployments.cli.store.space import gc, size
 
 if TYPE_CHECKING:
@@ -47,9 +48,11 @@ def check(deep: bool, repair: bool, store_url: str | None) -> Produced:
     """  # noqa: D301 - click keeps the lines of a paragraph that starts with \b
     from fer_models.storage.upkeep.check import check_store, repair_store
 
-    store = open_store(store_url)
+    store = existing_store(store_url)
     with progress_display():
         checked = check_store(store, deep=deep)
+    if not checked.num_artifacts:
+        refuse_empty(store)
     _show(checked, store.url)
     forgotten = repair_store(store, checked) if repair else ()
     if forgotten:

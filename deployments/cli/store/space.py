@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployments.cli.options import open_store, store_option
+from deployments.cli.options import store_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.runs.texts import count_text
+from deployments.cli.store.existing import existing_store, refuse_empty
 from fer_models.storage.upkeep.config import RetentionConfig
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ def size(store_url: str | None) -> Produced:
     """  # noqa: D301 - click keeps the lines of a paragraph that starts with \b
     from fer_models.storage.upkeep.sizes import measure_store
 
-    store = open_store(store_url)
+    store = existing_store(store_url)
     sizes = measure_store(store)
+    if not sizes.kinds:
+        refuse_empty(store)
     kinds = [[one.kind, str(one.count), megabytes(one.num_bytes)] for one in sizes.kinds]
     print_table(f"{store.url}: {megabytes(sizes.num_bytes)} MB", ["kind", "number", "MB"], kinds)
     if sizes.runs:
@@ -82,7 +85,8 @@ def gc(
     from fer_models.storage.upkeep.collect import collect
     from fer_models.storage.upkeep.plan import plan_collection
 
-    store = open_store(store_url)
+    store = existing_store(store_url)
+    refuse_empty(store)
     retention = RetentionConfig(keep_days=keep_days, keep_runs=keep_runs, min_age_h=min_age_h)
     with progress_display():
         plan = collect(store, retention) if delete else plan_collection(store, retention)

@@ -25,7 +25,7 @@ from fer_models.storage.store import ArtifactStore
 @reporting
 def ingest(decisions_file: Path | None, **options: Any) -> Produced:
     """Read the sources into a raw snapshot, and add the faces that people have labelled."""
-    step = Step(options)
+    step = Step(options, takes_data=True)
     from tasks.ingest import ingest as stage
     from tasks.labelled import labelled_faces
 

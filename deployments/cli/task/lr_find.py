@@ -9,8 +9,10 @@ from deployments.cli.options import config_options, weights_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.outputs import run_option
+from deployments.cli.prediction.predictor import attempt, raise_all
 from deployments.cli.task.step import Step, snapshot_option
-from fer_models.errors import ConfigError
+from fer_models.errors import ConfigError, FerError
+from fer_models.output_file import check_output, replacing
 
 if TYPE_CHECKING:
     from fer_models.training.lr_finder import RateCurve
@@ -44,13 +46,12 @@ def lr_find(
     """Train with a rising learning rate and plot the loss over it."""
     step = Step(options)
     known = [member.name for member in step.config.members]
-    problems = []
+    errors: list[FerError] = []
     if name is not None and name not in known:
-        problems.append(f"--member {name}: expected one of {', '.join(known)}")
-    if not out.absolute().parent.is_dir():
-        problems.append(f"--out {out}: there is no folder {out.absolute().parent}; create it first")
-    if problems:
-        raise ConfigError("lr-find can't start", problems)
+        errors.append(ConfigError(f"--member {name}: expected one of {', '.join(known)}"))
+    target = attempt(lambda: check_output(out, (".png",)), errors)
+    raise_all(errors)
+    assert target is not None
     from fer_models.dataset.snapshot import open_snapshot
     from fer_models.training.inputs.data import training_data
     from fer_models.training.inputs.native_input import with_native_input
@@ -62,13 +63,13 @@ def lr_find(
     snapshot = open_snapshot(step.store, ref)
     with progress_display():
         curve = search(training_data(snapshot).train, member, step.config.seed, steps)
-    _plot(curve, member.name, out)
+    _plot(curve, member.name, target)
     facts = {
         "member": member.name,
         "suggested": curve.suggested,
         "lowest_loss_at": curve.lowest,
         "now": member.training.learning_rate,
-        "plot": str(out.absolute()),
+        "plot": str(target),
     }
     ignored = ignored_settings(member)
     shown = facts | ({"tried without": ", ".join(ignored)} if ignored else {})
@@ -87,4 +88,5 @@ def _plot(curve: "RateCurve", name: str, out: Path) -> None:
     axes.set_title(f"{name}: learning-rate range test", fontsize=10)
     axes.legend(frameon=False)
     axes.grid(alpha=0.3)
-    figure.savefig(out, dpi=120, format="png")
+    with replacing(out) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")

@@ -169,7 +169,7 @@ def promote(snapshot_id: str | None, model_id: str | None, **options: Any) -> Pr
 @reporting
 def report(snapshot_id: str | None, **options: Any) -> Produced:
     """Write the HTML report of the latest steps. Evaluates the models if necessary."""
-    step = Step(options)
+    step = Step(options, takes_data=True)
     check_tracking(step.config.tracking)
     from tasks.evaluate import evaluate as evaluate_stage
     from tasks.report import report as stage

@@ -10,7 +10,7 @@ import click
 import yaml
 
 from deployments.cli.latest import find_snapshot
-from deployments.cli.options import config_from
+from deployments.cli.options import config_from, is_given, refuse, without_effect
 from deployments.cli.output import Produced
 from deployments.cli.outputs import Outputs
 from deployments.environment import set_quiet_defaults
@@ -36,17 +36,25 @@ model_option = click.option(
 )
 
 
+_ONLY_INGEST = (
+    "only `ferflow task ingest` reads data; call it first, and this step without the option"
+)
+
+
 class Step(Outputs):
     """The configuration and the store of a step, and the outputs of the steps before it.
 
-    With `--run`, outputs and settings are those of that run; `--set`, `--seed` and `--data` change
-    its settings, `--recipe` replaces them.
+    With `--run`, outputs and settings are those of that run; `--set` and `--seed` change its
+    settings, `--recipe` replaces them. `--data` is for the steps that read the sources or note
+    them.
     """
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, options: dict[str, Any], *, takes_data: bool = False) -> None:
         set_quiet_defaults()
+        if not takes_data:
+            refuse(without_effect(["sources"], _ONLY_INGEST))
         run_text = options.get("run_text")
-        keeps_settings = run_text is not None and not _is_given("recipe")
+        keeps_settings = run_text is not None and not is_given("recipe")
         self.config: PipelineConfig = config_from(_places(options) if keeps_settings else options)
         super().__init__(ArtifactStore(self.config.store), run_text)
         context = click.get_current_context(silent=True)
@@ -70,13 +78,6 @@ class Step(Outputs):
         if self.run is not None and self.run.artifacts.models:
             names = list(self.run.artifacts.models)
         return [self.recall(f"train-{name}", ModelRef) for name in names]
-
-
-def _is_given(option: str) -> bool:
-    """Whether an option of the current command was given."""
-    context = click.get_current_context(silent=True)
-    source = context.get_parameter_source(option) if context else None
-    return source not in (None, click.core.ParameterSource.DEFAULT)
 
 
 def _places(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from fer_models.errors import DataError, FerError
 from fer_models.inference.picture import Picture, PicturePrediction
 from fer_models.inference.results.drawing import draw_faces
 from fer_models.ingest.archive_member import SEPARATOR
+from fer_models.output_file import made_folders, place_problem
 
 _SUFFIX = ".jpg"
 _QUALITY = 92
@@ -95,18 +96,20 @@ def annotation_folder(target: Path) -> Iterator[AnnotatedPictures]:
     """
     temporary = target.with_name(f".{uuid.uuid4().hex}")
     try:
-        temporary.mkdir()
-        yield AnnotatedPictures(temporary)
-        if target.exists():
-            target.rmdir()
-        temporary.rename(target)
+        with made_folders(target):
+            try:
+                temporary.mkdir()
+                yield AnnotatedPictures(temporary)
+                if target.exists():
+                    target.rmdir()
+                temporary.rename(target)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise FerError(
             f"{target}: can't write the annotated pictures ({error.strerror}); choose another "
             "folder"
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _folder_problem(target: Path) -> str:
@@ -114,11 +117,7 @@ def _folder_problem(target: Path) -> str:
         if not target.is_dir():
             return "it is a file"
         return "it is not empty" if any(target.iterdir()) else ""
-    if not target.parent.is_dir():
-        return f"the folder {target.parent} does not exist (create it first)"
-    if not os.access(target.parent, os.W_OK):
-        return f"this user may not write to {target.parent}"
-    return ""
+    return place_problem(target)
 
 
 def _safe(stem: str) -> str:

@@ -1,17 +1,15 @@
 """Files of results: written atomically, CSV in UTF-8 and safe to open in a spreadsheet."""
 
 import csv
-import os
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TextIO
 
 import pandas as pd
 
-from fer_models.errors import DataError, FerError
+from fer_models.errors import DataError
 from fer_models.ingest.files.detection import is_image
+from fer_models.output_file import check_output, replacing
 
 # A spreadsheet evaluates a cell that begins with one of these as a formula (OWASP, "CSV
 # Injection"; the last four are the full-width forms), even after leading blanks.
@@ -20,33 +18,18 @@ _DECIMALS = 6
 
 
 def check_target(path: Path) -> Path:
-    """The file that `path` refers to, with links resolved.
+    """The file that `path` refers to, with links resolved; its folders are made when it is written.
 
     Raises:
-        DataError: it can't be written.
+        DataError: it can't be written, or is named like a picture.
     """
-    target = Path(os.path.realpath(path))
-    try:
-        problem = _target_problem(target)
-    except OSError as error:
-        problem = f"the path can't be used ({error.strerror})"
-    if problem:
-        raise DataError(f"{path}: expected a file to write, {problem}; choose another file")
-    return target
-
-
-def _target_problem(target: Path) -> str:
-    if target.is_dir():
-        return "it is a folder"
-    if target.exists() and not target.is_file():
-        return "it is a device or pipe"
+    target = check_output(path)
     if is_image(target.name):
-        return "the file name is that of a picture"
-    if not target.parent.is_dir():
-        return f"the folder {target.parent} does not exist (create it first)"
-    if not os.access(target.parent, os.W_OK):
-        return f"this user may not write to {target.parent}"
-    return ""
+        raise DataError(
+            f"{path}: expected a file to write, the file name is that of a picture; choose another "
+            "file"
+        )
+    return target
 
 
 def write_csv(
@@ -82,26 +65,6 @@ def append_csv(
     """Write a table as CSV to an open file, numbers with six decimals."""
     rounded = table.astype(_doubles(table)).round(_DECIMALS)
     rounded.to_csv(stream, index=False, header=header, quoting=quoting, lineterminator="\n")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside a file, which it replaces at the end; an error keeps the old one.
-
-    Raises:
-        FerError: the file can't be written.
-    """
-    temporary = path.with_name(f".{uuid.uuid4().hex}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise FerError(
-            f"{path}: can't write the predictions ({error.strerror}); free some space, or choose "
-            "another file"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def safe_path(path: str) -> str:

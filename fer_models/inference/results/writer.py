@@ -9,8 +9,9 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from fer_models.errors import ConfigError, FerError
 from fer_models.inference.picture import Picture, PicturePrediction
-from fer_models.inference.results.files import append_csv, replacing, safe_path
+from fer_models.inference.results.files import append_csv, safe_path
 from fer_models.inference.results.table import prediction_table
+from fer_models.output_file import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa

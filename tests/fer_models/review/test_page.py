@@ -128,7 +128,7 @@ def test_a_raw_snapshot_is_rejected_with_the_next_step(
 
 def test_an_unwritable_path_is_reported(store: ArtifactStore, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FerError, match="choose another --out"):
+    with pytest.raises(FerError, match="choose another file"):
         write_review_page(store, cleaned_snapshot(store), tmp_path / "file" / "x.html")
 
 

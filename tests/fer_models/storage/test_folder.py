@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fer_models.errors import StoreError
 from fer_models.storage.config import StoreConfig
+from fer_models.storage.folder import FolderBackend
 from fer_models.storage.refs import SnapshotRef
 from fer_models.storage.store import ArtifactStore
 
@@ -122,3 +123,22 @@ def test_a_store_without_a_folder_is_refused(url: str) -> None:
     """`file://` alone wrote into the current folder."""
     with pytest.raises(StoreError, match=r"expected a folder, got .*--store"):
         ArtifactStore(StoreConfig(url=url))
+
+
+def test_a_new_store_whose_last_object_is_removed_is_gone_with_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    backend = FolderBackend(str(tmp_path / "kept" / "new" / "store"))
+    backend.write("running/a/start", b"")
+    backend.write("other/b", b"")
+    backend.remove_folder("running/a")
+    assert [path.name for path in backend.root.iterdir()] == ["other"]
+    backend.remove("other/b")
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept"]
+
+
+def test_the_folders_of_an_earlier_store_stay(tmp_path: Path) -> None:
+    (tmp_path / "store" / "running").mkdir(parents=True)
+    backend = FolderBackend(str(tmp_path / "store"))
+    backend.write("running/a/start", b"")
+    backend.remove_folder("running/a")
+    assert [path.name for path in backend.root.iterdir()] == ["running"]

@@ -109,7 +109,7 @@ def test_an_error_leaves_no_folder(tmp_path: Path) -> None:
     wrong = Picture("x", pixels=np.zeros((0, 0), dtype=np.uint8))
     with (
         pytest.raises((ValueError, ZeroDivisionError)),
-        annotation_folder(tmp_path / "copies") as copies,
+        annotation_folder(tmp_path / "new" / "copies") as copies,
     ):
         copies.add(wrong, prediction("x"))
     assert list(tmp_path.iterdir()) == []
@@ -122,7 +122,7 @@ def test_only_a_new_or_empty_folder_is_used(tmp_path: Path) -> None:
     for name, part in {
         "source": "it is not empty",
         "source/photo.jpg": "it is a file",
-        "absent/deeper": "does not exist",
+        "source/photo.jpg/deeper": "photo.jpg is a file, not a folder",
     }.items():
         with pytest.raises(DataError, match=part):
             check_annotation_folder(tmp_path / name)
