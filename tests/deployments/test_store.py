@@ -1,6 +1,7 @@
 """`ferflow store`: what it prints, its exit codes, repair and collection."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -199,3 +200,17 @@ def test_an_empty_prefix_is_no_store(s3_store_url: str, line: str) -> None:
     assert result.exit_code == 2, result.output
     assert "typo: expected a store, got nothing below this prefix" in result.stderr
     assert not store.list_keys("")
+
+
+def test_gc_does_not_touch_a_project_that_was_named_by_mistake(tmp_path: Path) -> None:
+    """It has folders of the same names, with old files."""
+    own = ("models/resnet/weights.pt", "datasets/faces/1.png", "checkpoints/last.ckpt", "notes.txt")
+    store = ArtifactStore(StoreConfig(url=str(tmp_path)))
+    for key in own:
+        store.write_bytes(key, b"mine")
+        os.utime(tmp_path / key, (1.0, 1.0))
+    for line in (["gc"], ["gc", "--delete"]):
+        done = CliRunner().invoke(command, [*line, "--store", store.url])
+        assert done.exit_code == 2
+        assert "no artifact and no record of a run; check --store" in done.stderr
+    assert store.list_keys("") == sorted(own)

@@ -2,7 +2,9 @@
 
 from deployments.cli.options import open_store
 from fer_models.errors import StoreError
+from fer_models.storage.artifact import describes
 from fer_models.storage.store import ArtifactStore
+from fer_models.storage.upkeep.contents import KIND_FOLDERS, is_record
 
 _ADVICE = "check --store, or begin a store there with `ferflow run`"
 
@@ -18,6 +20,23 @@ def existing_store(store_url: str | None) -> ArtifactStore:
         got = "a file" if store.local_root.exists() else "no such folder"
         raise StoreError(f"{store.url}: expected a store, got {got}; {_ADVICE}")
     return store
+
+
+def refuse_foreign(store: ArtifactStore) -> None:
+    """Refuse to collect where nothing was written by ferflow: any project may have a `models/`.
+
+    Raises:
+        StoreError: there is no artifact, and no record of a run.
+    """
+    refuse_empty(store)
+    keys = store.list_keys("")
+    folders = {key: key.partition("/")[0] for key in keys}
+    described = (describes(folders[key], key) for key in keys if folders[key] in KIND_FOLDERS)
+    if not any(described) and not any(map(is_record, keys)):
+        raise StoreError(
+            f"{store.url}: expected a store, got files, but no artifact and no record of a run; "
+            "check --store. Nothing was removed"
+        )
 
 
 def refuse_empty(store: ArtifactStore) -> None:

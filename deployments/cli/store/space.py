@@ -8,7 +8,7 @@ from deployments.cli.options import store_option
 from deployments.cli.output import Produced, print_facts, print_table, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.runs.texts import count_text
-from deployments.cli.store.existing import existing_store, refuse_empty
+from deployments.cli.store.existing import existing_store, refuse_empty, refuse_foreign
 from fer_models.storage.upkeep.config import RetentionConfig
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def gc(
     from fer_models.storage.upkeep.plan import plan_collection
 
     store = existing_store(store_url)
-    refuse_empty(store)
+    refuse_foreign(store)
     retention = RetentionConfig(keep_days=keep_days, keep_runs=keep_runs, min_age_h=min_age_h)
     with progress_display():
         plan = collect(store, retention) if delete else plan_collection(store, retention)

@@ -175,8 +175,10 @@ def _leftovers(
     found = []
     for key, one in contents.objects.items():
         folder, _, rest = key.partition("/")
-        name = f"{folder}/{rest.partition('/')[0]}"
-        is_file = folder in KIND_FOLDERS and not key.startswith(LOGS)
+        artifact_id, separator, _ = rest.partition("/")
+        name = f"{folder}/{artifact_id}"
+        # A file directly in such a folder is none of an artifact.
+        is_file = folder in KIND_FOLDERS and bool(separator) and not key.startswith(LOGS)
         if is_file and name not in described and key not in needed:
             limit_s = leftover_s
         elif folder in _UNFINISHED:

@@ -294,3 +294,14 @@ def test_temporary_files_of_killed_writers_are_removed(
     assert plan.abandoned == (f"models/model-09/.{'0' * 32}",)
     assert not left.parent.exists()
     assert hidden.exists()
+
+
+def test_a_file_directly_in_the_folder_of_a_kind_is_not_of_ferflow(
+    any_store: ArtifactStore,
+) -> None:
+    any_store.put(ModelRef, "model-01", {"weights": b"34"}, {}, name="m")
+    any_store.write_bytes("models/mine.pt", b"mine")
+    any_store.write_bytes("models/killed-1/weights", b"half")
+    pass_time(any_store)
+    plan = plan_collection(any_store, NOTHING_BY_AGE)
+    assert plan.leftovers == ("models/killed-1/weights",)
