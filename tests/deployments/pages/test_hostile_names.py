@@ -16,7 +16,7 @@ from deployments.pages.server import PageServer
 from fer_models.drift.champion import champion_drift
 from fer_models.review.page import store_review_page
 from fer_models.storage.champions import named_champion
-from fer_models.storage.refs import SnapshotRef
+from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.store import ArtifactStore
 from fer_models.synthetic.config import SyntheticConfig
 from fer_models.synthetic.generate import generate_synthetic
@@ -105,6 +105,9 @@ def test_served_pages_run_nothing(attacked: tuple[ArtifactStore, list[Outcome]],
         check_harmless(page, f"{server.url}/compare/{first}/{second}")
         for folder in folders:
             check_harmless(page, f"{server.url}/{folder}/")
+        for model_id in store.list_ids(ModelRef):
+            check_harmless(page, f"{server.url}/models/{model_id}/")
+            assert "Recognised images of each class" in page.content()
         for attack in (ATTACK, BREAKOUT):
             check_harmless(page, f"{server.url}/runs/{attack}")
             check_harmless(page, f"{server.url}/{attack}/")
