@@ -16,8 +16,9 @@ def assign_folds(group_names: pd.Series, labels: Integers, num_folds: int, seed:
     """Distribute groups of copies over the folds, class by class.
 
     The fold of a group depends on the seed and on the names of the groups, not on the order of the
-    rows, so a few more images leave most others in their folds. (scikit-learn's
-    StratifiedGroupKFold depends on the order.)
+    rows, as that of scikit-learn's StratifiedGroupKFold does. The folds have equal numbers of
+    groups; therefore one group more or less moves all groups after it, in the order of their
+    hashes, to the next fold.
 
     Args:
         group_names: of each of N images; images with the same name stay together.
