@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from fer_models.errors import ConfigError
+from fer_models.errors import ConfigError, DataError, FerError
 from fer_models.faces.settings import DEFAULT_FACES, SHORTEST_FACE_PX
 from fer_models.models.names import OWN_NAMES
 from fer_models.storage.config import StoreConfig
@@ -16,6 +16,7 @@ from flows.pipeline_config import PipelineConfig
 from flows.request import STORE_VARIABLE, RunRequest, absolute_path
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 DATA_AS_ARGUMENTS = "this command takes pictures as PATH...; name them without the option"
 
@@ -143,6 +144,28 @@ def refuse(problems: Sequence[str]) -> None:
         raise ConfigError(problems[0])
     if problems:
         raise ConfigError("these options don't go together; nothing was done", problems)
+
+
+def attempt(call: Callable[[], T], errors: list[FerError]) -> T | None:
+    """The result of the call; None after an error, which is added to `errors`."""
+    try:
+        return call()
+    except FerError as error:
+        errors.append(error)
+        return None
+
+
+def raise_all(errors: list[FerError]) -> None:
+    """Raise all problems of the input as one error."""
+    if len(errors) == 1:
+        raise errors[0]
+    lines = [
+        line
+        for error in errors
+        for line in [f"{error.message}: {problem}" for problem in error.problems] or [error.message]
+    ]
+    if lines:
+        raise DataError(f"the input can't be used: {len(lines)} problems", lines)
 
 
 def request_from(options: Mapping[str, Any]) -> RunRequest:

@@ -1,6 +1,5 @@
 """The pages that the server makes itself: lists of artifacts, and what an artifact holds."""
 
-import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from deployments.pages.history import MOST_RUNS, run_rows
 from deployments.pages.models import MODELS, champion_rows, facts_of_model, models_page
 from deployments.pages.render import render
 from fer_models.errors import StoreError
+from fer_models.history.comparison.page import moment
 from fer_models.reporting.view import percent
 from fer_models.storage.refs import ARTIFACT_KINDS
 
@@ -70,7 +70,7 @@ def history_page(files: Files) -> str:
 def list_page(files: Files, folder: str) -> str:
     """The artifacts of a kind, newest first; models with what they reach."""
     if folder == MODELS:
-        return models_page(files)
+        return models_page(files, _MOST)
     return render("list.html.j2", store=files.store.url, section=_section(files, folder, _MOST))
 
 
@@ -117,7 +117,7 @@ def _row(files: Files, folder: str, artifact_id: str, time_s: float) -> Row:
     return Row(
         href=f"/{folder}/{artifact_id}/",
         id=artifact_id,
-        written=f"{dt.datetime.fromtimestamp(time_s, tz=dt.UTC):%Y-%m-%d %H:%M} UTC",
+        written=moment(time_s),
         facts=facts,
         badge=badge,
     )

@@ -2,7 +2,7 @@
 
 import io
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -12,17 +12,15 @@ import pandas as pd
 from deployments.pages.files import Files
 from deployments.pages.render import render
 from fer_models.errors import StoreError
-from fer_models.evaluation.predictions import AVERAGED, IMPORTED
 from fer_models.history.model_facts import ModelFacts, model_facts
-from fer_models.history.runs import find_run
+from fer_models.history.runs import list_runs
 from fer_models.history.stored import StoredModel, stored_models
 from fer_models.storage.champions import all_champions, described_classes
-from fer_models.storage.refs import ModelRef
+from fer_models.storage.refs import ModelRef, SnapshotRef
 from fer_models.storage.registry import CHAMPION
 from fer_models.storage.store import ArtifactStore
 
 MODELS = ModelRef.folder
-MOST_MODELS = 500
 _CURVE_FILE = "curve.csv"
 _CURVE_COLUMNS = {
     "epoch",
@@ -76,8 +74,8 @@ def champion_rows(store: ArtifactStore) -> list[ChampionRow]:
     ]
 
 
-def models_page(files: Files) -> str:
-    """All models, the newest first, with their accuracies.
+def models_page(files: Files, most: int) -> str:
+    """The newest models with their accuracies.
 
     Raises:
         StoreError: the store can't be listed.
@@ -86,8 +84,8 @@ def models_page(files: Files) -> str:
     return render(
         "models.html.j2",
         store=files.store.url,
-        models=models[:MOST_MODELS],
-        more=max(len(models) - MOST_MODELS, 0),
+        models=models[:most],
+        more=max(len(models) - most, 0),
         badges=_BADGES,
         damaged=warnings,
     )
@@ -104,7 +102,7 @@ def facts_of_model(files: Files, model_id: str) -> dict[str, Any] | None:
     name = str(artifact.info.get("name", model_id))
     try:
         facts = model_facts(store, store.ref(ModelRef, model_id, name=name))
-        runs = [_run_link(store, run_id) for run_id in facts.model.runs]
+        runs = _run_links(store, facts.model.runs)
     except StoreError:
         return None
     return {
@@ -120,36 +118,36 @@ def facts_of_model(files: Files, model_id: str) -> dict[str, Any] | None:
 
 def _about(facts: ModelFacts) -> dict[str, list[Link]]:
     """What a model is and where it comes from; without what is unknown."""
-    model, lineage = facts.model, facts.lineage
-    bundle: Mapping[str, Any] = lineage.get(IMPORTED, {})
-    teachers = [Link(name, _model_page(name)) for name in lineage.get("teachers") or ()]
-    shipped = [Link(f"bundled:{name}") for name in lineage.get("bundled_teachers") or ()]
-    scratch = "" if bundle or AVERAGED in lineage or facts.members else "scratch"
-    start = lineage.get("initial") or lineage.get("pretrained") or scratch
-    code = lineage.get("code", {})
-    revision = str(code.get("revision") or "")[:12]
-    own = None if bundle else model.snapshot
+    model, bundle = facts.model, facts.bundle
+    data = [] if bundle or not model.snapshot else [model.snapshot]
     found = {
         "Network": [Link(model.network or "")],
         "Classes": [Link(", ".join(facts.classes))],
-        "Trained on": [Link(own, f"/datasets/{own}/")] if own else [],
+        "Trained on": [Link(one, f"/{SnapshotRef.folder}/{one}/") for one in data],
         "Seed": [Link("" if model.seed is None else str(model.seed))],
-        "Started from": [Link(str(start))],
-        "Average of": [Link(name, _model_page(name)) for name in lineage.get(AVERAGED, ())],
-        "Imported from": [Link(f"bundle {bundle['name']} of {bundle['date']}")] if bundle else [],
-        "Teachers": [*teachers, *shipped],
-        "Code": [Link(f"{revision}{' with changes' if code.get('dirty') else ''}")]
-        if revision
-        else [],
+        "Started from": [Link("" if facts.members else facts.started_from)],
+        "Average of": [Link(one, _model_page(one)) for one in facts.averaged],
+        "Imported from": [Link(f"bundle {bundle['name']} of {bundle['date']}" if bundle else "")],
+        "Teachers": [
+            *(Link(one, _model_page(one)) for one in facts.teachers),
+            *map(Link, facts.shipped_teachers),
+        ],
+        "Code": [Link(facts.code)],
     }
     shown = {name: [link for link in links if link.text] for name, links in found.items()}
     return {name: links for name, links in shown.items() if links}
 
 
-def _run_link(store: ArtifactStore, run_id: str) -> Link:
-    run = find_run(store, run_id)
-    report = run.artifacts.report
-    return Link(f"{run.name or run_id}, {run_id}", f"/runs/{report}/" if report else "")
+def _run_links(store: ArtifactStore, run_ids: Collection[str]) -> list[Link]:
+    """The runs that made or used a model, the newest first, with their reports."""
+    runs = [run for run in list_runs(store).runs if run.id in run_ids]
+    return [
+        Link(
+            f"{run.name or run.id}, {run.id}",
+            f"/runs/{run.artifacts.report}/" if run.artifacts.report else "",
+        )
+        for run in runs
+    ]
 
 
 def _commands(store: ArtifactStore, model: StoredModel) -> list[str]:

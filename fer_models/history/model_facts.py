@@ -4,19 +4,20 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from fer_models.bundles.names import BUNDLED
 from fer_models.errors import StoreError
 from fer_models.evaluation.evaluate import read_evaluation
-from fer_models.evaluation.predictions import model_classes_of
+from fer_models.evaluation.predictions import AVERAGED, IMPORTED, model_classes_of
 from fer_models.evaluation.results import TEST, VALIDATION
 from fer_models.history.leaderboard import SPLITS, Accuracy
-from fer_models.history.reading import infos
-from fer_models.history.stored import StoredModel, stored_models
+from fer_models.history.stored import StoredModel, evaluations_by_age, stored_models
 from fer_models.storage.champions import is_champion_alias
 from fer_models.storage.refs import EvaluationRef, ModelRef
 from fer_models.storage.registry import Registry
 from fer_models.storage.store import ArtifactStore
 
 _LINEAGE_FILE = "lineage.json"
+_REVISION_CHARACTERS = 12
 _MEMBERS_FILE = "members.json"
 
 
@@ -45,6 +46,41 @@ class ModelFacts(BaseModel):
     """The accuracy on the images of each class, by split."""
     reigns: tuple[Reign, ...]
     lineage: dict[str, Any]
+
+    @property
+    def bundle(self) -> dict[str, Any]:
+        """The facts of the weight bundle that the model was imported from; empty for others."""
+        bundle: dict[str, Any] = self.lineage.get(IMPORTED, {})
+        return bundle
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """The ids of the models whose weights were averaged to this one's."""
+        return tuple(self.lineage.get(AVERAGED, ()))
+
+    @property
+    def started_from(self) -> str:
+        """The initial weights; empty where weights were imported or averaged."""
+        scratch = "" if self.bundle or self.averaged else "scratch"
+        return str(self.lineage.get("initial") or self.lineage.get("pretrained") or scratch)
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The ids of stored teachers."""
+        return tuple(self.lineage.get("teachers") or ())
+
+    @property
+    def shipped_teachers(self) -> tuple[str, ...]:
+        """Teachers that ship with ferflow, as `bundled:NAME`."""
+        names = self.lineage.get("bundled_teachers") or ()
+        return tuple(f"{BUNDLED}:{name}" for name in names)
+
+    @property
+    def code(self) -> str:
+        """The beginning of the git revision that trained it; empty if unknown."""
+        code = self.lineage.get("code", {})
+        revision = str(code.get("revision") or "")[:_REVISION_CHARACTERS]
+        return f"{revision} with changes" if code.get("dirty") else revision
 
 
 def model_facts(store: ArtifactStore, model: ModelRef) -> ModelFacts:
@@ -92,11 +128,9 @@ def reigns(store: ArtifactStore, model_id: str) -> tuple[Reign, ...]:
 
 
 def _newest_evaluation(store: ArtifactStore, model_id: str) -> EvaluationRef | None:
-    known, _ = infos(store, EvaluationRef)
+    known, _ = evaluations_by_age(store)
     found = [ref_id for ref_id, info in known.items() if info.get("model_id") == model_id]
-    times = store.written_times(EvaluationRef)
-    newest = max(found, key=lambda ref_id: times.get(ref_id, 0.0), default=None)
-    return None if newest is None else store.ref(EvaluationRef, newest, model_id=model_id)
+    return store.ref(EvaluationRef, found[-1], model_id=model_id) if found else None
 
 
 def _accuracies(store: ArtifactStore, evaluation: EvaluationRef | None) -> dict[str, Accuracy]:

@@ -81,14 +81,12 @@ def stored_models(store: ArtifactStore) -> tuple[list[StoredModel], list[str]]:
     """
     known, warnings = infos(store, ModelRef)
     networks = _networks(store, [m for m, info in known.items() if info.get("kind") == NETWORK])
-    evaluations, more = infos(store, EvaluationRef)
-    times = store.written_times(EvaluationRef)
+    evaluations, more = evaluations_by_age(store)
     # Of several evaluations of a model, the newest counts.
-    ordered = sorted(evaluations, key=lambda evaluation: times.get(evaluation, 0.0))
     measured = {
         split: {
             info["model_id"]: Accuracy(**info[split])
-            for info in map(evaluations.__getitem__, ordered)
+            for info in evaluations.values()
             if split in info
         }
         for split in (VALIDATION, TEST)
@@ -114,6 +112,18 @@ def stored_models(store: ArtifactStore) -> tuple[list[StoredModel], list[str]]:
         for model_id, info in known.items()
     ]
     return _newest_first(found), [*warnings, *more]
+
+
+def evaluations_by_age(store: ArtifactStore) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The metadata of evaluations by id, the oldest first, and a warning for each damaged one.
+
+    Raises:
+        StoreError: the store can't be listed.
+    """
+    known, warnings = infos(store, EvaluationRef)
+    times = store.written_times(EvaluationRef)
+    ordered = sorted(known, key=lambda evaluation: times.get(evaluation, 0.0))
+    return {evaluation: known[evaluation] for evaluation in ordered}, warnings
 
 
 def stored_datasets(store: ArtifactStore) -> tuple[list[StoredDataset], list[str]]:

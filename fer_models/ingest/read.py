@@ -24,7 +24,7 @@ from fer_models.ingest.formats.pixel_csv import read_pixel_table
 from fer_models.ingest.image_sizes import choose_format
 from fer_models.ingest.layouts.image_folder import ImageSource, open_images, read_images
 from fer_models.ingest.locate import Source, locate_sources
-from fer_models.ingest.source_table import SourceTable, unlabelled_note
+from fer_models.ingest.source_table import SourceTable
 from fer_models.ingest.table_settings import check_table_settings
 from fer_models.labels import UNLABELLED
 from fer_models.progress import report
@@ -126,14 +126,9 @@ def _read_images(
     except (OSError, CompressionError) as error:
         findings.add_fault(_read_error(error))
         return None
-    if table is not None and (note := _unlabelled_note(table)):
+    if table is not None and (note := table.unlabelled_note(table.rows_without_label())):
         findings.add_note(note)
     return table
-
-
-def _unlabelled_note(table: SourceTable) -> str:
-    """How many images of a table have no label though nothing is wrong with them; "" for none."""
-    return unlabelled_note(len(table.rows_without_label()), len(table.fields))
 
 
 def _join_votes(source: Source, findings: Findings, read: list[ReadSource]) -> None:

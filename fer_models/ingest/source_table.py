@@ -54,15 +54,14 @@ class SourceTable:
         rows = fields.loc[(fields["label"] == UNLABELLED) & (fields["reason"] == ""), "row"]
         return [int(row) for row in rows]
 
-
-def unlabelled_note(count: int, total: int) -> str:
-    """How many of a source's images have no label, and what that means; "" for none."""
-    if not count:
-        return ""
-    return (
-        f"{count:,} of {total:,} images have no label: they are kept, but not used for training or "
-        "evaluation"
-    )
+    def unlabelled_note(self, rows: Sequence[int]) -> str:
+        """That these of the images have no label, and what that means; "" for none."""
+        if not rows:
+            return ""
+        return (
+            f"{len(rows):,} of {len(self.fields):,} images have no label: they are kept, but not "
+            "used for training or evaluation"
+        )
 
 
 @dataclass

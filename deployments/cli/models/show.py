@@ -1,6 +1,5 @@
 """`ferflow models show`: everything about one stored model."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,17 +45,10 @@ def _show_accuracies(facts: "ModelFacts") -> None:
 
 
 def _texts(facts: "ModelFacts") -> dict[str, str]:
-    from fer_models.evaluation.predictions import AVERAGED, IMPORTED
-
-    model, lineage = facts.model, facts.lineage
-    bundle: dict[str, Any] = lineage.get(IMPORTED, {})
-    scratch = NOTHING if bundle or AVERAGED in lineage else "scratch"
-    start = lineage.get("initial") or lineage.get("pretrained") or scratch
-    code = lineage.get("code", {})
-    packages: dict[str, Any] = lineage.get("packages", {})
+    model, bundle = facts.model, facts.bundle
+    packages: dict[str, Any] = facts.lineage.get("packages", {})
     versions = [f"{name} {packages[name]}" for name in _PACKAGES if packages.get(name)]
     members = [f"{one['name']} ({one['model_id']})" for one in facts.members]
-    revision = str(code.get("revision") or NOTHING)[:12]
     return {
         "model": model.id,
         "kind": f"{model.kind} of {len(members)}" if members else model.kind,
@@ -68,19 +60,14 @@ def _texts(facts: "ModelFacts") -> dict[str, str]:
         "trained on": bundle.get("snapshot_id") or model.snapshot or NOTHING,
         "seed": NOTHING if model.seed is None else str(model.seed),
         "since (UTC)": moment(model.made_s),
-        "code": f"{revision}{' with changes' if code.get('dirty') else ''}",
+        "code": facts.code or NOTHING,
         "packages": ", ".join(versions) or NOTHING,
-        "started from": str(start),
-        **({"average of": ", ".join(lineage[AVERAGED])} if AVERAGED in lineage else {}),
+        "started from": facts.started_from or NOTHING,
+        **({"average of": ", ".join(facts.averaged)} if facts.averaged else {}),
         **({"imported from": f"bundle {bundle['name']} of {bundle['date']}"} if bundle else {}),
-        "teachers": ", ".join(_teachers(lineage)) or NOTHING,
+        "teachers": ", ".join((*facts.teachers, *facts.shipped_teachers)) or NOTHING,
         "runs": ", ".join(model.runs) or NOTHING,
     }
-
-
-def _teachers(lineage: Mapping[str, Any]) -> list[str]:
-    shipped = [f"bundled:{name}" for name in lineage.get("bundled_teachers") or ()]
-    return [*(lineage.get("teachers") or ()), *shipped]
 
 
 def _reigns(facts: "ModelFacts") -> list[str]:

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import click
 
+from deployments.cli.options import attempt, raise_all
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.prediction.outputs import output_problems
-from deployments.cli.prediction.predictor import attempt, face_settings, open_named, raise_all
+from deployments.cli.prediction.predictor import face_settings, open_named
 from fer_models.errors import FerError
 from fer_models.inference.expression_model import ExpressionModel
 from fer_models.inference.pictures.find import find_pictures

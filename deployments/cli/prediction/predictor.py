@@ -1,17 +1,16 @@
-"""The model of a command line that predicts, and the errors of its input, reported together."""
+"""The model of a command line that predicts, and its search for faces."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from deployments.cli.options import open_store, without_effect
-from fer_models.errors import DataError, FerError, StoreError
+from fer_models.errors import StoreError
 from fer_models.faces.settings import DEFAULT_FACES, FaceSettings
 
 if TYPE_CHECKING:
     from fer_models.bundles.speed import Speed
     from fer_models.inference.expression_model import ExpressionModel
 
-T = TypeVar("T")
 BUNDLED = "bundled"
 
 
@@ -68,25 +67,3 @@ def face_settings(options: Mapping[str, Any]) -> FaceSettings:
     """The search for faces, with the smallest face of `--min-face`."""
     smallest = options["min_face_px"]
     return DEFAULT_FACES if smallest is None else FaceSettings(min_size_px=smallest)
-
-
-def attempt(call: Callable[[], T], errors: list[FerError]) -> T | None:
-    """The result of the call; None after an error, which is added to `errors`."""
-    try:
-        return call()
-    except FerError as error:
-        errors.append(error)
-        return None
-
-
-def raise_all(errors: list[FerError]) -> None:
-    """Raise all problems of the input as one error."""
-    if len(errors) == 1:
-        raise errors[0]
-    lines = [
-        line
-        for error in errors
-        for line in [f"{error.message}: {problem}" for problem in error.problems] or [error.message]
-    ]
-    if lines:
-        raise DataError(f"the input can't be used: {len(lines)} problems", lines)

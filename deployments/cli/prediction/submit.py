@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deployments.cli.options import store_option
+from deployments.cli.options import attempt, raise_all, store_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
-from deployments.cli.prediction.predictor import attempt, open_predictor, raise_all
+from deployments.cli.prediction.predictor import open_predictor
 from deployments.environment import set_quiet_defaults
 from fer_models.classes.schemes import SCHEMES
 from fer_models.errors import ConfigError, DataError, FerError

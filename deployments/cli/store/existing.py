@@ -2,9 +2,8 @@
 
 from deployments.cli.options import open_store
 from fer_models.errors import StoreError
-from fer_models.storage.artifact import describes
 from fer_models.storage.store import ArtifactStore
-from fer_models.storage.upkeep.contents import KIND_FOLDERS, is_record
+from fer_models.storage.upkeep.contents import artifact_names, is_record
 
 _ADVICE = "check --store, or begin a store there with `ferflow run`"
 
@@ -28,23 +27,25 @@ def refuse_foreign(store: ArtifactStore) -> None:
     Raises:
         StoreError: there is no artifact, and no record of a run.
     """
-    refuse_empty(store)
-    keys = store.list_keys("")
-    folders = {key: key.partition("/")[0] for key in keys}
-    described = (describes(folders[key], key) for key in keys if folders[key] in KIND_FOLDERS)
-    if not any(described) and not any(map(is_record, keys)):
+    keys = refuse_empty(store)
+    if not artifact_names(keys) and not any(map(is_record, keys)):
         raise StoreError(
             f"{store.url}: expected a store, got files, but no artifact and no record of a run; "
             "check --store. Nothing was removed"
         )
 
 
-def refuse_empty(store: ArtifactStore) -> None:
+def refuse_empty(store: ArtifactStore) -> list[str]:
     """Refuse a store in which nothing was written yet; it may be the wrong folder or prefix.
+
+    Returns:
+        All keys.
 
     Raises:
         StoreError: there is no object.
     """
-    if not store.list_keys(""):
+    keys = store.list_keys("")
+    if not keys:
         got = "an empty folder" if store.is_local else "nothing below this prefix"
         raise StoreError(f"{store.url}: expected a store, got {got}; {_ADVICE}")
+    return keys

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deployments.cli.options import config_options, weights_option
+from deployments.cli.options import attempt, config_options, raise_all, weights_option
 from deployments.cli.output import Produced, print_facts, progress_display
 from deployments.cli.output import reporting_command as reporting
 from deployments.cli.outputs import run_option
-from deployments.cli.prediction.predictor import attempt, raise_all
 from deployments.cli.task.step import Step, snapshot_option
 from fer_models.errors import ConfigError, FerError
 from fer_models.output_file import check_output, replacing

@@ -25,7 +25,7 @@ from fer_models.ingest.formats.labels import DEFAULT_LABELS, LabelReader, LabelS
 from fer_models.ingest.image_buffer import compacted
 from fer_models.ingest.layouts.places import Files, Place, Recognised
 from fer_models.ingest.layouts.recognise import recognise
-from fer_models.ingest.source_table import NO_VOTES, SourceTable, TableBuilder, unlabelled_note
+from fer_models.ingest.source_table import NO_VOTES, SourceTable, TableBuilder
 from fer_models.labels import UNLABELLED
 
 _HEAD_BYTES = 1 << 16
@@ -119,7 +119,7 @@ def read_images(
     if not settings.ignored:
         # A layout counts those that it knows to have none.
         said = [row for row in table.rows_without_label() if places[row].label is not None]
-        if note := unlabelled_note(len(said), len(table.fields)):
+        if note := table.unlabelled_note(said):
             findings.add_note(note)
     return labels.named(table)
 

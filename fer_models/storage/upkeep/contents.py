@@ -101,12 +101,7 @@ def read_contents(store: ArtifactStore) -> Contents:
         StoreError: the store can't be read.
     """
     objects = store.backend.listing("")
-    names = [
-        key.removesuffix(f"/{ARTIFACT_FILE}")
-        for folder in KIND_FOLDERS
-        for key in objects
-        if key.startswith(f"{folder}/") and describes(folder, key)
-    ]
+    names = artifact_names(objects)
     described = read_texts(store, {name: f"{name}/{ARTIFACT_FILE}" for name in names})
     files = {name: _files_of(text) for name, text in described.items()}
     further = {
@@ -125,6 +120,17 @@ def read_contents(store: ArtifactStore) -> Contents:
         texts={name: "\n".join(parts) for name, parts in texts.items()} | records,
         files=files,
     )
+
+
+def artifact_names(keys: Iterable[str]) -> list[str]:
+    """The names of the artifacts whose descriptions are among the keys."""
+    keys = list(keys)
+    return [
+        key.removesuffix(f"/{ARTIFACT_FILE}")
+        for folder in KIND_FOLDERS
+        for key in keys
+        if key.startswith(f"{folder}/") and describes(folder, key)
+    ]
 
 
 def is_record(name: str) -> bool:
